@@ -1,0 +1,38 @@
+"""The exceptions that mean "tell the user": one sentence that says what is wrong, and a hint that says what to do.
+
+Everything else that is raised is our own fault and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class CovidSegError(Exception):
+    """Base of what a user is told about.
+
+    Parameters: ``sentence`` says what is wrong; ``hint`` says what to do about it (may be empty).
+    ``str(error)`` joins the two, on one line.
+    """
+
+    def __init__(self, sentence: str, hint: str = "") -> None:
+        self.sentence = " ".join(sentence.split())
+        self.hint = " ".join(hint.split())
+        super().__init__(self.sentence, self.hint)
+
+    def __str__(self) -> str:
+        return f"{self.sentence} {self.hint}".strip()
+
+
+class InputError(CovidSegError):
+    """The scan, or the call, cannot be used as it is."""
+
+
+class ModelError(CovidSegError):
+    """The network's weights or its card are missing, altered or of another make."""
+
+
+class EngineError(CovidSegError):
+    """The runtime that computes the network is absent or failed."""
+
+
+class OutputError(CovidSegError):
+    """A result cannot be written where it was asked for."""

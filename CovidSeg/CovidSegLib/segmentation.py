@@ -1,0 +1,81 @@
+"""The result: labels on the CT's own grid, and how they were made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+
+from .volume import check_affine
+
+
+class Label(IntEnum):
+    """Values of :attr:`Segmentation.labels` and of every labelmap that is written."""
+
+    BACKGROUND = 0
+    LEFT_LUNG = 1
+    RIGHT_LUNG = 2
+    INFECTION = 3
+
+
+@dataclass(frozen=True)
+class SegmentDefinition:
+    """A segment as Slicer and DICOM know it. ``color`` is RGB, 0 to 1; ``terminology`` is Slicer's serialized entry."""
+
+    id: str
+    name: str
+    label: Label
+    color: tuple[float, float, float]
+    terminology: str
+
+
+_LUNG = (
+    "CovidSeg~SCT^123037004^Anatomical Structure~SCT^39607008^Lung~SCT^{side}~Anatomic codes - DICOM master list~^^~^^"
+)
+
+SEGMENTS = (
+    SegmentDefinition("LeftLung", "Left lung", Label.LEFT_LUNG, (0.57, 0.77, 0.95), _LUNG.format(side="7771000^Left")),
+    SegmentDefinition(
+        "RightLung", "Right lung", Label.RIGHT_LUNG, (0.61, 0.87, 0.64), _LUNG.format(side="24028007^Right")
+    ),
+    SegmentDefinition(
+        "Covid19Infection",
+        "COVID-19 infection",
+        Label.INFECTION,
+        (0.90, 0.32, 0.23),
+        "CovidSeg~SCT^49755003^Morphologically Altered Structure~SCT^840539006^Disease caused by SARS-CoV-2~^^"
+        "~Anatomic codes - DICOM master list~SCT^39607008^Lung~^^",
+    ),
+)
+"""The three segments. They do not overlap: the lung segments hold the uninfected lung."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a segmentation was made: what a reader needs to make it again.
+
+    ``seconds`` per stage; ``warnings``: sentences for the user.
+    """
+
+    model: str
+    sha256: str
+    engine: str
+    device: str
+    software: str
+    seconds: dict[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """``labels``: uint8 (z, y, x) of :class:`Label` on the CT's grid; ``affine``: that grid's IJK→RAS in mm."""
+
+    labels: np.ndarray
+    affine: np.ndarray
+    provenance: Provenance
+
+    def __post_init__(self) -> None:
+        if self.labels.ndim != 3 or self.labels.dtype != np.uint8:
+            raise ValueError(f"labels must be uint8 (z, y, x), not {self.labels.dtype} {self.labels.shape}")
+        check_affine(self.affine)
