@@ -1,0 +1,182 @@
+"""From Hounsfield units to what the network sees, and from its probabilities back to the CT's own grid.
+
+Training and prediction both call this file and nothing else: a network that was trained with one window, crop or
+neighbourhood and used with another fails silently. Everything here works on upright axial slices
+(:func:`CovidSegLib.volume.axial_order`): rows run to the back, columns to the patient's left, slices to the head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import ndimage
+
+from ..resampling import PlaneResampler, axis_weights
+from ..volume import AIR_HU
+
+HU_WINDOW = (-1250.0, 250.0)
+"""HU that the network sees, mapped to [-1, 1]: all of lung and infection, soft tissue without bone's detail."""
+
+INPUT_SHAPE = (224, 288)
+"""Rows and columns of the network's input. A chest is wider than deep (about 3 to 4), so a square would waste a
+quarter of the work on air; both are multiples of 32, the encoder's total stride."""
+
+NEIGHBOUR_MM = 2.0
+"""How far below and above the neighbour channels look, where the slices allow it."""
+
+FAR_MM = 3.0
+"""Slices further apart than this show other anatomy than their neighbours: the centre slice is repeated."""
+
+BODY_HU = -500.0
+"""Above it is body (fat is -100, a mattress about -700 to -900); below it air and lung."""
+
+MARGIN = 0.04
+"""Air kept around the body, as a share of its size."""
+
+_LOOK_SLICES = 48
+_LOOK_PIXELS = 128
+
+
+@dataclass(frozen=True)
+class Crop:
+    """The part of every slice that the network sees, in pixels of the CT (edges, may reach past the image)."""
+
+    top: float
+    left: float
+    height: float
+    width: float
+
+
+def body_box(plane: np.ndarray) -> tuple[int, int, int, int] | None:
+    """Edges (top, bottom, left, right; pixels, end excluded) of the body in one axial slice of HU, or None.
+
+    The body is the largest object above :data:`BODY_HU` after an opening that cuts off the table and tubes. It is
+    looked for on a coarser grid (about 128 pixels), which is exact enough for a crop.
+    """
+    stride = max(1, max(plane.shape) // _LOOK_PIXELS)
+    coarse = ndimage.binary_opening(plane[::stride, ::stride] > BODY_HU, np.ones((3, 3)))
+    objects, count = ndimage.label(coarse)
+    if count == 0:
+        return None
+    largest = int(np.argmax(np.bincount(objects.ravel())[1:])) + 1
+    rows, columns = ndimage.find_objects(objects, max_label=largest)[largest - 1]
+    return rows.start * stride, rows.stop * stride, columns.start * stride, columns.stop * stride
+
+
+def body_crop(plane: Callable[[int], np.ndarray], count: int, pixel_mm: tuple[float, float]) -> Crop:
+    """The crop of a whole scan: the body's usual box, with a margin, in the shape of the network's input.
+
+    ``plane(k)`` gives axial slice ``k`` of ``count`` in HU (rows, columns); ``pixel_mm`` is the size of a pixel along
+    rows and columns (row distance, column distance). Edges are medians over slices, so that shoulders or a slice of
+    noise do not decide; without any body the whole image is taken. Lungs so come in at one size, whatever the field of
+    view and whatever the pixel spacing says (only the ratio of the two pixel sizes counts).
+    """
+    looked = np.unique(np.linspace(0, count - 1, min(count, _LOOK_SLICES)).round().astype(int))
+    boxes = [box for box in (body_box(plane(int(k))) for k in looked) if box is not None]
+    rows, columns = plane(0).shape
+    top, bottom, left, right = np.median(boxes, axis=0) if boxes else (0, rows, 0, columns)
+    aspect = pixel_mm[0] / pixel_mm[1]
+    scale = max((bottom - top) * aspect / INPUT_SHAPE[0], (right - left) / INPUT_SHAPE[1]) * (1 + 2 * MARGIN)
+    height, width = scale * INPUT_SHAPE[0] / aspect, scale * INPUT_SHAPE[1]
+    return Crop(float((top + bottom - height) / 2), float((left + right - width) / 2), float(height), float(width))
+
+
+def neighbour_offset(slice_mm: float) -> int:
+    """How many slices away the neighbour channels are taken; 0 where slices are too far apart to help."""
+    return 0 if slice_mm > FAR_MM else max(1, round(NEIGHBOUR_MM / slice_mm))
+
+
+@dataclass(frozen=True)
+class SliceFraming:
+    """How slices of ``shape`` (rows, columns) of one scan are brought to the network, and its answers back."""
+
+    shape: tuple[int, int]
+    crop: Crop
+    offset: int
+
+    @classmethod
+    def of_scan(
+        cls, plane: Callable[[int], np.ndarray], count: int, spacing_mm: tuple[float, float, float]
+    ) -> SliceFraming:
+        """Look at a scan once. ``spacing_mm``: upright (column, row, slice) distances, as x, y, z."""
+        crop = body_crop(plane, count, (spacing_mm[1], spacing_mm[0]))
+        return cls(plane(0).shape, crop, neighbour_offset(spacing_mm[2]))
+
+    @cached_property
+    def _inward(self) -> PlaneResampler:
+        return PlaneResampler(
+            *(
+                axis_weights(size, new, start + length / new / 2 - 0.5, length / new)
+                for size, new, start, length in self._axes()
+            )
+        )
+
+    @cached_property
+    def _outward(self) -> PlaneResampler:
+        return PlaneResampler(
+            *(
+                axis_weights(new, size, (0.5 - start) * new / length - 0.5, new / length)
+                for size, new, start, length in self._axes()
+            )
+        )
+
+    def _axes(self) -> tuple[tuple[int, int, float, float], tuple[int, int, float, float]]:
+        return (
+            (self.shape[0], INPUT_SHAPE[0], self.crop.top, self.crop.height),
+            (self.shape[1], INPUT_SHAPE[1], self.crop.left, self.crop.width),
+        )
+
+    def to_network(self, plane: np.ndarray) -> np.ndarray:
+        """One axial slice of HU → float32 (rows, columns) of the network in [-1, 1]; air where the image ends."""
+        low, high = HU_WINDOW
+        above_air = np.clip(plane.astype(np.float32), low, high) - AIR_HU
+        return (self._inward(above_air) + (AIR_HU - low)) * (2.0 / (high - low)) - 1.0
+
+    def labels_to_network(self, plane: np.ndarray, outside: int) -> np.ndarray:
+        """One slice of labels → the network's grid, nearest neighbour, ``outside`` where the image ends."""
+        indices, inside = [], []
+        for size, new, start, length in self._axes():
+            position = np.floor(start + (np.arange(new) + 0.5) * length / new).astype(int)
+            inside.append((position >= 0) & (position < size))
+            indices.append(position.clip(0, size - 1))
+        return np.where(np.outer(*inside), plane[np.ix_(*indices)], outside).astype(plane.dtype)
+
+    def from_network(self, plane: np.ndarray) -> np.ndarray:
+        """One plane of probabilities on the network's grid → float32 on the slice's own grid; 0 outside the crop."""
+        return self._outward(plane)
+
+    def channels(self, framed: Callable[[int], np.ndarray], k: int, count: int) -> np.ndarray:
+        """Slice ``k`` of ``count`` as (rows, columns, 3): slice below, itself, slice above.
+
+        ``framed(k)`` gives :meth:`to_network` of slice ``k``; at the ends, and where slices are far apart, the centre
+        is repeated.
+        """
+        below, above = k - self.offset, k + self.offset
+        order = (below if below >= 0 else k, k, above if above < count else k)
+        return np.stack([framed(index) for index in order], axis=-1)
+
+
+def network_batches(
+    voxels: np.ndarray, spacing_mm: tuple[float, float, float], batch: int
+) -> Iterator[tuple[SliceFraming, range, np.ndarray]]:
+    """Walk an upright scan (z, y, x; HU) in batches: the framing, the slice numbers, and float32 (n, h, w, 3).
+
+    Holds no more framed slices than the neighbourhood needs. ``spacing_mm`` is upright (x, y, z).
+    """
+    count = voxels.shape[0]
+    framing = SliceFraming.of_scan(voxels.__getitem__, count, spacing_mm)
+    framed: dict[int, np.ndarray] = {}
+
+    def look(k: int) -> np.ndarray:
+        if k not in framed:
+            framed[k] = framing.to_network(voxels[k])
+        return framed[k]
+
+    for first in range(0, count, batch):
+        numbers = range(first, min(first + batch, count))
+        yield framing, numbers, np.stack([framing.channels(look, k, count) for k in numbers])
+        for k in [k for k in framed if k <= numbers[-1] - framing.offset]:
+            del framed[k]

@@ -1,0 +1,51 @@
+"""The network in TensorFlow/Keras."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import EngineError
+from .models import Model
+
+
+def has_gpu() -> bool:
+    """Whether TensorFlow sees a GPU."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import tensorflow
+
+    return bool(tensorflow.config.list_physical_devices("GPU"))
+
+
+class KerasEngine:
+    """See :class:`CovidSegLib.network.engines.Engine`."""
+
+    name = "tensorflow"
+
+    def __init__(self, model: Model, device: str) -> None:
+        """Open ``model`` on ``device`` ("cpu" or "gpu"); raises EngineError where TensorFlow cannot."""
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        import keras
+        import tensorflow
+
+        if device == "gpu" and not has_gpu():
+            raise EngineError("TensorFlow sees no GPU.", "Install its GPU build, or use --device cpu.")
+        self.device = device
+        with tempfile.TemporaryDirectory() as folder:
+            # Keras opens files only; what it opens is the very bytes that were verified.
+            file = Path(folder) / "network.keras"
+            file.write_bytes(model.read("keras"))
+            with tensorflow.device("/GPU:0" if device == "gpu" else "/CPU:0"):
+                self._network = keras.saving.load_model(file, compile=False, safe_mode=True)
+        self._predict = tensorflow.function(lambda inputs: self._network(inputs, training=False), reduce_retracing=True)
+        self._errors = tensorflow.errors.OpError
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """See :meth:`CovidSegLib.network.engines.Engine.predict`."""
+        try:
+            return self._predict(inputs).numpy()
+        except self._errors as error:
+            raise EngineError(f"TensorFlow failed on the {self.device.upper()}.", "Try --device cpu.") from error

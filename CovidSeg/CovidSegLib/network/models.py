@@ -1,0 +1,99 @@
+"""The networks that are installed: weights, and the card that says what they are.
+
+A model is three files of one stem in ``Resources/Models``: ``NAME.json`` (the card), ``NAME.onnx`` and ``NAME.keras``.
+The card holds the SHA-256 of both weights; bytes that do not match are never handed to a runtime.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModelError
+from .inputs import HU_WINDOW, INPUT_SHAPE
+
+DEFAULT_NAME = "covidseg-mobilenetv2-1"
+MODELS_FOLDER = Path(__file__).resolve().parents[2] / "Resources" / "Models"
+FORMATS = ("onnx", "keras")
+
+_AGAIN = "Install CovidSeg again, or choose another --model."
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network on disk. ``card``: the model card as data; ``folder``: where its files lie."""
+
+    name: str
+    folder: Path
+    card: dict[str, Any]
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the ONNX weights, the identity of the network."""
+        return self.card["files"]["onnx"]["sha256"]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The weights, in the order of :data:`FORMATS`."""
+        return tuple(self.folder / self.card["files"][kind]["name"] for kind in FORMATS)
+
+    def read(self, kind: str) -> bytes:
+        """The verified bytes of the weights as ``kind`` ("onnx" or "keras"); raises ModelError if they are altered."""
+        entry = self.card["files"].get(kind)
+        if entry is None:
+            raise ModelError(f"The model {self.name} has no {kind} weights.", _AGAIN)
+        try:
+            data = (self.folder / entry["name"]).read_bytes()
+        except OSError as error:
+            raise ModelError(f"The {kind} weights of {self.name} cannot be read.", _AGAIN) from error
+        if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+            raise ModelError(f"The {kind} weights of {self.name} are not those its card names (SHA-256).", _AGAIN)
+        return data
+
+
+def installed() -> list[Model]:
+    """All models that lie in :data:`MODELS_FOLDER`, by name."""
+    return [_open(card) for card in sorted(MODELS_FOLDER.glob("*.json"))]
+
+
+def find(name: str) -> Model:
+    """The model of this name ("default" for the shipped one), or the one whose card or weights file ``name`` is.
+
+    Raises ModelError where there is none, or where its card asks for inputs that this version does not make.
+    """
+    if name == "default":
+        name = DEFAULT_NAME
+    path = Path(name)
+    if path.suffix in (".json", ".onnx", ".keras"):
+        return _open(path.with_suffix(".json"))
+    if path.name != name or not (MODELS_FOLDER / f"{name}.json").is_file():
+        known = ", ".join(model.name for model in installed()) or "none"
+        raise ModelError(f"There is no model named {path.name}.", f"Installed: {known}.")
+    return _open(MODELS_FOLDER / f"{name}.json")
+
+
+def verify(model: Model) -> None:
+    """Read all weights of ``model``; raises ModelError if any is missing or altered."""
+    for kind in model.card["files"]:
+        model.read(kind)
+
+
+def _open(card_file: Path) -> Model:
+    try:
+        card = json.loads(card_file.read_text(encoding="utf-8"))
+        inputs = card["inputs"]
+        fits = tuple(inputs["shape"]) == INPUT_SHAPE and tuple(inputs["hu_window"]) == HU_WINDOW
+        names = [entry["name"] for entry in card["files"].values()]
+        model = Model(str(card["name"]), card_file.parent, card)
+    except FileNotFoundError as error:
+        raise ModelError("The model has no card.", "Put NAME.json beside NAME.onnx and NAME.keras.") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError("The model's card cannot be read.", _AGAIN) from error
+    if not fits:
+        raise ModelError(f"The model {model.name} was trained for other inputs than this version makes.", _AGAIN)
+    if any(Path(name).name != name for name in names):
+        raise ModelError(f"The card of {model.name} names weights outside its own folder.", _AGAIN)
+    return model

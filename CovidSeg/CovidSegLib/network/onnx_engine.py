@@ -1,0 +1,54 @@
+"""The network in ONNX Runtime: the default engine."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from ..errors import EngineError
+from .models import Model
+
+_GPU = "CUDAExecutionProvider"
+_CPU = "CPUExecutionProvider"
+
+
+def has_gpu() -> bool:
+    """Whether the installed ONNX Runtime was built for a GPU."""
+    import onnxruntime
+
+    return _GPU in onnxruntime.get_available_providers()
+
+
+class OnnxEngine:
+    """See :class:`CovidSegLib.network.engines.Engine`."""
+
+    name = "onnx"
+
+    def __init__(self, model: Model, device: str) -> None:
+        """Open ``model`` on ``device`` ("cpu" or "gpu"); raises EngineError where the runtime cannot."""
+        import onnxruntime
+
+        if device == "gpu" and not has_gpu():
+            raise EngineError("This ONNX Runtime has no GPU.", "Install onnxruntime-gpu in place of onnxruntime.")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model.read("onnx"), options, providers=[_GPU] if device == "gpu" else [_CPU]
+            )
+        except Exception as error:
+            raise EngineError(f"ONNX Runtime could not open the network on the {device.upper()}.") from error
+        # Asked for a GPU whose driver is missing, the runtime opens on the CPU without a word.
+        self.device = "gpu" if _GPU in self._session.get_providers() else "cpu"
+        if device == "gpu" and self.device == "cpu":
+            raise EngineError("ONNX Runtime found no usable GPU.", "Check the driver and CUDA, or use --device cpu.")
+        self._input = self._session.get_inputs()[0].name
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """See :meth:`CovidSegLib.network.engines.Engine.predict`."""
+        try:
+            return self._session.run(None, {self._input: inputs})[0]
+        except Exception as error:
+            raise EngineError(f"ONNX Runtime failed on the {self.device.upper()}.", "Try --device cpu.") from error
