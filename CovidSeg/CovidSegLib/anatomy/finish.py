@@ -1,0 +1,91 @@
+"""From the network's probabilities to finished labels on the CT's own grid.
+
+Probabilities are resized to the grid first and compared with thresholds there, slice by slice, so that no float array
+of the scan's size ever exists. Then what cannot be lung or infection goes, and the lungs are parted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ..network.inputs import SliceFraming
+from ..segmentation import Label
+from .lungs import find_sides
+
+_LUNG, _INFECTION = 1, 2
+"""Bits of the rough mask."""
+
+
+@dataclass(frozen=True)
+class FinishOptions:
+    """Thresholds (probability) and smallest volumes; chosen on training folds, kept in the model card.
+
+    ``lung_part``: the smallest piece of lung, as a share of all lung. ``infection_ml``: the smallest lesion in mL.
+    """
+
+    lung: float = 0.5
+    infection: float = 0.5
+    lung_part: float = 0.02
+    infection_ml: float = 0.05
+
+
+class RoughMask:
+    """Collects lung and infection slice by slice: uint8 bits on the upright grid ``shape`` (z, y, x)."""
+
+    def __init__(self, shape: tuple[int, int, int], options: FinishOptions) -> None:
+        self.bits = np.zeros(shape, np.uint8)
+        self._options = options
+
+    def add(self, framing: SliceFraming, k: int, probabilities: np.ndarray) -> None:
+        """Slice ``k``: probabilities (rows, columns, 3) of neither, lung, infection on the network's grid."""
+        infection = framing.from_network(probabilities[..., 2])
+        lung = framing.from_network(probabilities[..., 1]) + infection >= self._options.lung
+        self.bits[k] = lung * _LUNG | (lung & (infection >= self._options.infection)) * _INFECTION
+
+
+def finish(rough: RoughMask, spacing_mm: tuple[float, float, float], options: FinishOptions) -> np.ndarray:
+    """Labels uint8 (z, y, x) of :class:`Label`, upright. ``spacing_mm``: upright x, y, z.
+
+    Lung in pieces that are too small to be a lung (air outside, trachea, gut) goes, small specks of infection become
+    lung, infection is only where lung is, and left and right are the patient's.
+    """
+    bits = rough.bits
+    lung_voxels = np.count_nonzero(bits & _LUNG)
+    _drop_small(bits, _LUNG, options.lung_part * lung_voxels, spacing_mm, _LUNG | _INFECTION)
+    voxel_ml = float(np.prod(spacing_mm)) / 1000
+    _drop_small(bits, _INFECTION, options.infection_ml / voxel_ml, spacing_mm, _INFECTION)
+    sides = find_sides(bits & _LUNG > 0, spacing_mm)
+    for k, plane in enumerate(bits):
+        if plane.any():
+            lung = np.where(sides.is_left(k), Label.LEFT_LUNG, Label.RIGHT_LUNG)
+            plane[:] = np.where(plane & _INFECTION, Label.INFECTION, np.where(plane & _LUNG, lung, Label.BACKGROUND))
+    return bits
+
+
+def _drop_small(
+    bits: np.ndarray, bit: int, smallest: float, spacing_mm: tuple[float, float, float], clear: int
+) -> None:
+    """Clear ``clear`` in place wherever a connected piece of ``bit`` has fewer than ``smallest`` voxels.
+
+    Pieces are found on a grid of 2 to 3 mm (blocks that hold any voxel), which takes a fraction of the memory and
+    joins what less than a block parts.
+    """
+    block = [max(1, int(2.5 / mm)) for mm in spacing_mm[1::-1]]
+    counts = np.stack([_block_counts(plane & bit > 0, block) for plane in bits])
+    pieces, number = ndimage.label(counts > 0, np.ones((3, 3, 3)))
+    if number == 0:
+        return
+    small = np.bincount(pieces.ravel(), counts.ravel()) < smallest
+    small[0] = False
+    for k in np.flatnonzero(small[pieces].any(axis=(1, 2))):
+        gone = small[pieces[k]].repeat(block[0], axis=0).repeat(block[1], axis=1)
+        rows, columns = bits.shape[1:]
+        bits[k][gone[:rows, :columns] & (bits[k] & bit > 0)] &= np.uint8(~clear & 0xFF)
+
+
+def _block_counts(plane: np.ndarray, block: list[int]) -> np.ndarray:
+    rows = np.add.reduceat(plane.astype(np.uint16), np.arange(0, plane.shape[0], block[0]), axis=0)
+    return np.add.reduceat(rows, np.arange(0, plane.shape[1], block[1]), axis=1)
