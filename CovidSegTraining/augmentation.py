@@ -1,0 +1,79 @@
+"""What other scanners, patients and readers could have made of a slice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from CovidSegLib.network.inputs import HU_WINDOW
+
+from .dataset import Label
+
+_PER_HU = 2.0 / (HU_WINDOW[1] - HU_WINDOW[0])
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far a slice is changed. Ranges are (low, high); chances are 0 to 1; HU for what is measured in HU."""
+
+    rotation_degrees: float = 20.0
+    scale: tuple[float, float] = (0.75, 1.3)
+    shift: float = 0.08
+    warp_chance: float = 0.8
+    left_right_chance: float = 0.5
+    up_down_chance: float = 0.1
+    blur_chance: float = 0.25
+    blur_pixels: tuple[float, float] = (0.3, 1.2)
+    contrast: tuple[float, float] = (0.9, 1.1)
+    offset_hu: float = 70.0
+    noise_chance: float = 0.5
+    noise_hu: float = 40.0
+    single_slice_chance: float = 0.25
+    """Chance that the neighbours are replaced by the slice itself, as in thick-slice scans."""
+
+    def __call__(
+        self, inputs: np.ndarray, labels: np.ndarray, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """``inputs`` float32 (rows, columns, 3) in [-1, 1] and ``labels`` uint8 (rows, columns), changed alike."""
+        if random.random() < self.single_slice_chance:
+            inputs = np.repeat(inputs[..., 1:2], 3, axis=-1)
+        if random.random() < self.left_right_chance:
+            inputs, labels = inputs[:, ::-1], labels[:, ::-1]
+        if random.random() < self.up_down_chance:
+            inputs, labels = inputs[::-1], labels[::-1]
+        if random.random() < self.warp_chance:
+            inputs, labels = self._warp(inputs, labels, random)
+        return self._intensity(inputs, random), np.ascontiguousarray(labels)
+
+    def _warp(
+        self, inputs: np.ndarray, labels: np.ndarray, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        angle = np.deg2rad(random.uniform(-self.rotation_degrees, self.rotation_degrees))
+        scale = np.exp(random.uniform(*np.log(self.scale)))
+        matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / scale
+        size = np.array(labels.shape)
+        centre = (size - 1) / 2
+        shift = random.uniform(-self.shift, self.shift, 2) * size
+        offset = centre + shift - matrix @ centre
+        warped = np.stack(
+            [
+                ndimage.affine_transform(inputs[..., c], matrix, offset, order=1, mode="nearest")
+                for c in range(inputs.shape[-1])
+            ],
+            axis=-1,
+        )
+        # What comes in from outside was never drawn: with 0 the network would learn that lungs end where drawing did.
+        outside = int(Label.LUNG_NOT_DRAWN)
+        return warped, ndimage.affine_transform(labels, matrix, offset, order=0, cval=outside)
+
+    def _intensity(self, inputs: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        if random.random() < self.blur_chance:
+            sigma = random.uniform(*self.blur_pixels)
+            inputs = ndimage.gaussian_filter(inputs, (sigma, sigma, 0), truncate=2.5)
+        inputs = inputs * random.uniform(*self.contrast) + random.uniform(-1, 1) * self.offset_hu * _PER_HU
+        if random.random() < self.noise_chance:
+            deviation = random.uniform(0, self.noise_hu) * _PER_HU
+            inputs = inputs + deviation * random.standard_normal(inputs.shape, dtype=np.float32)
+        return np.clip(inputs, -1, 1).astype(np.float32)

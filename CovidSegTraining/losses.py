@@ -1,0 +1,45 @@
+"""The training loss: cross-entropy, soft Dice, and a Tversky term that punishes missed infection more than false.
+
+Labels are those of :class:`CovidSegTraining.dataset.Label`; classes those of the architecture: neither, lung,
+infection. Pixels marked UNKNOWN count nothing; where lungs were not drawn, only infection is known to be absent.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from .dataset import Label
+
+FALSE_WEIGHT = 0.3
+MISSED_WEIGHT = 0.7
+"""Tversky weights (Salehi et al. 2017, arXiv:1706.05721): pale ground glass is a recall problem."""
+
+_SMALL = 1e-6
+
+
+def class_targets(labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Integer labels (n, h, w) → one-hot targets (n, h, w, 3), fully known (n, h, w), only not infected (n, h, w)."""
+    lung = (labels == Label.LEFT_LUNG) | (labels == Label.RIGHT_LUNG)
+    planes = [labels == Label.NEITHER, lung, labels == Label.INFECTION]
+    targets = tf.stack([tf.cast(plane, tf.float32) for plane in planes], axis=-1)
+    return targets, tf.reduce_sum(targets, axis=-1), tf.cast(labels == Label.LUNG_NOT_DRAWN, tf.float32)
+
+
+def segmentation_loss(labels: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
+    """Loss of one batch: ``labels`` integer (n, h, w), ``probabilities`` float32 (n, h, w, 3) → scalar."""
+    targets, known, free = class_targets(labels)
+    clipped = tf.clip_by_value(probabilities, _SMALL, 1 - _SMALL)
+    entropy = -tf.reduce_sum(targets * tf.math.log(clipped), axis=-1) - free * tf.math.log(1 - clipped[..., 2])
+    entropy = tf.reduce_sum(entropy) / tf.maximum(tf.reduce_sum(known + free), 1.0)
+
+    seen = probabilities * known[..., None]
+    overlap = tf.reduce_sum(seen * targets, axis=(0, 1, 2))
+    size = tf.reduce_sum(seen + targets, axis=(0, 1, 2))
+    dice = 1 - tf.reduce_mean((2 * overlap + 1) / (size + 1))
+
+    infection, infected = probabilities[..., 2] * (known + free), targets[..., 2]
+    hit = tf.reduce_sum(infection * infected)
+    false = tf.reduce_sum(infection * (1 - infected))
+    missed = tf.reduce_sum((1 - infection) * infected)
+    tversky = 1 - (hit + 1) / (hit + FALSE_WEIGHT * false + MISSED_WEIGHT * missed + 1)
+    return entropy + dice + tversky
