@@ -53,6 +53,7 @@ def measure(segmentation: Segmentation) -> LungVolumes:
             infected += np.count_nonzero(infection)
             left_infected += np.count_nonzero(infection & sides.is_left(k))
     ml = voxel_ml(segmentation.affine)
+    left, right, left_infected, infected = (int(count) for count in (left, right, left_infected, infected))
     right_infected = infected - left_infected
     return LungVolumes(
         (left + left_infected) * ml, (right + right_infected) * ml, left_infected * ml, right_infected * ml

@@ -1,0 +1,48 @@
+"""What all tests share: where the real data lie, how Hypothesis behaves, and that child processes find the packages."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED = REPOSITORY.parent / "shared"
+
+# The same examples in every run: a test that fails fails again. COVIDSEG_HYPOTHESIS=explore looks for new ones.
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.register_profile("explore", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("COVIDSEG_HYPOTHESIS", "repeatable"))
+
+
+def pytest_configure() -> None:
+    """Let child processes import the packages from this checkout; pytest's own `pythonpath` does not reach them."""
+    paths = [str(REPOSITORY / "CovidSeg"), str(REPOSITORY), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root folder of this checkout."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real scans beside the checkout; skips the test where it is absent."""
+    return _shared_folder("data", "real scans")
+
+
+@pytest.fixture(scope="session")
+def shared_weights() -> Path:
+    """The folder of ImageNet weights beside the checkout; skips the test where it is absent."""
+    return _shared_folder("weights", "the encoder's ImageNet weights")
+
+
+def _shared_folder(name: str, content: str) -> Path:
+    folder = SHARED / name
+    if not folder.is_dir():
+        pytest.skip(f"needs {content}: no folder ../shared/{name} beside this checkout")
+    return folder

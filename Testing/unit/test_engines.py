@@ -1,0 +1,79 @@
+"""Which engine and device compute, and what happens when a GPU fails."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from CovidSegLib.errors import EngineError
+from CovidSegLib.network import models, onnx_engine
+from CovidSegLib.network.engines import GpuThenCpu, open_engine
+from CovidSegLib.network.inputs import INPUT_SHAPE
+from CovidSegLib.progress import Progress, Report
+
+
+class Fragile:
+    """An engine whose GPU fails when it is opened or after some batches; the CPU returns what it gets."""
+
+    name = "onnx"
+
+    def __init__(self, device: str, good_batches: int) -> None:
+        if device == "gpu" and good_batches < 0:
+            raise EngineError("No driver.")
+        self.device = device
+        self._left = good_batches
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        if self.device == "gpu":
+            self._left -= 1
+            if self._left < 0:
+                raise EngineError("Out of memory.")
+        return inputs
+
+
+@pytest.mark.parametrize("good_batches", [-1, 0, 2])
+def test_a_failing_gpu_is_left_for_the_cpu_with_one_notice_and_no_lost_batch(good_batches):
+    told: list[Report] = []
+    engine = GpuThenCpu(lambda device: Fragile(device, good_batches), Progress(told.append))
+    results = [engine.predict(np.full((1, 2), number)) for number in range(5)]
+    assert [int(result[0, 0]) for result in results] == list(range(5))
+    assert engine.device == "cpu"
+    assert len([report for report in told if report.notice]) == 1
+
+
+def test_a_failing_cpu_is_an_error():
+    class Broken(Fragile):
+        def predict(self, inputs: np.ndarray) -> np.ndarray:
+            raise EngineError("Broken.")
+
+    engine = GpuThenCpu(lambda device: Broken(device, 1), Progress())
+    with pytest.raises(EngineError, match="Broken"):
+        engine.predict(np.zeros((1, 2)))
+
+
+def test_auto_is_onnx_runtime():
+    engine = open_engine(models.find("default"), "auto", "auto", Progress())
+    assert engine.name == "onnx"
+    assert engine.device == ("gpu" if onnx_engine.has_gpu() and engine.device == "gpu" else "cpu")
+
+
+def test_asking_for_a_gpu_that_is_not_there_is_an_error():
+    if onnx_engine.has_gpu():
+        pytest.skip("this ONNX Runtime has a GPU")
+    with pytest.raises(EngineError, match="GPU"):
+        open_engine(models.find("default"), "onnx", "gpu", Progress())
+
+
+@pytest.mark.parametrize(("engine", "device"), [("caffe", "cpu"), ("onnx", "tpu")])
+def test_unknown_engines_and_devices_are_named(engine, device):
+    with pytest.raises(EngineError, match=r"caffe|tpu"):
+        open_engine(models.find("default"), engine, device, Progress())
+
+
+def test_probabilities_add_up_to_one():
+    engine = open_engine(models.find("default"), "onnx", "cpu", Progress())
+    inputs = np.random.default_rng(0).uniform(-1, 1, (2, *INPUT_SHAPE, 3)).astype(np.float32)
+    probabilities = engine.predict(inputs)
+    assert probabilities.dtype == np.float32
+    assert probabilities.shape == inputs.shape
+    np.testing.assert_allclose(probabilities.sum(axis=-1), 1, atol=1e-4)

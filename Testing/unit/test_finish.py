@@ -1,0 +1,80 @@
+"""Finished masks: on the grid, infection inside lung, specks gone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from CovidSegLib.anatomy.finish import FinishOptions, RoughMask, finish
+from CovidSegLib.network.inputs import INPUT_SHAPE, Crop, SliceFraming
+from CovidSegLib.segmentation import Label
+
+SPACING = (2.0, 2.0, 2.0)
+SHAPE = (20, 90, 120)
+LUNG, INFECTION = 1, 2
+
+
+def rough() -> RoughMask:
+    """Two lungs and one lesion, drawn as bits."""
+    mask = RoughMask(SHAPE, FinishOptions())
+    mask.bits[2:18, 20:70, 15:50] = LUNG
+    mask.bits[2:18, 20:70, 70:105] = LUNG
+    mask.bits[8:12, 50:60, 75:90] |= INFECTION
+    return mask
+
+
+def test_every_voxel_gets_the_label_of_its_side_and_infection_stays():
+    labels = finish(rough(), SPACING, FinishOptions())
+    assert (labels[2:18, 20:70, 15:50] == Label.RIGHT_LUNG).all()
+    assert (labels[8:12, 50:60, 75:90] == Label.INFECTION).all()
+    assert np.count_nonzero(labels == Label.LEFT_LUNG) == 16 * 50 * 35 - 4 * 10 * 15
+    assert np.count_nonzero(labels) == 2 * 16 * 50 * 35
+
+
+def test_lung_too_small_to_be_one_goes_with_the_infection_in_it():
+    mask = rough()
+    mask.bits[0:2, 80:84, 2:8] = LUNG | INFECTION  # air beside the table
+    labels = finish(mask, SPACING, FinishOptions())
+    assert not labels[0:2, 80:84, 2:8].any()
+
+
+def test_a_speck_of_infection_becomes_lung():
+    mask = rough()
+    mask.bits[4, 30, 30] |= INFECTION
+    labels = finish(mask, SPACING, FinishOptions(infection_ml=0.05))
+    assert labels[4, 30, 30] == Label.RIGHT_LUNG
+    assert (labels[8:12, 50:60, 75:90] == Label.INFECTION).all()
+
+
+def test_no_speck_is_dropped_when_none_is_too_small():
+    mask = rough()
+    mask.bits[4, 30, 30] |= INFECTION
+    assert finish(mask, SPACING, FinishOptions(infection_ml=0.0))[4, 30, 30] == Label.INFECTION
+
+
+def test_nothing_found_is_all_background():
+    assert not finish(RoughMask(SHAPE, FinishOptions()), SPACING, FinishOptions()).any()
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.7])
+def test_probabilities_are_resized_first_and_then_compared(threshold):
+    framing = SliceFraming((45, 60), Crop(0, 0, 45, 60), 0)
+    probabilities = np.zeros((*INPUT_SHAPE, 3), np.float32)
+    probabilities[..., 1] = 1
+    ramp = np.linspace(0, 1, INPUT_SHAPE[1], dtype=np.float32)
+    probabilities[..., 2] = ramp
+    probabilities[..., 1] = 1 - ramp
+    mask = RoughMask((1, 45, 60), FinishOptions(infection=threshold))
+    mask.add(framing, 0, probabilities)
+    assert (mask.bits[0, 10:35, 5:55] & LUNG).all()
+    edge = np.flatnonzero(mask.bits[0, 20] & INFECTION)[0]
+    assert edge == pytest.approx(threshold * 60, abs=1.5)
+
+
+def test_infection_is_only_where_lung_is():
+    framing = SliceFraming((45, 60), Crop(0, 0, 45, 60), 0)
+    probabilities = np.full((*INPUT_SHAPE, 3), 0.0, np.float32)
+    probabilities[..., 2] = 0.4
+    mask = RoughMask((1, 45, 60), FinishOptions(infection=0.3))
+    mask.add(framing, 0, probabilities)  # 0.4 infection, 0 lung: no lung at 0.5, so no infection either
+    assert not mask.bits.any()

@@ -1,0 +1,89 @@
+"""Left and right lung are the patient's, also where they touch and however the scan was stored."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from CovidSegLib.anatomy.lungs import find_sides, sides_of_labels
+from CovidSegLib.volume import axial_order
+
+SPACING = (1.5, 1.5, 3.0)
+SHAPE = (30, 120, 160)
+
+
+def lungs(bridge: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Upright masks (z, y, x) of a right (smaller column) and a left lung; ``bridge``: slices that touch in front."""
+    z, y, x = np.indices(SHAPE)
+    body = ((z - 15) / 15) ** 2 + ((y - 60) / 50) ** 2
+    right = body + ((x - 45) / 32) ** 2 < 1
+    left = body + ((x - 115) / 30) ** 2 < 1
+    if bridge:
+        front = (abs(z - 15) <= bridge // 2) & (y >= 44) & (y < 50)
+        right |= front & (x >= 60) & (x < 80)
+        left |= front & (x >= 80) & (x < 100)
+    return right, left
+
+
+def side_mask(sides, shape) -> np.ndarray:
+    return np.stack([sides.is_left(k) for k in range(shape[0])])
+
+
+@pytest.mark.parametrize("bridge", [0, 3, 9])
+def test_lungs_are_parted_also_where_they_touch_in_front(bridge):
+    right, left = lungs(bridge)
+    found = side_mask(find_sides(right | left, SPACING), SHAPE)
+    wrong = np.count_nonzero(found & right & ~left) + np.count_nonzero(~found & left & ~right)
+    assert wrong <= 0.003 * np.count_nonzero(right | left)
+
+
+def test_a_prone_patient_keeps_left_and_right():
+    right, left = lungs(5)
+    found = side_mask(find_sides((right | left)[:, ::-1], SPACING), SHAPE)
+    assert np.count_nonzero(found & left[:, ::-1]) > 0.99 * np.count_nonzero(left)
+
+
+@pytest.mark.parametrize("flip", [(1, 1, 1), (-1, 1, 1), (1, -1, 1), (1, 1, -1), (-1, -1, -1)])
+def test_sides_follow_the_affine_not_the_columns(flip):
+    right, left = lungs(5)
+    affine = np.diag([-SPACING[0] * flip[2], -SPACING[1] * flip[1], SPACING[2] * flip[0], 1.0])
+    grid = axial_order(affine).from_axial(right | left)
+    found = side_mask(sides_of_labels(grid, affine), SHAPE)
+    assert np.count_nonzero(found & left) > 0.99 * np.count_nonzero(left)
+    assert np.count_nonzero(found & right) < 0.01 * np.count_nonzero(right)
+
+
+def test_a_single_slice_is_parted():
+    right, left = (mask[15:16] for mask in lungs(3))
+    found = find_sides(right | left, SPACING).is_left(0)
+    assert np.count_nonzero(found & left[0]) > 0.98 * np.count_nonzero(left)
+    assert np.count_nonzero(found & right[0] & ~left[0]) < 0.02 * np.count_nonzero(right)
+
+
+def test_one_lung_alone_goes_to_the_side_it_lies_on():
+    right, left = lungs()
+    assert not side_mask(find_sides(right, SPACING), SHAPE)[right].any() or (
+        side_mask(find_sides(right, SPACING), SHAPE)[right].mean() < 0.02
+    )
+    assert side_mask(find_sides(left, SPACING), SHAPE)[left].mean() > 0.98
+
+
+def test_no_lung_at_all_is_no_error():
+    assert find_sides(np.zeros(SHAPE, bool), SPACING).is_left(0).shape == SHAPE[1:]
+
+
+def test_left_and_right_of_real_patients_agree_with_the_reader(shared_data):
+    from CovidSegTraining.dataset import Label, SliceFile
+
+    for case in ("coronacases_003", "radiopaedia_27_86410_0"):
+        truth = SliceFile(shared_data / "scans" / "labels" / f"{case}.nii.gz")
+        labels = np.stack([truth.plane(k) for k in range(len(truth))])
+        drawn = ~(labels == Label.LUNG_NOT_DRAWN).any(axis=(1, 2))
+        first, last = np.flatnonzero(drawn)[[0, -1]]
+        labels = labels[first : last + 1]
+        lung = (labels > 0) & (labels <= Label.INFECTION)
+        found = side_mask(find_sides(lung, truth.spacing), lung.shape)
+        for side, label in ((True, Label.LEFT_LUNG), (False, Label.RIGHT_LUNG)):
+            truth_mask, mine = labels == label, (found == side) & (lung & (labels != Label.INFECTION))
+            dice = 2 * np.count_nonzero(truth_mask & mine) / (truth_mask.sum() + mine.sum())
+            assert dice > 0.98, case
