@@ -1,0 +1,38 @@
+"""Reading: one CT scan from a file or a DICOM folder, as a :class:`CovidSegLib.volume.CtVolume` in HU.
+
+- :func:`read_ct`: by what the path is: .nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, or a folder with a DICOM series.
+- :func:`find_cases`: every CT in a folder, for batch runs.
+- :func:`CovidSegLib.reading.checks.inspect`: what is odd about a scan, in words.
+
+What cannot be used raises InputError with one sentence and a hint; nothing here names a patient, a date or a path.
+Inside: ``nifti`` and ``files`` (single files), ``dicom_headers``, ``slice_positions`` and ``dicom`` (series),
+``hounsfield`` (any numbers to int16 HU, within limits), ``geometry`` (the grid's checks), ``cases``, ``checks``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import InputError
+from ..progress import Progress
+from ..volume import CtVolume
+from .cases import FoundCase, find_cases
+from .checks import Findings, inspect
+from .dicom import read_dicom
+from .files import read_file
+
+__all__ = ["Findings", "FoundCase", "find_cases", "inspect", "read_ct"]
+
+
+def read_ct(path: Path, progress: Progress) -> CtVolume:
+    """The CT scan at ``path`` (a file or a DICOM folder): int16 HU (z, y, x), IJK to RAS in mm.
+
+    Parameters: ``progress`` gets the stage "reading". The result's ``notes`` are sentences for the user.
+    Raises InputError when there is no usable CT, Cancelled when the user asked to stop.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return read_dicom(path, progress)
+    if not path.exists():
+        raise InputError("The file or folder does not exist.", "Check the path.")
+    return read_file(path, progress)

@@ -1,0 +1,168 @@
+"""One CT from a folder of DICOM files.
+
+pydicom reads the headers, GDCM (inside SimpleITK) the pixels, since pydicom alone cannot unpack JPEG-lossless.
+Slices are placed by their position in the patient; file names mean nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK
+
+from ..errors import InputError
+from ..progress import Progress
+from ..volume import CtVolume
+from .dicom_headers import FolderContents, SliceHeader, files_below, is_dicom, scan
+from .geometry import LPS_TO_RAS, checked_affine
+from .hounsfield import HounsfieldVolume
+from .itk import run_itk
+from .slice_positions import SliceGrid, arrange
+
+_ELSEWHERE = {"HEAD", "BRAIN", "SKULL", "ABDOMEN", "PELVIS", "LEG", "FOOT", "KNEE", "HAND", "ARM", "EXTREMITY", "HIP"}
+"""Body parts that are surely no chest; any other or no entry may be one (the entry is often missing or wrong)."""
+
+_UNNUMBERED = 1 << 31
+
+
+def holds_dicom(folder: Path) -> bool:
+    """Whether ``folder`` or anything below it holds at least one DICOM file."""
+    return any(is_dicom(path) for path in files_below(folder))
+
+
+def read_dicom(folder: Path, progress: Progress) -> CtVolume:
+    """The chest CT series with most slices in ``folder`` (and below). Raises InputError, Cancelled."""
+    contents = scan(folder, progress)
+    if not contents.series:
+        raise _no_ct(contents)
+    slices, source, notes = _choose(contents)
+    if contents.damaged:
+        files = "1 damaged DICOM file was" if contents.damaged == 1 else f"{contents.damaged} damaged DICOM files were"
+        notes += (f"{files} left out.",)
+    if any(header.position is None for header in slices):
+        raise InputError(
+            "The CT series does not say where its slices lie (position, orientation or pixel size is missing).",
+            "Export the original series again; pictures made from it cannot be measured.",
+        )
+    head = slices[0]
+    positions = np.array([header.position for header in slices])
+    grid = arrange(positions, head.row, head.column, float(head.pixel.min()))
+    volume = HounsfieldVolume((grid.count, head.rows, head.columns))
+    duplicates = _fill(volume, slices, grid, progress)
+    affine, more = _affine(slices[grid.first], grid)
+    notes += _duplicate_note(duplicates) + _missing_note(grid) + more + volume.notes()
+    return CtVolume(volume.voxels, affine, source, notes)
+
+
+def _no_ct(contents: FolderContents) -> InputError:
+    """The error for a folder without an ordinary CT series, in words that fit what is in it."""
+    other = contents.other - {"directory"}
+    if "enhanced CT" in other:
+        return InputError(
+            "The folder holds an enhanced (multi-frame) CT, which is not read directly.",
+            "Load it in Slicer and segment the volume, or convert it to NIfTI with dcm2niix.",
+        )
+    hint = "Give the folder with the axial chest CT images."
+    if "localizer" in other:
+        return InputError("The folder holds only the localizer (scout) images of a CT.", hint)
+    if "CT picture" in other:
+        return InputError("The folder holds only pictures made from a CT (secondary captures), not its slices.", hint)
+    if "SEG" in other:
+        return InputError("The folder holds a DICOM segmentation (SEG), not a CT.", hint)
+    if other:
+        return InputError(f"The folder holds no CT, only DICOM objects of type {', '.join(sorted(other))}.", hint)
+    if contents.damaged:
+        return InputError("The DICOM files in the folder are damaged: none can be read.", "Copy or export them again.")
+    return InputError("The folder holds no DICOM files.", "Give a folder with a DICOM series, or one CT file.")
+
+
+def _choose(contents: FolderContents) -> tuple[list[SliceHeader], str, tuple[str, ...]]:
+    """The series to read, what it is called, and a note when there were several."""
+    series = contents.series
+    candidates = [group for group in series if group[0].body_part not in _ELSEWHERE] or series
+    best = max(candidates, key=len)
+    count = f"{len(best)} slice" + "s" * (len(best) > 1)
+    if len(series) == 1:
+        return best, f"DICOM series ({count})", ()
+    place = f"series {next(n for n, group in enumerate(series, 1) if group is best)} of {len(series)}"
+    number = best[0].series_number
+    named = "" if number == _UNNUMBERED else f" (series number {number})"
+    equal = sum(len(group) == len(best) for group in candidates)
+    why = "has most slices" if equal == 1 else f"is the first of {equal} with most slices"
+    note = f"The folder holds {len(series)} CT series: {place}{named} was read; with {count} it {why}."
+    return best, f"DICOM {place} ({count})", (note,)
+
+
+def _fill(volume: HounsfieldVolume, slices: list[SliceHeader], grid: SliceGrid, progress: Progress) -> int:
+    """Read every slice to its place and fill the empty places between them; returns the number of duplicates."""
+    duplicates = 0
+    for done, (place, group) in enumerate(zip(grid.places, grid.groups, strict=True)):
+        progress.step("reading", len(grid.groups) + done, 2 * len(grid.groups))
+        values = _pixels(slices[group[0]])
+        for number in group[1:]:
+            if not np.array_equal(values, _pixels(slices[number])):
+                raise InputError(
+                    "The series has different images at the same place (several phases or reconstructions in one).",
+                    "Give a folder with a single series of slices.",
+                )
+            duplicates += 1
+        volume.put(place, values)
+    for place in grid.missing:
+        below, above = volume.voxels[place - 1], volume.voxels[place + 1]
+        volume.put(place, (below.astype(np.float32) + above) / 2)
+    progress.step("reading", 1, 1)
+    return duplicates
+
+
+def _pixels(header: SliceHeader) -> np.ndarray:
+    """One slice (y, x) in HU. GDCM has already applied the slice's own slope and intercept."""
+    reader = SimpleITK.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileName(str(header.path))
+    try:
+        values = SimpleITK.GetArrayFromImage(run_itk(reader.Execute))
+    except InputError:
+        values = np.empty(0)
+    if values.shape != (1, header.rows, header.columns):
+        raise InputError(
+            "A slice of the series cannot be read: the file is damaged or packed in an unknown way.",
+            "Copy or export the series again, uncompressed if possible.",
+        )
+    return values[0]
+
+
+def _affine(first: SliceHeader, grid: SliceGrid) -> tuple[np.ndarray, tuple[str, ...]]:
+    """IJK to RAS, and a note when the thickness of a single slice had to be assumed."""
+    notes: tuple[str, ...] = ()
+    distance = grid.spacing
+    if grid.count == 1:
+        distance = first.thickness
+        if not (np.isfinite(distance) and distance > 0):
+            distance = 1.0
+            notes = ("The slice does not say how thick it is; 1 mm was assumed.",)
+    lps = np.eye(4)
+    lps[:3, 0] = first.row * first.pixel[1]
+    lps[:3, 1] = first.column * first.pixel[0]
+    lps[:3, 2] = np.cross(first.row, first.column) * distance
+    lps[:3, 3] = first.position
+    return checked_affine(LPS_TO_RAS @ lps), notes
+
+
+def _duplicate_note(count: int) -> tuple[str, ...]:
+    if not count:
+        return ()
+    return (f"{count} slice{'s' * (count > 1)} occurred twice and {'were' if count > 1 else 'was'} used once.",)
+
+
+def _missing_note(grid: SliceGrid) -> tuple[str, ...]:
+    """Say which places were empty; slices are counted from 1 in the order of the array."""
+    if not grid.missing:
+        return ()
+    numbers = ", ".join(str(place + 1) for place in grid.missing)
+    if len(grid.missing) == 1:
+        return (f"1 slice is missing (number {numbers} of {grid.count}); it was filled in from its two neighbours.",)
+    return (
+        f"{len(grid.missing)} single slices are missing (numbers {numbers} of {grid.count}); each was filled in "
+        "from its two neighbours.",
+    )

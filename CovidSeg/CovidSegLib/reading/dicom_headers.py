@@ -1,0 +1,198 @@
+"""What the headers of a folder's DICOM files say: which files are CT slices, and which of them belong together."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..progress import Progress
+
+CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+ENHANCED_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
+
+_TAGS = [
+    "SOPClassUID", "SeriesInstanceUID", "SeriesNumber", "Modality", "ImageType", "BodyPartExamined", "NumberOfFrames",
+    "SamplesPerPixel", "Rows", "Columns", "BitsAllocated", "PixelSpacing", "SliceThickness",
+    "ImagePositionPatient", "ImageOrientationPatient",
+]  # fmt: skip
+
+_SAME_DIRECTION = 1e-3
+_SAME_SPACING = 1e-3
+_UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
+
+
+@dataclass(frozen=True)
+class SliceHeader:
+    """One CT slice, without its pixels. Directions and positions are DICOM's own (LPS, mm).
+
+    ``position`` (3,), ``row`` and ``column`` (3,): the directions in which the columns and the rows count;
+    ``pixel`` (2,): distance between rows, between columns. They are None when the file does not say where it lies.
+    """
+
+    path: Path
+    series: str
+    series_number: int
+    rows: int
+    columns: int
+    body_part: str
+    thickness: float
+    position: np.ndarray | None = None
+    row: np.ndarray | None = None
+    column: np.ndarray | None = None
+    pixel: np.ndarray | None = None
+
+    def continues(self, other: SliceHeader) -> bool:
+        """Whether the two can be slices of one volume: same series, image size, direction and pixel size."""
+        if (self.series, self.rows, self.columns) != (other.series, other.rows, other.columns):
+            return False
+        if self.position is None or other.position is None:
+            return True
+        return bool(
+            np.abs(self.row - other.row).max() < _SAME_DIRECTION
+            and np.abs(self.column - other.column).max() < _SAME_DIRECTION
+            and np.abs(self.pixel - other.pixel).max() < _SAME_SPACING
+        )
+
+
+@dataclass
+class FolderContents:
+    """What was found in a folder.
+
+    ``series``: the groups of CT slices that can make a volume, by series number, in the order of their files;
+    ``other``: the kinds of all other DICOM objects ("MR", "SEG", "localizer", "enhanced CT", ...);
+    ``damaged``: DICOM files that could not be read.
+    """
+
+    series: list[list[SliceHeader]] = field(default_factory=list)
+    other: set[str] = field(default_factory=set)
+    damaged: int = 0
+
+
+def scan(folder: Path, progress: Progress) -> FolderContents:
+    """Read the header of every DICOM file in ``folder`` and below; other files are passed over in silence."""
+    contents = FolderContents()
+    paths = sorted(files_below(folder))
+    for number, path in enumerate(paths):
+        progress.step("reading", number, 2 * len(paths))
+        if not is_dicom(path):
+            # A file that is cut off before its first letters, but was meant to be a slice.
+            contents.damaged += path.suffix.lower() == ".dcm"
+            continue
+        found = _read_header(path)
+        if isinstance(found, str):
+            contents.other.add(found)
+        elif found is None:
+            contents.damaged += 1
+        else:
+            group = next((group for group in contents.series if found.continues(group[0])), None)
+            if group is None:
+                contents.series.append([found])
+            else:
+                group.append(found)
+    contents.series.sort(key=lambda group: (group[0].series_number, group[0].series, -len(group)))
+    return contents
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files in ``folder`` and its sub-folders, hidden ones left out; links to folders are not followed."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith("."):
+                yield Path(place, name)
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether the file carries DICOM's mark, whatever its name."""
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def _read_header(path: Path) -> SliceHeader | str | None:
+    """The slice, the kind of object that is no CT slice, or None for a file that cannot be read."""
+    import pydicom
+    from pydicom import config
+
+    try:
+        # Odd values (UUIDs as UIDs) are common and harmless; pydicom would print them, and they may identify a patient.
+        with warnings.catch_warnings(), config.disable_value_validation():
+            warnings.simplefilter("ignore")
+            dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
+            kind = _other_kind(dataset)
+            return kind or _slice_header(path, dataset)
+    except Exception:  # pydicom raises nearly anything on a damaged file
+        return None
+
+
+def _other_kind(dataset: Any) -> str:
+    """What the object is if it is no ordinary CT slice, else ''."""
+    modality = str(dataset.get("Modality", "") or "")
+    sop_class = str(dataset.get("SOPClassUID", "") or "")
+    if str(dataset.file_meta.get("MediaStorageSOPClassUID", "")) == "1.2.840.10008.1.3.10":
+        return "directory"
+    if modality != "CT":
+        return modality or "unknown"
+    if sop_class in ENHANCED_CT or int(dataset.get("NumberOfFrames", 1) or 1) > 1:
+        return "enhanced CT"
+    if "LOCALIZER" in [str(word).upper() for word in _values(dataset, "ImageType")]:
+        return "localizer"
+    if (sop_class and sop_class != CT_IMAGE) or int(dataset.get("SamplesPerPixel", 1) or 1) != 1:
+        return "CT picture"
+    return ""
+
+
+def _slice_header(path: Path, dataset: Any) -> SliceHeader | None:
+    rows, columns = int(dataset.Rows), int(dataset.Columns)
+    syntax = str(dataset.file_meta.get("TransferSyntaxUID", ""))
+    bytes_needed = rows * columns * int(dataset.get("BitsAllocated", 16)) // 8
+    if rows < 1 or columns < 1 or (syntax in _UNCOMPRESSED and path.stat().st_size < bytes_needed):
+        return None
+    number = dataset.get("SeriesNumber", None)
+    thickness = dataset.get("SliceThickness", None)
+    return SliceHeader(
+        path=path,
+        series=str(dataset.get("SeriesInstanceUID", "") or ""),
+        series_number=1 << 31 if number is None else int(number),
+        rows=rows,
+        columns=columns,
+        body_part=str(dataset.get("BodyPartExamined", "") or "").upper().strip(),
+        thickness=float(thickness or 0.0),
+        **_place(dataset),
+    )
+
+
+def _place(dataset: Any) -> dict[str, np.ndarray]:
+    """Position, directions and pixel size; empty unless all are there and make sense."""
+    position, orientation, pixel = (
+        np.array([float(value) for value in _values(dataset, name)])
+        for name in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
+    )
+    if (position.size, orientation.size, pixel.size) != (3, 6, 2):
+        return {}
+    row, column = orientation[:3], orientation[3:]
+    finite = all(np.isfinite(part).all() for part in (position, orientation, pixel))
+    if not finite or (pixel <= 0).any() or abs(row @ column) > _SAME_DIRECTION:
+        return {}
+    if abs(np.linalg.norm(row) - 1) > 0.01 or abs(np.linalg.norm(column) - 1) > 0.01:
+        return {}
+    # DICOM writes directions with few digits: make them exact unit vectors at right angles again.
+    row = row / np.linalg.norm(row)
+    column = column - (column @ row) * row
+    return {"position": position, "row": row, "column": column / np.linalg.norm(column), "pixel": pixel}
+
+
+def _values(dataset: Any, name: str) -> list[Any]:
+    """A many-valued field as a list; empty when it is absent or empty."""
+    value = dataset.get(name, None)
+    if value is None or value == "":
+        return []
+    return list(value) if hasattr(value, "__iter__") and not isinstance(value, str) else [value]

@@ -1,0 +1,88 @@
+"""From the numbers of a file to int16 HU, one slice at a time, and the limits that hold before memory is taken."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..errors import InputError
+from ..volume import AIR_HU
+
+MAX_VOXELS = 1 << 30
+"""Most voxels that are read: 1024 x 1024 x 1024, four times a very large chest CT; 2 GiB as int16."""
+
+MAX_EDGE = 1 << 14
+"""Most voxels along one axis."""
+
+MAX_COMPRESSION = 1100
+"""Deflate never packs more than about 1030 bytes into one; a header that asks for more than that lies."""
+
+_INT16 = np.iinfo(np.int16)
+
+
+def check_size(shape: tuple[int, ...]) -> None:
+    """Raise InputError unless a grid of ``shape`` (any axis order) has voxels and stays below the limits."""
+    if any(edge < 1 for edge in shape):
+        raise InputError(
+            "The file's header says that the image has no voxels.", "The file is damaged: export it again."
+        )
+    voxels = math.prod(shape)
+    if max(shape) > MAX_EDGE or voxels > MAX_VOXELS:
+        raise InputError(
+            f"The file's header promises {voxels:.3g} voxels, more than any chest CT has.",
+            "The file is damaged or not a CT: export it again, or crop it first.",
+        )
+
+
+def check_promise(promised: int, present: int, *, compressed: bool) -> None:
+    """Raise InputError when ``promised`` bytes of voxels cannot come out of ``present`` bytes of file."""
+    if promised > present * (MAX_COMPRESSION if compressed else 1):
+        raise truncated()
+
+
+def truncated() -> InputError:
+    """The error for a file that ends before its voxels do."""
+    return InputError(
+        "The file is cut off: it holds fewer voxels than its header promises.", "Copy or download it again completely."
+    )
+
+
+class HounsfieldVolume:
+    """An int16 volume that is filled slice by slice from any real numbers.
+
+    Parameters: ``shape`` (z, y, x). Only one slice at a time exists as floating point numbers.
+    """
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        check_size(shape)
+        self.voxels = np.empty(shape, np.int16)
+        self.not_numbers = 0
+
+    def put(self, index: int, values: np.ndarray, slope: float = 1.0, intercept: float = 0.0) -> None:
+        """Store slice ``index`` from ``values`` (y, x) · slope + intercept: rounded, clipped to int16, NaN as air."""
+        if values.dtype.kind != "f" and (slope, intercept) == (1.0, 0.0):
+            if not np.can_cast(values.dtype, np.int16):
+                values = np.clip(values.astype(np.float64), _INT16.min, _INT16.max)
+            self.voxels[index] = values
+            return
+        scaled = values.astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled *= slope
+            scaled += intercept
+        finite = np.isfinite(scaled)
+        missing = finite.size - int(np.count_nonzero(finite))
+        if missing:
+            self.not_numbers += missing
+            scaled[~finite] = AIR_HU
+        np.rint(scaled, out=scaled)
+        self.voxels[index] = np.clip(scaled, _INT16.min, _INT16.max)
+
+    def notes(self) -> tuple[str, ...]:
+        """What to tell the user; raises InputError when not one voxel held a number."""
+        if self.not_numbers == 0:
+            return ()
+        if self.not_numbers == self.voxels.size:
+            raise InputError("The image holds no numbers: every voxel is NaN or infinite.", "Export the CT again.")
+        count = f"{self.not_numbers} voxels hold" if self.not_numbers > 1 else "1 voxel holds"
+        return (f"{count} no number (NaN or infinite) and were read as air ({AIR_HU} HU).",)
