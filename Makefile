@@ -1,0 +1,76 @@
+# CovidSeg outside of Slicer. `make` alone lists the targets; every target builds what it needs.
+#
+#   make demo                                         what a stranger types first
+#   make test                                         all tests but the slow ones
+#   make install EXTRAS=gpu,training-gpu,pictures,test     on a machine with an NVIDIA GPU (pass the same EXTRAS to the others)
+#   make install PYTHON=/path/to/python3.12           with a Python of your choice
+
+EXTRAS ?= cpu,training,pictures,test
+PYTHON ?=
+
+comma := ,
+venv := .venv
+bin := $(venv)/bin
+# One stamp for each choice of extras: another choice gets a fresh environment, so that no two builds of one runtime ever meet in it.
+stamp := $(venv)/.installed-$(subst $(comma),-,$(EXTRAS))
+sources := CovidSeg CovidSegTraining Testing $(wildcard Resources/*.py)
+
+.PHONY: help install demo test test-slow lint format bench check-wheels check-onnxruntime clean
+
+help:
+	@echo "make install            build .venv with all that the targets below need (once; seconds afterwards)"
+	@echo "make demo               make a synthetic chest CT, segment it, draw it; results in demo/"
+	@echo "make test               all tests but the slow ones"
+	@echo "make test-slow          the slow tests alone"
+	@echo "make lint, make format  check the style; repair it"
+	@echo "make bench              speed and memory"
+	@echo "make check-wheels       do the declared dependencies have wheels for Python 3.10 to 3.13?"
+	@echo "make check-onnxruntime  do the committed weights load in the oldest and the newest onnxruntime?"
+
+install: $(stamp)
+	@echo "$(venv) is ready."
+
+$(stamp): pyproject.toml Testing/debian_packages.sh Testing/find_python.sh
+	@PYTHON="$(PYTHON)" sh Testing/debian_packages.sh
+	@set -e; python=$$(PYTHON="$(PYTHON)" sh Testing/find_python.sh); \
+	for other in $(venv)/.installed-*; do \
+	    if [ -e "$$other" ] && [ "$$other" != "$@" ]; then echo "Other extras than before: a new environment."; rm -rf $(venv); fi; \
+	done; \
+	if ! $(bin)/python -m pip --version >/dev/null 2>&1; then echo "$(venv): $$($$python --version)"; "$$python" -m venv --clear $(venv); fi
+	@echo "Installing covidseg[$(EXTRAS)]; the first time this downloads much and takes minutes."
+	@$(bin)/python -m pip install --disable-pip-version-check --quiet --prefer-binary --editable ".[$(EXTRAS)]" || { \
+	    echo "error: the Python packages could not be installed (see above). Is the package index within reach? Then: make install" >&2; exit 1; }
+	@touch $@
+
+demo: install
+	@mkdir -p demo
+	$(bin)/covidseg sample demo/scan.nii.gz --truth demo/truth.nii.gz
+	$(bin)/covidseg segment demo/scan.nii.gz -o demo/result.seg.nrrd -o demo/result.nii.gz --json demo/result.json
+	$(bin)/python -m CovidSegLib.report.demo demo/scan.nii.gz demo/result.nii.gz --truth demo/truth.nii.gz --pictures demo/
+	@echo "Look at the pictures demo/*.png, the numbers demo/result.json and, in Slicer, demo/scan.nii.gz with demo/result.seg.nrrd."
+
+test: install
+	$(bin)/python -m pytest -q -m "not slow"
+
+test-slow: install
+	$(bin)/python -m pytest -q -m slow
+
+lint: install
+	$(bin)/ruff check $(sources)
+	$(bin)/ruff format --check $(sources)
+
+format: install
+	$(bin)/ruff check --fix $(sources)
+	$(bin)/ruff format $(sources)
+
+bench: install
+	$(bin)/python -m pytest -q -s Testing/benchmarks
+
+check-wheels: install
+	$(bin)/python Testing/check_wheels.py
+
+check-onnxruntime: install
+	$(bin)/python Testing/check_onnxruntime_versions.py
+
+clean:
+	rm -rf demo build *.egg-info CovidSeg/*.egg-info .pytest_cache .ruff_cache .hypothesis

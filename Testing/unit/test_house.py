@@ -1,0 +1,209 @@
+"""The house's rules, read from the source: who may import what, files of a readable size, a light bare import.
+
+A file imports from floors below its own, or from its own room (the same folder), without a circle.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGES = {"CovidSegLib": REPOSITORY / "CovidSeg/CovidSegLib", "CovidSegTraining": REPOSITORY / "CovidSegTraining"}
+LONGEST_FILE, LONGEST_MODULE_FILE = 350, 100
+
+FLOORS = (
+    ("", "errors", "progress", "resampling", "volume"),  # "": CovidSegLib/__init__.py, which holds the version
+    ("network", "reading", "segmentation"),
+    ("anatomy", "corrections", "phantom", "writing"),
+    ("measures",),
+    ("mrml", "pipeline"),
+    ("report",),
+    ("worker", "worker_child"),
+    ("batch", "CovidSegTraining"),
+    ("cli", "gui"),
+)
+"""Rooms (folders of CovidSegLib, or single files in it) by floor."""
+
+ONLY_HERE = {
+    "slicer": ("CovidSegLib.mrml", "CovidSegLib.gui", "CovidSegLib.report.pictures", "CovidSegLib.report.views"),
+    "vtk": ("CovidSegLib.mrml", "CovidSegLib.gui", "CovidSegLib.report.pictures", "CovidSegLib.report.views"),
+    "vtkmodules": ("CovidSegLib.mrml", "CovidSegLib.gui", "CovidSegLib.report.pictures", "CovidSegLib.report.views"),
+    "qt": ("CovidSegLib.gui",),
+    "ctk": ("CovidSegLib.gui",),
+    "onnxruntime": ("CovidSegLib.network.onnx_engine",),
+    "tensorflow": ("CovidSegLib.network.keras_engine", "CovidSegTraining"),
+    "keras": ("CovidSegLib.network.keras_engine", "CovidSegTraining"),
+    "CovidSegTraining": ("CovidSegTraining",),
+}
+"""Packages that only these modules (and what is inside them) may import, wherever in the file."""
+
+AT_THE_TOP = {"numpy", "scipy", "SimpleITK", "pydicom", "CovidSegLib"}
+"""What files of CovidSegLib may import when they load: what Slicer bundles. All else is imported where it is used."""
+
+
+def _is_inside(module: str, place: str) -> bool:
+    return module == place or module.startswith(place + ".")
+
+
+@cache
+def _files() -> dict[str, Path]:
+    """Every module of both packages by its dotted name (a package by its folder's)."""
+    found = {}
+    for package, folder in PACKAGES.items():
+        for path in sorted(folder.rglob("*.py")):
+            parts = path.relative_to(folder).with_suffix("").parts
+            found[".".join([package, *(part for part in parts if part != "__init__")])] = path
+    return found
+
+
+def _room(module: str) -> str:
+    package, *rest = module.split(".")
+    return package if package == "CovidSegTraining" else (rest or [""])[0]
+
+
+def _floor(module: str) -> int:
+    room = _room(module)
+    for number, rooms in enumerate(FLOORS):
+        if room in rooms:
+            return number
+    pytest.fail(f"{module} stands on no floor: add its room {room!r} to FLOORS")
+
+
+def _only_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def _imports(module: str, *, at_load: bool = False) -> set[str]:
+    """Dotted names that ``module`` imports anywhere; with ``at_load`` only those that run when it is loaded."""
+    path = _files()[module]
+    package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+    names: set[str] = set()
+    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            source = ".".join([*base, *([node.module] if node.module else [])])
+            names.update(_source_of(source, alias.name) for alias in node.names)
+        if at_load and (isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) or _only_for_types(node)):
+            continue
+        waiting.extend(ast.iter_child_nodes(node))
+    return names
+
+
+def _source_of(source: str, name: str) -> str:
+    """The module behind ``from source import name``: a module ``source.name``, or ``source`` itself."""
+    return f"{source}.{name}" if f"{source}.{name}" in _files() else source
+
+
+def _inner_imports(module: str) -> set[str]:
+    return {name for name in _imports(module) if name in _files() and name != module}
+
+
+def test_files_import_only_from_lower_floors_or_their_own_room() -> None:
+    wrong = []
+    for module, path in _files().items():
+        for imported in _inner_imports(module):
+            same_room = _files()[imported].parent == path.parent
+            if _floor(imported) > _floor(module) or (_floor(imported) == _floor(module) and not same_room):
+                wrong.append(f"{module} imports {imported}")
+    assert not wrong
+
+
+def test_imports_run_in_no_circle() -> None:
+    done: set[str] = set()
+
+    def visit(module: str, way: tuple[str, ...]) -> None:
+        assert module not in way, f"a circle: {' -> '.join([*way[way.index(module) :], module])}"
+        if module not in done:
+            for imported in _inner_imports(module):
+                visit(imported, (*way, module))
+            done.add(module)
+
+    for module in _files():
+        visit(module, ())
+
+
+def test_imports_of_our_own_name_files_that_exist() -> None:
+    missing = [
+        f"{module} imports {name}"
+        for module in _files()
+        for name in _imports(module)
+        if name.split(".")[0] in PACKAGES and name not in _files()
+    ]
+    assert not missing
+
+
+@pytest.mark.parametrize("package", ONLY_HERE)
+def test_a_package_with_a_place_of_its_own_is_imported_nowhere_else(package: str) -> None:
+    guests = {module for module in _files() if any(_is_inside(name, package) for name in _imports(module))}
+    assert not {module for module in guests if not any(_is_inside(module, place) for place in ONLY_HERE[package])}
+
+
+def test_the_library_loads_nothing_that_slicer_does_not_bundle() -> None:
+    wrong = []
+    for module in _files():
+        # The panel runs nowhere but in Slicer.
+        if _is_inside(module, "CovidSegLib") and not _is_inside(module, "CovidSegLib.gui"):
+            tops = {name.split(".")[0] for name in _imports(module, at_load=True)}
+            wrong += [f"{module} imports {top}" for top in tops - AT_THE_TOP - set(sys.stdlib_module_names)]
+    assert not wrong
+
+
+def test_every_file_of_the_library_loads_where_only_slicers_packages_are() -> None:
+    modules = [m for m in _files() if _is_inside(m, "CovidSegLib") and not _is_inside(m, "CovidSegLib.gui")]
+    modules = [m for m in modules if not m.endswith("__main__")]
+    absent = [
+        "nibabel",
+        "keras",
+        "tensorflow",
+        "onnxruntime",
+        "onnx",
+        "slicer",
+        "vtk",
+        "qt",
+        "ctk",
+        "matplotlib",
+        "PIL",
+    ]
+    absent += ["skimage", "CovidSegTraining"]
+    program = (
+        "import importlib, sys\n"
+        f"sys.modules.update(dict.fromkeys({absent!r}))\n"  # None: an import of it raises ImportError
+        f"[importlib.import_module(name) for name in {modules!r}]\n"
+    )
+    _run(program)
+
+
+def test_importing_the_library_is_light() -> None:
+    heavy = {"nibabel", "tensorflow", "keras", "onnxruntime", "slicer", "vtk", "vtkmodules", "matplotlib", "PIL"}
+    loaded = set(_run("import CovidSegLib, sys; print(*sys.modules)").split())
+    assert "CovidSegLib" in loaded
+    assert not loaded & heavy
+
+
+def _run(program: str) -> str:
+    """Standard output of ``program`` in a Python of its own (conftest.py sets its PYTHONPATH)."""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_no_file_is_longer_than_one_can_read() -> None:
+    lengths = {}
+    for folder in (*PACKAGES.values(), REPOSITORY / "Testing", REPOSITORY / "Resources"):
+        lengths.update({path: len(path.read_text(encoding="utf-8").splitlines()) for path in folder.rglob("*.py")})
+    assert lengths
+    assert not {path.name: length for path, length in lengths.items() if length > LONGEST_FILE}
+
+
+def test_what_slicer_loads_only_delegates() -> None:
+    assert len((REPOSITORY / "CovidSeg/CovidSeg.py").read_text(encoding="utf-8").splitlines()) < LONGEST_MODULE_FILE

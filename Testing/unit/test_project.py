@@ -1,0 +1,182 @@
+"""What stands around the code: declared dependencies, what the extension installs, what may be in the repository."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+MODULE = REPOSITORY / "CovidSeg"
+LARGEST_FILE_MB, LARGEST_REPOSITORY_MB = 20, 100
+"""The Extensions Index refuses a repository of more than 100 MB."""
+
+RIVALS = ({"onnxruntime", "onnxruntime-gpu"}, {"tensorflow", "tensorflow-cpu"})
+"""Distributions that write into the same folder: at most one of each set may be in an environment."""
+
+MACHINES = (
+    {"sys_platform": "linux", "platform_machine": "x86_64"},
+    {"sys_platform": "linux", "platform_machine": "aarch64"},
+    {"sys_platform": "darwin", "platform_machine": "arm64"},
+    {"sys_platform": "win32", "platform_machine": "AMD64"},
+)
+
+FAKE_SLICER = """
+cmake_minimum_required(VERSION 3.16)
+project(FakeSlicer NONE)
+set(BUILD_TESTING ON)
+macro(slicerMacroBuildScriptedModule)
+  cmake_parse_arguments(GIVEN "WITH_GENERIC_TESTS" "NAME" "SCRIPTS;RESOURCES" ${ARGN})
+  string(REPLACE ";" "\\n" scripts "${GIVEN_SCRIPTS}")
+  string(REPLACE ";" "\\n" resources "${GIVEN_RESOURCES}")
+  file(WRITE ${CMAKE_BINARY_DIR}/scripts.txt "${scripts}\\n")
+  file(WRITE ${CMAKE_BINARY_DIR}/resources.txt "${resources}\\n")
+endmacro()
+macro(slicer_add_python_unittest)
+endmacro()
+"""
+
+
+@pytest.fixture(scope="module")
+def project() -> dict:
+    """pyproject.toml."""
+    return tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def tracked() -> list[Path]:
+    """Every file of the repository: those in git and the new ones that git does not ignore."""
+    command = ["git", "-C", str(REPOSITORY), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    if shutil.which("git") is None or not (REPOSITORY / ".git").exists():
+        pytest.skip("needs a git checkout")
+    names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\0")
+    return [REPOSITORY / name for name in names if name and (REPOSITORY / name).is_file()]
+
+
+def _names(requirements: list[str], extras: dict[str, list[str]], machine: dict[str, str]) -> set[str]:
+    """Distributions that ``requirements`` ask for on ``machine``, with extras of our own that they name resolved."""
+    names = set()
+    for requirement in map(Requirement, requirements):
+        if requirement.marker is None or requirement.marker.evaluate(machine):
+            if canonicalize_name(requirement.name) == "covidseg":
+                inner = [line for extra in requirement.extras for line in extras[extra]]
+                names |= _names(inner, extras, machine)
+            else:
+                names.add(canonicalize_name(requirement.name))
+    return names
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: " ".join(machine.values()))
+def test_no_extra_pulls_two_builds_of_one_runtime(project: dict, machine: dict[str, str]) -> None:
+    extras = project["project"]["optional-dependencies"]
+    for extra, requirements in extras.items():
+        wanted = _names([*project["project"]["dependencies"], *requirements], extras, machine)
+        assert all(len(wanted & rivals) < 2 for rivals in RIVALS), extra
+
+
+def test_who_only_segments_gets_the_one_runtime_that_was_chosen_and_no_tensorflow(project: dict) -> None:
+    core, extras = project["project"]["dependencies"], project["project"]["optional-dependencies"]
+    assert _names(core, extras, MACHINES[0]) == {"numpy", "scipy", "simpleitk", "pydicom", "nibabel"}
+    assert _names(extras["cpu"], extras, MACHINES[0]) == {"onnxruntime"}
+    assert _names(extras["gpu"], extras, MACHINES[0]) == {"onnxruntime-gpu"}
+
+
+def test_every_package_of_the_library_is_installed(project: dict) -> None:
+    library = MODULE / "CovidSegLib"
+    folders = {path.relative_to(MODULE).parent for path in library.rglob("*.py")}
+    folders |= {path.relative_to(REPOSITORY).parent for path in (REPOSITORY / "CovidSegTraining").rglob("*.py")}
+    packages = set(project["tool"]["setuptools"]["packages"]) - {"CovidSegLib.Resources"}
+    assert packages == {".".join(folder.parts) for folder in folders}
+    roots = (MODULE, REPOSITORY)
+    assert not [name for name in folders if not any((root / name / "__init__.py").exists() for root in roots)]
+
+
+@pytest.mark.parametrize("command", ["covidseg", "covidseg-train"])
+def test_every_command_leads_to_a_function(project: dict, command: str) -> None:
+    module, function = project["project"]["scripts"][command].split(":")
+    program = f"import {module}; assert callable({module}.{function})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_extension_installs_every_file_of_the_module(tmp_path: Path, tracked: list[Path]) -> None:
+    cmake = shutil.which("cmake", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    if cmake is None:
+        pytest.skip("needs cmake")
+    (tmp_path / "CMakeLists.txt").write_text(FAKE_SLICER + f'add_subdirectory("{MODULE}" module)\n', encoding="utf-8")
+    command = [cmake, "-S", str(tmp_path), "-B", str(tmp_path / "build")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    listed = {
+        line
+        for name in ("scripts.txt", "resources.txt")
+        for line in (tmp_path / "build" / name).read_text(encoding="utf-8").split("\n")
+    }
+    wanted = {str(path.relative_to(MODULE)) for path in tracked if MODULE in path.parents}
+    assert wanted - {"CMakeLists.txt"} <= listed
+    assert not [line for line in listed if "__pycache__" in line]
+
+
+def test_the_extension_says_what_the_index_asks_for() -> None:
+    text = (REPOSITORY / "CMakeLists.txt").read_text(encoding="utf-8")
+    assert re.search(r"^project\(CovidSeg\)", text, re.MULTILINE)
+    for key in ("HOMEPAGE", "CONTRIBUTORS", "DESCRIPTION", "ICONURL", "SCREENSHOTURLS", "DEPENDS"):
+        assert re.search(rf'^set\(EXTENSION_{key} "[^"]+"\)$', text, re.MULTILINE), key
+
+
+def test_the_icon_has_the_size_that_slicer_shows() -> None:
+    from PIL import Image
+
+    with Image.open(MODULE / "Resources/Icons/CovidSeg.png") as icon:
+        assert icon.size == (128, 128)
+        assert icon.mode == "RGBA"
+
+
+def test_no_file_names_a_folder_of_the_machine_it_was_written_on(tracked: list[Path]) -> None:
+    # Put together from two parts, so that this file does not name it either.
+    folder = b"/wor" + b"k/"
+    pattern = re.compile(rb"(?<![\w.}/-])" + folder)
+    assert not [str(path.relative_to(REPOSITORY)) for path in tracked if pattern.search(path.read_bytes())]
+
+
+def test_no_file_and_no_sum_of_files_is_too_large(tracked: list[Path]) -> None:
+    sizes = {path: path.stat().st_size / 1e6 for path in tracked}
+    assert not [path.name for path, size in sizes.items() if size > LARGEST_FILE_MB]
+    assert sum(sizes.values()) < LARGEST_REPOSITORY_MB
+
+
+def test_the_readme_shows_no_gap_and_no_broken_link() -> None:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert not re.findall(r"TODO[\w-]*", text)
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    assert "LICENSE.txt" in links
+    assert not [link for link in links if not (REPOSITORY / link).exists()]
+
+
+def test_the_readmes_python_uses_names_that_exist() -> None:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    imports = "".join(f"{line}\n" for line in example.splitlines() if line.startswith("from "))
+    compile(example, "README.md", "exec")
+    done = subprocess.run([sys.executable, "-c", imports], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_the_makefile_names_exists() -> None:
+    text = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    named = set(re.findall(r"Testing/\w+\.(?:py|sh)", text))
+    assert named
+    assert not [name for name in named if not (REPOSITORY / name).is_file()]
+    assert os.access(REPOSITORY / ".ci/run", os.X_OK)
