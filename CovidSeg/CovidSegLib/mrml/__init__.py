@@ -1,0 +1,9 @@
+"""Between Slicer's scene and our own values: volume node → CtVolume, Segmentation → segments.
+
+``slicer`` and ``vtk`` are imported when a function is called, so that this package can be imported anywhere.
+"""
+
+from .segmentations import add_segmentation
+from .volumes import read_volume_node
+
+__all__ = ["add_segmentation", "read_volume_node"]

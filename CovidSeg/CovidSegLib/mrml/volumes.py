@@ -1,0 +1,55 @@
+"""A volume node of Slicer's scene as a :class:`CovidSegLib.volume.CtVolume`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError
+from ..reading.geometry import checked_affine
+from ..reading.hounsfield import HounsfieldVolume
+from ..volume import CtVolume
+
+if TYPE_CHECKING:
+    import slicer
+
+
+def read_volume_node(node: slicer.vtkMRMLScalarVolumeNode) -> CtVolume:
+    """The CT in ``node``: int16 HU (z, y, x), a copy, and IJK→RAS in mm with its linear parent transforms applied.
+
+    What is no number (NaN) is read as air, with a note. Raises InputError for a node without voxels or with several
+    values per voxel, under a non-linear transform, or with axes that do not stand at right angles.
+    """
+    import slicer
+
+    image = node.GetImageData() if node is not None else None
+    if image is None or image.GetNumberOfPoints() == 0:
+        raise InputError("The volume has no voxels.", "Choose a CT scan that is loaded.")
+    if image.GetNumberOfScalarComponents() != 1:
+        raise InputError("The volume has several values per voxel.", "Choose a CT scan, not a colour picture.")
+    affine = world_affine(node)
+    volume = HounsfieldVolume(image.GetDimensions()[::-1])
+    for index, values in enumerate(slicer.util.arrayFromVolume(node)):
+        volume.put(index, values)
+    return CtVolume(volume.voxels, affine, "volume node", volume.notes())
+
+
+def world_affine(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    """IJK→RAS of ``node`` (4x4, mm) with its parent transforms applied; raises InputError as read_volume_node does."""
+    import slicer
+    import vtk
+
+    affine = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(affine)
+    parent = node.GetParentTransformNode()
+    if parent is not None:
+        if not parent.IsTransformToWorldLinear():
+            raise InputError(
+                "The volume is under a non-linear transform.",
+                "Harden the transform in the module Data (right click on the volume) and start again.",
+            )
+        to_world = vtk.vtkMatrix4x4()
+        parent.GetMatrixTransformToWorld(to_world)
+        vtk.vtkMatrix4x4.Multiply4x4(to_world, affine, affine)
+    return checked_affine(slicer.util.arrayFromVTKMatrix(affine))

@@ -1,0 +1,91 @@
+"""Pictures of a result, drawn by Slicer's own views: three slices and a 3-D view, as PNG files.
+
+An OpenGL library that is missing ends the whole process. So the drawing runs in a child process, whose program is
+:mod:`CovidSegLib.report.drawing`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import EngineError, OutputError
+from ..progress import Progress
+from ..segmentation import Segmentation
+from ..volume import CtVolume
+
+SLICES = ("axial", "coronal", "sagittal")
+PICTURES = (*SLICES, "3d")
+"""The pictures, in the order in which they are drawn; the files are called ``<stem>_<picture>.png``."""
+
+_PROGRAM = f"{__package__}.drawing"
+_POLL_SECONDS = 0.1
+
+
+def draw_pictures(
+    volume: CtVolume, segmentation: Segmentation, folder: Path, stem: str, progress: Progress
+) -> list[Path]:
+    """Draw the four :data:`PICTURES` of ``segmentation`` over ``volume`` and return their paths.
+
+    The slices are those with the most infection (without any: the most lung), in the lung window. The pictures carry
+    no name, date or number of the patient. ``folder`` is made when it does not exist; pictures of the same ``stem``
+    are replaced. Raises EngineError when Slicer's views or OpenGL are missing, OutputError when nothing can be
+    written, Cancelled when the user stops; then no picture is left behind.
+    """
+    if volume.voxels.shape != segmentation.labels.shape:
+        raise ValueError("volume and segmentation must have the same grid")
+    if importlib.util.find_spec("slicer") is None:
+        raise EngineError("Pictures need Slicer's views.", "Install the Python package slicer-core (pip).")
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".covidseg-", dir=folder) as unfinished:
+            work = Path(unfinished)
+            np.save(work / "voxels.npy", volume.voxels)
+            np.save(work / "labels.npy", segmentation.labels)
+            np.save(work / "affine.npy", volume.affine)
+            _run_child(work, progress)
+            return [(work / f"{name}.png").replace(folder / f"{stem}_{name}.png") for name in PICTURES]
+    except OSError as error:
+        raise OutputError("The pictures could not be written.", "Is there space, and may you write there?") from error
+
+
+def _run_child(work: Path, progress: Progress) -> None:
+    """Draw what is in the folder ``work`` in a child process, and end the child when the user stops."""
+    package_folder = str(Path(__file__).resolve().parents[2])
+    environment = dict(os.environ)
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package_folder, environment.get("PYTHONPATH")]))
+    if sys.platform == "linux":
+        environment.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+    with (work / "log.txt").open("wb") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", _PROGRAM, str(work)],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+        )
+        try:
+            while child.poll() is None:
+                progress.step("pictures", _count(work), len(PICTURES))
+                time.sleep(_POLL_SECONDS)
+        finally:
+            child.kill()
+            child.wait()
+    if child.returncode != 0 or _count(work) < len(PICTURES):
+        raise EngineError(
+            f"The pictures could not be drawn (the drawing process ended with code {child.returncode}).",
+            "On Linux they need OpenGL: install the packages libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri.",
+        ) from RuntimeError((work / "log.txt").read_text(errors="replace")[-4000:])
+    progress.step("pictures", len(PICTURES), len(PICTURES))
+
+
+def _count(work: Path) -> int:
+    return len(list(work.glob("*.png")))

@@ -1,0 +1,86 @@
+"""Which ending means which form, and the safe way to put a file in its place."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import OutputError
+from ..segmentation import Segmentation
+from .labelmap import write_image, write_nifti
+from .seg_nrrd import write_seg_nrrd
+
+_WRITERS: dict[str, Callable[[Segmentation, Path], None]] = {
+    # The longer ending first: "x.seg.nrrd" ends in ".nrrd" too.
+    ".seg.nrrd": write_seg_nrrd,
+    ".nii.gz": write_nifti,
+    ".nii": write_nifti,
+    ".nrrd": write_image,
+    ".mha": write_image,
+}
+
+SUFFIXES = tuple(_WRITERS)
+"""Endings that can be written; upper and lower case are the same."""
+
+
+def write(segmentation: Segmentation, path: Path) -> None:
+    """Write ``segmentation`` to ``path``; an existing file is replaced only when the new one is complete.
+
+    ``.seg.nrrd`` becomes a Slicer segmentation with its three segments (also the empty ones). ``.nii.gz``, ``.nii``,
+    ``.nrrd`` and ``.mha`` become a labelmap: uint8 values of :class:`CovidSegLib.segmentation.Label` on exactly the
+    scan's grid. Raises OutputError when it cannot be written; then nothing is left behind.
+    """
+    path = Path(path)
+    check_suffix(path)
+    suffix = _suffix(path)
+    # The temporary name keeps the ending, by which the libraries choose the format.
+    unfinished = path.parent / f".covidseg-{uuid.uuid4().hex}{suffix}"
+    try:
+        _WRITERS[suffix](segmentation, unfinished)
+        os.replace(unfinished, path)
+    except (OSError, RuntimeError) as error:  # SimpleITK raises RuntimeError
+        reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
+        raise OutputError(
+            f"The result could not be written{reason}.", "Is there space left on the disk, and is the file in use?"
+        ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def check_suffix(path: Path) -> None:
+    """Raise OutputError unless ``path`` has a known ending and lies in a folder where files can be made."""
+    path = Path(path)
+    suffix = _suffix(path)
+    if path.is_dir():
+        raise OutputError("The output is a folder, not a file.", "Give a file name in it.")
+    if not path.parent.is_dir():
+        raise OutputError("The folder for the output does not exist.", "Make it first, or choose another one.")
+    if suffix.startswith(".nii") and importlib.util.find_spec("nibabel") is None:
+        raise OutputError(
+            "NIfTI files need the Python package nibabel.", "Install nibabel, or choose .seg.nrrd, .nrrd or .mha."
+        )
+    _try_folder(path.parent)
+
+
+def _suffix(path: Path) -> str:
+    """The known ending of ``path``, in lower case."""
+    name = path.name.lower()
+    for suffix in SUFFIXES:
+        if name.endswith(suffix):
+            return suffix
+    raise OutputError("The output file has an ending that is not known.", f"Known endings: {', '.join(SUFFIXES)}.")
+
+
+def _try_folder(folder: Path) -> None:
+    """Raise OutputError unless a file can be made in ``folder``: permission bits alone do not tell on all systems."""
+    attempt = folder / f".covidseg-{uuid.uuid4().hex}"
+    try:
+        attempt.touch(exist_ok=False)
+        attempt.unlink()
+    except OSError as error:
+        raise OutputError(
+            "Files cannot be made in the folder for the output.", "Choose a folder that you may write to."
+        ) from error

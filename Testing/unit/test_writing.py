@@ -1,0 +1,168 @@
+"""What is written to disk is read back with other programs' readers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import SimpleITK
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from CovidSegLib.errors import OutputError
+from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
+from CovidSegLib.writing import SUFFIXES, check_suffix, write
+
+ITK_SUFFIXES = (".seg.nrrd", ".nrrd", ".mha")
+NIFTI_SUFFIXES = (".nii.gz", ".nii")
+PROVENANCE = Provenance("network | one", "ab" * 32, "onnx", "CPU", "CovidSeg 1.0")
+
+
+@st.composite
+def segmentations(draw: st.DrawFn) -> Segmentation:
+    """Any small result on a grid of any orientation (also left-handed, oblique, one slice)."""
+    shape = draw(st.tuples(*[st.integers(1, 6)] * 3))
+    sizes = draw(st.tuples(*[st.floats(0.3, 8.0)] * 3))
+    turn = Rotation.from_euler("xyz", draw(st.tuples(*[st.floats(-180, 180)] * 3)), degrees=True).as_matrix()
+    axes = draw(st.permutations(range(3)))
+    flips = draw(st.tuples(*[st.sampled_from((-1.0, 1.0))] * 3))
+    affine = np.eye(4)
+    affine[:3, :3] = (turn if draw(st.booleans()) else np.eye(3))[:, axes] * flips * sizes
+    affine[:3, 3] = draw(st.tuples(*[st.floats(-500, 500)] * 3))
+    seed = draw(st.integers(0, 99))
+    labels = np.random.default_rng(seed).integers(0, 4, shape, dtype=np.uint8)
+    return Segmentation(labels, affine, PROVENANCE)
+
+
+def result() -> Segmentation:
+    """About a megabyte that cannot be packed: enough for a disk to become full."""
+    labels = np.random.default_rng(0).integers(0, 4, (64, 128, 128), dtype=np.uint8)
+    return Segmentation(labels, np.diag((-0.7, -0.7, 2.0, 1.0)), PROVENANCE)
+
+
+def read_itk(path: Path) -> tuple[np.ndarray, np.ndarray, SimpleITK.Image]:
+    """Labels (z, y, x), IJK→RAS and the image itself, by SimpleITK."""
+    image = SimpleITK.ReadImage(str(path))
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    affine[:3, 3] = image.GetOrigin()
+    return SimpleITK.GetArrayFromImage(image), np.diag((-1.0, -1.0, 1.0, 1.0)) @ affine, image
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(segmentation=segmentations(), suffix=st.sampled_from(SUFFIXES))
+def test_labels_and_grid_come_back_in_every_orientation(
+    segmentation: Segmentation, suffix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"result{suffix}"
+    write(segmentation, path)
+    if suffix in NIFTI_SUFFIXES:
+        image = nibabel.load(path)
+        labels, affine = np.asarray(image.dataobj).T, image.affine
+    else:
+        labels, affine, _ = read_itk(path)
+    assert labels.dtype == np.uint8
+    np.testing.assert_array_equal(labels, segmentation.labels)
+    # NIfTI keeps 32-bit numbers.
+    np.testing.assert_allclose(affine, segmentation.affine, atol=1e-4 if suffix in NIFTI_SUFFIXES else 1e-9)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(segmentation=segmentations())
+def test_both_nifti_matrices_say_the_same_in_millimetres(segmentation: Segmentation, tmp_path: Path) -> None:
+    write(segmentation, tmp_path / "result.nii")
+    header = nibabel.load(tmp_path / "result.nii").header
+    assert (int(header["sform_code"]), int(header["qform_code"])) == (1, 1)
+    assert header.get_xyzt_units()[0] == "mm"
+    np.testing.assert_allclose(header.get_qform(), header.get_sform(), atol=1e-3)
+
+
+def test_a_nifti_lies_where_itk_sees_the_nrrd(tmp_path: Path) -> None:
+    write(result(), tmp_path / "a.nii.gz")
+    write(result(), tmp_path / "a.nrrd")
+    nifti_labels, nifti_affine, _ = read_itk(tmp_path / "a.nii.gz")
+    nrrd_labels, nrrd_affine, _ = read_itk(tmp_path / "a.nrrd")
+    np.testing.assert_array_equal(nifti_labels, nrrd_labels)
+    np.testing.assert_allclose(nifti_affine, nrrd_affine, atol=1e-5)
+
+
+def test_the_header_of_a_slicer_segmentation_names_all_three_segments(tmp_path: Path) -> None:
+    empty = Segmentation(np.zeros((2, 3, 4), np.uint8), np.eye(4), PROVENANCE)
+    write(empty, tmp_path / "a.seg.nrrd")
+    _, _, image = read_itk(tmp_path / "a.seg.nrrd")
+    assert image.GetMetaData("Segmentation_MasterRepresentation") == "Binary labelmap"
+    assert image.GetMetaData("Segmentation_ReferenceImageExtentOffset") == "0 0 0"
+    for number, segment in enumerate(SEGMENTS):
+        fields = {key: image.GetMetaData(f"Segment{number}_{key}") for key in ("ID", "Name", "LabelValue", "Layer")}
+        assert fields == {"ID": segment.id, "Name": segment.name, "LabelValue": str(int(segment.label)), "Layer": "0"}
+        assert image.GetMetaData(f"Segment{number}_Extent") == "0 3 0 2 0 1"
+        assert f"TerminologyEntry:{segment.terminology}|" in image.GetMetaData(f"Segment{number}_Tags")
+
+
+def test_a_bar_in_a_tag_does_not_cut_the_tags_after_it(tmp_path: Path) -> None:
+    write(result(), tmp_path / "a.seg.nrrd")
+    _, _, image = read_itk(tmp_path / "a.seg.nrrd")
+    tags = dict(pair.split(":", 1) for pair in image.GetMetaData("Segment0_Tags").strip("|").split("|"))
+    assert tags["CovidSeg.Model"] == "network / one"
+    assert tags["CovidSeg.ModelSha256"] == "ab" * 32
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"result{suffix}"
+    path.write_bytes(b"old")
+    resource = pytest.importorskip("resource", reason="files can be limited in size on Unix only")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        with pytest.raises(OutputError):
+            write(result(), path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert path.read_bytes() == b"old"
+
+
+def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(image: SimpleITK.Image, name: str, **_: object) -> None:
+        Path(name).write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SimpleITK, "WriteImage", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(result(), tmp_path / "a.nrrd")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_finished_file_replaces_the_old_one_and_has_usual_rights(tmp_path: Path) -> None:
+    path = tmp_path / "A.SEG.NRRD"
+    path.write_bytes(b"old")
+    write(result(), path)
+    assert [file.name for file in tmp_path.iterdir()] == ["A.SEG.NRRD"]
+    (tmp_path / "other").touch()
+    assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+@pytest.mark.parametrize("name", ["result.jpg", "result", "result.nrrd.zip", "missing/result.nrrd", "folder.nii"])
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(name: str, tmp_path: Path) -> None:
+    (tmp_path / "folder.nii").mkdir()
+    with pytest.raises(OutputError) as caught:
+        check_suffix(tmp_path / name)
+    assert str(tmp_path) not in str(caught.value)
+    assert [file.name for file in tmp_path.iterdir()] == ["folder.nii"]
+
+
+def test_a_folder_without_room_for_files_is_refused() -> None:
+    if not Path("/proc/self").is_dir():
+        pytest.skip("needs a folder in which nobody may make files (Linux: /proc)")
+    with pytest.raises(OutputError, match="cannot be made"):
+        check_suffix(Path("/proc/self/result.nrrd"))
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_place_that_can_be_written_is_accepted_and_left_clean(suffix: str, tmp_path: Path) -> None:
+    check_suffix(tmp_path / f"result{suffix}")
+    assert list(tmp_path.iterdir()) == []
