@@ -20,6 +20,8 @@ from CovidSegLib.volume import AxialOrder, axial_order, spacing
 
 SUFFIX = ".nii.gz"
 
+_READ_BUFFER = 2**18
+
 
 class Label(IntEnum):
     """Values in a training label file."""
@@ -74,8 +76,11 @@ class SliceFile:
     """One NIfTI file whose upright axial slices are read one at a time, each decompressed only when asked for."""
 
     def __init__(self, path: Path) -> None:
-        # indexed_gzip makes random access into .nii.gz cheap as long as the file stays open.
-        self._proxy = nibabel.load(path, keep_file_open=True)
+        from indexed_gzip import IndexedGzipFile
+
+        # Random access is cheap as long as the index is kept; a buffer of 4 MB for each of thousands of files is not.
+        file = IndexedGzipFile(str(path), buffer_size=_READ_BUFFER)
+        self._proxy = nibabel.Nifti1Image.from_file_map({"image": nibabel.FileHolder(fileobj=file)})
         self.affine: np.ndarray = self._proxy.affine
         self._order: AxialOrder = axial_order(self.affine)
         i, j, k = self._proxy.shape

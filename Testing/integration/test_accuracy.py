@@ -1,0 +1,79 @@
+"""The shipped network, through the shipped pipeline, on patients it was not trained on."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from CovidSegLib.measures.volumes import measure
+from CovidSegLib.network import models
+from CovidSegLib.pipeline import Options, open_engine, segment
+from CovidSegLib.progress import Progress
+from CovidSegLib.reading import read_ct
+from CovidSegLib.segmentation import Label
+from CovidSegLib.volume import axial_order
+
+INFECTED_FROM_PIXELS = 30
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return open_engine(Options(engine="onnx", device="cpu"), Progress())
+
+
+def test_the_held_out_fold_scores_what_the_card_says(shared_data, engine):
+    from CovidSegTraining.dataset import find_cases
+    from CovidSegTraining.evaluation import evaluate
+
+    cases = [case for case in find_cases(shared_data / "scans") if case.fold == 1]
+    rows = evaluate(cases, shared_data / "scans" / "slices.csv", Options(), engine, Progress())
+    card = {row["case"]: row for row in models.find("default").card["metrics"]["cases"]}
+    for row in rows:
+        for name in ("infection_infected_slices", "infection_all_slices", "lung"):
+            assert row[name] == pytest.approx(card[row["case"]][name], abs=0.002), (row["case"], name)
+    counted = [row["infection_infected_slices"] for row in rows if row["case"] != "radiopaedia_29_86490_1"]
+    assert np.mean(counted) >= 0.80
+    assert np.mean([row["lung"] for row in rows]) >= 0.98
+
+
+def test_a_real_dicom_series_agrees_with_its_radiologists(shared_data, engine, tmp_path, capsys):
+    with zipfile.ZipFile(shared_data / "dicom" / "covid_ct_md_P002.zip") as archive:
+        archive.extractall(tmp_path)
+    result = segment(read_ct(tmp_path, Progress()), Options(), Progress(), engine=engine)
+    assert 3000 <= measure(result).total_ml <= 6000
+    with (shared_data / "dicom" / "covid_ct_md_P002_slices.csv").open(newline="", encoding="utf-8") as table:
+        infected = np.array([row["infected"] == "1" for row in csv.DictReader(table)])
+    head_to_feet = axial_order(result.affine).to_axial(result.labels)[::-1]
+    found = (head_to_feet == Label.INFECTION).sum(axis=(1, 2)) >= INFECTED_FROM_PIXELS
+    sensitivity, specificity = found[infected].mean(), (~found[~infected]).mean()
+    with capsys.disabled():
+        print(f"\nP002: sensitivity {sensitivity:.2f}, specificity {specificity:.2f} over {len(found)} slices")
+    assert sensitivity >= 0.95
+    assert specificity >= 0.6
+
+
+@pytest.mark.parametrize("case", ["normal001", "LIDC-IDRI-1011"])
+def test_scans_without_pneumonia_show_next_to_no_infection(shared_data: Path, engine, case):
+    result = segment(
+        read_ct(shared_data / "clean" / f"{case}.nii.gz", Progress()), Options(), Progress(), engine=engine
+    )
+    percent = measure(result).infection_percent
+    assert percent is not None
+    assert percent < 1
+
+
+def test_lungs_and_infection_of_the_phantom_are_found_though_never_trained_on(engine):
+    from CovidSegLib.phantom import make_phantom
+
+    phantom = make_phantom(seed=0)
+    labels = segment(phantom.volume, Options(), Progress(), engine=engine).labels
+
+    def dice(mine: np.ndarray, truth: np.ndarray) -> float:
+        return 2 * np.count_nonzero(mine & truth) / (np.count_nonzero(mine) + np.count_nonzero(truth))
+
+    assert dice(labels > 0, phantom.truth > 0) >= 0.97
+    assert dice(labels == Label.INFECTION, phantom.truth == Label.INFECTION) >= 0.6

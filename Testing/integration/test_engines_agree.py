@@ -1,0 +1,22 @@
+"""The same weights give the same masks in both engines."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from CovidSegLib.pipeline import Options, segment
+from CovidSegLib.progress import Progress
+from CovidSegLib.reading import read_ct
+from CovidSegLib.volume import CtVolume
+
+pytest.importorskip("tensorflow", reason="needs the extra 'tensorflow'")
+
+
+def test_onnx_and_tensorflow_differ_in_at_most_one_pixel_of_ten_thousand(shared_data):
+    volume = read_ct(shared_data / "scans" / "images" / "coronacases_006.nii.gz", Progress())
+    part = CtVolume(np.ascontiguousarray(volume.voxels[20:60:4]), volume.affine)
+    results = [segment(part, Options(engine=engine, device="cpu"), Progress()) for engine in ("onnx", "tensorflow")]
+    assert [result.provenance.engine for result in results] == ["onnx", "tensorflow"]
+    assert (results[0].labels == 3).any()
+    assert np.mean(results[0].labels != results[1].labels) <= 1e-4

@@ -1,0 +1,72 @@
+"""The scores of the evaluation, on masks that can be counted by hand."""
+
+from __future__ import annotations
+
+import math
+
+import nibabel
+import numpy as np
+import pytest
+
+from CovidSegTraining.dataset import SliceFile
+from CovidSegTraining.evaluation import Overlap, mean_with_interval, score
+
+AFFINE = np.diag([-1.0, -1.0, 2.0, 1.0])
+
+
+def truth_file(folder, labels: np.ndarray) -> SliceFile:
+    nibabel.save(nibabel.Nifti1Image(labels.transpose(2, 1, 0), AFFINE), folder / "truth.nii.gz")
+    return SliceFile(folder / "truth.nii.gz")
+
+
+def scan() -> np.ndarray:
+    """Three slices: infected, infection-free, and one whose lungs were not drawn."""
+    labels = np.zeros((3, 10, 20), np.uint8)
+    labels[:2, 2:8, 1:9], labels[:2, 2:8, 11:19] = 2, 1
+    labels[0, 3:5, 2:6] = 3
+    labels[2] = 254
+    labels[2, 4:6, 4:8] = 3
+    return labels
+
+
+def test_a_perfect_answer_scores_one(tmp_path):
+    labels = scan()
+    answer = labels.copy()
+    answer[2][answer[2] == 254] = 0
+    row = score("case", answer, truth_file(tmp_path, labels), {}).row()
+    for name in ("infection_infected_slices", "infection_all_slices", "lung", "left", "right"):
+        assert row[name] == 1, name
+    assert row["false_infection_percent"] == 0
+    assert row["percent_infected"] == row["percent_infected_truth"] == pytest.approx(100 * 8 / (4 * 48))
+
+
+def test_each_score_counts_only_the_slices_it_is_about(tmp_path):
+    labels = scan()
+    answer = labels.copy()
+    answer[2] = 0  # the infection of the slice without lungs is missed
+    answer[1, 3, 12:16] = 3  # and some is found where there is none
+    row = score("case", answer, truth_file(tmp_path, labels), {}).row()
+    assert row["infection_infected_slices"] == 1
+    assert row["infection_all_slices"] == pytest.approx(2 * 8 / (12 + 16))
+    assert row["false_infection_percent"] == pytest.approx(100 * 4 / 96)
+    assert row["lung"] == 1
+    assert row["left"] == 1  # what is infection in truth or answer is left out
+
+
+def test_the_table_of_slices_decides_where_there_is_one(tmp_path):
+    labels = scan()
+    answer = np.zeros_like(labels)
+    flags = {("case", 0): (True, False), ("case", 1): (False, True), ("case", 2): (True, False)}
+    row = score("case", answer, truth_file(tmp_path, labels), flags).row()
+    assert math.isnan(row["infection_infected_slices"])
+    assert row["lung"] == 0
+
+
+def test_two_empty_masks_have_no_dice():
+    assert math.isnan(Overlap().dice)
+
+
+def test_the_interval_holds_the_mean_and_ignores_what_was_not_measured():
+    mean, low, high = mean_with_interval([0.7, 0.8, 0.9, math.nan])
+    assert mean == pytest.approx(0.8)
+    assert 0.7 <= low < mean < high <= 0.9

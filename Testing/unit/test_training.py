@@ -1,0 +1,168 @@
+"""The training package: streaming, sampling, augmentation, loss, and a training that can be cut off."""
+
+from __future__ import annotations
+
+import dataclasses
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from CovidSegLib.errors import InputError
+from CovidSegLib.network.inputs import INPUT_SHAPE
+from CovidSegLib.progress import Cancelled, Progress
+from CovidSegTraining.augmentation import Augmentation
+from CovidSegTraining.config import TrainingConfig
+from CovidSegTraining.dataset import FramedCase, Label, find_cases
+from CovidSegTraining.streams import TrainingStream, slice_weights
+
+tf = pytest.importorskip("tensorflow", reason="needs the extra 'training'")
+
+from CovidSegTraining.losses import segmentation_loss  # noqa: E402
+
+
+def test_cases_are_found_with_their_folds(shared_data):
+    cases = find_cases(shared_data / "scans")
+    assert len(cases) == 16
+    held_out = [case.name for case in cases if case.fold == 1]
+    assert held_out == ["coronacases_001", "coronacases_006", "radiopaedia_29_86490_1", "radiopaedia_29_86491_1"]
+
+
+def test_an_empty_data_set_and_a_missing_case_are_named(shared_data, tmp_path):
+    with pytest.raises(InputError, match="no images"):
+        find_cases(tmp_path)
+    with pytest.raises(InputError, match="case named nobody"):
+        find_cases(shared_data / "scans", ("nobody",))
+
+
+def test_memory_does_not_grow_with_the_number_of_scans(shared_data):
+    cases = [case for case in find_cases(shared_data / "scans") if case.name.startswith("radiopaedia")]
+    peaks = []
+    for count in (1, 6):
+        tracemalloc.start()
+        stream = TrainingStream(cases[:count], Augmentation(), 0, Progress())
+        samples = stream.samples()
+        for _ in range(8):
+            next(samples)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    one_volume = 384 * 384 * 45  # bytes, as stored
+    assert peaks[1] - peaks[0] < 5 * 0.2 * one_volume
+
+
+def test_infected_slices_and_short_scans_do_not_drown():
+    weights = slice_weights(np.array([True, False, False, False]))
+    assert weights[0] / weights[1] == pytest.approx(1 / 0.3)
+    assert slice_weights(np.ones(100, bool)).sum() == pytest.approx(10)
+
+
+def test_a_resumed_stream_goes_on_where_it_stopped(shared_data):
+    cases = find_cases(shared_data / "scans", ("radiopaedia_36_86526_0",))
+    stream = TrainingStream(cases, Augmentation(), 3, Progress())
+    samples = stream.samples()
+    started = [next(samples) for _ in range(4)]
+    again = next(stream.samples(first=3))
+    np.testing.assert_array_equal(again[0], started[3][0])
+    np.testing.assert_array_equal(again[1], started[3][1])
+
+
+def test_augmentation_without_strength_changes_nothing(shared_data):
+    framed = FramedCase(find_cases(shared_data / "scans", ("radiopaedia_36_86526_0",))[0])
+    still = Augmentation(
+        warp_chance=0, left_right_chance=0, up_down_chance=0, blur_chance=0,
+        contrast=(1, 1), offset_hu=0, noise_chance=0, single_slice_chance=0,
+    )  # fmt: skip
+    inputs, labels = framed.slice(20)
+    same, same_labels = still(inputs, labels, np.random.default_rng(0))
+    np.testing.assert_allclose(same, inputs, atol=1e-6)
+    np.testing.assert_array_equal(same_labels, labels)
+
+
+def test_a_warp_moves_labels_with_the_picture_and_marks_the_outside_as_not_drawn():
+    inputs = np.full((*INPUT_SHAPE, 3), -0.5, np.float32)
+    labels = np.zeros(INPUT_SHAPE, np.uint8)
+    inputs[80:140, 100:190], labels[80:140, 100:190] = 0.5, Label.INFECTION
+    only_warp = Augmentation(
+        warp_chance=1, scale=(0.74, 0.75), blur_chance=0, contrast=(1, 1), offset_hu=0, noise_chance=0
+    )
+    warped, warped_labels = only_warp(inputs, labels, np.random.default_rng(1))
+    bright = warped[..., 1] > 0
+    drawn = warped_labels == Label.INFECTION
+    assert np.count_nonzero(bright != drawn) < 0.1 * np.count_nonzero(drawn)
+    assert (warped_labels == Label.LUNG_NOT_DRAWN).any()
+
+
+def probabilities(labels: np.ndarray) -> np.ndarray:
+    """A perfect answer (n, h, w, 3) to training labels."""
+    classes = np.select([labels == 3, (labels == 1) | (labels == 2)], [2, 1], 0)
+    return np.eye(3, dtype=np.float32)[classes]
+
+
+def loss(labels: np.ndarray, answer: np.ndarray) -> float:
+    return float(segmentation_loss(tf.constant(labels.astype(np.int32)), tf.constant(answer)))
+
+
+def test_the_loss_knows_what_each_label_says():
+    labels = np.zeros((1, 16, 16), np.int32)
+    labels[0, 2:8, 2:14], labels[0, 4:6, 4:8] = 1, 3
+    perfect = probabilities(labels)
+    assert loss(labels, perfect) < 0.01
+    missed, false = perfect.copy(), perfect.copy()
+    missed[labels == 3] = (0, 1, 0)
+    rows = (np.zeros(8, int), np.full(8, 3), np.arange(4, 12))
+    false[rows] = (0, 0, 1)
+    assert loss(labels, missed) > loss(labels, false) > loss(labels, perfect)
+
+    unknown = labels.copy()
+    unknown[0, 10:] = Label.UNKNOWN
+    wild = perfect.copy()
+    wild[0, 10:] = (0, 0, 1)
+    assert loss(unknown, wild) == pytest.approx(loss(unknown, perfect), abs=1e-4)
+
+    not_drawn = labels.copy()
+    not_drawn[0, 10:] = Label.LUNG_NOT_DRAWN
+    lung_there = perfect.copy()
+    lung_there[0, 10:] = (0, 1, 0)
+    assert loss(not_drawn, lung_there) == pytest.approx(loss(not_drawn, perfect), abs=1e-4)
+    assert loss(not_drawn, wild) > loss(not_drawn, perfect) + 0.5
+
+
+def test_a_configuration_survives_its_file():
+    config = TrainingConfig(steps=7, augmentation=Augmentation(offset_hu=30))
+    assert TrainingConfig.from_json(config.to_json()) == config
+
+
+@pytest.mark.slow
+def test_a_training_that_was_cut_off_goes_on_and_a_finished_one_can_be_exported(shared_data, tmp_path, monkeypatch):
+    from CovidSegLib.network import models
+    from CovidSegTraining import training
+    from CovidSegTraining.export import export
+
+    monkeypatch.setattr(training, "CHECKPOINT_STEPS", 1)
+    cases = find_cases(shared_data / "scans", ("radiopaedia_36_86526_0",))
+    config = TrainingConfig(steps=3, batch=2, warm_up_steps=1, test_fold=0)
+    steps: list[int] = []
+
+    def stop_after_one(report) -> None:
+        if report.stage == "training":
+            steps.append(round(report.fraction * 3))
+            if len(steps) == 1:
+                raise Cancelled("training")
+
+    with pytest.raises(Cancelled):
+        training.fit(cases, config, None, tmp_path / "run", Progress(stop_after_one))
+    weights = training.fit(cases, config, None, tmp_path / "run", Progress(stop_after_one))
+    assert steps == [1, 2, 3]
+    assert weights.is_file()
+    with pytest.raises(InputError, match="other settings"):
+        training.fit(cases, dataclasses.replace(config, steps=4), None, tmp_path / "run", Progress())
+    card = export(tmp_path / "run", "tiny", tmp_path / "model", {"description": "a test"})
+    models.verify(models.find(str(card)))
+    assert sorted(file.name for file in card.parent.iterdir()) == ["tiny.json", "tiny.keras", "tiny.onnx"]
+
+
+def test_export_refuses_a_run_that_is_not_finished(tmp_path):
+    from CovidSegTraining.export import export
+
+    with pytest.raises(InputError, match="no weights yet"):
+        export(tmp_path, "tiny", tmp_path / "model", {})
