@@ -16,6 +16,7 @@ from kit.dicom_files import ENHANCED_CT, MR_IMAGE, SEGMENTATION, write_series, w
 from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
+from CovidSegLib.reading.hounsfield import check_size
 
 AFFINE = np.array([[-0.7, 0, 0, 40], [0, -0.8, 0, 50], [0, 0, 2.5, -60], [0, 0, 0, 1]])
 SCAN = np.random.default_rng(5).integers(-1000, 400, (9, 8, 7)).astype(np.int16)
@@ -99,12 +100,41 @@ def test_a_file_that_is_cut_off_is_refused(
     refusal(path, capfd)
 
 
-def test_a_gzip_file_with_a_wrong_byte_inside_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_was_packed_after_it_was_cut_off_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     path = nifti(tmp_path / "scan.nii.gz")
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-100]))
+    assert "cut off" in str(refusal(path, capfd))
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
+@pytest.mark.parametrize("share", [0.5, 0.99])
+def test_a_packed_file_with_a_wrong_byte_inside_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], suffix: str, share: float
+) -> None:
+    path, voxels = (
+        tmp_path / f"scan{suffix}",
+        np.random.default_rng(7).integers(-1000, 400, (9, 30, 40)).astype(np.int16),
+    )
+    nifti(path, voxels) if "nii" in suffix else itk(path, voxels, compress=True)
     data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 0xFF
+    data[int(len(data) * share)] ^= 0xFF
     path.write_bytes(data)
     refusal(path, capfd)
+
+
+def test_a_metaimage_with_more_dimensions_than_sizes_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = itk(tmp_path / "scan.mha")
+    path.write_bytes(path.read_bytes().replace(b"NDims = 3", b"NDims = 93"))
+    refusal(path, capfd)
+
+
+def test_an_endless_line_of_voxels_is_refused() -> None:
+    with pytest.raises(InputError, match="promises"):
+        check_size((1, 1, 1 << 20))
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd"])

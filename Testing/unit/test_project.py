@@ -103,6 +103,22 @@ def test_every_package_of_the_library_is_installed(project: dict) -> None:
     assert not [name for name in folders if not any((root / name / "__init__.py").exists() for root in roots)]
 
 
+def test_an_installed_copy_finds_its_networks(project: dict, tmp_path: Path) -> None:
+    """In a wheel Resources lies inside CovidSegLib: the layout that pyproject.toml asks for, made by hand."""
+    settings = project["tool"]["setuptools"]
+    assert settings["package-dir"]["CovidSegLib.Resources"] == "CovidSeg/Resources"
+    assert "Models/*" in settings["package-data"]["CovidSegLib.Resources"]
+    shutil.copytree(MODULE / "CovidSegLib", tmp_path / "CovidSegLib", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(MODULE / "Resources", tmp_path / "CovidSegLib/Resources")
+    program = "from CovidSegLib.network import models; print(len(models.installed()), models.__file__)"
+    command = [sys.executable, "-c", program]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, cwd=tmp_path)
+    count, file = done.stdout.split(maxsplit=1)
+    assert file.startswith(str(tmp_path))
+    assert int(count) == len(list((MODULE / "Resources/Models").glob("*.json")))
+
+
 @pytest.mark.parametrize("command", ["covidseg", "covidseg-train"])
 def test_every_command_leads_to_a_function(project: dict, command: str) -> None:
     module, function = project["project"]["scripts"][command].split(":")
