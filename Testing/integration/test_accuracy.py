@@ -59,9 +59,7 @@ def test_a_real_dicom_series_agrees_with_its_radiologists(shared_data, engine, t
 @pytest.mark.parametrize("case", ["normal001", "LIDC-IDRI-1011"])
 def test_scans_without_pneumonia_show_next_to_no_infection(shared_data: Path, engine, case):
     volume = read_ct(shared_data / "clean" / f"{case}.nii.gz", Progress())
-    result = segment(
-        read_ct(shared_data / "clean" / f"{case}.nii.gz", Progress()), Options(), Progress(), engine=engine
-    )
+    result = segment(volume, Options(), Progress(), engine=engine)
     percent = measure(result).infection_percent
     assert percent is not None
     assert percent < 1

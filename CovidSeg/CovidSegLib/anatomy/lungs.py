@@ -67,18 +67,24 @@ def _stretch(coarse: int, new: int, step: int) -> sparse.csr_matrix:
 def find_sides(lung: np.ndarray, spacing_mm: tuple[float, float, float]) -> Sides:
     """Part a lung mask. ``lung``: bool (z, y, x), upright; ``spacing_mm``: upright x, y, z.
 
-    Without any lung, or with lung on one side only, the middle of the mask or the grid decides.
+    Without any lung, or with lung on one side only, the middle of the grid decides.
     """
     steps = tuple(max(1, round(COARSE_MM / mm)) for mm in spacing_mm[::-1])
     coarse = _coarse(lung, steps)
     sampling = tuple(mm * step for mm, step in zip(spacing_mm[::-1], steps, strict=True))
-    seeds = _seeds(coarse, sampling)
+    # Only lung has sides: the work is done in its box (with a rim of background, so that lungs are shallow where they
+    # touch in front), and what lies outside repeats the box's border.
+    box = ndimage.find_objects(coarse.astype(np.uint8))
+    seeds = _seeds(np.pad(coarse[box[0]], 1), sampling) if box else None
     if seeds is None:
         middle = (coarse.shape[2] - 1) / 2
         columns = np.broadcast_to(np.arange(coarse.shape[2]) - middle, coarse.shape)
         return Sides(columns.astype(np.float32) * sampling[2], steps, lung.shape)
-    right, left = (ndimage.distance_transform_edt(~seed, sampling).astype(np.float32) for seed in seeds)
-    return Sides(right - left, steps, lung.shape)
+    right, left = (
+        ndimage.distance_transform_edt(~seed[1:-1, 1:-1, 1:-1], sampling).astype(np.float32) for seed in seeds
+    )
+    outside = [(part.start, size - part.stop) for part, size in zip(box[0], coarse.shape, strict=True)]
+    return Sides(np.pad(right - left, outside, mode="edge"), steps, lung.shape)
 
 
 def sides_of_labels(lung: np.ndarray, affine: np.ndarray) -> Sides:
@@ -101,8 +107,6 @@ def _coarse(lung: np.ndarray, steps: tuple[int, int, int]) -> np.ndarray:
 
 def _seeds(lung: np.ndarray, sampling: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray] | None:
     """Masks of the right and the left lung on the coarse grid, or None where there is only one side."""
-    if not lung.any():
-        return None
     depth = ndimage.distance_transform_edt(lung, sampling)
     for shrink in np.arange(0.0, MAX_SHRINK_MM, min(sampling)):
         pieces, count = ndimage.label(depth > shrink)
