@@ -47,7 +47,7 @@ demo: install
 	$(bin)/covidseg sample demo/scan.nii.gz --truth demo/truth.nii.gz
 	$(bin)/covidseg segment demo/scan.nii.gz -o demo/result.seg.nrrd -o demo/result.nii.gz --json demo/result.json
 	$(bin)/python -m CovidSegLib.report.demo demo/scan.nii.gz demo/result.nii.gz --truth demo/truth.nii.gz --pictures demo/
-	@echo "Look at the pictures demo/*.png, the numbers demo/result.json and, in Slicer, demo/scan.nii.gz with demo/result.seg.nrrd."
+	@echo "The numbers: demo/result.json. In Slicer: load demo/scan.nii.gz and demo/result.seg.nrrd."
 
 test: install
 	$(bin)/python -m pytest -q -m "not slow"

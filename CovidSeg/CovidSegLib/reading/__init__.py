@@ -5,8 +5,8 @@
 - :func:`CovidSegLib.reading.checks.inspect`: what is odd about a scan, in words.
 
 What cannot be used raises InputError with one sentence and a hint; nothing here names a patient, a date or a path.
-Inside: ``nifti`` and ``files`` (single files), ``dicom_headers``, ``slice_positions`` and ``dicom`` (series),
-``hounsfield`` (any numbers to int16 HU, within limits), ``geometry`` (the grid's checks), ``cases``, ``checks``.
+Inside: ``nifti``, ``files`` and ``text_headers`` (single files); ``dicom_headers``, ``slice_positions`` and ``dicom``
+(series); ``hounsfield`` (any numbers to int16 HU), ``geometry`` (checks of the grid), ``cases``, ``checks``.
 """
 
 from __future__ import annotations

@@ -13,9 +13,10 @@ from ..errors import InputError
 from ..progress import Progress
 from ..volume import CtVolume
 from .geometry import LPS_TO_RAS, UNPLACED, checked_affine
-from .hounsfield import HounsfieldVolume, check_promise, check_size, truncated
-from .itk import run_itk, unreadable
+from .hounsfield import HounsfieldVolume, check_size
+from .itk import run_itk
 from .nifti import read_nifti
+from .text_headers import read_text_header
 
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 """What :func:`read_file` reads, longest first."""
@@ -26,7 +27,6 @@ _ITK_FORMATS = {
     ".mha": ("MetaImageIO", "MetaImage file"),
     ".mhd": ("MetaImageIO", "MetaImage file"),
 }
-_HEADER_BYTES = 1 << 16
 
 
 def suffix_of(name: str) -> str:
@@ -62,14 +62,13 @@ def _unsupported(name: str) -> InputError:
 def _read_itk(path: Path, suffix: str, progress: Progress) -> CtVolume:
     progress.step("reading", 0, 1)
     reader_name, source = _ITK_FORMATS[suffix]
-    fields = _text_header(path)
-    present = _bytes_of_voxels(path, fields)
+    header = read_text_header(path)
     reader = SimpleITK.ImageFileReader()
     reader.SetImageIO(reader_name)
     reader.SetFileName(str(path))
     run_itk(reader.ReadImageInformation)
     size = _checked_size(reader)
-    _check_bytes(present, fields, reader, size)
+    header.check_voxels(math.prod(size), _bytes_each(reader))
     if reader.GetDimension() > 3:
         reader.SetExtractSize([*size, *[0] * (reader.GetDimension() - 3)])
     image = run_itk(reader.Execute)
@@ -77,8 +76,7 @@ def _read_itk(path: Path, suffix: str, progress: Progress) -> CtVolume:
         image = SimpleITK.JoinSeries(image)
     affine = checked_affine(_affine(image))
     volume = _convert(image, progress)
-    unplaced = suffix in (".nrrd", ".nhdr") and "space" not in fields and "space dimension" not in fields
-    notes = (UNPLACED,) if unplaced else ()
+    notes = () if header.says_orientation else (UNPLACED,)
     return CtVolume(volume.voxels, affine, source, notes + volume.notes())
 
 
@@ -98,66 +96,6 @@ def _checked_size(reader: SimpleITK.ImageFileReader) -> tuple[int, ...]:
         )
     check_size(size)
     return size[:3]
-
-
-def _text_header(path: Path) -> dict[str, str]:
-    """The fields of an NRRD or MetaImage header, keys in lower case; the first line is field ''.
-
-    ``data start`` is where voxels begin if they follow in the same file.
-    """
-    with path.open("rb") as file:
-        block = file.read(_HEADER_BYTES)
-    fields: dict[str, str] = {}
-    position = 0
-    for raw in block.splitlines(keepends=True):
-        position += len(raw)
-        line = raw.decode("latin-1").strip()
-        key, mark, value = re.match(r"([^:=]*)(:=|[:=]|)(.*)", line).groups()  # type: ignore[union-attr]
-        if not line:
-            break
-        fields.setdefault(key.strip().lower() if mark else "", value.strip() if mark else line)
-        if key.strip().lower() == "elementdatafile":
-            break
-    return {**fields, "data start": str(position)}
-
-
-def _bytes_of_voxels(path: Path, fields: dict[str, str]) -> int | None:
-    """How many bytes of the file, or of its data file, hold voxels; None when they are spread over many files.
-
-    Raises InputError where ITK would print on the console or guess: no header at all, no data file, NaN directions.
-    """
-    if not (fields.get("", "").startswith("NRRD") or {"ndims", "dimsize", "elementtype"} <= fields.keys()):
-        raise unreadable()
-    if any("nan" in fields.get(key, "").lower() for key in ("space directions", "space origin", "spacings")):
-        raise InputError("The file's geometry is unusable: a direction is not a number.", "Export the CT again.")
-    elsewhere = fields.get("data file", fields.get("datafile", fields.get("elementdatafile", "LOCAL")))
-    if elsewhere.upper() == "LOCAL":
-        return path.stat().st_size - int(fields["data start"])
-    if re.search(r"%|^LIST", elsewhere):
-        return None
-    data = path.parent / elsewhere
-    if not data.is_file():
-        raise InputError(
-            "The file is only a header, and the data file that belongs to it is missing.",
-            "Keep both files in one folder, under their own names.",
-        )
-    return data.stat().st_size
-
-
-def _check_bytes(
-    present: int | None, fields: dict[str, str], reader: SimpleITK.ImageFileReader, size: tuple[int, ...]
-) -> None:
-    """Compare what the header promises with the bytes that are there; ITK would take the memory first."""
-    if present is None:
-        return
-    encoding = fields.get("encoding", "raw").lower()
-    in_words = encoding in ("ascii", "text", "txt")
-    compressed = (encoding not in ("raw", "hex") and not in_words) or fields.get("compresseddata", "").lower() == "true"
-    bytes_each = 1 if in_words else _bytes_each(reader)
-    check_promise(bytes_each * math.prod(size), present, compressed=compressed)
-    stated = fields.get("compresseddatasize", "0")
-    if compressed and stated.isdecimal() and int(stated) > present:
-        raise truncated()
 
 
 def _bytes_each(reader: SimpleITK.ImageFileReader) -> int:

@@ -22,7 +22,8 @@ LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 def checked_affine(affine: np.ndarray) -> np.ndarray:
     """``affine`` (4x4, IJK to space, mm) as float64; InputError unless it is finite with axes at right angles."""
     columns = np.asarray(affine, np.float64)[:3, :3]
-    lengths = np.linalg.norm(columns, axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.linalg.norm(columns, axis=0)
     if not np.isfinite(affine).all() or not ((lengths >= VOXEL_MM[0]) & (lengths <= VOXEL_MM[1])).all():
         raise InputError(
             "The geometry of the image is unusable: a voxel size or direction is zero, far off or not a number.",

@@ -47,8 +47,9 @@ def read_nifti(path: Path, progress: Progress) -> CtVolume:
         for index in range(shape[0]):
             progress.step("reading", index, shape[0])
             volume.put(index, _next_slice(stream, shape, dtype), slope, intercept)
-        # Going to the end makes gzip compare its checksum.
-        stream.read(1)
+        # Going to the very end makes gzip compare its checksum.
+        while compressed and stream.read(1 << 16):
+            pass
     progress.step("reading", shape[0], shape[0])
     return CtVolume(volume.voxels, affine, "NIfTI file", notes + volume.notes())
 
@@ -184,7 +185,9 @@ def _coded(header: Nifti1Header, name: str, factor: float) -> np.ndarray | None:
 
 
 def _scaled(affine: np.ndarray, factor: float) -> np.ndarray:
-    return np.diag([factor, factor, factor, 1.0]) @ affine
+    scaled = np.array(affine, np.float64)
+    scaled[:3] *= factor
+    return scaled
 
 
 def _distance(one: np.ndarray, other: np.ndarray, shape: tuple[int, int, int]) -> float:
