@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -10,6 +14,8 @@ from CovidSegLib.network import models, onnx_engine
 from CovidSegLib.network.engines import GpuThenCpu, open_engine
 from CovidSegLib.network.inputs import INPUT_SHAPE
 from CovidSegLib.progress import Progress, Report
+
+TELEMETRY_SWITCH = "ORT_DISABLE_TELEMETRY"
 
 
 class Fragile:
@@ -77,3 +83,16 @@ def test_probabilities_add_up_to_one():
     assert probabilities.dtype == np.float32
     assert probabilities.shape == inputs.shape
     np.testing.assert_allclose(probabilities.sum(axis=-1), 1, atol=1e-4)
+
+
+def test_onnx_runtime_is_kept_from_reporting_over_the_network():
+    program = "import os; from CovidSegLib.network import onnx_engine as e; e.has_gpu(); print(os.environ['{0}'])"
+    environment = {name: value for name, value in os.environ.items() if name != TELEMETRY_SWITCH}
+    done = subprocess.run(
+        [sys.executable, "-c", program.format(TELEMETRY_SWITCH)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "1"

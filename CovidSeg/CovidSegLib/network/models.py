@@ -16,7 +16,10 @@ from ..errors import ModelError
 from .inputs import HU_WINDOW, INPUT_SHAPE
 
 DEFAULT_NAME = "covidseg-mobilenetv2-1"
-MODELS_FOLDER = Path(__file__).resolve().parents[2] / "Resources" / "Models"
+_PLACES = [Path(__file__).resolve().parents[level] / "Resources" / "Models" for level in (1, 2)]
+MODELS_FOLDER = next((place for place in _PLACES if place.is_dir()), _PLACES[1])
+"""Where models are installed: in a wheel inside CovidSegLib, in a checkout and in Slicer beside it."""
+
 FORMATS = ("onnx", "keras")
 
 _AGAIN = "Install CovidSeg again, or choose another --model."

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import EngineError
 from .models import Model
 
+if TYPE_CHECKING:
+    from types import ModuleType
+
 _GPU = "CUDAExecutionProvider"
 _CPU = "CPUExecutionProvider"
 
 
-def has_gpu() -> bool:
-    """Whether the installed ONNX Runtime was built for a GPU."""
+def _runtime() -> ModuleType:
+    """ONNX Runtime, told to keep quiet: from 1.29 on it reports its use over the network unless this is set first."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
+    return onnxruntime
+
+
+def has_gpu() -> bool:
+    """Whether the installed ONNX Runtime was built for a GPU."""
+    onnxruntime = _runtime()
     return _GPU in onnxruntime.get_available_providers()
 
 
@@ -27,16 +38,16 @@ class OnnxEngine:
 
     def __init__(self, model: Model, device: str) -> None:
         """Open ``model`` on ``device`` ("cpu" or "gpu"); raises EngineError where the runtime cannot."""
-        import onnxruntime
-
+        onnxruntime = _runtime()
         if device == "gpu" and not has_gpu():
             raise EngineError("This ONNX Runtime has no GPU.", "Install onnxruntime-gpu in place of onnxruntime.")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
         options.log_severity_level = 3
+        weights = model.read("onnx")
         try:
             self._session = onnxruntime.InferenceSession(
-                model.read("onnx"), options, providers=[_GPU] if device == "gpu" else [_CPU]
+                weights, options, providers=[_GPU] if device == "gpu" else [_CPU]
             )
         except Exception as error:
             raise EngineError(f"ONNX Runtime could not open the network on the {device.upper()}.") from error

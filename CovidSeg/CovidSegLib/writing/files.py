@@ -54,9 +54,13 @@ def check_suffix(path: Path) -> None:
     """Raise OutputError unless ``path`` has a known ending and lies in a folder where files can be made."""
     path = Path(path)
     suffix = _suffix(path)
-    if path.is_dir():
+    try:
+        is_folder, has_place = path.is_dir(), path.parent.is_dir()
+    except OSError as error:
+        raise OutputError("The name of the output cannot be used.", "Choose a shorter or simpler one.") from error
+    if is_folder:
         raise OutputError("The output is a folder, not a file.", "Give a file name in it.")
-    if not path.parent.is_dir():
+    if not has_place:
         raise OutputError("The folder for the output does not exist.", "Make it first, or choose another one.")
     if suffix.startswith(".nii") and importlib.util.find_spec("nibabel") is None:
         raise OutputError(

@@ -1,0 +1,170 @@
+"""One scan, from its file to the files of its result."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ..errors import OutputError
+from ..measures.volumes import LungVolumes, measure
+from ..progress import Progress
+from ..reading import read_ct
+from ..segmentation import Segmentation
+from ..volume import CtVolume
+from ..writing import write
+
+SegmentFunction = Callable[[CtVolume, Progress], Segmentation]
+"""What segments a volume: :meth:`CovidSegLib.worker.Worker.segment`, or the pipeline in this process."""
+
+
+def segment_case(
+    source: Path,
+    outputs: Sequence[Path],
+    *,
+    segment: SegmentFunction,
+    progress: Progress,
+    json_file: Path | None = None,
+) -> dict[str, Any]:
+    """Read the scan at ``source``, segment it and write every one of ``outputs``, and ``json_file`` if it is given.
+
+    Returns the record that the JSON file holds: lung_ml, infection_ml (mL), infection_percent (% of lung, None without
+    lung; infection counts as lung), model, engine, device, software, seconds per stage, warnings. It names neither
+    patient nor file. Warnings are also passed to ``progress``. Raises InputError, ModelError, EngineError, OutputError
+    or Cancelled; then none of the files is there.
+    """
+    began = time.perf_counter()
+    progress.step("reading", 0, 1)
+    volume = read_ct(source, progress)
+    notes = volume.notes
+    for note in notes:
+        progress.notice("reading", note)
+    read = time.perf_counter()
+    segmentation = segment(volume, progress)
+    del volume  # a large scan need not stay in memory while the result is packed
+    segmented = time.perf_counter()
+    with OutputSet() as files:
+        for number, output in enumerate(outputs):
+            progress.step("writing", number, len(outputs))
+            write(segmentation, files.add(output))
+        written = time.perf_counter()
+        volumes = measure(segmentation)
+        now = time.perf_counter()
+        seconds = {"reading": read - began, **segmentation.provenance.seconds}
+        seconds |= {"writing": written - segmented, "measures": now - written, "total": now - began}
+        record = _record(segmentation, volumes, seconds, notes)
+        if json_file is not None:
+            _write_text(json_text(record), files.add(json_file))
+        files.publish()
+    for warning in record["warnings"]:
+        progress.notice("writing", warning)
+    progress.step("writing", 1, 1)
+    return record
+
+
+def _record(
+    segmentation: Segmentation, volumes: LungVolumes, seconds: dict[str, float], notes: Sequence[str]
+) -> dict[str, Any]:
+    made = segmentation.provenance
+    percent = volumes.infection_percent
+    known = percent is not None and math.isfinite(percent)
+    return {
+        "lung_ml": {
+            "left": round(float(volumes.left_ml), 3),
+            "right": round(float(volumes.right_ml), 3),
+            "total": round(float(volumes.total_ml), 3),
+        },
+        "infection_ml": round(float(volumes.infection_ml), 3),
+        "infection_percent": round(float(percent), 3) if known else None,
+        "infection_counts_as_lung": True,
+        "model": {"name": made.model, "sha256": made.sha256},
+        "engine": made.engine,
+        "device": made.device,
+        "software": made.software,
+        "seconds": {stage: round(float(value), 3) for stage, value in seconds.items()},
+        "warnings": list(dict.fromkeys([*notes, *made.warnings])),
+    }
+
+
+def json_text(content: Any) -> str:
+    """``content`` as JSON that every program reads (no NaN)."""
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def replace_text(text: str, path: Path) -> None:
+    """Put ``text`` (UTF-8) in the place of ``path`` in one step. Raises OutputError; then the old file is there."""
+    with OutputSet() as files:
+        _write_text(text, files.add(path))
+        files.publish()
+
+
+def _write_text(text: str, path: Path) -> None:
+    try:
+        # A file name may hold bytes that are no UTF-8; they are written as \udc.., not as broken text.
+        path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+    except OSError as error:
+        raise _cannot_write(error) from error
+
+
+class OutputSet:
+    """Files that appear together or not at all.
+
+    :meth:`add` gives a place to write to, in a temporary folder beside the target and under the target's own name;
+    :meth:`publish` moves all of them. Leaving the context removes what was not published.
+    """
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, Path] = {}
+        self._moves: list[tuple[Path, Path]] = []
+
+    def __enter__(self) -> OutputSet:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for folder in self._folders.values():
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def add(self, target: Path) -> Path:
+        """Where to write what :meth:`publish` will move to ``target``. Raises OutputError."""
+        parent = target.parent
+        try:
+            if parent not in self._folders:
+                self._folders[parent] = Path(tempfile.mkdtemp(prefix=".covidseg-", dir=parent))
+        except OSError as error:
+            raise _cannot_write(error) from error
+        place = self._folders[parent] / target.name
+        self._moves.append((place, target))
+        return place
+
+    def publish(self) -> None:
+        """Move every file to its target. Raises OutputError; then the targets are as they were before."""
+        moved: list[tuple[Path | None, Path]] = []
+        try:
+            for place, target in self._moves:
+                before = None
+                if target.exists():
+                    before = place.with_name(f"before-{len(moved)}")
+                    os.replace(target, before)
+                moved.append((before, target))
+                os.replace(place, target)
+        except BaseException as error:
+            for before, target in moved:
+                with suppress(OSError):
+                    target.unlink(missing_ok=True)
+                    if before is not None:
+                        os.replace(before, target)
+            if isinstance(error, OSError):
+                raise _cannot_write(error) from error
+            raise
+
+
+def _cannot_write(error: OSError) -> OutputError:
+    reason = f" ({error.strerror})" if error.strerror else ""
+    return OutputError(f"A result could not be written{reason}.", "Check the folder's permissions and the free space.")

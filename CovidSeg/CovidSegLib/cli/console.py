@@ -1,0 +1,103 @@
+"""What the command line shows while it works and when it is done."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from ..progress import Progress, Report
+
+_BAR_WIDTH = 24
+
+
+def one_line(text: str) -> str:
+    """``text`` without line breaks and other control characters."""
+    return "".join(character if character.isprintable() else " " for character in " ".join(text.split()))
+
+
+class Console:
+    """A bar on a terminal, plain lines elsewhere; results on standard output, all else on standard error.
+
+    Parameters: ``quiet`` leaves only errors; ``stages``: every stage gets a line where there is no terminal.
+    """
+
+    def __init__(self, *, quiet: bool, stages: bool = True) -> None:
+        self._quiet = quiet
+        self._stages = stages
+        self._terminal = sys.stderr.isatty()
+        self._heading, self._stage, self._shown = "", "", ""
+        self._warned: set[str] = set()
+
+    @classmethod
+    def of(cls, args: argparse.Namespace, *, stages: bool = True) -> tuple[Console, Progress]:
+        """A console for a command's arguments, and the progress object that tells it and asks whether to stop."""
+        console = cls(quiet=args.quiet, stages=stages)
+        return console, Progress(console.hear, args.stop_asked)
+
+    def hear(self, report: Report) -> None:
+        """Show one report."""
+        if report.notice:
+            self._warn(report.notice)
+        elif self._quiet:
+            return
+        elif self._terminal:
+            self._draw(report)
+        elif self._stages and report.stage != self._stage:
+            print(f"{report.stage} ...", file=sys.stderr, flush=True)
+        self._stage = report.stage
+
+    def begin(self, heading: str) -> None:
+        """Begin a case of several; ``heading`` (may be empty) stands before all that is said of it."""
+        self._heading, self._stage = f"{one_line(heading)}: " if heading else "", ""
+        self._warned.clear()
+
+    def error(self, text: str) -> None:
+        """Say, in one line, what is wrong; also when quiet."""
+        self.clear()
+        print(f"error: {self._heading}{one_line(text)}", file=sys.stderr, flush=True)
+
+    def result(self, text: str) -> None:
+        """Say, in one line on standard output, what came out."""
+        self.clear()
+        if not self._quiet:
+            print(f"{self._heading}{one_line(text)}", flush=True)
+
+    def clear(self) -> None:
+        """Take the bar off the terminal."""
+        if self._shown:
+            print("\r" + " " * len(self._shown) + "\r", end="", file=sys.stderr, flush=True)
+            self._shown = ""
+
+    def _warn(self, text: str) -> None:
+        if self._quiet or text in self._warned:
+            return
+        self._warned.add(text)
+        self.clear()
+        print(f"warning: {self._heading}{one_line(text)}", file=sys.stderr, flush=True)
+
+    def _draw(self, report: Report) -> None:
+        filled = round(_BAR_WIDTH * report.fraction)
+        bar = "#" * filled + "-" * (_BAR_WIDTH - filled)
+        line = f"{self._heading}{report.stage:<12} [{bar}] {report.fraction:4.0%}"
+        line = line[-(shutil.get_terminal_size().columns - 1) :]
+        if line != self._shown:
+            print("\r" + line.ljust(len(self._shown)), end="", file=sys.stderr, flush=True)
+            self._shown = line
+
+
+def in_words(record: Mapping[str, Any]) -> str:
+    """The main numbers of a record (:func:`CovidSegLib.batch.segment_case`) in one line."""
+    lung, percent = record["lung_ml"], record["infection_percent"]
+    if percent is None:
+        return "No lung was found."
+    return (
+        f"Lungs {_ml(lung['total'])} (left {_ml(lung['left'])}, right {_ml(lung['right'])}); "
+        f"infection {_ml(record['infection_ml'])}, {percent:.1f} % of lung (infection counts as lung)."
+    )
+
+
+def _ml(volume: float) -> str:
+    return f"{volume:.0f} mL" if volume >= 10 or volume == 0 else f"{volume:.2f} mL"

@@ -1,0 +1,85 @@
+"""Options that ``segment`` and ``batch`` share, and checks of a call before any work is done."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import InputError, OutputError
+
+if TYPE_CHECKING:
+    from ..pipeline import Options
+
+_MODEL_SUFFIXES = (".onnx", ".keras", ".json")
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """``--quiet``."""
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+
+
+def add_pipeline_options(parser: argparse.ArgumentParser) -> None:
+    """``--json --engine --device --model --quiet``."""
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the numbers to this file as well")
+    parser.add_argument(
+        "--engine", choices=("auto", "onnx", "tensorflow"), default="auto", help="what runs the network"
+    )
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "gpu"), default="auto", help="where it runs; auto: a GPU if there is one"
+    )
+    parser.add_argument(
+        "--model", metavar="NAME|FILE", default="default", help="an installed network, or a file with one"
+    )
+    add_quiet(parser)
+
+
+def pipeline_options(args: argparse.Namespace) -> Options:
+    """The pipeline's options of a call. A model's file is named in full: the child process works in another folder."""
+    from ..pipeline import Options
+
+    is_file = os.path.basename(args.model) != args.model or args.model.lower().endswith(_MODEL_SUFFIXES)
+    model = os.path.abspath(os.path.expanduser(args.model)) if is_file else args.model
+    return Options(engine=args.engine, device=args.device, model=model)
+
+
+def check_targets(source: Path | None, targets: Sequence[Path]) -> None:
+    """Raise OutputError unless ``targets`` are different files in folders that exist, none of them the input."""
+    known: list[Path] = []
+    for target in targets:
+        try:
+            _check_target(target)
+            if source is not None and _same(target, source):
+                raise OutputError("The output is the input file.", "The scan is not overwritten: choose another name.")
+            if any(_same(target, other) for other in known):
+                raise OutputError("Two outputs are the same file.", "Give each its own name.")
+        except (OSError, ValueError, RuntimeError) as error:  # too long, a zero byte, links in a circle
+            raise OutputError("The output has a name that no file can have.", "Choose another name.") from error
+        known.append(target)
+
+
+def _check_target(target: Path) -> None:
+    if target.is_dir():
+        raise OutputError("The output is a folder, not a file.", "Give a file name in it.")
+    if not target.parent.is_dir():
+        raise OutputError("The folder for the output does not exist.", "Make it first, or choose another one.")
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise OutputError("Files cannot be made in the folder for the output.", "Choose another folder.")
+
+
+def check_input(source: Path) -> None:
+    """Raise InputError unless there is something at ``source``: no child process is started for a slip of the pen."""
+    try:
+        there = source.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        there = False
+    if not there:
+        raise InputError("The input does not exist.", "Check the name of the file or folder.")
+
+
+def _same(first: Path, second: Path) -> bool:
+    if first.resolve() == second.resolve():
+        return True
+    return first.exists() and second.exists() and first.samefile(second)

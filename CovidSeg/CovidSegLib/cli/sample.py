@@ -1,0 +1,95 @@
+"""``covidseg sample``: a synthetic chest CT, for a try without any download."""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import OutputError
+from .console import Console
+from .options import add_quiet, check_targets
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_SUFFIXES = (".nii.gz", ".nii")
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = commands.add_parser(
+        "sample",
+        help="make a synthetic chest CT",
+        description="Make a synthetic chest CT in HU, and on request its true labels (1 left lung, 2 right lung, "
+        "3 infection). The same seed gives the same files.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("output", metavar="OUT.nii.gz", type=Path)
+    parser.add_argument("--truth", metavar="TRUTH.nii.gz", type=Path, help="write the true labels here")
+    parser.add_argument("--seed", metavar="N", type=_whole_number(0), default=0, help="another chest (0)")
+    parser.add_argument("--slices", metavar="N", type=_whole_number(1), default=80, help="number of slices (80)")
+    add_quiet(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the sample; returns 0. Raises OutputError or Cancelled; then no file is there."""
+    targets = [args.output, *([args.truth] if args.truth else [])]
+    for target in targets:
+        if not target.name.lower().endswith(_SUFFIXES):
+            raise OutputError("The sample is written as .nii.gz or .nii only.", "Give the file such an ending.")
+    check_targets(None, targets)
+    from ..batch import OutputSet
+    from ..phantom import make_phantom
+
+    console, progress = Console.of(args)
+    try:
+        phantom = make_phantom(seed=args.seed, slices=args.slices, progress=progress)
+        with OutputSet() as files:
+            arrays = (phantom.volume.voxels, phantom.truth)
+            for number, (target, array) in enumerate(zip(targets, arrays, strict=False)):
+                progress.step("writing", number, len(targets))
+                _write_nifti(array, phantom.volume.affine, files.add(target))
+            files.publish()
+    finally:
+        console.clear()
+    for target in targets:
+        console.result(f"Written: {target}")
+    return 0
+
+
+def _write_nifti(array: np.ndarray, affine: np.ndarray, path: Path) -> None:
+    """Write (z, y, x) with IJK to RAS ``affine``; the same content gives the same bytes. Raises OutputError."""
+    import nibabel
+
+    image = nibabel.Nifti1Image(array.transpose(2, 1, 0), affine)
+    image.header.set_xyzt_units(xyz="mm")
+    image.set_sform(affine, code=1)
+    image.set_qform(affine, code=1)
+    try:
+        with path.open("wb") as file:
+            if path.name.lower().endswith(".gz"):
+                with gzip.GzipFile("", "wb", compresslevel=4, fileobj=file, mtime=0) as packed:
+                    image.to_stream(packed)
+            else:
+                image.to_stream(file)
+    except OSError as error:
+        raise OutputError(f"The sample could not be written ({error.strerror}).", "Is there space left?") from error
+
+
+class _whole_number:  # noqa: N801 - argparse names the type in its message
+    """An argument type: a whole number from ``least`` up to 32 bits."""
+
+    def __init__(self, least: int) -> None:
+        self._least = least
+
+    def __call__(self, text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = -1
+        if not self._least <= number < 2**32:
+            raise argparse.ArgumentTypeError(f"not a whole number from {self._least} on: {text!r}")
+        return number

@@ -1,0 +1,48 @@
+"""``covidseg segment``: one scan."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .console import Console, in_words
+from .options import add_pipeline_options, check_input, check_targets, pipeline_options
+
+_DESCRIPTION = """Segment left lung, right lung and COVID-19 infection in one chest CT.
+INPUT is a .nii, .nii.gz, .nrrd or .mha file or a folder with a DICOM series. The ending of each OUT decides what is
+written: .seg.nrrd a Slicer segmentation; .nii.gz, .nii, .nrrd, .mha a labelmap (1 left lung, 2 right lung,
+3 infection). All outputs appear, or none."""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = commands.add_parser("segment", help="segment one scan", description=_DESCRIPTION, allow_abbrev=False)
+    parser.add_argument("input", metavar="INPUT", type=Path)
+    parser.add_argument("-o", "--output", metavar="OUT", type=Path, action="append", required=True)
+    add_pipeline_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Segment ``args.input``; returns 0. Raises the errors of errors.py, Cancelled and KeyboardInterrupt."""
+    check_input(args.input)
+    check_targets(args.input, [*args.output, *([args.json] if args.json else [])])
+    # What is slow to load is loaded only for calls that can succeed.
+    from ..batch import segment_case
+    from ..worker import Worker
+    from ..writing import check_suffix
+
+    for output in args.output:
+        check_suffix(output)
+    console, progress = Console.of(args)
+    try:
+        with Worker(pipeline_options(args)) as worker:
+            record = segment_case(
+                args.input, args.output, segment=worker.segment, progress=progress, json_file=args.json
+            )
+    finally:
+        console.clear()
+    console.result(in_words(record))
+    for output in args.output:
+        console.result(f"Written: {output}")
+    return 0

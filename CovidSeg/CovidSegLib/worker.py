@@ -1,0 +1,285 @@
+"""The pipeline in a child process: the parent stays live, a crash is an error message, cancel kills.
+
+The parent holds a :class:`Worker`; the child (:mod:`CovidSegLib.worker_child`) keeps its engine open and segments scan
+after scan. Voxels and labels travel through files in a private folder, everything else as JSON lines: requests on the
+child's standard input, reports and answers on what was its standard output.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import EngineError, InputError, ModelError, OutputError
+from .progress import Progress, Report
+from .segmentation import Provenance, Segmentation
+from .volume import CtVolume
+from .worker_child import LABELS_FILE, LOG_FILE, VOXELS_FILE
+
+if TYPE_CHECKING:
+    from .pipeline import Options
+
+_ERRORS = {kind.__name__: kind for kind in (EngineError, InputError, ModelError, OutputError)}
+_PATIENCE_SECONDS = 3.0
+"""How long a child may take to end before it is killed."""
+
+
+class WorkerCrashError(RuntimeError):
+    """A bug: the child met an exception that nobody expected. ``child_traceback`` is its traceback."""
+
+    def __init__(self, child_traceback: str) -> None:
+        super().__init__(child_traceback)
+        self.child_traceback = child_traceback
+
+
+class WorkerDiedError(EngineError):
+    """The child process ended in the middle of its work: killed, out of memory, or a fault of a driver."""
+
+
+class Worker:
+    """A child process that segments scans one after the other with one engine.
+
+    Parameters: ``options`` go to the pipeline; ``python`` is the interpreter (default: this one; in Slicer it is
+    PythonSlicer). Entering the context starts the child, which loads its engine while the parent still reads the scan;
+    leaving it ends the child and removes its folder, whatever happened. A child that is gone is started anew for the
+    next scan. To be used from one thread.
+    """
+
+    def __init__(self, options: Options, *, python: str | None = None) -> None:
+        self._options = options
+        self._python = python or sys.executable
+        self._child: _Child | None = None
+        self._ready = False
+        self._busy = False
+        self._last = Report("engine")
+
+    def __enter__(self) -> Worker:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start the child unless it is there. Raises EngineError when it cannot be started."""
+        if self._child is None:
+            self._ready, self._busy, self._last = False, False, Report("engine")
+            self._child = _Child(self._python)
+            self._child.send({"options": asdict(self._options), "folder": str(self._child.folder)})
+
+    def wait_until_ready(self, progress: Progress) -> None:
+        """Wait until the engine is open. Raises ModelError or EngineError when it cannot be opened, or Cancelled."""
+        self.start()
+        while not self._ready:
+            self.poll(progress)
+
+    def segment(self, volume: CtVolume, progress: Progress) -> Segmentation:
+        """Segment ``volume`` in the child and wait for it.
+
+        Raises the errors of :func:`CovidSegLib.pipeline.segment` as themselves, :class:`WorkerDiedError`,
+        :class:`WorkerCrashError` for a bug, or Cancelled, after which the child is gone.
+        """
+        self.begin(volume)
+        while True:
+            segmentation = self.poll(progress)
+            if segmentation is not None:
+                return segmentation
+
+    def begin(self, volume: CtVolume) -> None:
+        """Hand ``volume`` to the child and return at once; :meth:`poll` then brings the result."""
+        if self._busy:
+            self.close()
+        self.start()
+        assert self._child is not None
+        self._busy = True
+        try:
+            np.save(self._child.folder / VOXELS_FILE, volume.voxels, allow_pickle=False)
+        except OSError as error:
+            self.close()
+            raise EngineError(
+                "The scan could not be written to the folder for temporary files.",
+                "Free some space there, or set TMPDIR to another folder.",
+            ) from error
+        self._child.send({"affine": volume.affine.tolist(), "source": volume.source, "notes": list(volume.notes)})
+
+    def poll(self, progress: Progress, wait_seconds: float = 0.2) -> Segmentation | None:
+        """Wait at most ``wait_seconds`` for one message; returns the result when it is there, else None.
+
+        Passes reports to ``progress`` and asks it whether to go on. Raises as :meth:`segment`.
+        """
+        assert self._child is not None, "begin() comes before poll()"
+        try:
+            message = self._child.receive(wait_seconds)
+            self._tell(message, progress)
+            if "provenance" in message:
+                segmentation = self._child.result(message)
+        except BaseException:  # stopped or dead: whatever this child still says is of no use
+            self.close()
+            raise
+        if "error" in message or "crash" in message:
+            self._busy = False
+            if message["last"]:
+                self.close()
+            raise _exception(message)
+        if "provenance" in message:
+            self._busy = False
+            return segmentation
+        return None
+
+    def close(self) -> None:
+        """End the child, at once if it is at work, and remove its folder. May be called at any time, also twice."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.end(at_once=self._busy or not self._ready)
+        self._busy = False
+
+    def _tell(self, message: dict[str, Any], progress: Progress) -> None:
+        self._ready = self._ready or "ready" in message
+        if "report" in message:
+            stage, fraction, notice = message["report"]
+            if notice:
+                progress.notice(stage, notice)
+                return
+            self._last = Report(stage, fraction)
+        # Also without news: this is where the user's wish to stop is noticed.
+        progress.step(self._last.stage, round(self._last.fraction * 1000), 1000)
+
+
+def _exception(message: dict[str, Any]) -> Exception:
+    """The exception that the child told of."""
+    if "crash" in message:
+        return WorkerCrashError(message["crash"])
+    return _ERRORS[message["error"]](message["sentence"], message["hint"])
+
+
+class _Child:
+    """One running child process with its folder (mode 0700) and the thread that reads its messages."""
+
+    def __init__(self, python: str) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        try:
+            self.folder = Path(tempfile.mkdtemp(prefix="covidseg-"))
+        except OSError as error:
+            raise EngineError(
+                "There is no folder for temporary files.", "Set TMPDIR to a folder with space."
+            ) from error
+        try:
+            self._process = _popen(python, self.folder)
+            self._reader.start()
+        except BaseException as error:
+            self.end(at_once=True)
+            if isinstance(error, OSError):
+                raise EngineError("The process that computes the network could not be started.") from error
+            raise
+
+    def _read(self) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            # What is no message was printed before the child moved its output away.
+            with contextlib.suppress(ValueError):
+                message = json.loads(line)
+                if isinstance(message, dict):
+                    self._messages.put(message)
+        self._messages.put(None)
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send one request. A child that is gone is noticed by :meth:`receive`."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.flush()
+
+    def receive(self, wait_seconds: float) -> dict[str, Any]:
+        """The next message, or an empty one after ``wait_seconds``. Raises :class:`WorkerDiedError`."""
+        try:
+            message = self._messages.get(timeout=wait_seconds)
+        except queue.Empty:
+            return {}
+        if message is not None:
+            return message
+        raise WorkerDiedError(
+            "The process that computes the network stopped in the middle of its work.",
+            "Perhaps memory ran out: close other programs and try again, or compute without the graphics card.",
+        )
+
+    def result(self, message: dict[str, Any]) -> Segmentation:
+        """The segmentation that ``message`` announces; its file is removed."""
+        labels = np.load(self.folder / LABELS_FILE, allow_pickle=False)
+        (self.folder / LABELS_FILE).unlink()
+        provenance = message["provenance"]
+        provenance["warnings"] = tuple(provenance["warnings"])
+        return Segmentation(labels, np.array(message["affine"], dtype=float), Provenance(**provenance))
+
+    def end(self, *, at_once: bool) -> None:
+        """End the process and all it started, wait for it, remove the folder."""
+        try:
+            if self._process is not None:
+                self._end_process(self._process, at_once)
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _end_process(self, process: subprocess.Popen[bytes], at_once: bool) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with contextlib.suppress(OSError):
+            process.stdin.close()  # an idle child ends by this alone
+        try:
+            if at_once:
+                _signal_group(process, by_force=False)
+            process.wait(_PATIENCE_SECONDS)
+        except BaseException as reason:
+            _signal_group(process, by_force=True)
+            process.wait()
+            if not isinstance(reason, subprocess.TimeoutExpired):
+                raise
+        self._reader.join(_PATIENCE_SECONDS)
+        if self._reader.is_alive():  # something the child started holds on to the pipe
+            _signal_group(process, by_force=True)
+            self._reader.join(_PATIENCE_SECONDS)
+        if not self._reader.is_alive():
+            process.stdout.close()
+
+
+def _popen(python: str, folder: Path) -> subprocess.Popen[bytes]:
+    """Start the child in a session of its own, so that Ctrl-C reaches the parent alone and a kill reaches all of it."""
+    package = str(Path(__file__).resolve().parent.parent)
+    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    windows = {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)} if os.name == "nt" else {}
+    with (folder / LOG_FILE).open("wb") as log:
+        return subprocess.Popen(
+            [python, "-m", f"{__package__}.worker_child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,  # chatter of libraries; it goes with the folder
+            cwd=folder,  # "-m" looks here for modules first: an empty place
+            # ONNX Runtime from 1.29 on reports its use over the net unless told so before it is loaded.
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "ORT_DISABLE_TELEMETRY": "1"},
+            start_new_session=os.name != "nt",
+            **windows,
+        )
+
+
+def _signal_group(process: subprocess.Popen[bytes], *, by_force: bool) -> None:
+    """Ask the child and all it started to end, or kill them (PythonSlicer is a launcher with a child of its own)."""
+    if os.name == "nt":
+        subprocess.run(["taskkill", "/T", "/F", "/PID", str(process.pid)], capture_output=True, check=False)
+    else:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL if by_force else signal.SIGTERM)

@@ -1,0 +1,293 @@
+"""``covidseg segment``, ``sample`` and ``models`` as a user's shell sees them: real processes, real files."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from CovidSegLib.network import models
+from Testing.kit.command_line import (
+    HAS_A_BUG,
+    IS_KILLED,
+    IS_REFUSED,
+    NEVER_ENDS,
+    PRINTS,
+    CommandLine,
+    children,
+    is_alive,
+    rough_chest,
+    told_scan,
+    until,
+    write_scan,
+)
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals and looks at processes")
+SEGMENT = ("segment", "Doe^John 19600101.nii.gz")
+
+
+@pytest.fixture
+def covidseg(tmp_path: Path) -> CommandLine:
+    """The command line as it is."""
+    write_scan(tmp_path / SEGMENT[1], rough_chest())
+    return CommandLine(tmp_path)
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> CommandLine:
+    """The command line with a pipeline that does as it is told."""
+    return CommandLine(tmp_path, stand_in=True)
+
+
+def test_a_scan_becomes_files_and_numbers(covidseg: CommandLine) -> None:
+    ended = covidseg.run(*SEGMENT, "-o", "a.seg.nrrd", "-o", "a.nii.gz", "--json", "a.json")
+    assert ended.returncode == 0, ended.stderr
+    first, *written = ended.stdout.splitlines()
+    assert "mL" in first
+    assert "% of lung (infection counts as lung)" in first
+    assert written == ["Written: a.seg.nrrd", "Written: a.nii.gz"]
+    stages = [line for line in ended.stderr.splitlines() if line.endswith(" ...")]
+    assert stages[0] == "reading ..."
+    assert "network ..." in stages
+    assert len(stages) == len(set(stages)) < 8
+    assert all(line.endswith(" ...") or line.startswith("warning: ") for line in ended.stderr.splitlines())
+    assert (covidseg.folder / "a.seg.nrrd").stat().st_size > 0
+    labels = np.asarray(nibabel.load(covidseg.folder / "a.nii.gz").dataobj)
+    voxel_ml = 3 * 3 * 5 / 1000
+    _check_json(covidseg.folder / "a.json", float(np.count_nonzero(labels)) * voxel_ml)
+
+
+def _check_json(path: Path, lung_ml: float) -> None:
+    text = path.read_text()
+    assert "Doe" not in text
+    assert str(path.parent) not in text
+    record = json.loads(text)
+    lung = record["lung_ml"]
+    assert lung["total"] == pytest.approx(lung_ml, abs=0.01)
+    assert lung["left"] + lung["right"] == pytest.approx(lung["total"], abs=0.01)
+    assert lung["left"] > 0
+    assert lung["right"] > 0
+    assert record["infection_percent"] == pytest.approx(100 * record["infection_ml"] / lung["total"], abs=0.01)
+    assert record["infection_counts_as_lung"] is True
+    model = models.find("default")
+    assert record["model"] == {"name": model.name, "sha256": model.sha256}
+    assert (record["engine"], record["device"]) == ("onnx", "cpu")
+    assert {"reading", "network", "masks", "writing", "total"} <= record["seconds"].keys()
+    parts = sum(value for stage, value in record["seconds"].items() if stage != "total")
+    assert 0 < parts <= record["seconds"]["total"] + 0.01
+    assert isinstance(record["warnings"], list)
+    assert record["software"].startswith("CovidSeg ")
+
+
+def test_a_scan_without_lung_is_done_with_a_warning(covidseg: CommandLine) -> None:
+    write_scan(covidseg.folder / "even.nii.gz", np.full((3, 64, 64), 40))
+    ended = covidseg.run("segment", "even.nii.gz", "-o", "a.nii.gz", "--json", "a.json")
+    assert ended.returncode == 0
+    assert ended.stdout.startswith("No lung was found.")
+    assert "warning: No lung was found: all segments are empty." in ended.stderr.splitlines()
+    record = json.loads((covidseg.folder / "a.json").read_text())
+    assert record["infection_percent"] is None
+    assert record["lung_ml"]["total"] == 0
+
+
+def test_weights_altered_by_one_byte_are_refused(covidseg: CommandLine) -> None:
+    model = models.find("default")
+    mine = covidseg.folder / "mine"
+    mine.mkdir()
+    for file in model.folder.glob(f"{model.name}.*"):
+        shutil.copy(file, mine)
+    weights = mine / f"{model.name}.onnx"
+    data = bytearray(weights.read_bytes())
+    data[len(data) // 2] ^= 1
+    weights.write_bytes(data)
+    # Named from where the user stands, which is not where the child process works.
+    line = covidseg.refused(*SEGMENT, "-o", "a.nii.gz", "--model", f"mine/{model.name}.onnx", "--quiet")
+    assert "SHA-256" in line
+
+
+def test_ctrl_c_in_the_middle_of_real_work_leaves_nothing(covidseg: CommandLine) -> None:
+    write_scan(covidseg.folder / "long.nii.gz", rough_chest(400))
+    before = covidseg.files()
+    with covidseg.start("segment", "long.nii.gz", "-o", "a.nii.gz", stdout=subprocess.DEVNULL) as process:
+        while process.stderr.readline() != "network ...\n":
+            pass
+        (child,) = children(process.pid)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+    assert not is_alive(child)
+    assert covidseg.files() == before
+
+
+WRONG_CALLS = {
+    "no command": "",
+    "an unknown command": "segmnt s.nii.gz",
+    "no output": "segment s.nii.gz",
+    "an unknown option": "segment s.nii.gz -o a.nii.gz --devise cpu",
+    "a shortened option": "segment s.nii.gz -o a.nii.gz --dev cpu",
+    "an unknown engine": "segment s.nii.gz -o a.nii.gz --engine torch",
+    "an unknown model": "segment s.nii.gz -o a.nii.gz --model nobody",
+    "an unknown ending": "segment s.nii.gz -o a.png",
+    "one good and one bad output": "segment s.nii.gz -o a.nii.gz -o a.png",
+    "the input as output": "segment s.nii.gz -o ./s.nii.gz",
+    "the input by another name": "segment s.nii.gz -o same.nii.gz",
+    "the input as JSON": "segment s.nii.gz -o a.nii.gz --json s.nii.gz",
+    "the same output twice": "segment s.nii.gz -o a.nii.gz -o ./a.nii.gz",
+    "an output with an impossible name": f"segment s.nii.gz -o {'x' * 260}.nii.gz",
+    "a folder as output": "segment s.nii.gz -o folder.nii.gz",
+    "an output in no folder": "segment s.nii.gz -o nowhere/a.nii.gz",
+    "JSON in no folder": "segment s.nii.gz -o a.nii.gz --json nowhere/a.json",
+    "an input that is missing": "segment missing.nii.gz -o a.nii.gz",
+    "an empty input": "segment empty.nii.gz -o a.nii.gz --quiet",
+    "a text as input": "segment text.nii.gz -o a.nii.gz",
+    "a truncated input": "segment short.nii.gz -o a.nii.gz",
+    "a folder without CT": "segment folder.nii.gz -o a.nii.gz",
+    "a sample of another kind": "sample a.nrrd",
+    "a sample without slices": "sample a.nii.gz --slices 0",
+    "models without an action": "models",
+}
+
+
+@pytest.mark.parametrize("call", WRONG_CALLS.values(), ids=WRONG_CALLS.keys())
+def test_a_wrong_call_is_one_line_and_code_2(covidseg: CommandLine, call: str) -> None:
+    scan = write_scan(covidseg.folder / "s.nii.gz", rough_chest(2))
+    (covidseg.folder / "same.nii.gz").symlink_to("s.nii.gz")
+    (covidseg.folder / "folder.nii.gz").mkdir()
+    (covidseg.folder / "empty.nii.gz").touch()
+    (covidseg.folder / "text.nii.gz").write_bytes(gzip.compress(b"not an image " * 100))
+    (covidseg.folder / "short.nii.gz").write_bytes(scan.read_bytes()[:5000])
+    before = scan.read_bytes()
+    covidseg.refused(*call.split())
+    assert scan.read_bytes() == before
+
+
+def test_an_error_of_the_pipeline_is_one_line_and_code_2(told: CommandLine) -> None:
+    told_scan(told.folder / "s.nii.gz", IS_REFUSED)
+    assert told.refused("segment", "s.nii.gz", "-o", "a.nii.gz") == "error: The scan is refused. Take another one."
+
+
+def test_quiet_says_nothing_and_notices_are_warnings(told: CommandLine) -> None:
+    told_scan(told.folder / "s.nii.gz", PRINTS)
+    ended = told.run("segment", "s.nii.gz", "-o", "a.nii.gz", "--quiet")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    ended = told.run("segment", "s.nii.gz", "-o", "a.nii.gz")
+    warnings = [line for line in ended.stderr.splitlines() if line.startswith("warning: ")]
+    assert warnings == ["warning: The processor is used.", "warning: A warning."]
+
+
+def test_our_own_fault_is_one_traceback_and_code_1(told: CommandLine) -> None:
+    told_scan(told.folder / "s.nii.gz", HAS_A_BUG)
+    before = told.files()
+    ended = told.run("segment", "s.nii.gz", "-o", "a.nii.gz", "--quiet")
+    assert ended.returncode == 1
+    assert ended.stderr.count("Traceback (most recent call last)") == 1
+    assert "ZeroDivisionError: a bug for the test" in ended.stderr
+    assert [line for line in ended.stderr.splitlines() if "error: " in line] == [ended.stderr.splitlines()[-1]]
+    assert told.files() == before
+
+
+@pytest.mark.parametrize("killer", ["itself", "the system"])
+def test_a_child_that_is_killed_is_one_line_and_code_1(told: CommandLine, killer: str) -> None:
+    told_scan(told.folder / "s.nii.gz", IS_KILLED if killer == "itself" else NEVER_ENDS)
+    before = told.files()
+    with told.start("segment", "s.nii.gz", "-o", "a.nii.gz", "--quiet") as process:
+        if killer == "the system":
+            until(lambda: any(told.temporary.glob("*/voxels.npy")))
+            (child,) = children(process.pid)
+            os.killpg(child, signal.SIGKILL)
+        output, errors = process.communicate(timeout=30)
+    assert (process.returncode, output) == (1, "")
+    assert errors.startswith("error: The process that computes the network stopped")
+    assert errors.count("\n") == 1
+    assert told.files() == before
+
+
+@pytest.mark.parametrize(
+    ("number", "model"), [(signal.SIGINT, "default"), (signal.SIGTERM, "default"), (signal.SIGINT, "slow")]
+)
+def test_a_stopped_command_ends_with_130_and_leaves_nothing(told: CommandLine, number: int, model: str) -> None:
+    told_scan(told.folder / "s.nii.gz", NEVER_ENDS)
+    before = told.files()
+    with told.start("segment", "s.nii.gz", "-o", "a.nii.gz", "--model", model, "--quiet") as process:
+        until(lambda: any(told.temporary.glob("*/voxels.npy")))
+        (child,) = children(process.pid)
+        process.send_signal(number)
+        process.send_signal(number)  # the impatient press twice
+        output, errors = process.communicate(timeout=20)
+    assert (process.returncode, output, errors) == (130, "", "cancelled\n")
+    assert not is_alive(child)
+    assert told.files() == before
+
+
+def test_a_killed_command_leaves_no_child_running(told: CommandLine) -> None:
+    told_scan(told.folder / "s.nii.gz", NEVER_ENDS)
+    before = told.files()
+    with told.start("segment", "s.nii.gz", "-o", "a.nii.gz") as process:
+        until(lambda: any(told.temporary.glob("*/voxels.npy")))
+        time.sleep(0.5)
+        (child,) = children(process.pid)
+        process.kill()
+    until(lambda: not is_alive(child))
+    until(lambda: told.files() == before)
+
+
+def test_a_terminal_gets_a_bar_that_is_gone_at_the_end(told: CommandLine) -> None:
+    told_scan(told.folder / "s.nii.gz", 0)
+    master, slave = pty.openpty()
+    with told.start("segment", "s.nii.gz", "-o", "a.nii.gz", stderr=slave) as process:
+        os.close(slave)
+        seen = b""
+        while True:
+            try:
+                part = os.read(master, 4096)
+            except OSError:
+                break
+            if not part:
+                break
+            seen += part
+        assert process.wait(30) == 0
+    os.close(master)
+    text = seen.decode()
+    assert "\r" in text
+    assert "[####" in text
+    assert " ...\r\n" not in text
+    assert text.endswith("\r")
+
+
+def test_a_sample_is_a_scan_with_its_truth(covidseg: CommandLine) -> None:
+    ended = covidseg.run("sample", "a.nii.gz", "--truth", "t.nii.gz", "--seed", 3, "--slices", 2)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines() == ["Written: a.nii.gz", "Written: t.nii.gz"]
+    scan, truth = (nibabel.load(covidseg.folder / name) for name in ("a.nii.gz", "t.nii.gz"))
+    assert scan.shape == truth.shape == (512, 512, 2)
+    assert np.array_equal(scan.affine, truth.affine)
+    assert (scan.get_data_dtype(), truth.get_data_dtype()) == (np.int16, np.uint8)
+    assert {1, 2} < set(np.unique(np.asarray(truth.dataobj)))
+    assert -1100 < np.asarray(scan.dataobj).min() < -900
+    # The bytes hold no time and no name: the same seed gives the same file.
+    assert (covidseg.folder / "a.nii.gz").read_bytes()[3:10] == bytes([0, 0, 0, 0, 0, 0, 255])
+
+
+def test_models_are_listed_and_verified(covidseg: CommandLine) -> None:
+    listed, verified = covidseg.run("models", "list"), covidseg.run("models", "verify")
+    model = models.find("default")
+    assert (listed.returncode, verified.returncode) == (0, 0)
+    assert f"{model.name}  sha256 {model.sha256}" in listed.stdout
+    assert f"{model.name}: intact" in verified.stdout.splitlines()
+
+
+def test_help_and_version_are_answered(covidseg: CommandLine) -> None:
+    assert covidseg.run("--version").stdout.startswith("covidseg 0.")
+    for command in ("", "segment", "batch", "sample", "models"):
+        ended = covidseg.run(*command.split(), "--help")
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert ended.stdout.startswith("usage: covidseg")

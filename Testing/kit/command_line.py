@@ -1,0 +1,122 @@
+"""``covidseg`` as a real process, for tests: run it, interrupt it, see what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+STAND_IN = ROOT / "Testing" / "kit" / "stand_in_pipeline"
+CLEAN, PRINTS, IS_REFUSED, HAS_A_BUG, IS_KILLED, NEVER_ENDS, OUT_OF_MEMORY = range(7)
+"""What the stand-in for the pipeline is told by the first voxel of a scan."""
+
+
+class CommandLine:
+    """Runs ``covidseg`` in ``folder`` with a folder for temporary files of its own.
+
+    ``stand_in``: with a pipeline that does as it is told, instead of the real one.
+    """
+
+    def __init__(self, folder: Path, *, stand_in: bool = False) -> None:
+        self.folder = folder
+        self.temporary = folder / "temporary"
+        self.temporary.mkdir()
+        paths = [str(ROOT / "CovidSeg"), *([str(STAND_IN)] if stand_in else [])]
+        self.environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "TMPDIR": str(self.temporary)}
+
+    def start(self, *arguments: object, **options: object) -> subprocess.Popen[str]:
+        """Start the command; standard output and error are pipes unless ``options`` say otherwise."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "CovidSegLib.cli", *map(str, arguments)],
+            cwd=self.folder,
+            env=self.environment,
+            text=True,
+            # Where the tests run in the background, Ctrl-C is ignored, and children inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
+        )
+
+    def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """Run the command to its end, which must come within two minutes and leave no temporary files."""
+        with self.start(*arguments) as process:
+            output, errors = process.communicate(timeout=120)
+        assert list(self.temporary.iterdir()) == []
+        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+    def refused(self, *arguments: object) -> str:
+        """Run a command that must end with code 2, one line of error, and no new file; returns the line."""
+        before = self.files()
+        ended = self.run(*arguments)
+        assert ended.returncode == 2, ended.stderr
+        assert ended.stdout == ""
+        (line,) = [line for line in ended.stderr.splitlines() if not line.endswith(" ...")]
+        assert line.startswith("error: ")
+        assert self.files() == before
+        return line
+
+    def files(self) -> list[str]:
+        """Everything in the folder, hidden files too."""
+        return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*"))
+
+
+def write_scan(path: Path, voxels: np.ndarray, spacing_mm: tuple[float, float, float] = (3.0, 3.0, 5.0)) -> Path:
+    """Write int16 HU (z, y, x; upright: to head, back, left) as NIfTI."""
+    affine = np.diag([-spacing_mm[0], -spacing_mm[1], spacing_mm[2], 1.0])
+    nibabel.Nifti1Image(voxels.astype(np.int16).transpose(2, 1, 0), affine).to_filename(path)
+    return path
+
+
+def told_scan(path: Path, ending: int, slices: int = 4) -> Path:
+    """Write a scan that tells the stand-in for the pipeline how to end."""
+    voxels = np.full((slices, 32, 32), 40, np.int16)
+    voxels[:, 8:24, 8:24] = -800
+    voxels[0, 0, 0] = ending
+    return write_scan(path, voxels)
+
+
+def rough_chest(slices: int = 6) -> np.ndarray:
+    """HU (z, y, x) of a body of soft tissue with two lungs in it, 128 x 128 pixels of 3 mm."""
+    rows, columns = np.mgrid[:128, :128]
+    rng = np.random.default_rng(0)
+    voxels = np.full((slices, 128, 128), -1000, np.int16)
+    voxels[:, ((rows - 64) / 38) ** 2 + ((columns - 64) / 55) ** 2 < 1] = 40
+    for centre in (40, 88):
+        voxels[:, ((rows - 62) / 28) ** 2 + ((columns - centre) / 18) ** 2 < 1] = -850
+    return voxels + rng.normal(0, 15, voxels.shape).astype(np.int16)
+
+
+def children(process: int) -> list[int]:
+    """Processes whose parent is ``process``, without those that have ended."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = entry.read_text().rsplit(")", 1)[1].split()[:2]
+        except OSError:
+            continue
+        if int(parent) == process and state != "Z":
+            found.append(int(entry.parent.name))
+    return found
+
+
+def is_alive(process: int) -> bool:
+    """Whether the process runs (a zombie does not)."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait until ``condition`` is true; fails after ``seconds``."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)

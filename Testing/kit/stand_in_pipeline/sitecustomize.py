@@ -1,0 +1,72 @@
+"""A pipeline that does as it is told, for tests of what stands around the pipeline.
+
+Python imports this file at its start when the folder is on PYTHONPATH. The option ``model`` decides how opening the
+engine ends; the first voxel of a scan (its value in HU) decides how its segmentation ends.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import types
+from dataclasses import dataclass
+
+CLEAN, PRINTS, IS_REFUSED, HAS_A_BUG, IS_KILLED, NEVER_ENDS, OUT_OF_MEMORY = range(7)
+
+
+@dataclass(frozen=True)
+class Options:
+    """The fields of the real one."""
+
+    engine: str = "auto"
+    device: str = "auto"
+    model: str = "default"
+
+
+def open_engine(options: Options, progress: object) -> object:
+    """Open nothing; ``model`` "altered" is refused, "dies" ends the process, "slow" takes a minute."""
+    from CovidSegLib.errors import ModelError
+
+    if options.model == "altered":
+        raise ModelError("The weights were altered.", "Install them again.")
+    if options.model == "dies":
+        os._exit(3)
+    if options.model == "slow":
+        time.sleep(60)
+    return object()
+
+
+def segment(volume: object, options: Options, progress: object, *, engine: object = None) -> object:
+    """Left lung where the scan is below -500 HU; how it ends is in the first voxel."""
+    from CovidSegLib.errors import InputError
+    from CovidSegLib.segmentation import Provenance, Segmentation
+
+    if engine is None:
+        engine = open_engine(options, progress)
+    told = int(volume.voxels.flat[0])
+    for slice_number in range(10):
+        progress.step("network", slice_number, 10)
+    if told == PRINTS:
+        print('{"crash": "a library prints what looks like a message", "last": false}', flush=True)
+        os.system("echo a program prints")
+        progress.notice("network", "The processor is used.")
+    elif told == IS_REFUSED:
+        raise InputError("The scan is refused.", "Take another one.")
+    elif told == HAS_A_BUG:
+        raise ZeroDivisionError("a bug for the test")
+    elif told == IS_KILLED:
+        os.kill(os.getpid(), 9)
+    elif told == NEVER_ENDS:
+        os.system("sleep 60")
+    elif told == OUT_OF_MEMORY:
+        raise MemoryError
+    labels = (volume.voxels < -500).astype("uint8")
+    device = f"process {os.getpid()}"
+    made = Provenance("stand-in", "0" * 64, str(id(engine)), device, "CovidSeg 0", {"network": 1.5}, ("A warning.",))
+    return Segmentation(labels, volume.affine, made)
+
+
+_pipeline = types.ModuleType("CovidSegLib.pipeline")
+_pipeline.Options, _pipeline.open_engine, _pipeline.segment = Options, open_engine, segment
+sys.modules[_pipeline.__name__] = _pipeline
