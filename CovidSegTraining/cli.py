@@ -42,8 +42,7 @@ def _fit(args: argparse.Namespace) -> None:
     from .training import fit
 
     settings: dict[str, Any] = {"test_fold": args.test_fold, "seed": args.seed}
-    if args.steps is not None:
-        settings["steps"] = args.steps
+    settings |= {name: getattr(args, name) for name in ("steps", "learning_rate") if getattr(args, name) is not None}
     config = TrainingConfig(**settings)
     cases = [case for case in find_cases(args.data) if config.test_fold == 0 or case.fold != config.test_fold]
     for text in args.infection_free:
@@ -54,9 +53,11 @@ def _fit(args: argparse.Namespace) -> None:
     encoder = None if args.encoder == "none" else args.encoder
     if encoder not in (None, "imagenet") and not Path(encoder).is_file():
         raise InputError("The file of encoder weights does not exist.", "Give a file, 'imagenet' or 'none'.")
+    if args.start is not None and not args.start.is_file():
+        raise InputError("The weights to start from do not exist.", "Give network.weights.h5 of a finished run.")
     args.run.mkdir(parents=True, exist_ok=True)
     (args.run / "command.txt").write_text(_command(args), encoding="utf-8")
-    fit(cases, config, encoder, args.run, Progress())
+    fit(cases, config, encoder, args.run, Progress(), start=args.start)
     print(f"Weights of {len(cases)} cases are in the run folder; next: covidseg-train export.")
 
 
@@ -121,9 +122,14 @@ def _command(args: argparse.Namespace) -> str:
         parts += ["--infection-free", f"{_short(folder)}{colon}{names}"]
     encoder = args.encoder if args.encoder in ("none", "imagenet") else Path(args.encoder).name
     parts += ["--encoder", encoder, "--test-fold", str(args.test_fold), "--seed", str(args.seed), "--run", "RUN"]
-    if args.steps is not None:
-        parts += ["--steps", str(args.steps)]
-    return shlex.join(parts) + "\n"
+    for name in ("steps", "learning_rate"):
+        if getattr(args, name) is not None:
+            parts += [f"--{name.replace('_', '-')}", f"{getattr(args, name):g}"]
+    if args.start is None:
+        return shlex.join(parts) + "\n"
+    earlier = args.start.parent / "command.txt"
+    first = earlier.read_text(encoding="utf-8").strip() + "; then " if earlier.is_file() else ""
+    return f"{first}{shlex.join(parts)} --start {args.start.name}\n"
 
 
 def _short(folder: str | Path) -> str:
@@ -139,6 +145,8 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--encoder", default="imagenet", help="Keras weights file of MobileNetV2, 'imagenet' or 'none'")
     fit.add_argument("--test-fold", type=int, default=1, help="fold that is held out (0: none)")
     fit.add_argument("--steps", type=int, help="training steps (default: those of the shipped network)")
+    fit.add_argument("--learning-rate", type=float, help="peak learning rate (default: that of the shipped network)")
+    fit.add_argument("--start", type=Path, help="weights of an earlier run to go on from (network.weights.h5)")
     fit.add_argument("--seed", type=int, default=20260501)
     fit.add_argument("--run", type=Path, required=True, help="folder for state, configuration and result")
     fit.set_defaults(run_command=_fit)

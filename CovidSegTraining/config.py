@@ -22,7 +22,7 @@ class TrainingConfig:
     """
 
     test_fold: int = 1
-    steps: int = 2800
+    steps: int = 2400
     batch: int = 8
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-5

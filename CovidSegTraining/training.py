@@ -25,9 +25,18 @@ CHECKPOINT_STEPS = 100
 LOG_STEPS = 25
 
 
-def fit(cases: list[Case], config: TrainingConfig, encoder: str | Path | None, run: Path, progress: Progress) -> Path:
+def fit(
+    cases: list[Case],
+    config: TrainingConfig,
+    encoder: str | Path | None,
+    run: Path,
+    progress: Progress,
+    *,
+    start: Path | None = None,
+) -> Path:
     """Train on ``cases`` and return the file of the averaged weights, ``run/network.weights.h5``.
 
+    ``start``: weights of an earlier run of the same network to go on from (fine-tuning), else None.
     State goes to ``run/state`` every 100 steps; called again with the same folder and configuration, training goes
     on where it stopped. Raises InputError when the folder holds a run with other settings.
     """
@@ -38,6 +47,8 @@ def fit(cases: list[Case], config: TrainingConfig, encoder: str | Path | None, r
     config.save(run)
     keras.utils.set_random_seed(config.seed)
     network = _network(config, encoder)
+    if start is not None:
+        network.load_weights(start)
     trainer = _Trainer(network, config)
     manager = tf.train.CheckpointManager(trainer.checkpoint, str(run / "state"), max_to_keep=2)
     if manager.restore_or_initialize():
