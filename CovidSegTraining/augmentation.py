@@ -12,6 +12,7 @@ from CovidSegLib.network.inputs import HU_WINDOW
 from .dataset import Label
 
 _PER_HU = 2.0 / (HU_WINDOW[1] - HU_WINDOW[0])
+_FADE_EDGE_PIXELS = 1.5
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class Augmentation:
     noise_hu: float = 40.0
     single_slice_chance: float = 0.25
     """Chance that the neighbours are replaced by the slice itself, as in thick-slice scans."""
+    fade_chance: float = 0.3
+    fade: tuple[float, float] = (0.45, 1.0)
+    """Infection keeps this share of its contrast to healthy lung: pale ground glass is what networks miss."""
+    gravity_hu: float = 60.0
+    """Lung that is denser at the back than in front, by up to this much: breath and gravity, no infection."""
 
     def __call__(
         self, inputs: np.ndarray, labels: np.ndarray, random: np.random.Generator
@@ -39,6 +45,8 @@ class Augmentation:
         """``inputs`` float32 (rows, columns, 3) in [-1, 1] and ``labels`` uint8 (rows, columns), changed alike."""
         if random.random() < self.single_slice_chance:
             inputs = np.repeat(inputs[..., 1:2], 3, axis=-1)
+        if random.random() < self.fade_chance:
+            inputs = self._fade(inputs, labels, random)
         if random.random() < self.left_right_chance:
             inputs, labels = inputs[:, ::-1], labels[:, ::-1]
         if random.random() < self.up_down_chance:
@@ -46,6 +54,14 @@ class Augmentation:
         if random.random() < self.warp_chance:
             inputs, labels = self._warp(inputs, labels, random)
         return self._intensity(inputs, random), np.ascontiguousarray(labels)
+
+    def _fade(self, inputs: np.ndarray, labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        share = random.uniform(*self.fade)
+        infected, healthy = labels == Label.INFECTION, (labels == Label.LEFT_LUNG) | (labels == Label.RIGHT_LUNG)
+        if not infected.any() or not healthy.any():
+            return inputs
+        weight = (1 - share) * ndimage.gaussian_filter(infected.astype(np.float32), _FADE_EDGE_PIXELS)
+        return inputs + weight[..., None] * (np.median(inputs[healthy, 1]) - inputs)
 
     def _warp(
         self, inputs: np.ndarray, labels: np.ndarray, random: np.random.Generator
@@ -73,6 +89,8 @@ class Augmentation:
             sigma = random.uniform(*self.blur_pixels)
             inputs = ndimage.gaussian_filter(inputs, (sigma, sigma, 0), truncate=2.5)
         inputs = inputs * random.uniform(*self.contrast) + random.uniform(-1, 1) * self.offset_hu * _PER_HU
+        front_to_back = np.linspace(-0.5, 0.5, len(inputs), dtype=np.float32)[:, None, None]
+        inputs = inputs + random.uniform(-0.3, 1) * self.gravity_hu * _PER_HU * front_to_back
         if random.random() < self.noise_chance:
             deviation = random.uniform(0, self.noise_hu) * _PER_HU
             inputs = inputs + deviation * random.standard_normal(inputs.shape, dtype=np.float32)

@@ -22,14 +22,14 @@ class TrainingConfig:
     """
 
     test_fold: int = 1
-    steps: int = 2400
+    steps: int = 3600
     batch: int = 8
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-5
     warm_up_steps: int = 100
     weight_decay: float = 1e-4
     gradient_norm: float = 1.0
-    average: float = 0.995
+    average: float = 0.998
     trained_from: str = "block_3_expand"
     input_shape: tuple[int, int] = INPUT_SHAPE
     seed: int = 20260501

@@ -12,7 +12,7 @@ from .augmentation import Augmentation
 from .dataset import Case, FramedCase
 
 INFECTED_WEIGHT = 1.0
-FREE_WEIGHT = 0.3
+FREE_WEIGHT = 0.4
 
 
 def slice_weights(infected: np.ndarray) -> np.ndarray:

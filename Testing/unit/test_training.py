@@ -52,7 +52,7 @@ def test_memory_does_not_grow_with_the_number_of_scans(shared_data):
 
 def test_infected_slices_and_short_scans_do_not_drown():
     weights = slice_weights(np.array([True, False, False, False]))
-    assert weights[0] / weights[1] == pytest.approx(1 / 0.3)
+    assert weights[0] / weights[1] == pytest.approx(1 / 0.4)
     assert slice_weights(np.ones(100, bool)).sum() == pytest.approx(10)
 
 
@@ -70,7 +70,7 @@ def test_augmentation_without_strength_changes_nothing(shared_data):
     framed = FramedCase(find_cases(shared_data / "scans", ("radiopaedia_36_86526_0",))[0])
     still = Augmentation(
         warp_chance=0, left_right_chance=0, up_down_chance=0, blur_chance=0,
-        contrast=(1, 1), offset_hu=0, noise_chance=0, single_slice_chance=0,
+        contrast=(1, 1), offset_hu=0, noise_chance=0, single_slice_chance=0, fade_chance=0, gravity_hu=0,
     )  # fmt: skip
     inputs, labels = framed.slice(20)
     same, same_labels = still(inputs, labels, np.random.default_rng(0))
@@ -78,12 +78,41 @@ def test_augmentation_without_strength_changes_nothing(shared_data):
     np.testing.assert_array_equal(same_labels, labels)
 
 
+def test_faded_infection_is_paler_and_all_else_stays():
+    labels = np.full(INPUT_SHAPE, Label.LEFT_LUNG, np.uint8)
+    labels[60:120, 60:120] = Label.INFECTION
+    inputs = np.where(labels == Label.INFECTION, 0.2, -0.6).astype(np.float32)[..., None].repeat(3, axis=-1)
+    only_fade = Augmentation(
+        warp_chance=0, left_right_chance=0, up_down_chance=0, blur_chance=0, contrast=(1, 1), offset_hu=0,
+        noise_chance=0, single_slice_chance=0, fade_chance=1, fade=(0.5, 0.5), gravity_hu=0,
+    )  # fmt: skip
+    faded, same_labels = only_fade(inputs, labels, np.random.default_rng(0))
+    np.testing.assert_array_equal(same_labels, labels)
+    np.testing.assert_allclose(faded[70:110, 70:110], -0.2, atol=1e-3)
+    np.testing.assert_allclose(faded[:40], -0.6, atol=1e-6)
+
+
+def test_gravity_makes_the_back_denser_than_the_front_and_moves_no_label():
+    labels = np.full(INPUT_SHAPE, Label.LEFT_LUNG, np.uint8)
+    inputs = np.full((*INPUT_SHAPE, 3), -0.5, np.float32)
+    only_gravity = Augmentation(
+        warp_chance=0, left_right_chance=0, up_down_chance=0, blur_chance=0, contrast=(1, 1), offset_hu=0,
+        noise_chance=0, single_slice_chance=0, fade_chance=0, gravity_hu=60,
+    )  # fmt: skip
+    random = np.random.default_rng(0)
+    slopes = np.array([np.ptp(only_gravity(inputs, labels, random)[0][:, 0, 1]) for _ in range(50)])
+    assert slopes.max() <= 60 * 2 / 1500 + 1e-6
+    assert slopes.max() > 50 * 2 / 1500
+    back_minus_front = [np.diff(only_gravity(inputs, labels, random)[0][[0, -1], 0, 1])[0] for _ in range(50)]
+    assert np.mean(np.array(back_minus_front) > 0) > 0.6
+
+
 def test_a_warp_moves_labels_with_the_picture_and_marks_the_outside_as_not_drawn():
     inputs = np.full((*INPUT_SHAPE, 3), -0.5, np.float32)
     labels = np.zeros(INPUT_SHAPE, np.uint8)
     inputs[80:140, 100:190], labels[80:140, 100:190] = 0.5, Label.INFECTION
     only_warp = Augmentation(
-        warp_chance=1, scale=(0.74, 0.75), blur_chance=0, contrast=(1, 1), offset_hu=0, noise_chance=0
+        warp_chance=1, scale=(0.74, 0.75), blur_chance=0, contrast=(1, 1), offset_hu=0, noise_chance=0, gravity_hu=0
     )
     warped, warped_labels = only_warp(inputs, labels, np.random.default_rng(1))
     bright = warped[..., 1] > 0
