@@ -43,8 +43,9 @@ class Augmentation:
         self, inputs: np.ndarray, labels: np.ndarray, random: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """``inputs`` float32 (rows, columns, 3) in [-1, 1] and ``labels`` uint8 (rows, columns), changed alike."""
-        if random.random() < self.single_slice_chance:
-            inputs = np.repeat(inputs[..., 1:2], 3, axis=-1)
+        single = random.random() < self.single_slice_chance
+        if single or (inputs == inputs[..., 1:2]).all():
+            inputs = inputs[..., 1:2]  # three equal channels are turned and blurred once, not three times
         if random.random() < self.fade_chance:
             inputs = self._fade(inputs, labels, random)
         if random.random() < self.left_right_chance:
@@ -61,7 +62,7 @@ class Augmentation:
         if not infected.any() or not healthy.any():
             return inputs
         weight = (1 - share) * ndimage.gaussian_filter(infected.astype(np.float32), _FADE_EDGE_PIXELS)
-        return inputs + weight[..., None] * (np.median(inputs[healthy, 1]) - inputs)
+        return inputs + weight[..., None] * (np.median(inputs[healthy, inputs.shape[-1] // 2]) - inputs)
 
     def _warp(
         self, inputs: np.ndarray, labels: np.ndarray, random: np.random.Generator
@@ -88,6 +89,8 @@ class Augmentation:
         if random.random() < self.blur_chance:
             sigma = random.uniform(*self.blur_pixels)
             inputs = ndimage.gaussian_filter(inputs, (sigma, sigma, 0), truncate=2.5)
+        if inputs.shape[-1] == 1:
+            inputs = np.repeat(inputs, 3, axis=-1)
         inputs = inputs * random.uniform(*self.contrast) + random.uniform(-1, 1) * self.offset_hu * _PER_HU
         front_to_back = np.linspace(-0.5, 0.5, len(inputs), dtype=np.float32)[:, None, None]
         inputs = inputs + random.uniform(-0.3, 1) * self.gravity_hu * _PER_HU * front_to_back

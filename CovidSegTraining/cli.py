@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,10 @@ def _fit(args: argparse.Namespace) -> None:
         raise InputError("The weights to start from do not exist.", "Give network.weights.h5 of a finished run.")
     args.run.mkdir(parents=True, exist_ok=True)
     (args.run / "command.txt").write_text(_command(args), encoding="utf-8")
-    fit(cases, config, encoder, args.run, Progress(), start=args.start)
+    cache = args.run / "cache" if args.cache is None else args.cache
+    fit(cases, config, encoder, args.run, Progress(), start=args.start, cache=None if str(cache) == "none" else cache)
+    if args.cache is None:
+        shutil.rmtree(cache, ignore_errors=True)  # pictures of patients do not stay behind
     print(f"Weights of {len(cases)} cases are in the run folder; next: covidseg-train export.")
 
 
@@ -147,6 +151,10 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--steps", type=int, help="training steps (default: those of the shipped network)")
     fit.add_argument("--learning-rate", type=float, help="peak learning rate (default: that of the shipped network)")
     fit.add_argument("--start", type=Path, help="weights of an earlier run to go on from (network.weights.h5)")
+    fit.add_argument(
+        "--cache", type=Path, metavar="FOLDER|none",
+        help="where framed slices are kept while training (default: in the run folder, until the end)",
+    )  # fmt: skip
     fit.add_argument("--seed", type=int, default=20260501)
     fit.add_argument("--run", type=Path, required=True, help="folder for state, configuration and result")
     fit.set_defaults(run_command=_fit)

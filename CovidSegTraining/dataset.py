@@ -125,8 +125,12 @@ class FramedCase:
 
     def slice(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Slice ``k``: float32 (rows, columns, 3) in [-1, 1] and uint8 labels (rows, columns)."""
-        inputs = self.framing.channels(lambda n: self.framing.to_network(self._image.plane(n)), k, len(self))
+        inputs = self.framing.channels(self.picture, k, len(self))
         return inputs, self.framing.labels_to_network(self.label_plane(k), int(Label.LUNG_NOT_DRAWN))
+
+    def picture(self, k: int) -> np.ndarray:
+        """Slice ``k`` alone as the network sees it: float32 (rows, columns) in [-1, 1]."""
+        return self.framing.to_network(self._image.plane(k))
 
     def label_plane(self, k: int) -> np.ndarray:
         """Labels of slice ``k`` on the scan's own grid, uint8 (rows, columns)."""

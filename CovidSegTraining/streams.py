@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from CovidSegLib.progress import Progress
 
 from .augmentation import Augmentation
+from .cache import open_cached
 from .dataset import Case, FramedCase
 
 INFECTED_WEIGHT = 1.0
@@ -24,21 +28,45 @@ def slice_weights(infected: np.ndarray) -> np.ndarray:
     return weights / np.sqrt(weights.sum())
 
 
-class TrainingStream:
-    """Draws augmented slices from cases; holds open files and a few numbers per slice, never a volume."""
+class FramedSlices(Protocol):
+    """A case as a training draws from it: :class:`FramedCase` or :class:`CovidSegTraining.cache.CachedCase`."""
 
-    def __init__(self, cases: list[Case], augmentation: Augmentation, seed: int, progress: Progress) -> None:
-        self._cases: list[FramedCase] = []
+    def __len__(self) -> int: ...
+
+    def slice(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Slice ``k``: float32 (rows, columns, 3) in [-1, 1] and uint8 labels (rows, columns)."""
+
+    def infected_slices(self) -> np.ndarray:
+        """Which slices show infection: bool (slices,)."""
+
+
+class TrainingStream:
+    """Draws augmented slices from cases; holds a few numbers per slice, never a volume.
+
+    ``cache``: folder for framed slices (see :mod:`CovidSegTraining.cache`), which makes drawing several times as fast;
+    None reads the scans themselves at every draw, and keeps their files open.
+    """
+
+    def __init__(
+        self,
+        cases: list[Case],
+        augmentation: Augmentation,
+        seed: int,
+        progress: Progress,
+        *,
+        cache: Path | None = None,
+    ) -> None:
+        self._cases: list[FramedSlices] = []
         weights, addresses = [], []
         for number, case in enumerate(cases):
             progress.step("looking at cases", number, len(cases))
-            framed = FramedCase(case)
+            framed = FramedCase(case) if cache is None else open_cached(case, cache)
             self._cases.append(framed)
             weights.append(slice_weights(framed.infected_slices()))
             addresses += [(number, k) for k in range(len(framed))]
         self._addresses = addresses
-        together = np.concatenate(weights)
-        self._chances = together / together.sum()
+        self._cumulative = np.concatenate(weights).cumsum()
+        self._cumulative /= self._cumulative[-1]
         self._augmentation = augmentation
         self._seed = seed
 
@@ -46,14 +74,16 @@ class TrainingStream:
         """How many different slices there are."""
         return len(self._addresses)
 
-    def samples(self, first: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Samples number ``first``, ``first + 1``, …: each depends on the seed and its number only.
+    def sample(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Sample ``number``: float32 (rows, columns, 3) in [-1, 1] and uint8 labels (rows, columns).
 
-        So a training that resumes sees what it would have seen without the pause.
+        It depends on the seed and its number only: a training that resumes sees what it would have seen without the
+        pause, and samples can be made in any order, by any number of threads.
         """
-        number = first
-        while True:
-            random = np.random.default_rng((self._seed, number))
-            case, k = self._addresses[random.choice(len(self._addresses), p=self._chances)]
-            yield self._augmentation(*self._cases[case].slice(k), random)
-            number += 1
+        random = np.random.default_rng((self._seed, number))
+        case, k = self._addresses[int(self._cumulative.searchsorted(random.random(), side="right"))]
+        return self._augmentation(*self._cases[case].slice(k), random)
+
+    def samples(self, first: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Samples number ``first``, ``first + 1``, …, without end."""
+        return map(self.sample, itertools.count(first))

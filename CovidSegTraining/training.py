@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from pathlib import Path
 
@@ -23,6 +24,11 @@ LOG = logging.getLogger(__name__)
 WEIGHTS_NAME = "network.weights.h5"
 CHECKPOINT_STEPS = 100
 LOG_STEPS = 25
+PREFETCH = 4
+"""Batches that lie ready."""
+
+MOST_THREADS = 8
+"""Threads that make samples, at most; one processor is left to the network."""
 
 
 def fit(
@@ -33,10 +39,12 @@ def fit(
     progress: Progress,
     *,
     start: Path | None = None,
+    cache: Path | None = None,
 ) -> Path:
     """Train on ``cases`` and return the file of the averaged weights, ``run/network.weights.h5``.
 
     ``start``: weights of an earlier run of the same network to go on from (fine-tuning), else None.
+    ``cache``: folder for framed slices, else None (see :class:`CovidSegTraining.streams.TrainingStream`).
     State goes to ``run/state`` every 100 steps; called again with the same folder and configuration, training goes
     on where it stopped. Raises InputError when the folder holds a run with other settings.
     """
@@ -53,7 +61,7 @@ def fit(
     manager = tf.train.CheckpointManager(trainer.checkpoint, str(run / "state"), max_to_keep=2)
     if manager.restore_or_initialize():
         LOG.info("resumed at step %d", int(trainer.step))
-    stream = TrainingStream(cases, config.augmentation, config.seed, progress)
+    stream = TrainingStream(cases, config.augmentation, config.seed, progress, cache=cache)
     LOG.info("%d cases, %d slices, %d parameters", len(cases), len(stream), network.count_params())
     _run_steps(trainer, stream, config, manager, progress)
     trainer.use_averages()
@@ -129,29 +137,36 @@ def _run_steps(
     progress: Progress,
 ) -> None:
     done = int(trainer.step)
-    rows, columns = config.input_shape
-    batches = (
-        tf.data.Dataset.from_generator(
-            lambda: stream.samples(done * config.batch),
-            output_signature=(
-                tf.TensorSpec((rows, columns, 3), tf.float32),
-                tf.TensorSpec((rows, columns), tf.uint8),
-            ),
-        )
-        .batch(config.batch)
-        .prefetch(4)
-    )
     losses: list[float] = []
-    started = time.monotonic()
-    for number, (inputs, labels) in enumerate(batches, start=done + 1):
-        if number > config.steps:
-            break
+    waited, started = 0.0, time.monotonic()
+    batches = iter(_batches(stream, config, done * config.batch))
+    for number in range(done + 1, config.steps + 1):
+        asked = time.monotonic()
+        inputs, labels = next(batches)
+        waited += time.monotonic() - asked
         losses.append(float(trainer.train(inputs, tf.cast(labels, tf.int32))))
         if not np.isfinite(losses[-1]):
             raise FloatingPointError(f"the loss is not finite at step {number}")
         if number % LOG_STEPS == 0:
-            pace = (time.monotonic() - started) / (number - done)
-            LOG.info("step %d loss %.4f %.2f s/step", number, float(np.mean(losses[-LOG_STEPS:])), pace)
+            seconds = time.monotonic() - started
+            LOG.info(
+                "step %d loss %.4f %.2f s/step, %.1f %% of the time waiting for data",
+                number, float(np.mean(losses[-LOG_STEPS:])), seconds / (number - done), 100 * waited / seconds,
+            )  # fmt: skip
         if number % CHECKPOINT_STEPS == 0 or number == config.steps:
             manager.save()
         progress.step("training", number, config.steps)
+
+
+def _batches(stream: TrainingStream, config: TrainingConfig, first: int) -> tf.data.Dataset:
+    """Batches of samples number ``first``, ``first + 1``, …, made in threads of their own while the network learns."""
+    rows, columns = config.input_shape
+
+    def sample(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        inputs, labels = tf.numpy_function(stream.sample, [number], (tf.float32, tf.uint8))
+        return tf.ensure_shape(inputs, (rows, columns, 3)), tf.ensure_shape(labels, (rows, columns))
+
+    threads = min(MOST_THREADS, max(1, (os.cpu_count() or 1) - 1))
+    numbers = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
+    samples = numbers.map(sample, num_parallel_calls=threads, deterministic=True)
+    return samples.batch(config.batch).prefetch(PREFETCH)

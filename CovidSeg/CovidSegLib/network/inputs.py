@@ -89,6 +89,12 @@ def neighbour_offset(slice_mm: float) -> int:
     return 0 if slice_mm > FAR_MM else max(1, round(NEIGHBOUR_MM / slice_mm))
 
 
+def channel_slices(k: int, offset: int, count: int) -> tuple[int, int, int]:
+    """Which of ``count`` slices the three channels of slice ``k`` show: below, itself, above; itself past the ends."""
+    below, above = k - offset, k + offset
+    return (below if below >= 0 else k, k, above if above < count else k)
+
+
 @dataclass(frozen=True)
 class SliceFraming:
     """How slices of ``shape`` (rows, columns) of one scan are brought to the network, and its answers back."""
@@ -154,9 +160,7 @@ class SliceFraming:
         ``framed(k)`` gives :meth:`to_network` of slice ``k``; at the ends, and where slices are far apart, the centre
         is repeated.
         """
-        below, above = k - self.offset, k + self.offset
-        order = (below if below >= 0 else k, k, above if above < count else k)
-        return np.stack([framed(index) for index in order], axis=-1)
+        return np.stack([framed(index) for index in channel_slices(k, self.offset, count)], axis=-1)
 
 
 def network_batches(

@@ -1,0 +1,120 @@
+"""Framed slices kept on disk, so that a training reads and crops every scan once.
+
+A case becomes one file of fixed-size records, each a slice on the network's grid: the picture as int16 and its labels
+as uint8. A record is read when it is asked for and nothing is kept, so memory stays flat and the operating system
+decides which files stay in its own cache. Names are hashes: the folder tells no case's name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from CovidSegLib import resampling
+from CovidSegLib.errors import OutputError
+from CovidSegLib.network import inputs
+from CovidSegLib.network.inputs import INPUT_SHAPE
+
+from . import dataset
+from .dataset import Case, FramedCase, Label
+
+LEVELS = 32767
+"""int16 steps for 1.0 of the network's input: 0.02 HU each."""
+
+_PIXELS = INPUT_SHAPE[0] * INPUT_SHAPE[1]
+_PICTURE_BYTES, _RECORD_BYTES = 2 * _PIXELS, 3 * _PIXELS
+
+
+class CachedCase:
+    """A case of the cache; gives what :class:`CovidSegTraining.dataset.FramedCase` gives, to within 0.02 HU."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        facts = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+        self._infected = np.array(facts["infected"], bool)
+        self._offset: int = facts["neighbour_offset"]
+
+    def __len__(self) -> int:
+        return len(self._infected)
+
+    def slice(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Slice ``k``: float32 (rows, columns, 3) in [-1, 1] and uint8 labels (rows, columns)."""
+        labels = np.fromfile(self._file, np.uint8, _PIXELS, offset=k * _RECORD_BYTES + _PICTURE_BYTES)
+        numbers = inputs.channel_slices(k, self._offset, len(self))
+        pictures = {number: self._picture(number) for number in set(numbers)}
+        return np.stack([pictures[number] for number in numbers], axis=-1), labels.reshape(INPUT_SHAPE)
+
+    def infected_slices(self) -> np.ndarray:
+        """Which slices show infection: bool (slices,)."""
+        return self._infected
+
+    def _picture(self, k: int) -> np.ndarray:
+        levels = np.fromfile(self._file, np.int16, _PIXELS, offset=k * _RECORD_BYTES)
+        return levels.reshape(INPUT_SHAPE) * np.float32(1 / LEVELS)
+
+
+def open_cached(case: Case, folder: Path) -> CachedCase:
+    """``case`` from the cache in ``folder``, framed and written there first where it is not.
+
+    The files' sizes and times and the code that frames them are part of the key: nothing stale is ever read. Raises
+    OutputError where the folder cannot be written.
+    """
+    file = folder / f"{_key(case)}.slices"
+    if not file.with_suffix(".json").is_file():
+        try:
+            _write(case, file)
+        except OSError as error:
+            raise OutputError(
+                f"The cache of framed slices cannot be written: {error.strerror}.",
+                "Make room, choose another --cache folder, or train with --cache none.",
+            ) from error
+    return CachedCase(file)
+
+
+def _write(case: Case, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    framed = FramedCase(case)
+    infected = []
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix="part.")
+    try:
+        with os.fdopen(handle, "wb") as part:
+            for picture, labels, shows_infection in _records(framed):
+                part.write(picture.tobytes())
+                part.write(labels.tobytes())
+                infected.append(shows_infection)
+        os.replace(name, file)
+    finally:
+        Path(name).unlink(missing_ok=True)
+    # The facts come last: where they are, the records are whole.
+    facts = Path(f"{name}.json")
+    facts.write_text(json.dumps({"neighbour_offset": framed.framing.offset, "infected": infected}), encoding="utf-8")
+    facts.replace(file.with_suffix(".json"))
+
+
+def _records(framed: FramedCase) -> Iterator[tuple[np.ndarray, np.ndarray, bool]]:
+    for k in range(len(framed)):
+        picture = np.rint(framed.picture(k).clip(-1, 1) * LEVELS).astype(np.int16)
+        labels = framed.label_plane(k)
+        framed_labels = framed.framing.labels_to_network(labels, int(Label.LUNG_NOT_DRAWN))
+        yield picture, framed_labels, bool((labels == Label.INFECTION).any())
+
+
+def _key(case: Case) -> str:
+    digest = hashlib.sha256(_code())
+    for path in (case.image, case.labels):
+        facts = path.stat()
+        digest.update(f"{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}|".encode())
+    return digest.hexdigest()[:32]
+
+
+@cache
+def _code() -> bytes:
+    """What decides how a slice is framed: the source of the modules that do it."""
+    return b"".join(Path(str(module.__file__)).read_bytes() for module in (inputs, resampling, dataset))
