@@ -16,6 +16,7 @@ _THICK_MM = 8.0
 _SMALL_MM = 100.0
 _LARGE_MM = 1000.0
 _POOR = "the masks may be poor"
+_BONE_HU = 300
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,21 @@ def inspect(volume: CtVolume) -> Findings:
     Costs one look at every voxel for the extremes and a sample of about a million for the rest.
     """
     return Findings((*_value_warnings(volume.voxels), *_grid_warnings(volume)))
+
+
+def not_hounsfield(voxels: np.ndarray) -> str:
+    """Why the values of ``voxels`` (int16, any axes) are no Hounsfield units, in one sentence; empty when they are.
+
+    Stricter than :func:`inspect`: a network can work on a scan that was cut to a window, a density cannot.
+    """
+    for warning in _value_warnings(voxels):
+        return warning.split(";")[0].split(": there is nothing")[0].rstrip(".") + "."
+    if int(voxels.max()) <= _BONE_HU:
+        return (
+            f"No value is above {_BONE_HU}, so there is no bone: the values were cut to a window and perhaps scaled; "
+            "they cannot be trusted as Hounsfield units."
+        )
+    return ""
 
 
 def _value_warnings(voxels: np.ndarray) -> list[str]:

@@ -1,0 +1,76 @@
+"""Lesions: pieces of infection that hang together in three dimensions (26 neighbours: over edges and corners too)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ..volume import voxel_ml
+
+_NEIGHBOURS = np.ones((3, 3, 3), bool)
+
+Box = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One piece of infection.
+
+    ``voxels``, ``ml``: its size. ``centre_ras``: R, A, S in mm of a voxel of the lesion in the middle of its largest
+    slice, to go to in a view. ``box``: its first and last index + 1 along K, J, I of the array it was found in.
+    """
+
+    voxels: int
+    ml: float
+    centre_ras: tuple[float, float, float]
+    box: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+
+
+def label_lesions(infection: np.ndarray) -> tuple[np.ndarray, Box]:
+    """Number the lesions of ``infection`` (bool, K J I) from 1 on.
+
+    Returns their numbers (int32, 0 elsewhere) inside the smallest box that holds all of them, and that box.
+    """
+    box = bounding_box(infection)
+    if box is None:
+        nothing = (slice(0, 0),) * 3
+        return np.zeros((0, 0, 0), np.int32), nothing
+    numbers, _ = ndimage.label(infection[box], _NEIGHBOURS)
+    return numbers, box
+
+
+def find_lesions(infection: np.ndarray, affine: np.ndarray) -> tuple[Lesion, ...]:
+    """The lesions of ``infection`` (bool, K J I; ``affine``: IJK→RAS), largest first."""
+    numbers, box = label_lesions(infection)
+    sizes = np.bincount(numbers.ravel())
+    start = np.array([part.start for part in box])
+    ml = voxel_ml(affine)
+    found = []
+    for number, part in enumerate(ndimage.find_objects(numbers), start=1):
+        place = start + [piece.start for piece in part]
+        centre = _centre(numbers[part] == number) + place
+        ras = affine @ [*centre[::-1], 1.0]
+        stop = start + [piece.stop for piece in part]
+        edges = tuple((int(first), int(end)) for first, end in zip(place, stop, strict=True))
+        found.append(Lesion(int(sizes[number]), float(sizes[number] * ml), tuple(float(mm) for mm in ras[:3]), edges))
+    return tuple(sorted(found, key=lambda lesion: -lesion.voxels))
+
+
+def bounding_box(mask: np.ndarray) -> Box | None:
+    """The smallest box that holds all of ``mask`` (bool, three axes), or None where nothing is set."""
+    planes = mask.any(axis=(1, 2))
+    if not planes.any():
+        return None
+    flat = mask[planes].any(axis=0)
+    edges = [np.flatnonzero(line)[[0, -1]] for line in (planes, flat.any(axis=1), flat.any(axis=0))]
+    return tuple(slice(int(first), int(last) + 1) for first, last in edges)
+
+
+def _centre(lesion: np.ndarray) -> np.ndarray:
+    """Index (K, J, I) of the voxel nearest to the middle of the slice with most voxels."""
+    k = int(np.count_nonzero(lesion, axis=(1, 2)).argmax())
+    pixels = np.argwhere(lesion[k])
+    nearest = np.square(pixels - pixels.mean(axis=0)).sum(axis=1).argmin()
+    return np.array([k, *pixels[nearest]])

@@ -1,0 +1,120 @@
+"""From masks to all numbers of a scan: the one function that panel, command line and batch call."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..segmentation import Label
+from ..volume import axial_order, voxel_ml
+from .density import density, histograms, refusal
+from .lesions import find_lesions
+from .lobes import lobe_total, measure_lobes
+from .rules import Rules, ct_class, zone_score
+from .sided import LEFT_CODES, RIGHT_CODES, Code, SidedLungs, sided_lungs
+from .stability import moved_edges
+from .values import EdgeMove, Measurements, Region, Zone
+from .visibility import cut_faces, plausibility_flags, visibility_flags
+from .zones import LEVELS, count_zones
+
+_SIDES = (("right", RIGHT_CODES), ("left", LEFT_CODES))
+
+
+def measure(
+    labels: np.ndarray,
+    affine: np.ndarray,
+    *,
+    voxels: np.ndarray | None = None,
+    lobes: np.ndarray | None = None,
+    rules: Rules | None = None,
+    stability: bool = False,
+) -> Measurements:
+    """All numbers of one scan, also after its labels were corrected by hand.
+
+    ``labels``: uint8 (K, J, I) of :class:`CovidSegLib.segmentation.Label`; ``affine``: their IJK→RAS in mm, may be
+    oblique. ``voxels``: the scan itself, int16 HU of the same shape, for the densities. ``lobes``: uint8 of
+    :class:`.lobes.Lobe` of the same shape. ``stability``: also measure with the masks' edges moved by one voxel.
+    Raises ValueError for arrays of different shapes.
+    """
+    rules = rules or Rules()
+    for other in (voxels, lobes):
+        if other is not None and other.shape != labels.shape:
+            raise ValueError(f"arrays of one grid are needed, not {labels.shape} and {other.shape}")
+    refused = refusal(voxels) if voxels is not None else ""
+    lungs = sided_lungs(labels, affine)
+    if lungs is None:
+        nothing = np.zeros((len(Code), len(LEVELS)), np.int64)
+        return replace(_of_zones(nothing, 0.0), density_refused=refused, rules=rules)
+    upright = axial_order(affine).to_axial
+    hounsfield = upright(voxels)[lungs.box] if voxels is not None else None
+    faces = cut_faces(lungs, hounsfield)
+    ml = voxel_ml(affine)
+    measured = replace(
+        _of_zones(count_zones(lungs.codes, lungs.affine), ml),
+        lesions=find_lesions(labels == Label.INFECTION, affine),
+        density_refused=refused,
+        partly_visible=tuple(side for side, names in faces.items() if names),
+        rules=rules,
+        stability=_stability(lungs, ml) if stability else (),
+    )
+    flags = [*visibility_flags(faces), *plausibility_flags(measured.left.lung_ml, measured.right.lung_ml)]
+    if hounsfield is not None and not refused:
+        measured = replace(measured, density=density(histograms(lungs.codes, hounsfield), ml, rules))
+    if lobes is not None:
+        found, more = measure_lobes(lungs.codes, upright(lobes)[lungs.box], ml)
+        measured = replace(measured, lobes=found, lobe_score=lobe_total(found))
+        flags += more
+    return replace(measured, flags=tuple(flags))
+
+
+def _of_zones(counts: np.ndarray, ml: float) -> Measurements:
+    """What follows from the voxels of each code in each third (:func:`.zones.count_zones`) and a voxel's volume."""
+    regions: dict[str, Region] = {}
+    zones = []
+    for side, codes in _SIDES:
+        lung, infection = counts[list(codes)].sum(axis=0) * ml, counts[codes[1]] * ml
+        regions[side] = Region(f"{side} lung", float(lung.sum()), float(infection.sum()))
+        for level in (2, 1, 0):
+            zones.append(_zone(side, LEVELS[level], float(lung[level]), float(infection[level])))
+    total = Region(
+        "both lungs",
+        regions["left"].lung_ml + regions["right"].lung_ml,
+        regions["left"].infection_ml + regions["right"].infection_ml,
+    )
+    percent = total.infection_percent
+    return Measurements(
+        total=total,
+        left=regions["left"],
+        right=regions["right"],
+        zones=tuple(zones),
+        zone_score=None if percent is None else sum(zone.score or 0 for zone in zones),
+        ct_class=None if percent is None else ct_class(percent),
+        lesions=(),
+    )
+
+
+def _zone(side: Any, level: Any, lung_ml: float, infection_ml: float) -> Zone:
+    score = zone_score(100.0 * infection_ml / lung_ml) if lung_ml else None
+    return Zone(f"{side} {level} zone", lung_ml, infection_ml, side, level, score)
+
+
+def _stability(lungs: SidedLungs, ml: float) -> tuple[EdgeMove, ...]:
+    moves = []
+    for mask, voxels, codes in moved_edges(lungs.codes):
+        moved = _of_zones(count_zones(codes, lungs.affine), ml)
+        moves.append(
+            EdgeMove(
+                mask,
+                voxels,
+                moved.total.lung_ml,
+                moved.total.infection_ml,
+                moved.total.infection_percent,
+                moved.left.infection_percent,
+                moved.right.infection_percent,
+                moved.zone_score,
+                moved.ct_class,
+            )
+        )
+    return tuple(moves)

@@ -1,0 +1,121 @@
+"""The numbers of one scan as frozen values: volumes in mL, shares in percent, density in HU.
+
+Infection counts as lung.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .lesions import Lesion
+from .rules import Rules
+
+Side = Literal["left", "right"]
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of the lungs. ``lung_ml`` includes ``infection_ml``."""
+
+    name: str
+    lung_ml: float
+    infection_ml: float
+
+    @property
+    def infection_percent(self) -> float | None:
+        """100 · infection / lung, or None where there is no lung."""
+        return 100.0 * self.infection_ml / self.lung_ml if self.lung_ml else None
+
+
+@dataclass(frozen=True)
+class Zone(Region):
+    """A third of one lung by height. ``score``: 0 to 4 by involvement (:func:`.rules.zone_score`)."""
+
+    side: Side
+    level: Literal["upper", "middle", "lower"]
+    score: int | None
+
+
+@dataclass(frozen=True)
+class LobeRegion(Region):
+    """A lobe of another segmentation. ``score``: 0 to 5 by involvement (:func:`.rules.lobe_score`)."""
+
+    score: int | None
+
+
+@dataclass(frozen=True)
+class Density:
+    """HU inside the masks; what is in ``infection_*`` is None without infection.
+
+    ``lung_mean_hu`` and ``percentiles`` (percent → HU): lung with infection. ``ground_glass_ml``: infection below the
+    split of the :class:`.rules.Rules`, ``consolidation_ml``: infection at or above it.
+    """
+
+    lung_mean_hu: float
+    left_mean_hu: float | None
+    right_mean_hu: float | None
+    percentiles: dict[int, float]
+    infection_mean_hu: float | None
+    ground_glass_ml: float
+    consolidation_ml: float
+
+    @property
+    def consolidation_percent(self) -> float | None:
+        """Consolidation as a share of the infection, in percent; None without infection."""
+        infection = self.ground_glass_ml + self.consolidation_ml
+        return 100.0 * self.consolidation_ml / infection if infection else None
+
+
+@dataclass(frozen=True)
+class EdgeMove:
+    """The main numbers after the edge of one mask was moved by one voxel in every direction.
+
+    ``mask``: "infection" (moved inside the lungs, which stay as they are) or "lung" (infection at its edge goes with
+    it); ``voxels``: -1 inwards, +1 outwards.
+    """
+
+    mask: Literal["infection", "lung"]
+    voxels: int
+    lung_ml: float
+    infection_ml: float
+    infection_percent: float | None
+    left_percent: float | None
+    right_percent: float | None
+    zone_score: int | None
+    ct_class: int | None
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """All numbers of one scan.
+
+    ``zones``: right upper, middle, lower, then the left ones; thirds of each lung's height, so approximate.
+    ``zone_score``: their sum, 0 to 24. ``ct_class``: 0 to 4 (CT-0 to CT-4). Both are None without lung.
+    ``density`` is None when no scan was given or when its values are no HU; ``density_refused`` then says why.
+    ``lesions``: largest first. ``lobes`` and ``lobe_score`` (0 to 25): only with a lobe segmentation.
+    ``partly_visible``: the lungs that the scan cuts off. ``flags``: sentences on what makes numbers doubtful.
+    ``stability``: empty when it was not asked for.
+    """
+
+    total: Region
+    left: Region
+    right: Region
+    zones: tuple[Zone, ...]
+    zone_score: int | None
+    ct_class: int | None
+    lesions: tuple[Lesion, ...]
+    density: Density | None = None
+    density_refused: str = ""
+    lobes: tuple[LobeRegion, ...] = ()
+    lobe_score: int | None = None
+    partly_visible: tuple[Side, ...] = ()
+    flags: tuple[str, ...] = ()
+    stability: tuple[EdgeMove, ...] = ()
+    rules: Rules = field(default_factory=Rules)
+
+    def span(self, name: str) -> tuple[float, float] | None:
+        """Lowest and highest value of a number of :class:`EdgeMove` (such as "infection_percent") over all moves."""
+        values = [getattr(move, name) for move in self.stability]
+        known = [value for value in values if value is not None]
+        return (min(known), max(known)) if known else None

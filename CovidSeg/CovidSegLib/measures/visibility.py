@@ -1,0 +1,86 @@
+"""Whether the scan shows the lungs whole: a lung that is cut off has no true volume, and its percentage may mislead."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .sided import LEFT_CODES, RIGHT_CODES, SidedLungs
+from .values import Side
+
+CUT_MM2 = 100.0
+"""A lung that touches a face of the scan with more than this counts as cut off; a tip that just ends there does not."""
+
+PADDING_HU = -1500
+"""No tissue and no air is below it: scanners fill what lies outside of their field of view with such values."""
+
+PLAUSIBLE_ML = (1500.0, 9000.0)
+PLAUSIBLE_RATIO = (0.5, 1.3)
+"""Both lungs together (normal at full breath: 4.5 +- 1.3 L, n = 564, Cheng and others 2019, COPD 14:1657), and left
+over right. Outside, the masks or the scan deserve a look. The limits are our own, wide on purpose."""
+
+_FACES = (("lower", "upper"), ("front", "back"), ("right", "left"))
+"""Names of the first and the last plane along the upright axes."""
+
+
+def cut_faces(lungs: SidedLungs, voxels: np.ndarray | None = None) -> dict[Side, list[str]]:
+    """Which edges of the scan cut which lung: the names of the edges, none for a lung that is whole.
+
+    ``voxels``: the scan's HU (z, y, x) in the box of ``lungs``, to find the edge of a round field of view too.
+    """
+    found: dict[Side, list[str]] = {"left": [], "right": []}
+    sizes = np.linalg.norm(lungs.affine[:3, :3], axis=0)[::-1]
+    for side, codes in (("left", LEFT_CODES), ("right", RIGHT_CODES)):
+        for axis, names in enumerate(_FACES):
+            area = float(np.prod(np.delete(sizes, axis)))
+            ends = (lungs.box[axis].start == 0, lungs.box[axis].stop == lungs.shape[axis])
+            for index, at_edge, name in zip((0, -1), ends, names, strict=True):
+                plane = np.take(lungs.codes, index, axis=axis)
+                if at_edge and np.isin(plane, codes).sum() * area > CUT_MM2:
+                    found[side].append(name)
+        if voxels is not None and _beside_padding(lungs.codes, codes, voxels) * sizes[0] * sizes[1] > CUT_MM2:
+            found[side].append("round")
+    return found
+
+
+def _beside_padding(codes: np.ndarray, side: tuple[int, int], voxels: np.ndarray) -> int:
+    """How many lung voxels have padding beside them, in front of them or behind them."""
+    count = 0
+    for plane, values in zip(codes, voxels, strict=True):
+        padding = values < PADDING_HU
+        if padding.any():
+            beside = np.zeros_like(padding)
+            beside[1:] |= padding[:-1]
+            beside[:-1] |= padding[1:]
+            beside[:, 1:] |= padding[:, :-1]
+            beside[:, :-1] |= padding[:, 1:]
+            count += np.count_nonzero(beside & np.isin(plane, side))
+    return count
+
+
+def visibility_flags(faces: dict[Side, list[str]]) -> list[str]:
+    """A sentence for every lung that is cut off."""
+    flags = []
+    for side, names in faces.items():
+        if names:
+            edges = " and the ".join("round field of view" if name == "round" else f"{name} edge" for name in names)
+            flags.append(
+                f"The {side} lung is only partly visible (cut off by the {edges} of the scan): "
+                "its volume, percentage and zones are those of the visible part."
+            )
+    return flags
+
+
+def plausibility_flags(left_ml: float, right_ml: float) -> list[str]:
+    """Sentences on volumes that whole lungs hardly have; ``left_ml``, ``right_ml`` with infection."""
+    if not left_ml or not right_ml:
+        missing = "right" if left_ml else "left"
+        return [f"No {missing} lung was found: numbers of both lungs together are those of one."]
+    flags = []
+    total, ratio = left_ml + right_ml, left_ml / right_ml
+    if not PLAUSIBLE_ML[0] <= total <= PLAUSIBLE_ML[1]:
+        word = "small" if total < PLAUSIBLE_ML[0] else "large"
+        flags.append(f"The lungs are unusually {word} ({total / 1000:.1f} L): look at the masks and at the voxel size.")
+    if not PLAUSIBLE_RATIO[0] <= ratio <= PLAUSIBLE_RATIO[1]:
+        smaller = "left" if ratio < 1 else "right"
+        flags.append(f"The {smaller} lung is unusually small beside the other one: look at the masks.")
+    return flags
