@@ -7,6 +7,8 @@ here=$(dirname "$0")
 opengl="libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri"
 # What VTK's and Qt's wheels expect of the system.
 windows="libx11-6 libxrender1 libxkbcommon0 libdbus-1-3 libfontconfig1 libglib2.0-0 libxcb-cursor0 fonts-dejavu-core"
+# Looks at the report as a reader's browser does.
+browser="chromium"
 python=""
 [ -n "${PYTHON:-}" ] || sh "$here/find_python.sh" >/dev/null 2>&1 || python="python3 python3-venv"
 
@@ -16,7 +18,7 @@ if ! command -v dpkg-query >/dev/null; then
 fi
 
 missing=""
-for package in $opengl $windows $python; do
+for package in $opengl $windows $browser $python; do
     state=$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null)
     [ "$state" = installed ] || missing="$missing $package"
 done

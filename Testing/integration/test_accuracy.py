@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from CovidSegLib.measures.volumes import measure
+from CovidSegLib.measures import measure
 from CovidSegLib.network import models
 from CovidSegLib.pipeline import Options, open_engine, segment
 from CovidSegLib.progress import Progress
@@ -44,7 +44,7 @@ def test_a_real_dicom_series_agrees_with_its_radiologists(shared_data, engine, t
     with zipfile.ZipFile(shared_data / "dicom" / "covid_ct_md_P002.zip") as archive:
         archive.extractall(tmp_path)
     result = segment(read_ct(tmp_path, Progress()), Options(), Progress(), engine=engine)
-    assert 3000 <= measure(result).total_ml <= 6000
+    assert 3000 <= measure(result.labels, result.affine).total.lung_ml <= 6000
     with (shared_data / "dicom" / "covid_ct_md_P002_slices.csv").open(newline="", encoding="utf-8") as table:
         infected = np.array([row["infected"] == "1" for row in csv.DictReader(table)])
     head_to_feet = axial_order(result.affine).to_axial(result.labels)[::-1]
@@ -60,7 +60,7 @@ def test_a_real_dicom_series_agrees_with_its_radiologists(shared_data, engine, t
 def test_scans_without_pneumonia_show_next_to_no_infection(shared_data: Path, engine, case):
     volume = read_ct(shared_data / "clean" / f"{case}.nii.gz", Progress())
     result = segment(volume, Options(), Progress(), engine=engine)
-    percent = measure(result).infection_percent
+    percent = measure(result.labels, result.affine).total.infection_percent
     assert percent is not None
     assert percent < 1
 

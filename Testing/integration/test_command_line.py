@@ -12,11 +12,13 @@ import subprocess
 import time
 from pathlib import Path
 
+import jsonschema
 import nibabel
 import numpy as np
 import pytest
 
 from CovidSegLib.network import models
+from CovidSegLib.report.record import result_schema
 from Testing.kit.command_line import (
     HAS_A_BUG,
     IS_KILLED,
@@ -79,6 +81,7 @@ def _check_json(path: Path, lung_ml: float) -> None:
     assert lung["right"] > 0
     assert record["infection_percent"] == pytest.approx(100 * record["infection_ml"] / lung["total"], abs=0.01)
     assert record["infection_counts_as_lung"] is True
+    jsonschema.validate(record, result_schema())
     model = models.find("default")
     assert record["model"] == {"name": model.name, "sha256": model.sha256}
     assert (record["engine"], record["device"]) == ("onnx", "cpu")
@@ -181,7 +184,8 @@ def test_quiet_says_nothing_and_notices_are_warnings(told: CommandLine) -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     ended = told.run("segment", "s.nii.gz", "-o", "a.nii.gz")
     warnings = [line for line in ended.stderr.splitlines() if line.startswith("warning: ")]
-    assert warnings == ["warning: The processor is used.", "warning: A warning."]
+    assert warnings[:2] == ["warning: The processor is used.", "warning: A warning."]
+    assert all("lung" in warning for warning in warnings[2:])  # what the measures say of this scan
 
 
 def test_our_own_fault_is_one_traceback_and_code_1(told: CommandLine) -> None:

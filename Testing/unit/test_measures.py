@@ -1,4 +1,4 @@
-"""Volumes: infection counts as lung, to the lung of its own side."""
+"""Numbers of phantoms whose truth is worked out by hand, in every orientation, and what makes them doubtful."""
 
 from __future__ import annotations
 
@@ -7,49 +7,229 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from CovidSegLib.measures.volumes import measure
-from CovidSegLib.segmentation import Label, Provenance, Segmentation
-from CovidSegLib.volume import axial_order
-
-PROVENANCE = Provenance("m", "0", "onnx", "cpu", "s")
-
-
-def upright() -> np.ndarray:
-    labels = np.zeros((20, 60, 100), np.uint8)
-    labels[2:18, 10:50, 10:40] = Label.RIGHT_LUNG
-    labels[2:18, 10:50, 60:90] = Label.LEFT_LUNG
-    labels[5:9, 20:30, 65:85] = Label.INFECTION
-    labels[5:7, 20:30, 15:20] = Label.INFECTION
-    return labels
-
-
-@settings(max_examples=10)
-@given(st.tuples(*[st.sampled_from((-1, 1))] * 3), st.permutations((0, 1, 2)))
-def test_infection_is_added_to_its_own_side_in_every_orientation(signs, axes):
-    sizes = (2.0, 2.5, 3.0)
-    affine = np.eye(4)
-    affine[:3, :3] = 0
-    for column, axis in enumerate(axes):
-        affine[axis, column] = signs[column] * sizes[axis]
-    grid = np.ascontiguousarray(axial_order(affine).from_axial(upright()))
-    volumes = measure(Segmentation(grid, affine, PROVENANCE))
-    ml = 2.0 * 2.5 * 3.0 / 1000
-    assert volumes.right_ml == pytest.approx(16 * 40 * 30 * ml)
-    assert volumes.left_ml == pytest.approx(16 * 40 * 30 * ml)
-    assert volumes.left_infection_ml == pytest.approx(4 * 10 * 20 * ml)
-    assert volumes.right_infection_ml == pytest.approx(2 * 10 * 5 * ml)
-    assert volumes.infection_percent == pytest.approx(100 * (800 + 100) / (2 * 16 * 40 * 30))
+from CovidSegLib.measures import Measurements, Rules, measure
+from CovidSegLib.segmentation import Label
+from Testing.kit.blocks import (
+    HU,
+    LEFT_INFECTED,
+    LUNG_VOXELS,
+    RIGHT_INFECTED,
+    UPRIGHT,
+    VOXEL_ML,
+    block_labels,
+    block_scan,
+    stored,
+    turned,
+)
 
 
-def test_a_wholly_infected_lung_still_counts_to_its_side():
-    labels = upright()
+def measured(**options: object) -> Measurements:
+    labels = block_labels()
+    return measure(labels, UPRIGHT, voxels=block_scan(labels), **options)
+
+
+def main_numbers(result: Measurements) -> list[float]:
+    regions = (result.total, result.left, result.right, *result.zones)
+    return [number for region in regions for number in (region.lung_ml, region.infection_ml)]
+
+
+def test_volumes_and_percentages_are_those_worked_out_by_hand() -> None:
+    result = measured()
+    assert result.left.lung_ml == pytest.approx(LUNG_VOXELS * VOXEL_ML)
+    assert result.right.lung_ml == pytest.approx(LUNG_VOXELS * VOXEL_ML)
+    assert result.left.infection_ml == pytest.approx(LEFT_INFECTED * VOXEL_ML)
+    assert result.right.infection_ml == pytest.approx(RIGHT_INFECTED * VOXEL_ML)
+    assert result.total.infection_ml == pytest.approx((LEFT_INFECTED + RIGHT_INFECTED) * VOXEL_ML)
+    assert result.total.infection_percent == pytest.approx(100 * 900 / 43200)
+    assert result.left.infection_percent == pytest.approx(100 * 800 / 21600)
+
+
+def test_zones_are_thirds_of_each_lungs_height() -> None:
+    result = measured()
+    assert [(zone.side, zone.level) for zone in result.zones] == [
+        (side, level) for side in ("right", "left") for level in ("upper", "middle", "lower")
+    ]
+    for zone in result.zones:
+        assert zone.lung_ml == pytest.approx(LUNG_VOXELS / 3 * VOXEL_ML)
+    # 18 slices: thirds of six; the infection lies in slices 1 to 4 from below.
+    assert [zone.infection_ml for zone in result.zones] == pytest.approx(
+        [0, 0, RIGHT_INFECTED * VOXEL_ML, 0, 0, LEFT_INFECTED * VOXEL_ML]
+    )
+    assert [zone.score for zone in result.zones] == [0, 0, 1, 0, 0, 1]
+    assert result.zone_score == 2
+    assert result.ct_class == 1
+
+
+@settings(max_examples=12)
+@given(st.permutations((0, 1, 2)), st.tuples(*[st.sampled_from((-1, 1))] * 3))
+def test_every_orientation_gives_the_same_numbers(axes: tuple, signs: tuple) -> None:
+    upright = block_labels()
+    labels, affine = stored(upright, axes, signs)
+    voxels, _ = stored(block_scan(upright), axes, signs)
+    result, expected = measure(labels, affine, voxels=voxels), measured()
+    assert main_numbers(result) == pytest.approx(main_numbers(expected))
+    assert result.density is not None
+    assert result.density.ground_glass_ml == pytest.approx(expected.density.ground_glass_ml)
+    assert result.density.lung_mean_hu == pytest.approx(expected.density.lung_mean_hu)
+    assert result.density.left_mean_hu == pytest.approx(expected.density.left_mean_hu)
+    assert result.density.percentiles == expected.density.percentiles
+    assert sorted(lesion.voxels for lesion in result.lesions) == [RIGHT_INFECTED, LEFT_INFECTED]
+    assert [lesion.ml for lesion in result.lesions] == pytest.approx([LEFT_INFECTED * VOXEL_ML, 100 * VOXEL_ML])
+
+
+@settings(max_examples=8)
+@given(st.sampled_from((0, 1, 2)), st.floats(-30, 30), st.floats(-500, 500))
+def test_volumes_hold_on_oblique_grids(axis: int, degrees: float, shift: float) -> None:
+    affine = turned(UPRIGHT, axis, degrees)
+    affine[:3, 3] += shift
+    result = measure(block_labels(), affine)
+    assert result.left.lung_ml == pytest.approx(LUNG_VOXELS * VOXEL_ML)
+    assert result.right.infection_ml == pytest.approx(RIGHT_INFECTED * VOXEL_ML)
+    assert sum(zone.lung_ml for zone in result.zones) == pytest.approx(result.total.lung_ml)
+
+
+def test_thirds_are_counted_along_s_also_when_the_slices_are_tilted() -> None:
+    affine = turned(UPRIGHT, 0, 25.0)
+    labels = block_labels()
+    k, j, i = np.nonzero(labels == Label.LEFT_LUNG)
+    k, j, i = (np.concatenate(pair) for pair in zip((k, j, i), np.nonzero(labels == Label.INFECTION), strict=True))
+    left = i >= 50
+    heights = (affine @ np.stack([i, j, k, np.ones_like(i)]))[2][left]
+    half = np.abs(affine[2, :3]).sum() / 2
+    edges = np.linspace(heights.min() - half, heights.max() + half, 4)
+    expected = np.histogram(heights, edges)[0][::-1] * VOXEL_ML
+    result = measure(labels, affine)
+    assert [zone.lung_ml for zone in result.zones if zone.side == "left"] == pytest.approx(expected, abs=0.05)
+
+
+def test_a_wholly_infected_lung_still_counts_to_its_side() -> None:
+    labels = block_labels()
     labels[labels == Label.LEFT_LUNG] = Label.INFECTION
-    volumes = measure(Segmentation(labels, np.diag([-1.0, -1, 1, 1]), PROVENANCE))
-    assert volumes.left_ml == pytest.approx(volumes.left_infection_ml)
-    assert volumes.left_ml == pytest.approx(volumes.right_ml)
+    result = measure(labels, UPRIGHT)
+    assert result.left.infection_percent == pytest.approx(100)
+    assert result.left.lung_ml == pytest.approx(result.right.lung_ml)
+    assert [zone.score for zone in result.zones] == [0, 0, 1, 4, 4, 4]
 
 
-def test_without_lung_there_is_no_percentage():
-    volumes = measure(Segmentation(np.zeros((3, 4, 5), np.uint8), np.diag([-1.0, -1, 1, 1]), PROVENANCE))
-    assert volumes.total_ml == 0
-    assert volumes.infection_percent is None
+def test_without_lung_there_are_no_percentages_no_scores_and_no_class() -> None:
+    result = measure(np.zeros((3, 4, 5), np.uint8), UPRIGHT, voxels=np.zeros((3, 4, 5), np.int16), stability=True)
+    assert result.total.lung_ml == 0
+    assert result.total.infection_percent is None
+    assert result.zone_score is None
+    assert result.ct_class is None
+    assert result.lesions == ()
+    assert result.density is None
+
+
+def test_arrays_of_two_grids_are_a_mistake_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="one grid"):
+        measure(block_labels(), UPRIGHT, voxels=np.zeros((3, 4, 5), np.int16))
+
+
+def test_densities_are_those_of_the_voxels_inside_the_masks() -> None:
+    labels = block_labels()
+    voxels = block_scan(labels)
+    infection = np.argwhere(labels == Label.INFECTION)
+    voxels[tuple(infection[:225].T)] = -300  # a quarter of the infection, on the split itself
+    density = measure(labels, UPRIGHT, voxels=voxels).density
+    assert density is not None
+    assert density.consolidation_ml == pytest.approx(225 * VOXEL_ML)
+    assert density.ground_glass_ml == pytest.approx(675 * VOXEL_ML)
+    assert density.consolidation_percent == pytest.approx(25)
+    assert density.infection_mean_hu == pytest.approx(0.75 * HU[Label.INFECTION] - 0.25 * 300)
+    lung = voxels[labels > 0]
+    assert density.lung_mean_hu == pytest.approx(lung.mean())
+    expected = {percent: np.percentile(lung, percent, method="inverted_cdf") for percent in (5, 15, 50, 85, 95)}
+    assert density.percentiles == expected
+
+
+def test_the_split_can_be_moved() -> None:
+    density = measured(rules=Rules(split_hu=-500)).density
+    assert density is not None
+    assert density.ground_glass_ml == 0
+    with pytest.raises(ValueError, match="split_hu"):
+        Rules(split_hu=300)
+
+
+@pytest.mark.parametrize("cut", ["bytes", "window", "shifted"])
+def test_density_is_refused_in_words_where_values_are_no_hounsfield_units(cut: str) -> None:
+    labels = block_labels()
+    voxels = block_scan(labels)
+    if cut == "bytes":
+        voxels = ((np.clip(voxels, -1250, 250) + 1250) / 1500 * 255).astype(np.int16)
+    elif cut == "window":  # a scan that was cut to -1250..250 and scaled back has no bone
+        voxels = np.clip(voxels, -1250, 250)
+    else:
+        voxels = voxels + np.int16(1024)
+    result = measure(labels, UPRIGHT, voxels=voxels)
+    assert result.density is None
+    assert "Hounsfield" in result.density_refused or "HU" in result.density_refused
+    assert result.density_refused.endswith("not reported.")
+    assert result.total.lung_ml > 0
+
+
+def test_what_one_voxel_at_the_edge_does_is_shown() -> None:
+    labels = np.zeros((30, 60, 100), np.uint8)
+    labels[5:25, 10:50, 10:40] = Label.RIGHT_LUNG
+    labels[5:25, 10:50, 60:90] = Label.LEFT_LUNG
+    labels[10:14, 20:26, 65:75] = Label.INFECTION
+    moves = {(move.mask, move.voxels): move for move in measure(labels, UPRIGHT, stability=True).stability}
+    lung = 2 * 20 * 40 * 30
+    grown = 4 * 6 * 10 + 2 * (4 * 6 + 6 * 10 + 4 * 10)  # six neighbours: faces grow, corners do not
+    for key, infection, whole in (
+        (("infection", -1), 2 * 4 * 8, lung),
+        (("infection", 1), grown, lung),
+        (("lung", -1), 4 * 6 * 10, 2 * 18 * 38 * 28),
+        (("lung", 1), 4 * 6 * 10, lung + 2 * 2 * (20 * 40 + 40 * 30 + 20 * 30)),
+    ):
+        assert moves[key].infection_ml == pytest.approx(infection * VOXEL_ML), key
+        assert moves[key].lung_ml == pytest.approx(whole * VOXEL_ML), key
+        assert moves[key].infection_percent == pytest.approx(100 * infection / whole), key
+    low, high = measure(labels, UPRIGHT, stability=True).span("infection_ml")
+    assert (low, high) == pytest.approx((2 * 4 * 8 * VOXEL_ML, grown * VOXEL_ML))
+    assert measure(labels, UPRIGHT).stability == ()
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        (np.s_[8:], "lower edge"),
+        (np.s_[:16], "upper edge"),
+        (np.s_[:, 20:], "front edge"),
+        (np.s_[:, :40], "back edge"),
+        (np.s_[:, :, :75], "left edge"),
+        (np.s_[10:11], "lower edge and the upper edge"),
+    ],
+)
+def test_a_lung_that_the_scan_cuts_off_is_flagged(part: tuple, words: str) -> None:
+    labels = block_labels()[part]
+    result = measure(labels, UPRIGHT)
+    assert "left" in result.partly_visible
+    assert any(f"cut off by the {words} of the scan" in flag for flag in result.flags)
+    assert measured().partly_visible == ()
+
+
+def test_a_lung_beyond_a_round_field_of_view_is_flagged() -> None:
+    labels = block_labels()
+    voxels = block_scan(labels)
+    voxels[:, :, 90:] = -3024
+    result = measure(labels, UPRIGHT, voxels=voxels)
+    assert result.partly_visible == ("left",)
+    assert "round field of view" in result.flags[0]
+
+
+def test_a_tip_that_ends_at_the_edge_is_no_lung_cut_off() -> None:
+    labels = np.zeros((24, 60, 100), np.uint8)
+    labels[1:] = block_labels()[1:]
+    labels[0:3, 20:23, 20:23] = Label.RIGHT_LUNG  # 0.45 cm² on the lowest slice
+    assert measure(labels, UPRIGHT).partly_visible == ()
+
+
+def test_volumes_that_whole_lungs_hardly_have_are_said() -> None:
+    assert "unusually small" in " ".join(measured().flags)
+    labels = block_labels()
+    labels[:, :, :50] = 0
+    (flag,) = (flag for flag in measure(labels, UPRIGHT).flags if "No right lung" in flag)
+    assert "those of one" in flag
+    large = measure(block_labels(), UPRIGHT @ np.diag([2.0, 2.0, 2.0, 1]))
+    assert large.flags == ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 import tempfile
@@ -14,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
-from ..measures.volumes import LungVolumes, measure
+from ..measures import measure
 from ..progress import Progress
 from ..reading import read_ct
+from ..report.record import result_record
 from ..segmentation import Segmentation
 from ..volume import CtVolume
 from ..writing import write
@@ -35,8 +35,7 @@ def segment_case(
 ) -> dict[str, Any]:
     """Read the scan at ``source``, segment it and write every one of ``outputs``, and ``json_file`` if it is given.
 
-    Returns the record that the JSON file holds: lung_ml, infection_ml (mL), infection_percent (% of lung, None without
-    lung; infection counts as lung), model, engine, device, software, seconds per stage, warnings. It names neither
+    Returns the record that the JSON file holds (:func:`CovidSegLib.report.record.result_record`): it names neither
     patient nor file. Warnings are also passed to ``progress``. Raises InputError, ModelError, EngineError, OutputError
     or Cancelled; then none of the files is there.
     """
@@ -48,18 +47,18 @@ def segment_case(
         progress.notice("reading", note)
     read = time.perf_counter()
     segmentation = segment(volume, progress)
-    del volume  # a large scan need not stay in memory while the result is packed
     segmented = time.perf_counter()
+    measured = measure(segmentation.labels, segmentation.affine, voxels=volume.voxels)
+    del volume  # a large scan need not stay in memory while the result is packed
+    counted = time.perf_counter()
     with OutputSet() as files:
         for number, output in enumerate(outputs):
             progress.step("writing", number, len(outputs))
             write(segmentation, files.add(output))
-        written = time.perf_counter()
-        volumes = measure(segmentation)
         now = time.perf_counter()
         seconds = {"reading": read - began, **segmentation.provenance.seconds}
-        seconds |= {"writing": written - segmented, "measures": now - written, "total": now - began}
-        record = _record(segmentation, volumes, seconds, notes)
+        seconds |= {"measures": counted - segmented, "writing": now - counted, "total": now - began}
+        record = result_record(measured, segmentation.provenance, seconds, notes)
         if json_file is not None:
             _write_text(json_text(record), files.add(json_file))
         files.publish()
@@ -67,30 +66,6 @@ def segment_case(
         progress.notice("writing", warning)
     progress.step("writing", 1, 1)
     return record
-
-
-def _record(
-    segmentation: Segmentation, volumes: LungVolumes, seconds: dict[str, float], notes: Sequence[str]
-) -> dict[str, Any]:
-    made = segmentation.provenance
-    percent = volumes.infection_percent
-    known = percent is not None and math.isfinite(percent)
-    return {
-        "lung_ml": {
-            "left": round(float(volumes.left_ml), 3),
-            "right": round(float(volumes.right_ml), 3),
-            "total": round(float(volumes.total_ml), 3),
-        },
-        "infection_ml": round(float(volumes.infection_ml), 3),
-        "infection_percent": round(float(percent), 3) if known else None,
-        "infection_counts_as_lung": True,
-        "model": {"name": made.model, "sha256": made.sha256},
-        "engine": made.engine,
-        "device": made.device,
-        "software": made.software,
-        "seconds": {stage: round(float(value), 3) for stage, value in seconds.items()},
-        "warnings": list(dict.fromkeys([*notes, *made.warnings])),
-    }
 
 
 def json_text(content: Any) -> str:

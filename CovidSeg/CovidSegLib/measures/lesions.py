@@ -44,6 +44,8 @@ def label_lesions(infection: np.ndarray) -> tuple[np.ndarray, Box]:
 def find_lesions(infection: np.ndarray, affine: np.ndarray) -> tuple[Lesion, ...]:
     """The lesions of ``infection`` (bool, K J I; ``affine``: IJK→RAS), largest first."""
     numbers, box = label_lesions(infection)
+    if numbers.size == 0:
+        return ()
     sizes = np.bincount(numbers.ravel())
     start = np.array([part.start for part in box])
     ml = voxel_ml(affine)

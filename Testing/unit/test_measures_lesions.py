@@ -1,0 +1,54 @@
+"""Lesions hang together over faces, edges and corners; their sizes add up; their centres lie in them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from CovidSegLib.measures import find_lesions, label_lesions
+from Testing.kit.blocks import UPRIGHT, VOXEL_ML, turned
+
+
+def test_corners_join_and_a_gap_of_one_voxel_parts() -> None:
+    mask = np.zeros((8, 8, 8), bool)
+    mask[0:2, 0:2, 0:2] = True
+    mask[2, 2, 2] = True  # touches the first at a corner alone
+    mask[4:7, 4, 4] = True
+    assert [lesion.voxels for lesion in find_lesions(mask, UPRIGHT)] == [9, 3]
+
+
+def test_size_place_and_box() -> None:
+    mask = np.zeros((20, 30, 40), bool)
+    mask[5:8, 10:15, 20:30] = True
+    affine = turned(UPRIGHT, 1, 20.0)
+    (lesion,) = find_lesions(mask, affine)
+    assert lesion.voxels == 150
+    assert lesion.ml == pytest.approx(150 * VOXEL_ML)
+    assert lesion.box == ((5, 8), (10, 15), (20, 30))
+    x, y, z = (np.linalg.inv(affine) @ [*lesion.centre_ras, 1.0])[:3]
+    assert mask[round(z), round(y), round(x)]
+
+
+@settings(max_examples=40)
+@given(arrays(bool, (5, 6, 7), elements=st.sampled_from([False, False, False, True])))
+def test_every_infected_voxel_is_in_one_lesion_and_every_centre_in_its_own(mask: np.ndarray) -> None:
+    lesions = find_lesions(mask, UPRIGHT)
+    numbers, box = label_lesions(mask)
+    assert np.array_equal(numbers > 0, mask[box])
+    assert sum(lesion.voxels for lesion in lesions) == mask.sum()
+    assert len(lesions) == numbers.max(initial=0)
+    assert [lesion.voxels for lesion in lesions] == sorted((lesion.voxels for lesion in lesions), reverse=True)
+    for lesion in lesions:
+        x, y, z = np.rint((np.linalg.inv(UPRIGHT) @ [*lesion.centre_ras, 1.0])[:3]).astype(int)
+        assert mask[z, y, x]
+        assert all(first <= index < end for index, (first, end) in zip((z, y, x), lesion.box, strict=True))
+
+
+def test_lesions_agree_with_another_programs_components() -> None:
+    cc3d = pytest.importorskip("cc3d")
+    mask = np.random.default_rng(4).random((40, 50, 60)) < 0.06
+    sizes = np.sort(np.bincount(cc3d.connected_components(mask, connectivity=26).ravel())[1:])[::-1]
+    assert [lesion.voxels for lesion in find_lesions(mask, UPRIGHT)] == sizes.tolist()
