@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+
 import slicer
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
     ScriptedLoadableModuleTest,
     ScriptedLoadableModuleWidget,
 )
-
-CONSOLE_LINES = """\
-from CovidSegLib import pipeline
-from CovidSegLib.mrml import add_segmentation, read_volume_node
-from CovidSegLib.progress import Progress
-node = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
-result = pipeline.segment(read_volume_node(node), pipeline.Options(), Progress())
-add_segmentation(slicer.mrmlScene, result, node, "COVID-19")"""
-"""What does the main job today, typed into Slicer's Python console (not translated: it is code)."""
 
 
 class CovidSeg(ScriptedLoadableModule):
@@ -26,59 +20,79 @@ class CovidSeg(ScriptedLoadableModule):
 
     def __init__(self, parent) -> None:
         super().__init__(parent)
-        parent.title = "CovidSeg"
         parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         parent.dependencies = ["Segmentations", "Terminologies"]
-        parent.contributors = ["The CovidSeg authors"]
-        parent.helpText = _(
-            "Segments the left lung, the right lung and COVID-19 infection in a chest CT with a neural network, on this"
-            " computer: no scan leaves it. For research only; not a medical device, not for diagnosis."
-        )
+        parent.title, parent.contributors = "CovidSeg", ["The CovidSeg authors"]
+        parent.helpText = _("Segments lungs and COVID-19 infection in chest CT, on this computer. For research only.")
         parent.acknowledgementText = _(
-            "The network was trained on the COVID-19 CT Lung and Infection Segmentation Dataset (Ma et al., Zenodo"
-            " 3757476) with an encoder trained on ImageNet (MobileNetV2). Its weights are for research, non-commercial."
+            "Trained on Ma et al., Zenodo 3757476, from ImageNet weights. The weights are for non-commercial research."
         )
-        slicer.app.connect("startupCompleted()", self.loadTerminology)
+        slicer.app.connect("startupCompleted()", self.onStartupCompleted)
 
-    def loadTerminology(self) -> None:
-        """Make the codes of the three segments known to Slicer, so that it can name and edit them."""
-        logic = slicer.modules.terminologies.logic()
-        logic.LoadTerminologyFromFile(self.resourcePath("CovidSeg.term.json"))
+    def onStartupCompleted(self) -> None:
+        """Make our codes and our sample scans known to Slicer."""
+        from CovidSegLib.gui import startup
+
+        startup.register(self.resourcePath)
 
 
 class CovidSegWidget(ScriptedLoadableModuleWidget):
-    """The panel that is to come; until then a text that says how to use the module from the console."""
+    """The panel, as Slicer opens and closes it; see CovidSegLib.gui.panel."""
 
     def setup(self) -> None:
         """Build the panel (Slicer calls this once)."""
-        import qt
+        from CovidSegLib.gui.panel import Panel
 
         super().setup()
-        text = _(
-            "The panel is still to come. Until then: install the Python package onnxruntime in Slicer, load a chest CT,"
-            " and type these lines into the Python console:"
-        )
-        label = qt.QLabel(f"{text}\n\n{CONSOLE_LINES}")
-        label.wordWrap = True
-        label.textInteractionFlags = qt.Qt.TextSelectableByMouse
-        self.layout.addWidget(label)
-        self.layout.addStretch(1)
+        self.logic = CovidSegLogic()  # slicer.util.getModuleLogic looks for it here
+        self.panel = Panel(self.resourcePath("UI/CovidSeg.ui"), self.logic)
+        self.layout.addWidget(self.panel.widget)
+
+    def enter(self) -> None:
+        """The user opens the module."""
+        self.panel.enter()
+
+    def cleanup(self) -> None:
+        """The module goes: for a reload, or because Slicer ends."""
+        self.panel.close()
+
+    def onReload(self) -> None:
+        """Let Reload take the library anew as well, not this file alone."""
+        for name in [name for name in sys.modules if name.startswith("CovidSegLib")]:
+            del sys.modules[name]
+        super().onReload()
+
+
+class CovidSegLogic(ScriptedLoadableModuleLogic):
+    """What can be done without the panel: ``CovidSegLogic().process(volumeNode)``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.isSingletonParameterNode = False
+
+    def getParameterNode(self):
+        """The first set of parameters in the scene."""
+        from CovidSegLib.gui.parameters import CovidSegParameterNode
+
+        return CovidSegParameterNode(super().getParameterNode())
+
+    def process(self, volumeNode, segmentationNode=None, *, options=None, wait=True):
+        """Segment the CT in ``volumeNode``; the panel calls this, too.
+
+        ``segmentationNode``: where the segments go (None: a new one); ``options``: CovidSegLib.pipeline.Options.
+        Returns the run, a gui.task.Task. With ``wait`` it has ended: its ``result`` holds ``segmentationNode`` and
+        ``volumes`` (mL, percent); errors were raised. Without, connect to its ``finished``, ``failed``, ``cancelled``.
+        """
+        from CovidSegLib.gui.logic import process
+
+        return process(volumeNode, segmentationNode, options, wait=wait)
 
 
 class CovidSegTest(ScriptedLoadableModuleTest):
-    """What is checked inside Slicer (Reload and Test, or ctest)."""
+    """What is checked inside Slicer (Reload and Test, Self Tests, or ctest)."""
 
-    def setUp(self) -> None:
-        """Start from an empty scene."""
-        slicer.mrmlScene.Clear()
+    def runTest(self, **_kwargs) -> None:
+        """Segment a synthetic chest and look at the result."""
+        from CovidSegLib.gui import self_test
 
-    def runTest(self) -> None:
-        """Run all checks."""
-        self.setUp()
-        self.test_the_segments_are_named_as_promised()
-
-    def test_the_segments_are_named_as_promised(self) -> None:
-        """The library that was installed beside this file loads, and its segments have the ids that others rely on."""
-        from CovidSegLib.segmentation import SEGMENTS
-
-        assert [segment.id for segment in SEGMENTS] == ["LeftLung", "RightLung", "Covid19Infection"]
+        self_test.run(CovidSegLogic())

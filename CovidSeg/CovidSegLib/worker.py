@@ -12,7 +12,6 @@ import json
 import os
 import queue
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import EngineError, InputError, ModelError, OutputError
+from .processes import signal_group
 from .progress import Progress, Report
 from .segmentation import Provenance, Segmentation
 from .volume import CtVolume
@@ -242,16 +242,16 @@ class _Child:
             process.stdin.close()  # an idle child ends by this alone
         try:
             if at_once:
-                _signal_group(process, by_force=False)
+                signal_group(process, by_force=False)
             process.wait(_PATIENCE_SECONDS)
         except BaseException as reason:
-            _signal_group(process, by_force=True)
+            signal_group(process, by_force=True)
             process.wait()
             if not isinstance(reason, subprocess.TimeoutExpired):
                 raise
         self._reader.join(_PATIENCE_SECONDS)
         if self._reader.is_alive():  # something the child started holds on to the pipe
-            _signal_group(process, by_force=True)
+            signal_group(process, by_force=True)
             self._reader.join(_PATIENCE_SECONDS)
         if not self._reader.is_alive():
             process.stdout.close()
@@ -274,12 +274,3 @@ def _popen(python: str, folder: Path) -> subprocess.Popen[bytes]:
             start_new_session=os.name != "nt",
             **windows,
         )
-
-
-def _signal_group(process: subprocess.Popen[bytes], *, by_force: bool) -> None:
-    """Ask the child and all it started to end, or kill them (PythonSlicer is a launcher with a child of its own)."""
-    if os.name == "nt":
-        subprocess.run(["taskkill", "/T", "/F", "/PID", str(process.pid)], capture_output=True, check=False)
-    else:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL if by_force else signal.SIGTERM)

@@ -18,7 +18,14 @@ PACKAGES = {"CovidSegLib": REPOSITORY / "CovidSeg/CovidSegLib", "CovidSegTrainin
 LONGEST_FILE, LONGEST_MODULE_FILE = 350, 100
 
 FLOORS = (
-    ("", "errors", "progress", "resampling", "volume"),  # "": CovidSegLib/__init__.py, which holds the version
+    (
+        "",
+        "errors",
+        "processes",
+        "progress",
+        "resampling",
+        "volume",
+    ),  # "": CovidSegLib/__init__.py, which holds the version
     ("network", "reading", "segmentation"),
     ("anatomy", "corrections", "phantom", "writing"),
     ("measures",),

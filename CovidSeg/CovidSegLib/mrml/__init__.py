@@ -3,7 +3,7 @@
 ``slicer`` and ``vtk`` are imported when a function is called, so that this package can be imported anywhere.
 """
 
-from .segmentations import add_segmentation
-from .volumes import read_volume_node
+from .segmentations import add_segmentation, write_segmentation
+from .volumes import read_in_steps, read_volume_node
 
-__all__ = ["add_segmentation", "read_volume_node"]
+__all__ = ["add_segmentation", "read_in_steps", "read_volume_node", "write_segmentation"]

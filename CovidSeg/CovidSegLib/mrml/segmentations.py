@@ -18,6 +18,7 @@ LUNG_OPACITY_3D = 0.3
 """Lungs are seen through in 3-D, so that the infection inside is seen."""
 
 _SAME_PLACE_MM = 1e-2
+_SURFACE = "Closed surface"
 
 
 def add_segmentation(
@@ -26,26 +27,61 @@ def add_segmentation(
     volume_node: slicer.vtkMRMLScalarVolumeNode,
     name: str,
 ) -> slicer.vtkMRMLSegmentationNode:
-    """Add a segmentation node called ``name``: all three segments (also empty ones) on the grid of ``volume_node``.
+    """Add a segmentation node called ``name`` and write ``segmentation`` into it; see :func:`write_segmentation`.
 
-    The node stands under the volume's parent transform and beside it in the subject hierarchy. Raises InputError when
-    the volume was changed or moved since ``segmentation`` was made from it.
+    When that fails the scene is as it was before.
+    """
+    _check_same_grid(segmentation, volume_node)
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    try:
+        write_segmentation(segmentation, volume_node, node)
+    except BaseException:
+        scene.RemoveNode(node)
+        raise
+    return node
+
+
+def write_segmentation(
+    segmentation: Segmentation,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    node: slicer.vtkMRMLSegmentationNode,
+) -> None:
+    """Put all three segments (also empty ones) into ``node``, on the grid of ``volume_node``.
+
+    The only place where a result enters the scene. Our three segments are replaced, all others stay. The node comes
+    under the volume's parent transform and beside it in the subject hierarchy. Raises InputError when the volume was
+    changed or moved since ``segmentation`` was made from it, or when ``node`` holds other segments that stand under
+    another transform (they would move).
     """
     import slicer
 
     _check_same_grid(segmentation, volume_node)
-    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
-    node.CreateDefaultDisplayNodes()
-    # The transform first: the reference geometry is stored relative to the node's own.
-    node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
-    node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
-    logic = slicer.vtkSlicerSegmentationsModuleLogic
-    if not logic.ImportLabelmapToSegmentationNode(_labelmap(segmentation, volume_node), node, _segment_ids()):
-        scene.RemoveNode(node)
-        raise RuntimeError("Slicer did not take the segments")
-    _describe(node, segmentation)
-    _place_beside(scene, node, volume_node)
-    return node
+    _check_same_transform(volume_node, node)
+    with slicer.util.NodeModify(node):
+        if node.GetDisplayNode() is None:
+            node.CreateDefaultDisplayNodes()
+        had_surfaces = node.GetSegmentation().ContainsRepresentation(_SURFACE)
+        # The transform first: the reference geometry is stored relative to the node's own, and Slicer would apply a
+        # transform that the two nodes do not share twice.
+        node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
+        node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
+        logic = slicer.vtkSlicerSegmentationsModuleLogic
+        if not logic.ImportLabelmapToSegmentationNode(_labelmap(segmentation, volume_node), node, _segment_ids()):
+            raise RuntimeError("Slicer did not take the segments")
+        _describe(node, segmentation)
+        if had_surfaces:  # the import drops what was made from the old voxels
+            node.CreateClosedSurfaceRepresentation()
+    _place_beside(node.GetScene(), node, volume_node)
+
+
+def _check_same_transform(volume_node: slicer.vtkMRMLScalarVolumeNode, node: slicer.vtkMRMLSegmentationNode) -> None:
+    ours = {definition.id for definition in SEGMENTS}
+    others = set(node.GetSegmentation().GetSegmentIDs()) - ours
+    if others and node.GetTransformNodeID() != volume_node.GetTransformNodeID():
+        raise InputError(
+            "The chosen segmentation holds other segments and is under another transform than the scan.",
+            "Choose another one, or let CovidSeg create a new one.",
+        )
 
 
 def _check_same_grid(segmentation: Segmentation, volume_node: slicer.vtkMRMLScalarVolumeNode) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,16 @@ def read_volume_node(node: slicer.vtkMRMLScalarVolumeNode) -> CtVolume:
     What is no number (NaN) is read as air, with a note. Raises InputError for a node without voxels or with several
     values per voxel, under a non-linear transform, or with axes that do not stand at right angles.
     """
+    steps = read_in_steps(node)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def read_in_steps(node: slicer.vtkMRMLScalarVolumeNode) -> Generator[float, None, CtVolume]:
+    """As :func:`read_volume_node`, slice by slice, for a window that must stay live: yields the share done (0 to 1)."""
     import slicer
 
     image = node.GetImageData() if node is not None else None
@@ -30,8 +41,11 @@ def read_volume_node(node: slicer.vtkMRMLScalarVolumeNode) -> CtVolume:
         raise InputError("The volume has several values per voxel.", "Choose a CT scan, not a colour picture.")
     affine = world_affine(node)
     volume = HounsfieldVolume(image.GetDimensions()[::-1])
-    for index, values in enumerate(slicer.util.arrayFromVolume(node)):
+    # The array is a view that keeps the node's voxels alive, also when the node is removed meanwhile.
+    slices = slicer.util.arrayFromVolume(node)
+    for index, values in enumerate(slices):
         volume.put(index, values)
+        yield (index + 1) / len(slices)
     return CtVolume(volume.voxels, affine, "volume node", volume.notes())
 
 

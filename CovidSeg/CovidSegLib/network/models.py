@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,22 @@ MODELS_FOLDER = next((place for place in _PLACES if place.is_dir()), _PLACES[1])
 """Where models are installed: in a wheel inside CovidSegLib, in a checkout and in Slicer beside it."""
 
 FORMATS = ("onnx", "keras")
+
+
+def user_models_folder() -> Path:
+    """Where models are imported to: a folder of the user, so that Slicer's own need not be writable.
+
+    COVIDSEG_MODELS names another one.
+    """
+    chosen = os.environ.get("COVIDSEG_MODELS")
+    if chosen:
+        return Path(chosen)
+    if os.name == "nt":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "CovidSeg" / "Models"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Application Support/CovidSeg/Models"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "covidseg" / "models"
+
 
 _AGAIN = "Install CovidSeg again, or choose another --model."
 
@@ -58,8 +76,9 @@ class Model:
 
 
 def installed() -> list[Model]:
-    """All models that lie in :data:`MODELS_FOLDER`, by name."""
-    return [_open(card) for card in sorted(MODELS_FOLDER.glob("*.json"))]
+    """All models that came with CovidSeg, then those that were imported, each by name."""
+    folders = (MODELS_FOLDER, user_models_folder())
+    return [_open(card) for folder in folders for card in sorted(folder.glob("*.json"))]
 
 
 def find(name: str) -> Model:
@@ -72,10 +91,12 @@ def find(name: str) -> Model:
     path = Path(name)
     if path.suffix in (".json", ".onnx", ".keras"):
         return _open(path.with_suffix(".json"))
-    if path.name != name or not (MODELS_FOLDER / f"{name}.json").is_file():
+    cards = [folder / f"{name}.json" for folder in (MODELS_FOLDER, user_models_folder())]
+    card = next((card for card in cards if card.is_file()), None)
+    if path.name != name or card is None:
         known = ", ".join(model.name for model in installed()) or "none"
         raise ModelError(f"There is no model named {path.name}.", f"Installed: {known}.")
-    return _open(MODELS_FOLDER / f"{name}.json")
+    return _open(card)
 
 
 def verify(model: Model) -> None:

@@ -1,0 +1,44 @@
+"""What the module does without its panel: the functions behind ``CovidSegLogic``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..pipeline import Options
+from .run import RunResult, run_steps, worker_in_slicer
+from .task import Task, Ticker
+
+if TYPE_CHECKING:
+    import slicer
+
+
+def process(
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    segmentation_node: slicer.vtkMRMLSegmentationNode | None,
+    options: Options | None,
+    *,
+    wait: bool,
+    ticker: Ticker | None = None,
+) -> Task[RunResult]:
+    """Segment ``volume_node``; see ``CovidSegLogic.process``. ``ticker`` drives a run that is not waited for."""
+    import slicer
+
+    task = Task(
+        run_steps(volume_node, segmentation_node, options or Options(), worker_in_slicer), ticker or _qt_ticker(wait)
+    )
+    if wait:
+        try:
+            task.wait(slicer.app.processEvents)
+        finally:
+            task.cancel()  # Ctrl-C in the console must not leave a process behind
+    else:
+        task.start()
+    return task
+
+
+def _qt_ticker(wait: bool) -> Ticker | None:
+    if wait:
+        return None
+    from .ticker import QtTicker
+
+    return QtTicker()

@@ -1,0 +1,45 @@
+"""The part of the panel where a failure is told: one sentence, and the details folded away."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import qt
+
+from . import wording
+
+if TYPE_CHECKING:
+    from .session import Session
+
+
+def show_icon(label: Any, icon: int) -> None:
+    """Show one of the style's own icons (``qt.QStyle.SP_...``) on a label, as large as its text."""
+    size = label.fontMetrics().height()
+    label.setPixmap(label.style().standardIcon(icon).pixmap(size, size))
+    label.alignment = qt.Qt.AlignTop
+
+
+class MessageSection:
+    """Shows the last failure until the next run or another choice."""
+
+    def __init__(self, ui: Any, session: Session) -> None:
+        self._ui = ui
+        show_icon(ui.messageIcon, qt.QStyle.SP_MessageBoxCritical)
+        ui.messageRowLayout.setStretch(1, 1) if hasattr(ui, "messageRowLayout") else None
+        session.failed.connect(self._show)
+        session.runStarted.connect(lambda _run: self._hide())
+        session.parametersChanged.connect(self._hide)
+
+    def _show(self, error: BaseException) -> None:
+        sentence, details = wording.sentence_and_details(error)
+        if details:
+            logging.error("CovidSeg: %s\n%s", sentence, details)
+        self._ui.messageLabel.text = sentence
+        self._ui.detailsText.plainText = details
+        self._ui.detailsCollapsibleButton.collapsed = True
+        self._ui.detailsCollapsibleButton.setVisible(bool(details))
+        self._ui.messageFrame.setVisible(True)
+
+    def _hide(self) -> None:
+        self._ui.messageFrame.setVisible(False)

@@ -1,0 +1,91 @@
+"""The panel: the .ui file, the sections that bring it to life, and its parameters in the scene."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import slicer
+import vtk
+from slicer.util import VTKObservationMixin
+
+from .input_section import InputSection
+from .message_section import MessageSection
+from .parameters import CovidSegParameterNode
+from .results_section import ResultsSection
+from .run_section import RunSection
+from .session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Section(Protocol):
+    """One part of the panel. ``ui``: the widgets by name; it listens to ``session`` and is not called by anyone."""
+
+    def __init__(self, ui: Any, session: Session) -> None: ...
+
+
+SECTIONS: tuple[type[Section], ...] = (InputSection, MessageSection, ResultsSection, RunSection)
+"""In the order in which they hear of changes. A new one is added here; its widgets go into ``ui.moreSections``
+(``ui.moreSections.layout().addWidget(...)``), or into the .ui file."""
+
+
+class Logic(Protocol):
+    """What the panel needs of ``CovidSegLogic``."""
+
+    getParameterNode: Callable[[], CovidSegParameterNode]
+    process: Callable[..., Any]
+
+
+class Panel(VTKObservationMixin):
+    """The panel of the module. ``ui``: its widgets by name; ``widget``: what goes into Slicer's window."""
+
+    def __init__(self, ui_file: str, logic: Logic) -> None:
+        super().__init__()
+        self._logic = logic
+        self._link: int | None = None
+        self.widget = slicer.util.loadUI(ui_file)
+        self.ui = slicer.util.childWidgetVariables(self.widget)
+        self.session = Session(self._start_run)
+        self.sections = [section(self.ui, self.session) for section in SECTIONS]
+        # What a .ui file says of visibility holds only until the window is shown, so the sections decide it.
+        self.widget.setMRMLScene(slicer.mrmlScene)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._scene_closes)
+
+    def enter(self) -> None:
+        """The panel comes into view: take up the parameters in the scene."""
+        if self.session.parameters is None:
+            self.setParameterNode(self._logic.getParameterNode())
+        parameters = self.session.parameters
+        if parameters.inputVolume is None:
+            parameters.inputVolume = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+
+    def close(self) -> None:
+        """The panel is taken away for good: stop a run, observe nothing any more."""
+        self.session.cancel()
+        self.setParameterNode(None)
+        self.removeObservers()
+        self.widget.setMRMLScene(None)
+
+    def setParameterNode(self, parameters: CovidSegParameterNode | None) -> None:
+        """Show and change this set of parameters."""
+        old = self.session.parameters
+        if old is not None:
+            old.disconnectGui(self._link)
+            self.removeObserver(old.parameterNode, vtk.vtkCommand.ModifiedEvent, self._parameters_changed)
+        self.session.setResult(None)
+        if parameters is not None:
+            self._link = parameters.connectGui(self.ui)
+            self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._parameters_changed)
+        self.session.setParameters(parameters)
+
+    def _parameters_changed(self, *_: object) -> None:
+        self.session.parametersChanged.emit()
+
+    def _scene_closes(self, *_: object) -> None:
+        self.session.cancel()
+        self.session.sceneClosing.emit()
+        self.setParameterNode(None)
+
+    def _start_run(self, parameters: CovidSegParameterNode, options: Any) -> Any:
+        return self._logic.process(parameters.inputVolume, parameters.outputSegmentation, options=options, wait=False)

@@ -1,0 +1,51 @@
+"""What the user chose, kept in the scene: it survives saving and loading, and there can be several sets of it."""
+
+from __future__ import annotations
+
+import enum
+
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
+from slicer.i18n import tr as _
+from slicer.parameterNodeWrapper import parameterNodeWrapper
+
+from ..pipeline import Options
+
+
+class Device(enum.Enum):
+    """Where the network is computed. Saved scenes hold the member's name: never rename one."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    GPU = "gpu"
+
+    def label(self) -> str:
+        """What the panel shows."""
+        return {"auto": _("Automatic"), "cpu": _("CPU"), "gpu": _("GPU")}[self.value]
+
+
+class EngineChoice(enum.Enum):
+    """What computes the network. Saved scenes hold the member's name: never rename one."""
+
+    AUTO = "auto"
+    ONNX = "onnx"
+    TENSORFLOW = "tensorflow"
+
+    def label(self) -> str:
+        """What the panel shows."""
+        return {"auto": _("Automatic"), "onnx": "ONNX Runtime", "tensorflow": "TensorFlow"}[self.value]
+
+
+@parameterNodeWrapper
+class CovidSegParameterNode:
+    """One set of parameters. ``outputSegmentation`` None: a new one is made; ``model``: a name, or "default"."""
+
+    inputVolume: vtkMRMLScalarVolumeNode
+    outputSegmentation: vtkMRMLSegmentationNode
+    model: str = "default"
+    device: Device = Device.AUTO
+    engine: EngineChoice = EngineChoice.AUTO
+
+
+def options_of(parameters: CovidSegParameterNode) -> Options:
+    """The pipeline's options of a set of parameters."""
+    return Options(parameters.engine.value, parameters.device.value, parameters.model)

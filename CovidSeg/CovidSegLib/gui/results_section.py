@@ -1,0 +1,75 @@
+"""The part of the panel with the numbers of the last run, and the ways on: correct them, see them in 3-D."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+if TYPE_CHECKING:
+    from ..measures.volumes import LungVolumes
+    from .run import RunResult
+    from .session import Session
+
+
+def table_rows(volumes: LungVolumes) -> list[tuple[str, str, str]]:
+    """Left, right and both lungs: lung mL, infection mL, percent infected; "-" where there is no lung."""
+    sides = [
+        (volumes.left_ml, volumes.left_infection_ml),
+        (volumes.right_ml, volumes.right_infection_ml),
+        (volumes.total_ml, volumes.infection_ml),
+    ]
+    return [
+        (f"{lung:.0f}", f"{infection:.1f}", f"{100 * infection / lung:.1f}" if lung else "-")
+        for lung, infection in sides
+    ]
+
+
+class ResultsSection:
+    """Shows what the last run with this set of parameters found."""
+
+    def __init__(self, ui: Any, session: Session) -> None:
+        self._ui, self._session = ui, session
+        self._set_up_table()
+        ui.editButton.connect("clicked(bool)", self._edit)
+        session.resultChanged.connect(self._show)
+        self._show(None)
+
+    def _set_up_table(self) -> None:
+        table = self._ui.resultsTable
+        table.setColumnCount(3)
+        table.setRowCount(3)
+        table.setHorizontalHeaderLabels([_("Lung (mL)"), _("Infection (mL)"), _("Infected (%)")])
+        table.setVerticalHeaderLabels([_("Left lung"), _("Right lung"), _("Both lungs")])
+        table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
+        table.toolTip = _("Infection counts as lung, and to the lung of its own side.")
+
+    def _show(self, result: RunResult | None) -> None:
+        ui = self._ui
+        ui.resultsHint.setVisible(result is None)
+        ui.resultsTable.setVisible(result is not None)
+        ui.resultsButtons.enabled = result is not None
+        ui.show3DButton.setSegmentationNode(result.segmentationNode if result else None)
+        notes = "\n".join(result.warnings) if result else ""
+        ui.resultsNotes.text = notes
+        ui.resultsNotes.setVisible(bool(notes))
+        if result is not None:
+            for row, texts in enumerate(table_rows(result.volumes)):
+                for column, text in enumerate(texts):
+                    item = qt.QTableWidgetItem(text)
+                    item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+                    ui.resultsTable.setItem(row, column, item)
+
+    def _edit(self) -> None:
+        """Open the Segment Editor where the reader will want to correct: at the infection, on its CT."""
+        from ..segmentation import SEGMENTS, Label
+
+        result = self._session.result
+        slicer.util.selectModule("SegmentEditor")
+        editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
+        editor.setSegmentationNode(result.segmentationNode)
+        editor.setSourceVolumeNode(result.volumeNode)
+        infection = next(segment.id for segment in SEGMENTS if segment.label == Label.INFECTION)
+        editor.setCurrentSegmentID(infection)

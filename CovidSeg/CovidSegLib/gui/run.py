@@ -1,0 +1,137 @@
+"""One run, in steps: read the scan, let a child process segment it, write the segments into the scene."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ..errors import InputError
+from ..measures.volumes import LungVolumes, measure
+from ..mrml import add_segmentation, read_in_steps, write_segmentation
+from ..pipeline import Options
+from ..progress import Progress, Report
+from ..segmentation import Segmentation
+from ..volume import CtVolume
+from ..worker import Worker
+
+if TYPE_CHECKING:
+    import slicer
+
+
+class SegmentingProcess(Protocol):
+    """What a run needs of :class:`CovidSegLib.worker.Worker`."""
+
+    def start(self) -> None:
+        """Start the child."""
+
+    def begin(self, volume: CtVolume) -> None:
+        """Hand it a scan."""
+
+    def poll(self, progress: Progress, wait_seconds: float) -> Segmentation | None:
+        """Its result, or None."""
+
+    def close(self) -> None:
+        """End it, and leave nothing behind."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run brought. ``segmentationNode``: where it is; ``volumes``: mL and percent; ``segmentation``: the labels
+    as the network left them and how they were made; ``warnings``: sentences for the user."""
+
+    volumeNode: slicer.vtkMRMLScalarVolumeNode
+    segmentationNode: slicer.vtkMRMLSegmentationNode
+    segmentation: Segmentation
+    volumes: LungVolumes
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know about scan and result."""
+        return self.segmentation.provenance.warnings
+
+
+def python_interpreter() -> str:
+    """The Python that a child process runs in: Slicer's own, with its packages but without its window."""
+    return shutil.which("PythonSlicer") or _beside_this_one() or sys.executable
+
+
+def _beside_this_one() -> str | None:
+    return shutil.which("PythonSlicer", path=os.path.dirname(sys.executable))
+
+
+def worker_in_slicer(options: Options) -> Worker:
+    """A child process of Slicer's Python that segments; it is not started yet."""
+    return Worker(options, python=python_interpreter())
+
+
+def run_steps(
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    segmentation_node: slicer.vtkMRMLSegmentationNode | None,
+    options: Options,
+    open_worker: Callable[[Options], SegmentingProcess] = worker_in_slicer,
+) -> Generator[Report | None, None, RunResult]:
+    """The steps of one run; see :mod:`.task`. Until the last one nothing in the scene is touched.
+
+    Raises what reading, the pipeline and writing raise; a child process is gone, with its files, however it ends.
+    """
+    worker = open_worker(options)
+    try:
+        worker.start()  # it loads the network while the scan is read
+        yield Report("reading")
+        volume = yield from _read(volume_node)
+        worker.begin(volume)
+        segmentation = yield from _wait(worker)
+    finally:
+        worker.close()
+    yield Report("writing")
+    node = _write(segmentation, volume_node, segmentation_node)
+    yield Report("measuring")
+    return RunResult(volume_node, node, segmentation, measure(segmentation))
+
+
+def _read(volume_node: slicer.vtkMRMLScalarVolumeNode) -> Generator[Report, None, CtVolume]:
+    steps = read_in_steps(volume_node)
+    while True:
+        try:
+            yield Report("reading", next(steps))
+        except StopIteration as end:
+            return end.value
+
+
+def _wait(worker: SegmentingProcess) -> Generator[Report | None, None, Segmentation]:
+    """Pass on what the child reports, until its result is there."""
+    heard: list[Report] = []
+    progress = Progress(heard.append)
+    last: Report | None = None
+    while True:
+        heard.clear()
+        segmentation = worker.poll(progress, 0.001)
+        news = [report for report in heard if report.notice or report != last]
+        for report in news:
+            last = last if report.notice else report
+            yield report
+        if segmentation is not None:
+            return segmentation
+        if not news:
+            yield None
+
+
+def _write(
+    segmentation: Segmentation,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    segmentation_node: slicer.vtkMRMLSegmentationNode | None,
+) -> slicer.vtkMRMLSegmentationNode:
+    """The only call that changes the scene."""
+    scene = volume_node.GetScene()
+    if scene is None:
+        raise InputError("The scan was removed from the scene while it was segmented.", "Load it again.")
+    if segmentation_node is not None and segmentation_node.GetScene() is None:
+        segmentation_node = None  # removed meanwhile: the work of the run is not lost, it goes to a new one
+    if segmentation_node is None:
+        return add_segmentation(scene, segmentation, volume_node, f"{volume_node.GetName()} CovidSeg")
+    write_segmentation(segmentation, volume_node, segmentation_node)
+    return segmentation_node

@@ -1,0 +1,113 @@
+"""What the sections of the panel share. They know this, and not each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .run import RunResult
+from .signal import Signal
+from .task import Task
+
+if TYPE_CHECKING:
+    from ..pipeline import Options
+    from .parameters import CovidSegParameterNode
+
+
+class Session:
+    """The state of one panel, and signals that tell of its changes.
+
+    ``parameters``: the set in use (None while a scene is closed); ``run``: the run under way, or None;
+    ``result``: what the last run brought, or None; ``reason``: why Apply cannot be pressed, "" when it can.
+
+    Signals: ``parametersChanged`` (another set, or another value in it), ``runStarted`` (Task), ``runReported``
+    (Report), ``runEnded``, ``resultChanged`` (RunResult or None), ``failed`` (exception), ``reasonsChanged``,
+    ``expectationChanged`` (how long a run will take: ``expectedSeconds``, None for not known), ``sceneClosing``.
+    """
+
+    def __init__(self, start_run: Callable[[CovidSegParameterNode, Options], Task[RunResult]]) -> None:
+        self._start_run = start_run
+        self._reasons: dict[str, str] = {}
+        self._gates: list[Callable[[], bool]] = []
+        self.parameters: CovidSegParameterNode | None = None
+        self.run: Task[RunResult] | None = None
+        self.result: RunResult | None = None
+        self.parametersChanged: Signal = Signal()
+        self.runStarted: Signal = Signal()
+        self.runReported: Signal = Signal()
+        self.runEnded: Signal = Signal()
+        self.resultChanged: Signal = Signal()
+        self.failed: Signal = Signal()
+        self.reasonsChanged: Signal = Signal()
+        self.sceneClosing: Signal = Signal()
+        self.expectationChanged: Signal = Signal()
+        self.expectedSeconds: float | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why Apply cannot be pressed, in words; "" when it can. The first section that objects is heard."""
+        return next((reason for reason in self._reasons.values() if reason), "")
+
+    def setReason(self, section: str, reason: str) -> None:
+        """Object to Apply in the name of ``section``, or ("") no longer."""
+        if self._reasons.get(section, "") != reason:
+            self._reasons[section] = reason
+            self.reasonsChanged.emit()
+
+    def addGate(self, gate: Callable[[], bool]) -> None:
+        """Let ``gate`` be asked before each run. False: something must happen first, and whoever owns the gate calls
+        :meth:`start` again afterwards."""
+        self._gates.append(gate)
+
+    def setExpectation(self, seconds: float | None) -> None:
+        """How long a run will take."""
+        if seconds != self.expectedSeconds:
+            self.expectedSeconds = seconds
+            self.expectationChanged.emit()
+
+    def setParameters(self, parameters: CovidSegParameterNode | None) -> None:
+        """Use another set of parameters."""
+        self.parameters = parameters
+        self.parametersChanged.emit()
+
+    def setResult(self, result: RunResult | None) -> None:
+        """Show another result."""
+        self.result = result
+        self.resultChanged.emit(result)
+
+    def start(self) -> None:
+        """Begin a run with the parameters in use; does nothing while one is under way."""
+        from .parameters import options_of
+
+        if self.run is not None or self.parameters is None or self.reason:
+            return
+        if not all(gate() for gate in self._gates):
+            return
+        used = self.parameters
+        run = self._start_run(used, options_of(used))
+        self.run = run
+        run.reported.connect(self.runReported.emit)
+        run.finished.connect(lambda result: self._finished(result, used))
+        run.failed.connect(self._failed)
+        run.cancelled.connect(self._ended)
+        self.runStarted.emit(run)
+
+    def cancel(self) -> None:
+        """Stop the run under way, if there is one."""
+        if self.run is not None:
+            self.run.cancel()
+
+    def _ended(self) -> None:
+        self.run = None
+        self.runEnded.emit()
+
+    def _finished(self, result: RunResult, used: CovidSegParameterNode) -> None:
+        self._ended()
+        # The set that the run was started with, also when the user looks at another one meanwhile.
+        used.outputSegmentation = result.segmentationNode
+        if self.parameters is not None and self.parameters.parameterNode is used.parameterNode:
+            self.setResult(result)
+
+    def _failed(self, error: BaseException) -> None:
+        self._ended()
+        self.failed.emit(error)

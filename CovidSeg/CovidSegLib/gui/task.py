@@ -1,0 +1,107 @@
+"""Work in small steps, so that the window lives between them.
+
+Python threads are no help in Slicer: while the window is idle PythonQt holds Python's lock, and a thread stands still.
+So long work is a generator: it yields a value to report, or None when there is nothing to do until the next tick.
+Closing the generator cancels the work, and its ``finally`` clauses clean up.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from typing import Any, Generic, Protocol, TypeVar
+
+from .signal import Signal
+
+Result = TypeVar("Result")
+
+INTERVAL_MS = 20
+_BUSY_SECONDS = 0.03
+"""The longest that one tick goes on when the work has always more to do: the window answers in between."""
+
+
+class Ticker(Protocol):
+    """Calls a function again and again until it is stopped."""
+
+    def start(self, function: Callable[[], None]) -> None:
+        """Begin to call ``function`` every :data:`INTERVAL_MS`."""
+
+    def stop(self) -> None:
+        """Call it no longer."""
+
+
+class Task(Generic[Result]):
+    """A generator that is driven by ticks, by :meth:`wait`, or by both.
+
+    Exactly one of ``finished`` (with the result), ``failed`` (with the exception) and ``cancelled`` is emitted, once;
+    ``reported`` is emitted with every value that is not None.
+    """
+
+    def __init__(self, steps: Generator[Any, None, Result], ticker: Ticker | None = None) -> None:
+        self._steps = steps
+        self._ticker = ticker
+        self.reported: Signal = Signal()
+        self.finished: Signal = Signal()
+        self.failed: Signal = Signal()
+        self.cancelled: Signal = Signal()
+        self.done = False
+        self.result: Result | None = None
+        self.error: BaseException | None = None
+
+    def start(self) -> None:
+        """Go on with every tick from now on."""
+        if self._ticker is not None and not self.done:
+            self._ticker.start(self.tick)
+
+    def tick(self) -> None:
+        """Do a little of the work."""
+        end = time.monotonic() + _BUSY_SECONDS
+        while not self.done:
+            try:
+                report = next(self._steps)
+            except StopIteration as stop:
+                self._end(result=stop.value)
+            except Exception as error:
+                self._end(error=error)
+            else:
+                if report is None:
+                    return
+                self.reported.emit(report)
+                if time.monotonic() >= end:
+                    return
+
+    def wait(self, meanwhile: Callable[[], object]) -> Result:
+        """Drive the work to its end and return the result; ``meanwhile`` is called between steps.
+
+        Raises what the work raised, or RuntimeError when it was cancelled from elsewhere.
+        """
+        while not self.done:
+            self.tick()
+            meanwhile()
+            if not self.done:
+                time.sleep(INTERVAL_MS / 1000)
+        if self.error is not None:
+            raise self.error
+        if self.result is None:
+            raise RuntimeError("the work was cancelled")
+        return self.result
+
+    def cancel(self) -> None:
+        """Stop now and clean up; does nothing after the end."""
+        if not self.done:
+            self.done = True
+            self._stop()
+            self._steps.close()
+            self.cancelled.emit()
+
+    def _end(self, result: Result | None = None, error: BaseException | None = None) -> None:
+        self.done, self.result, self.error = True, result, error
+        self._stop()
+        if error is None:
+            self.finished.emit(result)
+        else:
+            self.failed.emit(error)
+
+    def _stop(self) -> None:
+        if self._ticker is not None:
+            self._ticker.stop()

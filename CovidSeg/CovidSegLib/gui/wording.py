@@ -1,0 +1,72 @@
+"""What the panel says: numbers and stages in words."""
+
+from __future__ import annotations
+
+import math
+
+from slicer.i18n import tr as _
+
+from ..errors import CovidSegError
+from ..network.hardware import Hardware
+from ..worker import WorkerCrashError
+
+_STAGES = {"reading": 0.0, "engine": 0.05, "network": 0.1, "masks": 0.9, "writing": 0.97, "measuring": 0.98}
+"""Where on the bar each stage begins."""
+
+
+def stage_text(stage: str) -> str:
+    """What is happening."""
+    texts = {
+        "reading": _("Reading the scan"),
+        "engine": _("Loading the network"),
+        "network": _("Looking for lungs and infection"),
+        "masks": _("Tidying the masks"),
+        "writing": _("Putting the segments into the scene"),
+        "measuring": _("Measuring"),
+    }
+    return texts.get(stage, stage)
+
+
+def bar_fraction(stage: str, fraction: float) -> float:
+    """Share of the whole run that is done (0 to 1)."""
+    begins = _STAGES.get(stage, 0.0)
+    ends = min((other for other in _STAGES.values() if other > begins), default=1.0)
+    return begins + (ends - begins) * min(max(fraction, 0.0), 1.0)
+
+
+def duration(seconds: float) -> str:
+    """A time as one would say it."""
+    if seconds < 90:
+        step = 1 if seconds < 10 else 5
+        return _("{count} s").format(count=max(step * math.ceil(seconds / step), 1))
+    return _("{count} min").format(count=math.ceil(seconds / 60))
+
+
+def device_text(hardware: Hardware, wanted: str) -> str:
+    """What the network will be computed on, in words; ``wanted``: "auto", "cpu" or "gpu"."""
+    cpu = _("CPU, 1 core") if hardware.cores == 1 else _("CPU, {count} cores").format(count=hardware.cores)
+    if wanted != "cpu" and hardware.gpu and hardware.gpu_works:
+        return _("GPU: {name}").format(name=hardware.gpu)
+    if wanted == "gpu" and hardware.gpu:
+        return _("{name} is there, but the installed onnxruntime cannot use it.").format(name=hardware.gpu)
+    if wanted == "gpu":
+        return _("No GPU was found.")
+    if hardware.gpu and wanted == "auto":
+        return _("{cpu} ({name} is there, but the installed onnxruntime cannot use it)").format(
+            cpu=cpu, name=hardware.gpu
+        )
+    return cpu
+
+
+def sentence_and_details(error: BaseException) -> tuple[str, str]:
+    """An exception as one sentence for the user, and what a developer wants to see ("" if there is nothing more)."""
+    import traceback
+
+    if isinstance(error, CovidSegError):
+        cause = error.__cause__
+        return str(error), "".join(traceback.format_exception(cause)) if cause is not None else ""
+    details = error.child_traceback if isinstance(error, WorkerCrashError) else ""
+    details = details or "".join(traceback.format_exception(error))
+    if isinstance(error, MemoryError):
+        return _("There is not enough memory for this scan. Close other programs and try again."), details
+    return _("CovidSeg met a fault of its own; nothing in the scene was changed. Please report the details."), details

@@ -1,0 +1,214 @@
+"""A scene with its logics, and stand-ins for ``slicer.app``, ``slicer.modules`` and the window around the panel."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import slicer
+import vtk
+from PySide6 import QtCore, QtWidgets
+from PySide6.QtCore import Property
+
+from CovidSegLib.report.views import OffscreenSlicer
+
+from . import parameter_node, pythonqt, scripted, widgets
+
+MODULE_FILE = Path(__file__).resolve().parents[3] / "CovidSeg" / "CovidSeg.py"
+SLICER_SOURCE = os.environ.get("COVIDSEG_SLICER_SOURCE", "")
+"""A checkout of Slicer's sources whose base classes take the place of the stand-ins; "" for the stand-ins."""
+
+
+def install_qt() -> QtWidgets.QApplication:
+    """Make ``qt``, ``ctk``, the widgets and the base classes importable, once for the process."""
+    application = pythonqt.install()
+    widgets.install()
+    for alias in ("vtkSegmentationCore", "vtkITK"):
+        sys.modules.setdefault(f"{alias}Python", importlib.import_module(f"slicer_core.{alias}"))
+    if SLICER_SOURCE:
+        folder = str(Path(SLICER_SOURCE) / "Base/Python/slicer")
+        if folder not in slicer.__path__:
+            slicer.__path__.append(folder)
+    else:
+        scripted.install()
+        parameter_node.install()
+    return application
+
+
+class Strict:
+    """What it was given as attributes, and nothing else."""
+
+    def __init__(self, /, **attributes: object) -> None:
+        vars(self).update(attributes)
+
+
+class Application:
+    """``slicer.app``: settings, events, and the signal of the finished start."""
+
+    majorVersion, minorVersion = 5, 12  # noqa: N815
+
+    def __init__(self, world: SlicerWorld) -> None:
+        self._world = world
+        self._started: list[Callable[[], None]] = []
+
+    def connect(self, signal: str, function: Callable[..., None]) -> None:
+        """Only "startupCompleted()" exists here."""
+        if signal not in ("startupCompleted()", "moduleAboutToBeUnloaded(QString)"):
+            raise ValueError(f"this stand-in of slicer.app has no signal {signal!r}")
+        if signal == "startupCompleted()":
+            self._started.append(function)
+
+    def disconnect(self, _signal: str, _function: Callable[..., None]) -> None:
+        """Nothing here calls a module that was unloaded."""
+
+    def start(self) -> None:
+        """What Slicer does when all modules are there."""
+        for function in self._started:
+            function()
+
+    def moduleManager(self) -> Application:  # noqa: N802
+        """Its signals go nowhere here."""
+        return self
+
+    def applicationLogic(self) -> slicer.vtkSlicerApplicationLogic:  # noqa: N802
+        """The real one."""
+        return self._world.logics.application
+
+    def processEvents(self) -> None:  # noqa: N802
+        """Let Qt work."""
+        QtWidgets.QApplication.processEvents()
+
+    def userSettings(self) -> QtCore.QSettings:  # noqa: N802
+        """The settings of this test alone."""
+        return QtCore.QSettings()
+
+    settings = userSettings
+
+    def testingEnabled(self) -> bool:  # noqa: N802
+        """As with ``Slicer --testing``."""
+        return True
+
+    def translate(self, _context: str, text: str) -> str:
+        """English."""
+        return text
+
+
+class ModulePlace(pythonqt.CLASSES["QWidget"]):
+    """The place of a module's panel in Slicer's window."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._entered = False
+        layout = pythonqt.CLASSES["QVBoxLayout"](self)
+        layout.setContentsMargins(0, 0, 0, 0)
+
+    isEntered = Property(bool, lambda self: self._entered)  # noqa: N815
+
+    def reload(self) -> None:
+        """Build the panel anew from the code that is loaded now."""
+        kind = sys.modules["CovidSeg"].CovidSegWidget
+        slicer.modules.CovidSegWidget = widget = kind(self)
+        widget.setup()
+        if self._entered:
+            widget.enter()
+
+
+class SegmentEditor:
+    """The Segment Editor as far as another module reaches it: remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.segmentation = self.volume = self.segment_id = None
+
+    def setSegmentationNode(self, node: slicer.vtkMRMLSegmentationNode) -> None:  # noqa: N802
+        """Edit this segmentation."""
+        self.segmentation = node
+
+    def setSourceVolumeNode(self, node: slicer.vtkMRMLScalarVolumeNode) -> None:  # noqa: N802
+        """On this volume."""
+        self.volume = node
+
+    def setCurrentSegmentID(self, segment_id: str) -> None:  # noqa: N802
+        """Start with this segment."""
+        self.segment_id = segment_id
+
+
+class SlicerWorld:
+    """One Slicer for one test: ``scene``, ``logics``, ``editor``, ``selected_modules``, ``errors`` logged by VTK."""
+
+    def __init__(self, folder: Path) -> None:
+        self.qt = install_qt()
+        QtCore.QCoreApplication.setOrganizationName("CovidSeg-test")
+        QtCore.QCoreApplication.setApplicationName("Slicer")
+        QtCore.QSettings.setDefaultFormat(QtCore.QSettings.Format.IniFormat)
+        QtCore.QSettings.setPath(QtCore.QSettings.Format.IniFormat, QtCore.QSettings.Scope.UserScope, str(folder))
+        self.logics = OffscreenSlicer()
+        self.scene = self.logics.scene
+        self._io = self._add_input_output(folder)
+        self._observe_subject_hierarchy()
+        self.errors: list[str] = []
+        self._watch()  # from here on: Slicer's colour files and terminologies are not in the package
+        self.editor = SegmentEditor()
+        self.selected_modules: list[str] = []
+        slicer.app = Application(self)
+        slicer.selfTests = {}
+        editor = Strict(self=lambda: Strict(editor=self.editor))
+        terminologies = slicer.vtkSlicerTerminologiesModuleLogic()
+        slicer.modules = Strict(
+            segmenteditor=Strict(widgetRepresentation=lambda: editor),
+            segmentations=Strict(logic=slicer.vtkSlicerSegmentationsModuleLogic),
+            terminologies=Strict(logic=lambda: terminologies),
+        )
+        slicer.util.moduleSelector = lambda: Strict(selectModule=self.selected_modules.append)
+
+    def _watch(self) -> None:
+        @vtk.calldata_type(vtk.VTK_STRING)
+        def note(_caller: object, _event: str, text: str) -> None:
+            self.errors.append(text)
+
+        self._output = vtk.vtkOutputWindow.GetInstance()
+        self._tag = self._output.AddObserver("ErrorEvent", note)
+
+    def _add_input_output(self, folder: Path) -> tuple:
+        """What reading and writing a scene asks for."""
+        logic, cache, manager = slicer.vtkDataIOManagerLogic(), slicer.vtkCacheManager(), slicer.vtkDataIOManager()
+        cache.SetRemoteCacheDirectory(str(folder))
+        manager.SetCacheManager(cache)
+        self.scene.SetCacheManager(cache)
+        self.scene.SetDataIOManager(manager)
+        return logic, cache, manager
+
+    def _observe_subject_hierarchy(self) -> None:
+        """In Slicer a Qt class makes an item for every node."""
+
+        @vtk.calldata_type(vtk.VTK_OBJECT)
+        def added(_caller: object, _event: str, node: slicer.vtkMRMLNode) -> None:
+            hierarchy = self.scene.GetSubjectHierarchyNode()
+            kinds = (slicer.vtkMRMLVolumeNode, slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLTransformNode)
+            if hierarchy and isinstance(node, kinds) and not hierarchy.GetItemByDataNode(node):
+                hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
+
+        @vtk.calldata_type(vtk.VTK_OBJECT)
+        def removed(_caller: object, _event: str, node: slicer.vtkMRMLNode) -> None:
+            hierarchy = self.scene.GetSubjectHierarchyNode()
+            item = hierarchy.GetItemByDataNode(node) if hierarchy and not self.scene.IsClosing() else 0
+            if item:
+                hierarchy.RemoveItem(item, False, False)
+
+        self.scene.AddObserver(self.scene.NodeAddedEvent, added)
+        self.scene.AddObserver(self.scene.NodeAboutToBeRemovedEvent, removed)
+
+    def save(self, file: Path) -> None:
+        """Save the scene with all its data (.mrb)."""
+        assert self.scene.WriteToMRB(str(file))
+
+    def load(self, file: Path) -> None:
+        """Close the scene and read another one (.mrb)."""
+        self.scene.Clear(False)
+        assert self.scene.ReadFromMRB(str(file), True)
+
+    def close(self) -> None:
+        """End of the test."""
+        self._output.RemoveObserver(self._tag)
