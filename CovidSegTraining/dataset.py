@@ -1,13 +1,11 @@
 """Training cases on disk, streamed slice by slice: memory does not grow with the number of scans.
 
-A data set is a folder with ``images/CASE.nii.gz`` (HU, scaled by slope and intercept), ``labels/CASE.nii.gz`` and,
-for cross-validation, ``metadata.csv`` with the columns ``case`` and ``fold``. Labels: see :class:`Label`.
+Scans are NIfTI files in HU (scaled by slope and intercept), or grey pictures as in the radiopaedia half of Zenodo
+3757476; labels have the values of :class:`Label` on the same grid. ``cases`` says where they are looked for.
 """
 
 from __future__ import annotations
 
-import csv
-from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
@@ -18,9 +16,15 @@ from CovidSegLib.errors import InputError
 from CovidSegLib.network.inputs import SliceFraming
 from CovidSegLib.volume import AxialOrder, axial_order, spacing
 
-SUFFIX = ".nii.gz"
+from .cases import Case, find_cases
+
+__all__ = ["Case", "FramedCase", "Label", "SliceFile", "find_cases", "grey_to_hu", "is_grey_picture"]
 
 _READ_BUFFER = 2**18
+_LOOK_SLICES = 9
+_GREY_LEVELS = 255.0
+_GREY_WINDOW = (-1250.0, 250.0)
+"""HU of level 0 and 255: how the makers of Zenodo 3757476 windowed its radiopaedia half, and recommend to."""
 
 
 class Label(IntEnum):
@@ -35,52 +39,24 @@ class Label(IntEnum):
     UNKNOWN = 255
 
 
-@dataclass(frozen=True)
-class Case:
-    """One scan with its labels. ``fold`` is 0 where the set has no folds."""
-
-    name: str
-    image: Path
-    labels: Path
-    fold: int = 0
+def is_grey_picture(lowest: float, highest: float) -> bool:
+    """Whether values are those of a picture in 0 to 255 rather than HU: no CT lacks values below 0."""
+    return lowest >= 0 and 1 < highest <= _GREY_LEVELS
 
 
-def find_cases(folder: Path, names: tuple[str, ...] = ()) -> list[Case]:
-    """All cases of a data set (or only ``names``), sorted; raises InputError where an image has no labels."""
-    images = sorted((folder / "images").glob(f"*{SUFFIX}"))
-    known = [image.name.removesuffix(SUFFIX) for image in images]
-    unknown = sorted(set(names) - set(known))
-    if not images or unknown:
-        what = f"no case named {', '.join(unknown)}" if unknown else "no images"
-        raise InputError(f"The data set has {what}.", f"Put scans into images/ and labels/ as CASE{SUFFIX}.")
-    folds = _folds(folder / "metadata.csv")
-    cases = [
-        Case(name, image, folder / "labels" / image.name, folds.get(name, 0))
-        for name, image in zip(known, images, strict=True)
-        if not names or name in names
-    ]
-    for case in cases:
-        if not case.labels.is_file():
-            raise InputError(f"Case {case.name} has no label file.", f"Put it into labels/ as {case.labels.name}.")
-    return cases
-
-
-def _folds(table: Path) -> dict[str, int]:
-    if not table.is_file():
-        return {}
-    with table.open(newline="", encoding="utf-8") as file:
-        return {row["case"]: int(row["fold"]) for row in csv.DictReader(file)}
+def grey_to_hu(values: np.ndarray) -> np.ndarray:
+    """Levels 0 to 255 → HU, float32, by the window of Zenodo 3757476: an estimate."""
+    low, high = _GREY_WINDOW
+    return values.astype(np.float32) * ((high - low) / _GREY_LEVELS) + low
 
 
 class SliceFile:
     """One NIfTI file whose upright axial slices are read one at a time, each decompressed only when asked for."""
 
     def __init__(self, path: Path) -> None:
-        from indexed_gzip import IndexedGzipFile
-
-        # Random access is cheap as long as the index is kept; a buffer of 4 MB for each of thousands of files is not.
-        file = IndexedGzipFile(str(path), buffer_size=_READ_BUFFER)
-        self._proxy = nibabel.Nifti1Image.from_file_map({"image": nibabel.FileHolder(fileobj=file)})
+        with path.open("rb") as file:
+            compressed = file.read(2) == b"\x1f\x8b"
+        self._proxy = nibabel.Nifti1Image.from_file_map({"image": _holder(path, compressed=compressed)})
         self.affine: np.ndarray = self._proxy.affine
         self._order: AxialOrder = axial_order(self.affine)
         i, j, k = self._proxy.shape
@@ -106,6 +82,15 @@ class SliceFile:
         return self._order.to_axial(grid)[0]
 
 
+def _holder(path: Path, *, compressed: bool) -> nibabel.FileHolder:
+    if not compressed:
+        return nibabel.FileHolder(fileobj=path.open("rb", buffering=_READ_BUFFER))
+    from indexed_gzip import IndexedGzipFile
+
+    # Random access is cheap as long as the index is kept; a buffer of 4 MB for each of thousands of files is not.
+    return nibabel.FileHolder(fileobj=IndexedGzipFile(str(path), buffer_size=_READ_BUFFER))
+
+
 class FramedCase:
     """A case as the network sees it: inputs and labels of one slice at a time."""
 
@@ -118,7 +103,9 @@ class FramedCase:
                 f"{self._labels.shape} (z, y, x).",
                 "Bring them to one grid.",
             )
-        self.framing = SliceFraming.of_scan(self._image.plane, len(self._image), self._image.spacing)
+        looked = [self._image.plane(int(k)) for k in np.linspace(0, len(self._image) - 1, _LOOK_SLICES)]
+        self.is_grey = is_grey_picture(min(map(np.min, looked)), max(map(np.max, looked)))
+        self.framing = SliceFraming.of_scan(self._plane, len(self._image), self._image.spacing)
 
     def __len__(self) -> int:
         return len(self._image)
@@ -130,7 +117,11 @@ class FramedCase:
 
     def picture(self, k: int) -> np.ndarray:
         """Slice ``k`` alone as the network sees it: float32 (rows, columns) in [-1, 1]."""
-        return self.framing.to_network(self._image.plane(k))
+        return self.framing.to_network(self._plane(k))
+
+    def _plane(self, k: int) -> np.ndarray:
+        plane = self._image.plane(k)
+        return grey_to_hu(plane) if self.is_grey else plane
 
     def label_plane(self, k: int) -> np.ndarray:
         """Labels of slice ``k`` on the scan's own grid, uint8 (rows, columns)."""

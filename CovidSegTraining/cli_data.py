@@ -1,0 +1,40 @@
+"""``covidseg-train check``: what a data set holds, before anything runs."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+from CovidSegLib.progress import Progress
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    """Add this file's subcommands."""
+    check = commands.add_parser("check", help="show what a data set holds, what is refused and why")
+    check.add_argument("data", type=Path, help="folder of scans and labels, in any of the layouts of the README")
+    check.add_argument("--json", type=Path, metavar="FILE", help="write the findings as JSON too")
+    check.set_defaults(run_command=_check)
+
+
+def _check(args: argparse.Namespace) -> int:
+    from .cases import look
+    from .check import check, report_table
+
+    data = look(args.data)
+    reports = check(data, Progress())
+    print(f"Read as: {data.layout}\n")
+    print(report_table(reports))
+    if args.json:
+        facts = {"layout": data.layout, "cases": [dataclasses.asdict(report) for report in reports]}
+        args.json.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    return 2 if any(report.problems for report in reports) else 0
+
+
+def folder_and_names(text: str) -> tuple[Path, tuple[str, ...]]:
+    """``FOLDER`` or ``FOLDER:CASE,CASE`` in parts."""
+    if Path(text).is_dir():  # a Windows path has a colon of its own
+        return Path(text), ()
+    folder, _, names = text.rpartition(":") if ":" in text else (text, "", "")
+    return Path(folder), tuple(name for name in names.split(",") if name)

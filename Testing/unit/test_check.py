@@ -1,0 +1,122 @@
+"""``covidseg-train check``: what cannot be trained on is named before anything runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import nibabel
+import numpy as np
+import pytest
+from kit.training_data import write_case
+
+from CovidSegLib.errors import InputError
+from CovidSegTraining.cases import find_cases
+from CovidSegTraining.check import check_headers, check_patients
+from CovidSegTraining.cli import main
+
+
+def changed(path, change=lambda voxels: voxels, affine=lambda matrix: matrix, dtype=None) -> None:
+    """Rewrite a NIfTI file with other voxels, another affine or another type."""
+    image = nibabel.load(path)
+    voxels = change(np.asanyarray(image.dataobj))
+    nibabel.save(nibabel.Nifti1Image(voxels.astype(dtype or voxels.dtype), affine(image.affine)), path)
+
+
+@pytest.fixture
+def data(tmp_path):
+    for number, name in enumerate(("one", "two")):
+        write_case(tmp_path / "data", name, seed=number)
+    return tmp_path / "data"
+
+
+def checked(data, capsys) -> tuple[int, dict, str]:
+    code = main(["check", str(data), "--json", str(data.parent / "found.json")])
+    cases = json.loads((data.parent / "found.json").read_text())["cases"]
+    return code, {case["name"]: case for case in cases}, capsys.readouterr().out
+
+
+def test_a_good_set_is_shown_and_passes(data, capsys):
+    code, cases, text = checked(data, capsys)
+    assert code == 0
+    assert cases["one"]["infected_slices"] == 4
+    assert cases["one"]["labels"].keys() == {"0", "1", "2", "3"}
+    assert "2 cases can be used, 0 cannot." in text
+    assert "128 x 96 x 5" in text
+
+
+def shifted(matrix):
+    return matrix + np.array([[0, 0, 0, 9.0], [0] * 4, [0] * 4, [0] * 4])
+
+
+FAULTS = {
+    "labels of another size": (
+        lambda file: changed(file, lambda v: v[:, :, :-1]),
+        None,
+        "different sizes, 128 x 96 x 5",
+    ),
+    "labels in another place": (lambda file: changed(file, affine=shifted), None, "different places, up to 9.0 mm"),
+    "labels upside down": (
+        lambda f: changed(f, affine=lambda m: m @ np.diag([1, 1, -1, 1.0])),
+        None,
+        "different places",
+    ),
+    "unknown labels": (lambda file: changed(file, lambda v: v * 50), None, "values 50, 100, 150; known are"),
+    "labels between": (lambda f: changed(f, lambda v: v / 3, dtype=np.float32), None, "values 0.333333, 0.666667"),
+    "nothing drawn": (lambda file: changed(file, lambda v: v * 0), None, "Nothing is drawn"),
+    "no file": (lambda file: file.write_bytes(b"not a scan"), None, "Labels: The file is not a NIfTI file"),
+    "cut-off file": (None, lambda f: f.write_bytes(f.read_bytes()[:9000]), "Image: The file is cut off"),
+    "one value": (None, lambda file: changed(file, lambda v: v * 0), "same value"),
+}
+
+
+@pytest.mark.parametrize(("labels", "image", "why"), FAULTS.values(), ids=FAULTS)
+def test_a_case_that_cannot_be_used_is_refused_with_its_reason(data, capsys, labels, image, why):
+    if labels:
+        labels(data / "labels/two.nii.gz")
+    if image:
+        image(data / "images/two.nii.gz")
+    code, cases, text = checked(data, capsys)
+    assert code == 2
+    assert not cases["one"]["problems"]
+    assert why in " ".join(cases["two"]["problems"])
+    assert f"REFUSED: {cases['two']['problems'][0]}" in text
+    assert "1 cases can be used, 1 cannot." in text
+
+
+def test_grey_pictures_and_swapped_sides_are_notes(data, capsys):
+    changed(data / "images/one.nii.gz", lambda v: ((v + 1250.0) / 1500 * 255).clip(0, 255), dtype=np.uint8)
+    changed(data / "labels/two.nii.gz", lambda v: np.choose(v, (0, 2, 1, 3)), dtype=np.uint8)
+    code, cases, _ = checked(data, capsys)
+    assert code == 0
+    assert "grey picture" in cases["one"]["notes"][0]
+    assert "swapped" in cases["two"]["notes"][-1]
+
+
+def test_one_patient_or_one_picture_in_two_folds_is_a_leak(data, capsys):
+    write_case(data, "three", seed=2)
+    shutil.copyfile(data / "images/one.nii.gz", data / "images/four.nii.gz")
+    shutil.copyfile(data / "labels/one.nii.gz", data / "labels/four.nii.gz")
+    (data / "metadata.csv").write_text("case,patient,fold\none,p1,1\ntwo,p2,1\nthree,p2,2\nfour,p4,2\n")
+    code, cases, _ = checked(data, capsys)
+    assert code == 2
+    assert "patient are in folds 1 and 2" in cases["two"]["problems"][0]
+    assert "picture is case four, in another fold" in cases["one"]["problems"][0]
+    with pytest.raises(InputError, match="two folds: p2"):
+        check_patients(find_cases(data))
+
+
+def test_a_training_about_to_start_sees_labels_on_another_grid(data):
+    changed(data / "labels/two.nii.gz", affine=shifted)
+    with pytest.raises(InputError, match="case two are not on one grid"):
+        check_headers(find_cases(data))
+
+
+def test_a_grey_picture_trains_as_the_hounsfield_units_it_was_made_from(data, tmp_path):
+    from CovidSegTraining.dataset import FramedCase
+
+    case = find_cases(data)[0]
+    wanted, _ = FramedCase(case).slice(1)
+    changed(case.image, lambda v: ((v + 1250.0) / 1500 * 255).clip(0, 255), dtype=np.uint8)
+    inputs, _ = FramedCase(case).slice(1)
+    np.testing.assert_allclose(inputs, wanted, atol=1.5 / 255 * 2)
