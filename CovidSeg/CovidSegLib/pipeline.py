@@ -24,16 +24,20 @@ BATCH = 4
 
 @dataclass(frozen=True)
 class Options:
-    """What a user can choose: ``engine`` and ``device`` (see ``network.engines``), ``model`` by name or file."""
+    """What a user can choose: ``engine`` and ``device`` (see ``network.engines``), ``model`` by name or file.
+
+    ``threads``: how many the engine may use on the CPU; 0: as many as there are cores.
+    """
 
     engine: str = "auto"
     device: str = "auto"
     model: str = "default"
+    threads: int = 0
 
 
 def open_engine(options: Options, progress: Progress) -> Engine:
     """Find, verify and open the network; raises ModelError or EngineError."""
-    return _open_engine(models.find(options.model), options.engine, options.device, progress)
+    return _open_engine(models.find(options.model), options.engine, options.device, progress, options.threads)
 
 
 def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: Engine | None = None) -> Segmentation:

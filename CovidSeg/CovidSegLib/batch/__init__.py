@@ -1,14 +1,29 @@
-"""Scans one after the other, and the numbers that each of them gives.
+"""Many scans, and the numbers that each of them gives.
 
 - :func:`segment_case`: one scan from file to files; all its outputs appear, or none.
-- :func:`plan_cases`, :func:`run_cases`: a whole folder; a case that fails does not stop the others.
-- :class:`Summary`: ``summary.csv``, complete after every case.
+- :func:`plan_cases`: the scans of a folder. ``local`` runs them in child processes of this machine, ``cluster`` on the
+  workers of a Dask cluster; both give an :class:`Outcome` for each, and a case that fails does not stop the others.
+- :class:`Books`: ``manifest.jsonl`` (what is done, safe against a kill), ``summary.csv`` and ``index.html``.
 
 How a volume is segmented is handed in as a function (a worker's, or the pipeline's own).
 """
 
 from .case import OutputSet, segment_case
-from .run import PlannedCase, plan_cases, run_cases
+from .manifest import Manifest
+from .outcome import Failure, Outcome
+from .plan import PlannedCase, plan_cases
+from .run import Books
 from .summary import Row, Summary
 
-__all__ = ["OutputSet", "PlannedCase", "Row", "Summary", "plan_cases", "run_cases", "segment_case"]
+__all__ = [
+    "Books",
+    "Failure",
+    "Manifest",
+    "Outcome",
+    "OutputSet",
+    "PlannedCase",
+    "Row",
+    "Summary",
+    "plan_cases",
+    "segment_case",
+]

@@ -17,9 +17,13 @@ from ..measures import measure
 from ..progress import Progress
 from ..reading import read_ct
 from ..report.record import result_record
+from ..report.thumbnails import draw_thumbnail, write_thumbnail
 from ..segmentation import Segmentation
 from ..volume import CtVolume
 from ..writing import write
+
+UNFINISHED = ".covidseg-"
+"""How the name of a folder with unfinished files begins; the number of the process that made it follows."""
 
 SegmentFunction = Callable[[CtVolume, Progress], Segmentation]
 """What segments a volume: :meth:`CovidSegLib.worker.Worker.segment`, or the pipeline in this process."""
@@ -32,36 +36,42 @@ def segment_case(
     segment: SegmentFunction,
     progress: Progress,
     json_file: Path | None = None,
+    picture: Path | None = None,
+    files: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Read the scan at ``source``, segment it and write every one of ``outputs``, and ``json_file`` if it is given.
 
-    Returns the record that the JSON file holds (:func:`CovidSegLib.report.record.result_record`): it names neither
-    patient nor file. Warnings are also passed to ``progress``. Raises InputError, ModelError, EngineError, OutputError
-    or Cancelled; then none of the files is there.
+    ``picture``: where a small picture (JPEG) goes; ``files``: those of the study that is meant, where the folder
+    ``source`` holds several. Returns the record that the JSON file holds
+    (:func:`CovidSegLib.report.record.result_record`): it names neither patient nor file. Warnings are also passed to
+    ``progress``. Raises InputError, ModelError, EngineError, OutputError or Cancelled; then none of the files is there.
     """
     began = time.perf_counter()
     progress.step("reading", 0, 1)
-    volume = read_ct(source, progress)
-    notes = volume.notes
+    volume = read_ct(source, progress, files)
+    source_words, notes = volume.source, volume.notes
     for note in notes:
         progress.notice("reading", note)
     read = time.perf_counter()
     segmentation = segment(volume, progress)
     segmented = time.perf_counter()
     measured = measure(segmentation.labels, segmentation.affine, voxels=volume.voxels)
+    thumbnail = draw_thumbnail(volume, segmentation) if picture is not None else None
     del volume  # a large scan need not stay in memory while the result is packed
     counted = time.perf_counter()
-    with OutputSet() as files:
+    with OutputSet() as files_to_be:
         for number, output in enumerate(outputs):
             progress.step("writing", number, len(outputs))
-            write(segmentation, files.add(output))
+            write(segmentation, files_to_be.add(output))
+        if picture is not None and thumbnail is not None:
+            write_thumbnail(thumbnail, files_to_be.add(picture))
         now = time.perf_counter()
         seconds = {"reading": read - began, **segmentation.provenance.seconds}
         seconds |= {"measures": counted - segmented, "writing": now - counted, "total": now - began}
-        record = result_record(measured, segmentation.provenance, seconds, notes)
+        record = result_record(measured, segmentation.provenance, seconds, notes) | {"source": source_words}
         if json_file is not None:
-            _write_text(json_text(record), files.add(json_file))
-        files.publish()
+            _write_text(json_text(record), files_to_be.add(json_file))
+        files_to_be.publish()
     for warning in record["warnings"]:
         progress.notice("writing", warning)
     progress.step("writing", 1, 1)
@@ -111,7 +121,7 @@ class OutputSet:
         parent = target.parent
         try:
             if parent not in self._folders:
-                self._folders[parent] = Path(tempfile.mkdtemp(prefix=".covidseg-", dir=parent))
+                self._folders[parent] = Path(tempfile.mkdtemp(prefix=f"{UNFINISHED}{os.getpid()}-", dir=parent))
         except OSError as error:
             raise _cannot_write(error) from error
         place = self._folders[parent] / target.name

@@ -1,95 +1,90 @@
-"""All scans of a folder, one after the other, in one process and with flat memory."""
+"""The books of a batch: manifest and table after every case, the index now and then and at the end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import CovidSegError, InputError, OutputError
-from ..progress import Cancelled, Progress
-from ..reading import find_cases
-from .case import SegmentFunction, segment_case
-from .summary import DONE, FAILED, Row, Summary, read_rows
+from .index import write_index
+from .manifest import DONE, FAILED, Manifest
+from .outcome import Outcome
+from .plan import INDEX_NAME, SUMMARY_NAME, PlannedCase
+from .summary import Row, Summary
 
-SUMMARY_NAME = "summary.csv"
-SAFE_SUFFIX = ".seg.nrrd"
-"""Files with this ending never count as scans."""
-
-
-@dataclass(frozen=True)
-class PlannedCase:
-    """A scan (``source``: file or DICOM folder) and where its ``result`` goes; both are called ``stem``."""
-
-    stem: str
-    source: Path
-    result: Path
+INDEX_SECONDS = 10.0
+"""How old the index may grow while cases come in; at the end it is complete."""
 
 
-def plan_cases(input_folder: Path, output_folder: Path, suffix: str) -> list[PlannedCase]:
-    """Every scan in ``input_folder`` with its result ``<stem><suffix>`` in ``output_folder``.
+class Books:
+    """Keeps ``manifest``, summary.csv and index.html of ``folder`` for ``cases``; ``model``: see ``model_identity``."""
 
-    Raises InputError when there is no scan, and when results would lie among the scans and be taken for scans the next
-    time (a ``.seg.nrrd`` never is).
-    """
-    if suffix != SAFE_SUFFIX and output_folder.resolve() == input_folder.resolve():
-        raise InputError(
-            "Results of this format would lie among the scans and look like them.",
-            f"Choose another output folder, or the format {SAFE_SUFFIX[1:]}.",
-        )
-    return [
-        PlannedCase(found.stem, found.path, output_folder / f"{found.stem}{suffix}")
-        for found in find_cases(input_folder)
-    ]
+    def __init__(self, folder: Path, manifest: Manifest, cases: Sequence[PlannedCase], model: str) -> None:
+        self._folder, self._manifest, self._cases, self._model = folder, manifest, cases, model
+        self._summary = Summary(folder / SUMMARY_NAME)
+        self._written = time.monotonic()
+
+    def keep(self, finished: Iterable[PlannedCase]) -> None:
+        """Take over the rows of cases that an earlier run has done. Raises OutputError."""
+        stems = {case.stem for case in finished}
+        for number, case in enumerate(self._cases):
+            if case.stem in stems:
+                self._summary.put(number, Row.of_entry(self._manifest.entries[case.stem]))
+        self._summary.write()
+
+    def add(self, outcome: Outcome) -> Row:
+        """Enter one outcome; returns its row. Raises OutputError when the books cannot be written."""
+        case, failure = self._cases[outcome.number], outcome.failure
+        entry: dict[str, Any] = {
+            "case": case.stem,
+            "status": FAILED if failure else DONE,
+            "message": failure.message if failure else "",
+            "result": "" if failure else case.result.name,
+            "fingerprint": case.fingerprint,
+            "model": self._model,
+            "record": outcome.record,
+        }
+        self._manifest.add(entry)
+        row = Row.of_entry(entry)
+        self._summary.put(outcome.number, row)
+        self._summary.write()
+        if time.monotonic() - self._written > INDEX_SECONDS:
+            self.write_index()
+        return row
+
+    def write_index(self) -> None:
+        """Write index.html. Raises OutputError."""
+        write_index(self._folder / INDEX_NAME, self._summary.rows, len(self._cases))
+        self._written = time.monotonic()
+
+    def records(self) -> list[dict[str, Any]]:
+        """What ``--json`` holds: of every case its name, status, message, and the record if it is done."""
+        entries = [self._manifest.entries.get(case.stem) for case in self._cases]
+        return [
+            {"case": entry["case"], "status": entry["status"], "message": Row.of_entry(entry).message}
+            | (entry["record"] or {})
+            for entry in entries
+            if entry is not None
+        ]
 
 
-def finished_rows(cases: Sequence[PlannedCase], output_folder: Path) -> dict[str, Row]:
-    """Rows of an earlier run, by stem, of the cases whose result is still there. Raises OutputError."""
-    earlier = {row.case: row for row in read_rows(output_folder / SUMMARY_NAME) if row.status == DONE}
-    return {
-        case.stem: earlier[case.stem]
-        for case in cases
-        if case.stem in earlier and earlier[case.stem].result == case.result.name and case.result.is_file()
-    }
-
-
-def run_cases(
-    cases: Sequence[PlannedCase],
-    summary: Summary,
-    *,
-    segment: SegmentFunction,
-    progress: Progress,
-    started: Callable[[int, PlannedCase], None] = lambda number, case: None,
-    ended: Callable[[Row, dict[str, Any] | None, Exception | None], None] = lambda row, record, error: None,
+def keep_books(
+    outcomes: Iterator[Outcome | None],
+    books: Books,
+    ended: Callable[[Outcome, Row], None],
+    passing: Callable[[], None] = lambda: None,
 ) -> None:
-    """Segment ``cases`` one after the other and add a row to ``summary`` for each.
+    """Enter all ``outcomes``; ``ended`` is told of each, ``passing`` is called while there is none.
 
-    A case that fails, for whatever reason, is a row with status "failed" and does not stop the others. ``started`` gets
-    the case's number (from 0) before, ``ended`` the row, the record (None if it failed) and the error after each case.
-    Raises Cancelled, and OutputError when the summary itself cannot be written.
+    The index is complete at the end, however it comes. Raises Cancelled, and OutputError when the books cannot be kept.
     """
-    for number, case in enumerate(cases):
-        started(number, case)
-        record, failure = None, None
-        try:
-            record = segment_case(case.source, [case.result], segment=segment, progress=progress)
-            row = Row.of_record(case.stem, case.result.name, record)
-        except Cancelled:
-            raise
-        except CovidSegError as error:
-            row, failure = Row(case.stem, FAILED, message=str(error)), error
-        except Exception as error:
-            row, failure = Row(case.stem, FAILED, message="An unexpected error: a fault of CovidSeg."), error
-        summary.add(row)
-        ended(row, record, failure)
-        # An error holds on to the scan through its traceback.
-        del failure, record
-
-
-def make_output_folder(folder: Path) -> None:
-    """Make ``folder`` and those above it unless it is there. Raises OutputError."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError("The output folder cannot be made.", "Choose a folder that you may write to.") from error
+        for outcome in outcomes:
+            if outcome is None:
+                passing()
+            else:
+                ended(outcome, books.add(outcome))
+    finally:
+        outcomes.close()  # type: ignore[attr-defined]
+        books.write_index()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
 from .case import replace_text
-
-DONE, FAILED = "done", "failed"
+from .manifest import DONE, FAILED
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A spreadsheet takes a cell that begins so for a formula and runs it."""
@@ -20,10 +19,13 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 @dataclass(frozen=True)
 class Row:
-    """What came of one case. Columns of the table, in this order.
+    """What came of one case. Columns of the table, in this order; a number is empty where there is none.
 
-    ``status``: "done" or "failed"; ``result``: the file in the output folder; volumes in mL, ``infection_percent`` in %
-    of lung (empty without lung; infection counts as lung); ``seconds``: all stages; ``message``: error or warnings.
+    ``status``: "done" or "failed"; ``result``: the file in the output folder. Volumes in mL, infection counts as lung,
+    in every ``percent`` too; densities in HU; zones are thirds of a lung's height. ``ct_class``: 0 to 4; ``zone_score``:
+    0 to 24 (see :mod:`CovidSegLib.measures`). ``partly_visible``: the lungs that the scan cuts off; ``seconds``: all
+    stages; ``source``: what was read ("DICOM series 2 of 3 (133 slices)"); ``message``: error or warnings, among them
+    why this series was chosen.
     """
 
     case: str
@@ -34,46 +36,87 @@ class Row:
     right_lung_ml: float | None = None
     infection_ml: float | None = None
     infection_percent: float | None = None
+    left_infection_percent: float | None = None
+    right_infection_percent: float | None = None
+    ct_class: float | None = None
+    zone_score: float | None = None
+    right_upper_percent: float | None = None
+    right_middle_percent: float | None = None
+    right_lower_percent: float | None = None
+    left_upper_percent: float | None = None
+    left_middle_percent: float | None = None
+    left_lower_percent: float | None = None
+    ground_glass_ml: float | None = None
+    consolidation_ml: float | None = None
+    infection_mean_hu: float | None = None
+    lung_mean_hu: float | None = None
+    lesions: float | None = None
+    largest_lesion_ml: float | None = None
+    partly_visible: str = ""
     seconds: float | None = None
+    source: str = ""
     message: str = ""
 
     @classmethod
-    def of_record(cls, case: str, result: str, record: Mapping[str, Any]) -> Row:
-        """The row of a case that is done; ``record`` is that of :func:`CovidSegLib.batch.segment_case`."""
-        lung = record["lung_ml"]
+    def of_entry(cls, entry: Mapping[str, Any]) -> Row:
+        """The row of a line of the manifest (:class:`CovidSegLib.batch.manifest.Manifest`)."""
+        if entry["status"] != DONE:
+            return cls(entry["case"], FAILED, message=entry["message"])
+        record = entry["record"]
+        lung, measured = record["lung_ml"], record["measurements"]
+        zones = {f"{zone['side']}_{zone['level']}_percent": zone["infection_percent"] for zone in measured["zones"]}
+        density = measured["density"] or {}
+        lesions = measured["lesions"]
         return cls(
-            case,
+            entry["case"],
             DONE,
-            result,
-            lung["total"],
-            lung["left"],
-            lung["right"],
-            record["infection_ml"],
-            record["infection_percent"],
-            record["seconds"]["total"],
-            " ".join(record["warnings"]),
+            entry["result"],
+            lung_ml=lung["total"],
+            left_lung_ml=lung["left"],
+            right_lung_ml=lung["right"],
+            infection_ml=record["infection_ml"],
+            infection_percent=record["infection_percent"],
+            left_infection_percent=measured["left"]["infection_percent"],
+            right_infection_percent=measured["right"]["infection_percent"],
+            ct_class=int(measured["ct_class"][-1]) if measured["ct_class"] else None,
+            zone_score=measured["zone_score"],
+            **zones,
+            **{name: density.get(name) for name in _DENSITIES},
+            lesions=lesions["count"],
+            largest_lesion_ml=lesions["ml"][0] if lesions["ml"] else None,
+            partly_visible=" and ".join(measured["partly_visible"]),
+            seconds=record["seconds"]["total"],
+            source=record["source"],
+            message=" ".join(record["warnings"]),
         )
 
 
+_DENSITIES = ("ground_glass_ml", "consolidation_ml", "infection_mean_hu", "lung_mean_hu")
+_TEXTS = ("case", "status", "result", "partly_visible", "source", "message")
+
+
 class Summary:
-    """The table in ``path``, rewritten in one step after every row that is added."""
+    """The table in ``path``: rows by the number of their case, written in one step."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._rows: list[Row] = []
+        self._rows: dict[int, Row] = {}
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """What was added so far."""
-        return tuple(self._rows)
+        """The rows so far, in the order of the cases."""
+        return tuple(self._rows[number] for number in sorted(self._rows))
 
-    def add(self, row: Row) -> None:
-        """Add ``row`` and write the table. Raises OutputError."""
-        self._rows.append(row)
+    def put(self, number: int, row: Row) -> None:
+        """Set the row of case ``number``."""
+        self._rows[number] = row
+
+    def write(self) -> None:
+        """Write the table. Raises OutputError; then the old one is there."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(column.name for column in fields(Row))
-        writer.writerows([_cell(value) for value in asdict(row).values()] for row in self._rows)
+        writer.writerows([_cell(getattr(row, column.name)) for column in fields(Row)] for row in self.rows)
         replace_text(text.getvalue(), self._path)
 
 
@@ -92,7 +135,7 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def _row(cells: Mapping[str, str]) -> Row:
-    texts = {name: _plain(cells[name]) for name in ("case", "status", "result", "message")}
+    texts = {name: _plain(cells[name]) for name in _TEXTS}
     numbers = {
         column.name: float(cells[column.name]) if cells[column.name] else None
         for column in fields(Row)

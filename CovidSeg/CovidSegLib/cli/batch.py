@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..errors import CovidSegError
+from ..progress import Progress
 from .console import Console, in_words
-from .faults import BUG_SENTENCE, DONE, OWN_FAULT, WRONG_CALL, exit_code, print_bug
-from .options import add_pipeline_options, check_input, check_targets, pipeline_options
+from .faults import BUG_SENTENCE, DONE, OWN_FAULT, WRONG_CALL
+from .options import add_pipeline_options, check_input, check_targets, pipeline_options, whole_number
 
 if TYPE_CHECKING:
-    from ..batch import PlannedCase, Row
+    from ..batch import Outcome, PlannedCase, Row
 
-_DESCRIPTION = """Segment every scan in INPUT_DIR (files and DICOM sub-folders), one after the other, into OUT_DIR under
-the scan's own name, with a table summary.csv that is complete after every scan. A scan that fails is a row and a line
-and does not stop the others."""
+_DESCRIPTION = """Segment every scan in INPUT_DIR into OUT_DIR under the scan's own name. Scans are the files in it and
+the DICOM studies in its sub-folders (any depth, many patients and series; the chest CT series of a study is chosen and
+named). Beside the results: summary.csv, index.html with a picture of every scan, and manifest.jsonl. Called again, also
+after a kill, it goes on where it was: scans that are done with the same network and have not changed are kept. A scan
+that fails is a row and a line and does not stop the others."""
 _EPILOG = (
     "Exit codes: 0 all scans are done, 2 some failed by their input, 1 some by a fault of the program, 130 cancelled."
 )
@@ -32,7 +37,19 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("output", metavar="OUT_DIR", type=Path)
     formats = [suffix[1:] for suffix in _SUFFIXES]
     parser.add_argument("--format", choices=formats, default=formats[0], help=f"kind of the results ({formats[0]})")
-    parser.add_argument("--resume", action="store_true", help="keep results that summary.csv says are done")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="keep what is done (this is the default)")
+    again.add_argument("--restart", action="store_true", help="do all scans anew, also those that are done")
+    parser.add_argument(
+        "--jobs",
+        metavar="N",
+        type=whole_number(1),
+        default=1,
+        help="scans to compute at a time; they share the cores (1)",
+    )
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="run on the workers of this Dask scheduler (tcp://host:8786) instead"
+    )
     add_pipeline_options(parser)
     parser.set_defaults(run=run)
 
@@ -41,66 +58,116 @@ def run(args: argparse.Namespace) -> int:
     """Segment all cases; returns 0, 2 or 1 (see the epilog). Raises what concerns the call as a whole."""
     check_input(args.input)
     from ..batch.case import json_text, replace_text
-    from ..batch.run import SUMMARY_NAME, finished_rows, make_output_folder, plan_cases, run_cases
-    from ..batch.summary import Summary
-    from ..worker import Worker
+    from ..batch.manifest import Manifest, remove_leftovers
+    from ..batch.plan import MANIFEST_NAME, SUMMARY_NAME, make_output_folder, model_identity, plan_cases, still_done
+    from ..batch.run import Books, keep_books
+    from ..batch.summary import read_rows
     from ..writing import check_suffix
 
     suffix = f".{args.format}"
-    cases = plan_cases(args.input, args.output, suffix)
-    if args.json:
-        check_targets(args.input, [args.json, *(case.source for case in cases if case.source.is_file())])
-    finished = finished_rows(cases, args.output) if args.resume else {}
-    to_do = [case for case in cases if case.stem not in finished]
     console, progress = Console.of(args, stages=False)
-    telling = _Telling(console, len(to_do))
-    try:
-        with Worker(pipeline_options(args)) as worker:
-            if to_do:
-                worker.wait_until_ready(progress)
-            make_output_folder(args.output)
-            check_suffix(args.output / f"result{suffix}")
-            summary = Summary(args.output / SUMMARY_NAME)
-            for row in finished.values():
-                summary.add(row)
-            run_cases(
-                to_do, summary, segment=worker.segment, progress=progress, started=telling.started, ended=telling.ended
-            )
-    finally:
-        console.clear()
-    if args.json:
-        replace_text(json_text({"cases": telling.records}), args.json)
+    with ExitStack() as stack:
+        stack.callback(console.clear)
+        cases = plan_cases(args.input, args.output, suffix, progress)
+        if args.json:
+            check_targets(args.input, [args.json, *(case.source for case in cases if case.source.is_file())])
+        if not (args.output / MANIFEST_NAME).exists():
+            read_rows(args.output / SUMMARY_NAME)  # another program's table is not overwritten
+        runner = stack.enter_context(_Runner(args, progress))
+        make_output_folder(args.output)
+        check_suffix(args.output / f"result{suffix}")
+        manifest = stack.enter_context(Manifest(args.output / MANIFEST_NAME))
+        remove_leftovers(args.output)
+        model = model_identity(runner.options.model)
+        finished = {c.stem for c in cases if not args.restart and still_done(c, manifest.entries.get(c.stem), model)}
+        to_do = [(number, case) for number, case in enumerate(cases) if case.stem not in finished]
+        books = Books(args.output, manifest, cases, model)
+        books.keep(case for case in cases if case.stem in finished)
+        telling = _Telling(console, [case for _, case in to_do], {number: n for n, (number, _) in enumerate(to_do)})
+        keep_books(runner.run(to_do, args.stop_asked), books, telling.ended, telling.passing)
+        if args.json:
+            replace_text(json_text({"cases": books.records()}), args.json)
     kept = f", {len(finished)} done before" if finished else ""
     console.begin("")
     console.result(f"{telling.done} of {len(to_do)} scans done{kept}.")
     return telling.code
 
 
-class _Telling:
-    """Says one line per case, and keeps what the JSON file and the exit code need."""
+class _Runner:
+    """What computes: children of this process, or a Dask cluster. Entering it makes sure that it can."""
 
-    def __init__(self, console: Console, total: int) -> None:
-        self._console = console
-        self._total = total
+    def __init__(self, args: argparse.Namespace, progress: Progress) -> None:
+        self.options = pipeline_options(args)
+        self._args, self._progress = args, progress
+        self._stack = ExitStack()
+
+    def __enter__(self) -> _Runner:
+        with ExitStack() as stack:
+            if self._args.scheduler:
+                from ..batch import cluster
+
+                self._client = stack.enter_context(cluster.connect(self._args.scheduler))
+            else:
+                from ..batch.local import WorkerPool
+
+                self._pool = stack.enter_context(WorkerPool(self.options, self._args.jobs))
+                self._pool.wait_until_ready(self._progress)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def run(self, cases: Sequence[tuple[int, PlannedCase]], stop_asked: object) -> Iterator[Outcome | None]:
+        """The outcomes of ``cases``, as they come."""
+        if self._args.scheduler:
+            from ..batch.cluster import run_on_cluster
+
+            return run_on_cluster(cases, self._client, self.options, stop_asked)
+        from ..batch.local import run_here
+
+        return run_here(cases, self._pool, stop_asked)
+
+
+class _Telling:
+    """Says one line per case, shows how far the whole is, and keeps what the exit code needs."""
+
+    def __init__(self, console: Console, cases: Sequence[PlannedCase], places: dict[int, int]) -> None:
+        self._console, self._cases, self._places = console, cases, places
+        self._began = time.monotonic()
+        self._ended = 0
         self.done = 0
         self.code = DONE
-        self.records: list[dict[str, Any]] = []
 
-    def started(self, number: int, case: PlannedCase) -> None:
-        """Case ``number`` (from 0) begins."""
-        self._console.begin(f"[{number + 1}/{self._total}] {case.stem}")
-
-    def ended(self, row: Row, record: dict[str, Any] | None, error: Exception | None) -> None:
-        """A case is done (``record``) or failed (``error``)."""
-        self.records.append({"case": row.case, "status": row.status, "message": row.message, **(record or {})})
-        if record is not None:
+    def ended(self, outcome: Outcome, row: Row) -> None:
+        """A case is done or failed."""
+        self._ended += 1
+        place = self._places[outcome.number]
+        self._console.begin(f"[{place + 1}/{len(self._cases)}] {row.case}")
+        for notice in outcome.notices:
+            self._console.warn(notice)
+        failure = outcome.failure
+        if failure is None:
+            assert outcome.record is not None
             self.done += 1
-            self._console.result(in_words(record))
-            return
-        assert error is not None
-        if not isinstance(error, CovidSegError):
-            self._console.clear()
-            print_bug(error)
-        self._console.error(str(error) if isinstance(error, CovidSegError) else BUG_SENTENCE)
-        # A fault of ours outweighs a wrong input.
-        self.code = OWN_FAULT if OWN_FAULT in (self.code, exit_code(error)) else WRONG_CALL
+            self._console.result(in_words(outcome.record))
+        else:
+            self._console.traceback(failure.traceback)
+            self._console.error(BUG_SENTENCE if failure.traceback else failure.message)
+            # A fault of ours outweighs a wrong input.
+            self.code = OWN_FAULT if failure.own_fault or self.code == OWN_FAULT else WRONG_CALL
+        self.passing()
+
+    def passing(self) -> None:
+        """Time has passed: show how far the batch is and when it will be done."""
+        left = ""
+        if self._ended:
+            seconds = (time.monotonic() - self._began) / self._ended * (len(self._cases) - self._ended)
+            left = f"about {_duration(seconds)} left"
+        self._console.overall(self._ended, len(self._cases), left)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

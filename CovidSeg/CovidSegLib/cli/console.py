@@ -40,7 +40,7 @@ class Console:
     def hear(self, report: Report) -> None:
         """Show one report."""
         if report.notice:
-            self._warn(report.notice)
+            self.warn(report.notice)
         elif self._quiet:
             return
         elif self._terminal:
@@ -65,13 +65,26 @@ class Console:
         if not self._quiet:
             print(f"{self._heading}{one_line(text)}", flush=True)
 
+    def traceback(self, text: str) -> None:
+        """Show the traceback of a bug, if ``text`` holds one; also when quiet."""
+        if text:
+            self.clear()
+            print(text, file=sys.stderr, flush=True)
+
+    def overall(self, done: int, total: int, left: str) -> None:
+        """Show on a terminal how many of several cases are done, and how long the rest will take."""
+        if self._terminal and not self._quiet:
+            bar = _bar(done / total if total else 1.0)
+            self._show(f"{done} of {total} [{bar}] {left}")
+
     def clear(self) -> None:
         """Take the bar off the terminal."""
         if self._shown:
             print("\r" + " " * len(self._shown) + "\r", end="", file=sys.stderr, flush=True)
             self._shown = ""
 
-    def _warn(self, text: str) -> None:
+    def warn(self, text: str) -> None:
+        """Say, in one line and once, what is odd."""
         if self._quiet or text in self._warned:
             return
         self._warned.add(text)
@@ -79,13 +92,18 @@ class Console:
         print(f"warning: {self._heading}{one_line(text)}", file=sys.stderr, flush=True)
 
     def _draw(self, report: Report) -> None:
-        filled = round(_BAR_WIDTH * report.fraction)
-        bar = "#" * filled + "-" * (_BAR_WIDTH - filled)
-        line = f"{self._heading}{report.stage:<12} [{bar}] {report.fraction:4.0%}"
+        self._show(f"{self._heading}{report.stage:<12} [{_bar(report.fraction)}] {report.fraction:4.0%}")
+
+    def _show(self, line: str) -> None:
         line = line[-(shutil.get_terminal_size().columns - 1) :]
         if line != self._shown:
             print("\r" + line.ljust(len(self._shown)), end="", file=sys.stderr, flush=True)
             self._shown = line
+
+
+def _bar(fraction: float) -> str:
+    filled = round(_BAR_WIDTH * fraction)
+    return "#" * filled + "-" * (_BAR_WIDTH - filled)
 
 
 def in_words(record: Mapping[str, Any]) -> str:

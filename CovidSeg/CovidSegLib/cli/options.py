@@ -83,3 +83,19 @@ def _same(first: Path, second: Path) -> bool:
     if first.resolve() == second.resolve():
         return True
     return first.exists() and second.exists() and first.samefile(second)
+
+
+class whole_number:  # noqa: N801 - argparse names the type in its message
+    """An argument type: a whole number from ``least`` up to 32 bits."""
+
+    def __init__(self, least: int) -> None:
+        self._least = least
+
+    def __call__(self, text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = -1
+        if not self._least <= number < 2**32:
+            raise argparse.ArgumentTypeError(f"not a whole number from {self._least} on: {text!r}")
+        return number

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import OutputError
 from .console import Console
-from .options import add_quiet, check_targets
+from .options import add_quiet, check_targets, whole_number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,8 +28,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("output", metavar="OUT.nii.gz", type=Path)
     parser.add_argument("--truth", metavar="TRUTH.nii.gz", type=Path, help="write the true labels here")
-    parser.add_argument("--seed", metavar="N", type=_whole_number(0), default=0, help="another chest (0)")
-    parser.add_argument("--slices", metavar="N", type=_whole_number(1), default=80, help="number of slices (80)")
+    parser.add_argument("--seed", metavar="N", type=whole_number(0), default=0, help="another chest (0)")
+    parser.add_argument("--slices", metavar="N", type=whole_number(1), default=80, help="number of slices (80)")
     add_quiet(parser)
     parser.set_defaults(run=run)
 
@@ -77,19 +77,3 @@ def _write_nifti(array: np.ndarray, affine: np.ndarray, path: Path) -> None:
                 image.to_stream(file)
     except OSError as error:
         raise OutputError(f"The sample could not be written ({error.strerror}).", "Is there space left?") from error
-
-
-class _whole_number:  # noqa: N801 - argparse names the type in its message
-    """An argument type: a whole number from ``least`` up to 32 bits."""
-
-    def __init__(self, least: int) -> None:
-        self._least = least
-
-    def __call__(self, text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = -1
-        if not self._least <= number < 2**32:
-            raise argparse.ArgumentTypeError(f"not a whole number from {self._least} on: {text!r}")
-        return number

@@ -5,6 +5,7 @@ Nothing here imports a runtime; each engine's file does so when it is opened.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Protocol
@@ -32,8 +33,10 @@ class Engine(Protocol):
         """
 
 
-def open_engine(model: Model, engine: str, device: str, progress: Progress) -> Engine:
+def open_engine(model: Model, engine: str, device: str, progress: Progress, threads: int = 0) -> Engine:
     """Open ``model`` (already verified) with ``engine`` on ``device``; see :data:`ENGINES` and :data:`DEVICES`.
+
+    ``threads`` of the CPU may be used; 0: as many as there are cores for this process.
 
     ``auto`` takes ONNX Runtime where it is installed, and a GPU where the runtime has one; when the GPU fails, now or
     later, work goes on on the CPU with one notice. Raises EngineError where what was asked for is not there.
@@ -41,14 +44,20 @@ def open_engine(model: Model, engine: str, device: str, progress: Progress) -> E
     if device not in DEVICES:
         raise EngineError(f"There is no device {device!r}.", f"Choose one of {', '.join(DEVICES)}.")
     opener, has_gpu = _runtime(engine)
+    threads = threads or core_count()
     if device == "cpu" or (device == "auto" and not has_gpu()):
-        return opener(model, "cpu")
+        return opener(model, "cpu", threads)
     if device == "gpu":
-        return opener(model, "gpu")
-    return GpuThenCpu(lambda wanted: opener(model, wanted), progress)
+        return opener(model, "gpu", threads)
+    return GpuThenCpu(lambda wanted: opener(model, wanted, threads), progress)
 
 
-def _runtime(engine: str) -> tuple[Callable[[Model, str], Engine], Callable[[], bool]]:
+def core_count() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _runtime(engine: str) -> tuple[Callable[[Model, str, int], Engine], Callable[[], bool]]:
     if engine == "auto":
         engine = next((name for name, module in _MODULES.items() if find_spec(module)), "onnx")
     if engine not in _MODULES:

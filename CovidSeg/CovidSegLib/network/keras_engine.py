@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -25,8 +26,11 @@ class KerasEngine:
 
     name = "tensorflow"
 
-    def __init__(self, model: Model, device: str) -> None:
-        """Open ``model`` on ``device`` ("cpu" or "gpu"); raises EngineError where TensorFlow cannot."""
+    def __init__(self, model: Model, device: str, threads: int = 0) -> None:
+        """Open ``model`` on ``device`` ("cpu" or "gpu"), with so many ``threads`` (0: TensorFlow's own choice).
+
+        Raises EngineError where TensorFlow cannot.
+        """
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         import keras
         import tensorflow
@@ -34,6 +38,8 @@ class KerasEngine:
         if device == "gpu" and not has_gpu():
             raise EngineError("TensorFlow sees no GPU.", "Install its GPU build, or use --device cpu.")
         self.device = device
+        with contextlib.suppress(RuntimeError):  # only the first network of a process can set it
+            tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
         with tempfile.TemporaryDirectory() as folder:
             # Keras opens files only; what it opens is the very bytes that were verified.
             file = Path(folder) / "network.keras"

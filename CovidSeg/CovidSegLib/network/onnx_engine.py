@@ -36,13 +36,16 @@ class OnnxEngine:
 
     name = "onnx"
 
-    def __init__(self, model: Model, device: str) -> None:
-        """Open ``model`` on ``device`` ("cpu" or "gpu"); raises EngineError where the runtime cannot."""
+    def __init__(self, model: Model, device: str, threads: int = 0) -> None:
+        """Open ``model`` on ``device`` ("cpu" or "gpu"), with so many ``threads`` (0: the runtime's own choice).
+
+        Raises EngineError where the runtime cannot.
+        """
         onnxruntime = _runtime()
         if device == "gpu" and not has_gpu():
             raise EngineError("This ONNX Runtime has no GPU.", "Install onnxruntime-gpu in place of onnxruntime.")
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+        options.intra_op_num_threads = threads
         options.log_severity_level = 3
         weights = model.read("onnx")
         try:

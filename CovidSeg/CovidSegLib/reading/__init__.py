@@ -6,11 +6,13 @@
 
 What cannot be used raises InputError with one sentence and a hint; nothing here names a patient, a date or a path.
 Inside: ``nifti``, ``files`` and ``text_headers`` (single files); ``dicom_headers``, ``slice_positions`` and ``dicom``
-(series); ``hounsfield`` (any numbers to int16 HU), ``geometry`` (checks of the grid), ``cases``, ``checks``.
+(series), ``series_choice`` (which of them), ``studies`` (which files belong to one study); ``hounsfield`` (any numbers
+to int16 HU), ``geometry`` (checks of the grid), ``cases``, ``checks``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import InputError
@@ -24,15 +26,16 @@ from .files import read_file
 __all__ = ["Findings", "FoundCase", "find_cases", "inspect", "read_ct"]
 
 
-def read_ct(path: Path, progress: Progress) -> CtVolume:
+def read_ct(path: Path, progress: Progress, files: Sequence[Path] = ()) -> CtVolume:
     """The CT scan at ``path`` (a file or a DICOM folder): int16 HU (z, y, x), IJK to RAS in mm.
 
-    Parameters: ``progress`` gets the stage "reading". The result's ``notes`` are sentences for the user.
+    Parameters: ``progress`` gets the stage "reading"; ``files``: where a DICOM folder holds more than one study, the
+    files of the one that is meant (:attr:`FoundCase.files`). The result's ``notes`` are sentences for the user.
     Raises InputError when there is no usable CT, Cancelled when the user asked to stop.
     """
     path = Path(path)
     if path.is_dir():
-        return read_dicom(path, progress)
+        return read_dicom(path, progress, files)
     if not path.exists():
         raise InputError("The file or folder does not exist.", "Check the path.")
     return read_file(path, progress)

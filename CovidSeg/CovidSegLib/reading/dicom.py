@@ -6,6 +6,7 @@ Slices are placed by their position in the patient; file names mean nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,29 +15,23 @@ import SimpleITK
 from ..errors import InputError
 from ..progress import Progress
 from ..volume import CtVolume
-from .dicom_headers import FolderContents, SliceHeader, files_below, is_dicom, scan
+from .dicom_headers import FolderContents, SliceHeader, scan
 from .geometry import LPS_TO_RAS, checked_affine
 from .hounsfield import HounsfieldVolume
 from .itk import run_itk
+from .series_choice import choose
 from .slice_positions import SliceGrid, arrange
 
-_ELSEWHERE = {"HEAD", "BRAIN", "SKULL", "ABDOMEN", "PELVIS", "LEG", "FOOT", "KNEE", "HAND", "ARM", "EXTREMITY", "HIP"}
-"""Body parts that are surely no chest; any other or no entry may be one (the entry is often missing or wrong)."""
 
-_UNNUMBERED = 1 << 31
+def read_dicom(folder: Path, progress: Progress, files: Sequence[Path] = ()) -> CtVolume:
+    """The chest CT series in ``folder`` (and below), or among ``files`` alone; :mod:`.series_choice` says which.
 
-
-def holds_dicom(folder: Path) -> bool:
-    """Whether ``folder`` or anything below it holds at least one DICOM file."""
-    return any(is_dicom(path) for path in files_below(folder))
-
-
-def read_dicom(folder: Path, progress: Progress) -> CtVolume:
-    """The chest CT series with most slices in ``folder`` (and below). Raises InputError, Cancelled."""
-    contents = scan(folder, progress)
+    Raises InputError, Cancelled.
+    """
+    contents = scan(folder, progress, files)
     if not contents.series:
         raise _no_ct(contents)
-    slices, source, notes = _choose(contents)
+    slices, source, notes = choose(contents.series)
     if contents.damaged:
         files = "1 damaged DICOM file was" if contents.damaged == 1 else f"{contents.damaged} damaged DICOM files were"
         notes += (f"{files} left out.",)
@@ -75,23 +70,6 @@ def _no_ct(contents: FolderContents) -> InputError:
     if contents.damaged:
         return InputError("The DICOM files in the folder are damaged: none can be read.", "Copy or export them again.")
     return InputError("The folder holds no DICOM files.", "Give a folder with a DICOM series, or one CT file.")
-
-
-def _choose(contents: FolderContents) -> tuple[list[SliceHeader], str, tuple[str, ...]]:
-    """The series to read, what it is called, and a note when there were several."""
-    series = contents.series
-    candidates = [group for group in series if group[0].body_part not in _ELSEWHERE] or series
-    best = max(candidates, key=len)
-    count = f"{len(best)} slice" + "s" * (len(best) > 1)
-    if len(series) == 1:
-        return best, f"DICOM series ({count})", ()
-    place = f"series {next(n for n, group in enumerate(series, 1) if group is best)} of {len(series)}"
-    number = best[0].series_number
-    named = "" if number == _UNNUMBERED else f" (series number {number})"
-    equal = sum(len(group) == len(best) for group in candidates)
-    why = "has most slices" if equal == 1 else f"is the first of {equal} with most slices"
-    note = f"The folder holds {len(series)} CT series: {place}{named} was read; with {count} it {why}."
-    return best, f"DICOM {place} ({count})", (note,)
 
 
 def _fill(volume: HounsfieldVolume, slices: list[SliceHeader], grid: SliceGrid, progress: Progress) -> int:

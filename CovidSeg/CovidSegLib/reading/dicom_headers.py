@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,11 @@ _TAGS = [
     "ImagePositionPatient", "ImageOrientationPatient",
 ]  # fmt: skip
 
+_MODALITY, _PATIENT, _STUDY = 0x00080060, 0x00100020, 0x0020000D
+
+_one_at_a_time = threading.Lock()
+"""What pydicom checks and warns about is set for the whole process, not for a thread."""
+
 _SAME_DIRECTION = 1e-3
 _SAME_SPACING = 1e-3
 _UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
@@ -31,6 +37,7 @@ _UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.
 class SliceHeader:
     """One CT slice, without its pixels. Directions and positions are DICOM's own (LPS, mm).
 
+    ``image_type``: the words of ImageType in capitals ("ORIGINAL", "AXIAL", "MIP", ...).
     ``position`` (3,), ``row`` and ``column`` (3,): the directions in which the columns and the rows count;
     ``pixel`` (2,): distance between rows, between columns. They are None when the file does not say where it lies.
     """
@@ -42,6 +49,7 @@ class SliceHeader:
     columns: int
     body_part: str
     thickness: float
+    image_type: tuple[str, ...] = ()
     position: np.ndarray | None = None
     row: np.ndarray | None = None
     column: np.ndarray | None = None
@@ -74,10 +82,13 @@ class FolderContents:
     damaged: int = 0
 
 
-def scan(folder: Path, progress: Progress) -> FolderContents:
-    """Read the header of every DICOM file in ``folder`` and below; other files are passed over in silence."""
+def scan(folder: Path, progress: Progress, files: Sequence[Path] = ()) -> FolderContents:
+    """Read the header of every DICOM file in ``folder`` and below; other files are passed over in silence.
+
+    ``files``: only these of them (default: all).
+    """
     contents = FolderContents()
-    paths = sorted(files_below(folder))
+    paths = sorted(files or files_below(folder))
     for number, path in enumerate(paths):
         progress.step("reading", number, 2 * len(paths))
         if not is_dicom(path):
@@ -117,6 +128,24 @@ def is_dicom(path: Path) -> bool:
         return False
 
 
+def study_of(path: Path) -> tuple[str, str, bool]:
+    """Patient, study, and whether the object is a CT, of the DICOM file ``path``, to tell studies apart.
+
+    The first two are identifiers: to be compared, never to be shown or kept. Empty for a file that cannot be read.
+    """
+    from pydicom import config, filereader
+
+    try:
+        with _one_at_a_time, warnings.catch_warnings(), config.disable_value_validation(), path.open("rb") as file:
+            warnings.simplefilter("ignore")
+            tags = [_MODALITY, _PATIENT, _STUDY]
+            dataset = filereader.read_partial(file, lambda tag, *_: tag > _STUDY, specific_tags=tags)
+            patient, study = (str(dataset.get(name, "") or "") for name in ("PatientID", "StudyInstanceUID"))
+            return patient, study, str(dataset.get("Modality", "") or "") == "CT"
+    except Exception:  # as below
+        return "", "", False
+
+
 def _read_header(path: Path) -> SliceHeader | str | None:
     """The slice, the kind of object that is no CT slice, or None for a file that cannot be read."""
     import pydicom
@@ -124,11 +153,10 @@ def _read_header(path: Path) -> SliceHeader | str | None:
 
     try:
         # Odd values (UUIDs as UIDs) are common and harmless; pydicom would print them, and they may identify a patient.
-        with warnings.catch_warnings(), config.disable_value_validation():
+        with _one_at_a_time, warnings.catch_warnings(), config.disable_value_validation():
             warnings.simplefilter("ignore")
             dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
-            kind = _other_kind(dataset)
-            return kind or _slice_header(path, dataset)
+            return _other_kind(dataset) or _slice_header(path, dataset)
     except Exception:  # pydicom raises nearly anything on a damaged file
         return None
 
@@ -143,11 +171,15 @@ def _other_kind(dataset: Any) -> str:
         return modality or "unknown"
     if sop_class in ENHANCED_CT or int(dataset.get("NumberOfFrames", 1) or 1) > 1:
         return "enhanced CT"
-    if "LOCALIZER" in [str(word).upper() for word in _values(dataset, "ImageType")]:
+    if "LOCALIZER" in _image_type(dataset):
         return "localizer"
     if (sop_class and sop_class != CT_IMAGE) or int(dataset.get("SamplesPerPixel", 1) or 1) != 1:
         return "CT picture"
     return ""
+
+
+def _image_type(dataset: Any) -> tuple[str, ...]:
+    return tuple(str(word).upper() for word in _values(dataset, "ImageType"))
 
 
 def _slice_header(path: Path, dataset: Any) -> SliceHeader | None:
@@ -166,6 +198,7 @@ def _slice_header(path: Path, dataset: Any) -> SliceHeader | None:
         columns=columns,
         body_part=str(dataset.get("BodyPartExamined", "") or "").upper().strip(),
         thickness=float(thickness or 0.0),
+        image_type=_image_type(dataset),
         **_place(dataset),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -11,20 +12,24 @@ from ..errors import InputError
 
 Result = TypeVar("Result")
 
+_one_at_a_time = threading.Lock()
+"""Whether ITK's warnings are shown is a switch for the whole process."""
+
 
 def run_itk(step: Callable[[], Result]) -> Result:
     """``step()``, one call of SimpleITK; its RuntimeError becomes an InputError and its warnings stay silent.
 
     ITK's own errors name paths and lines of C++, which help nobody, and its warnings go to the console past Python.
     """
-    loud = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
-    SimpleITK.ProcessObject.GlobalWarningDisplayOff()
-    try:
-        return step()
-    except RuntimeError:
-        raise unreadable() from None
-    finally:
-        SimpleITK.ProcessObject.SetGlobalWarningDisplay(loud)
+    with _one_at_a_time:
+        loud = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
+        SimpleITK.ProcessObject.GlobalWarningDisplayOff()
+        try:
+            return step()
+        except RuntimeError:
+            raise unreadable() from None
+        finally:
+            SimpleITK.ProcessObject.SetGlobalWarningDisplay(loud)
 
 
 def unreadable() -> InputError:

@@ -12,7 +12,7 @@ import time
 import types
 from dataclasses import dataclass
 
-CLEAN, PRINTS, IS_REFUSED, HAS_A_BUG, IS_KILLED, NEVER_ENDS, OUT_OF_MEMORY = range(7)
+CLEAN, PRINTS, IS_REFUSED, HAS_A_BUG, IS_KILLED, NEVER_ENDS, OUT_OF_MEMORY, TAKES_A_SECOND = range(8)
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Options:
     engine: str = "auto"
     device: str = "auto"
     model: str = "default"
+    threads: int = 0
 
 
 def open_engine(options: Options, progress: object) -> object:
@@ -61,6 +62,8 @@ def segment(volume: object, options: Options, progress: object, *, engine: objec
         os.system("sleep 60")
     elif told == OUT_OF_MEMORY:
         raise MemoryError
+    elif told == TAKES_A_SECOND:
+        time.sleep(1)
     labels = (volume.voxels < -500).astype("uint8")
     device = f"process {os.getpid()}"
     made = Provenance("stand-in", "0" * 64, str(id(engine)), device, "CovidSeg 0", {"network": 1.5}, ("A warning.",))

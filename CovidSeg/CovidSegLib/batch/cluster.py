@@ -1,0 +1,120 @@
+"""The same cases on the workers of a Dask cluster that is already there.
+
+Every machine sees the scans and the output folder under the same path and has CovidSeg installed. A worker keeps one
+child process with the network open and gives it as many threads as Dask gave the worker. A case whose worker is lost
+goes to another one by itself. Nothing here is imported, and no connection made, without ``--scheduler``.
+"""
+
+from __future__ import annotations
+
+import atexit
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..errors import EngineError, InputError
+from ..progress import Cancelled
+from .local import WorkerPool
+from .outcome import Failure, Outcome
+from .plan import PlannedCase
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+    from ..pipeline import Options
+
+_CONNECT_SECONDS = 20
+_LOOK_SECONDS = 0.2
+_pools: dict[Options, WorkerPool] = {}
+_opening = threading.Lock()
+
+
+def connect(address: str) -> Client:
+    """A client of the scheduler at ``address`` ("tcp://host:8786"). Raises EngineError or InputError."""
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise EngineError("--scheduler needs the package distributed.", "pip install covidseg[cluster]") from error
+    try:
+        return Client(address, timeout=_CONNECT_SECONDS, set_as_default=False, name="covidseg")
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(
+            "The Dask scheduler cannot be reached.", "Check its address (tcp://host:8786) and that it runs."
+        ) from error
+
+
+def run_on_cluster(
+    cases: Sequence[tuple[int, PlannedCase]], client: Client, options: Options, stop_asked: Callable[[], bool]
+) -> Iterator[Outcome | None]:
+    """As :func:`CovidSegLib.batch.local.run_here`, by the workers of ``client``'s scheduler."""
+    ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
+    futures = {}
+    try:
+        for number, case in cases:
+            future = client.submit(
+                _run_on_worker, number, case, options, key=f"covidseg-{id(cases):x}-{number}", pure=False
+            )
+            futures[future.key] = number
+            future.add_done_callback(ended.put)
+        waiting = len(futures)
+        while waiting:
+            if stop_asked():
+                raise Cancelled
+            try:
+                future = ended.get(timeout=_LOOK_SECONDS)
+            except queue.Empty:
+                yield None
+                continue
+            waiting -= 1
+            yield _outcome(futures[future.key], future)
+            future.release()
+    finally:
+        # What is at work on a worker sees that nobody waits for it any more, and stops.
+        del futures
+        with suppress(Exception):
+            client.run(_close_pools)
+
+
+def _outcome(number: int, future: Future) -> Outcome:
+    error = future.exception() if future.status == "error" else None
+    if error is None and future.status == "finished":
+        return future.result()
+    kind = type(error).__name__
+    if kind == "KilledWorker":
+        return Outcome(number, failure=Failure("Every worker that took the case was lost. Has it enough memory?", True))
+    if isinstance(error, ImportError):
+        return Outcome(number, failure=Failure("A worker of the cluster has not this version of CovidSeg.", True))
+    return Outcome(number, failure=Failure(f"The cluster gave up the case ({kind if error else future.status}).", True))
+
+
+def _run_on_worker(number: int, case: PlannedCase, options: Options) -> Outcome:
+    """One case, inside a Dask worker."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    key = worker.get_current_task()
+
+    def cancelled() -> bool:
+        task = worker.state.tasks.get(key)
+        return task is None or task.state == "cancelled"
+
+    return _pool(options, worker.state.nthreads).run(number, case, lambda report: None, cancelled)
+
+
+def _pool(options: Options, threads: int) -> WorkerPool:
+    with _opening:
+        if options not in _pools:
+            _pools[options] = WorkerPool(replace(options, threads=options.threads or threads), 1).__enter__()
+        return _pools[options]
+
+
+@atexit.register
+def _close_pools(*_: Any) -> None:
+    """End the child processes of this Dask worker."""
+    with _opening:
+        for pool in _pools.values():
+            pool.__exit__()
+        _pools.clear()

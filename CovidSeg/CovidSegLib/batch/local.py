@@ -1,0 +1,154 @@
+"""Many cases on this machine: child processes compute, while threads of this one read the next and write the last.
+
+Each child keeps its network open from the first scan to the last. A thread takes one case from file to files and asks
+for a child in between, so reading, network and writing overlap without a pipeline of queues. No more scans are in
+memory at once than children plus one that is read ahead.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..progress import Cancelled, Progress, Report
+from ..segmentation import Segmentation
+from ..volume import CtVolume
+from ..worker import Worker
+from .outcome import Outcome, run_case
+from .plan import PlannedCase
+
+if TYPE_CHECKING:
+    from ..pipeline import Options
+
+_LOOK_SECONDS = 0.2
+"""How often a wait is left to see whether to stop."""
+
+
+class WorkerPool:
+    """``jobs`` children that share the cores. Entering the context starts them, leaving it ends them."""
+
+    def __init__(self, options: Options, jobs: int) -> None:
+        from ..network.engines import core_count
+
+        threads = options.threads or max(1, core_count() // jobs)
+        self._workers = [Worker(replace(options, threads=threads)) for _ in range(jobs)]
+        self._idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+        self._room = threading.Semaphore(jobs + 1)
+        self.jobs = jobs
+
+    def __enter__(self) -> WorkerPool:
+        try:
+            for worker in self._workers:
+                worker.start()
+                self._idle.put(worker)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.close()
+
+    def wait_until_ready(self, progress: Progress) -> None:
+        """Wait until the first child has its network open. Raises ModelError, EngineError or Cancelled."""
+        self._workers[0].wait_until_ready(progress)
+
+    def run(
+        self,
+        number: int,
+        case: PlannedCase,
+        told: Callable[[Report], None],
+        cancelled: Callable[[], bool],
+    ) -> Outcome:
+        """Segment one case; to be called from as many threads as one likes. Raises Cancelled alone."""
+        progress = Progress(cancelled=cancelled)
+        _wait(lambda: self._room.acquire(timeout=_LOOK_SECONDS), progress)
+        has_room = [True]
+
+        def leave_room() -> None:
+            if has_room.pop():
+                self._room.release()
+
+        def segment(volume: CtVolume, progress: Progress) -> Segmentation:
+            worker = self._next_idle(progress)
+            try:
+                return worker.segment(volume, progress)
+            finally:
+                self._idle.put(worker)
+                leave_room()
+
+        try:
+            return run_case(number, case, segment, told=told, cancelled=cancelled)
+        finally:
+            if has_room:
+                leave_room()
+
+    def _next_idle(self, progress: Progress) -> Worker:
+        while True:
+            try:
+                return self._idle.get(timeout=_LOOK_SECONDS)
+            except queue.Empty:
+                progress.step("waiting", 0, 1)
+
+
+def _wait(attempt: Callable[[], bool], progress: Progress) -> None:
+    while not attempt():
+        progress.step("waiting", 0, 1)
+
+
+def run_here(
+    cases: Sequence[tuple[int, PlannedCase]],
+    pool: WorkerPool,
+    stop_asked: Callable[[], bool],
+    told: Callable[[int, Report], None] = lambda number, report: None,
+) -> Iterator[Outcome | None]:
+    """Segment ``cases`` (with their numbers) in the children of ``pool``; outcomes come as they are ready.
+
+    A None in between says that time has passed. ``told`` gets reports, from other threads. Raises Cancelled. When the
+    iterator is left early, what is at work is stopped.
+    """
+    waiting = iter(cases)
+    taking, leaving = threading.Lock(), threading.Event()
+    outcomes: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
+
+    def cancelled() -> bool:
+        return leaving.is_set() or stop_asked()
+
+    def serve() -> None:
+        try:
+            while not leaving.is_set():
+                with taking:
+                    number, case = next(waiting, (-1, None))
+                if case is None:
+                    return
+                outcomes.put(pool.run(number, case, lambda report, number=number: told(number, report), cancelled))
+        except Cancelled:
+            pass
+
+    # One more thread than may hold a scan: it packs and writes the last result.
+    threads = [threading.Thread(target=serve, daemon=True) for _ in range(min(pool.jobs + 2, len(cases)))]
+    try:
+        for thread in threads:
+            thread.start()
+        for _ in cases:
+            yield from _next(outcomes, stop_asked)
+    finally:
+        leaving.set()
+        for thread in threads:
+            thread.join()
+
+
+def _next(outcomes: queue.SimpleQueue[Outcome | None], stop_asked: Callable[[], bool]) -> Iterator[Outcome | None]:
+    """The next outcome, with a None for every while without one. Raises Cancelled."""
+    while True:
+        if stop_asked():
+            raise Cancelled
+        try:
+            yield outcomes.get(timeout=_LOOK_SECONDS)
+            return
+        except queue.Empty:
+            yield None

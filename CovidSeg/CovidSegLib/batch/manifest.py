@@ -1,0 +1,136 @@
+"""``manifest.jsonl``: what a batch has done, a line a case, safe against a kill or a power cut at any moment.
+
+A line is written and forced to disk only after the case's files are in place, so what the manifest calls done is done.
+A line that a kill cut off is taken away again. While a batch runs it holds a lock on the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from ..errors import OutputError
+from .case import UNFINISHED
+
+DONE, FAILED = "done", "failed"
+_HEADER = {"covidseg_manifest": 1}
+
+
+class Manifest:
+    """The manifest at ``path``, opened for adding; :attr:`entries` holds the latest line of every case by its name.
+
+    A line has: case, status ("done" or "failed"), message, result (file name), fingerprint (of the input), model
+    (SHA-256), record (of :func:`CovidSegLib.batch.segment_case`; None if it failed). Entering the context opens and
+    locks it; raises OutputError when another batch is at work there, or the file is not one of ours.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+        self.entries: dict[str, dict[str, Any]] = {}
+
+    def __enter__(self) -> Manifest:
+        try:
+            self._file = self._path.open("a+b")
+        except OSError as error:
+            raise OutputError("The batch's manifest cannot be opened.", "Check the output folder.") from error
+        try:
+            _lock(self._file)
+            self._read()
+        except BaseException:
+            self._file.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, entry: dict[str, Any]) -> None:
+        """Add the line of one case and force it to disk. Raises OutputError."""
+        self._write(entry)
+        self.entries[entry["case"]] = entry
+
+    def _read(self) -> None:
+        assert self._file is not None
+        self._file.seek(0)
+        data = self._file.read()
+        whole = data.rfind(b"\n") + 1
+        try:
+            lines = [json.loads(line) for line in data[:whole].splitlines()]
+            if lines and lines[0] != _HEADER:
+                raise ValueError("no header")
+            self.entries = {line["case"]: line for line in lines[1:]}
+        except (ValueError, KeyError, TypeError) as error:
+            raise OutputError(
+                f"The output folder holds a {self._path.name} that is not one of ours.",
+                "Move it away, or choose another folder.",
+            ) from error
+        if whole < len(data):
+            self._file.truncate(whole)
+        if not lines:
+            self._write(_HEADER)
+
+    def _write(self, line: dict[str, Any]) -> None:
+        assert self._file is not None
+        text = json.dumps(line, ensure_ascii=False, allow_nan=False)
+        try:
+            # File names may hold bytes that are no UTF-8.
+            self._file.write(text.encode("utf-8", errors="surrogatepass") + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise OutputError("The batch's manifest cannot be written.", "Is there space left on the disk?") from error
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove unfinished files of processes that are gone from ``folder`` and the one for pictures in it.
+
+    Only the holder of the manifest's lock may do so. (A folder's name holds the number of the process that made it.)
+    """
+    for place in (folder, *(entry for entry in folder.iterdir() if entry.is_dir() and not entry.is_symlink())):
+        for unfinished in place.glob(f"{UNFINISHED}*-*"):
+            number = unfinished.name[len(UNFINISHED) :].split("-")[0]
+            if number.isdigit() and unfinished.is_dir() and not _is_alive(int(number)):
+                shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    if os.name == "nt":  # there, asking with a signal would end the process
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _lock(file: IO[bytes]) -> None:
+    """Let no other process have ``file`` until it is closed; a system without such locks goes without."""
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            file.seek(1 << 40)  # a byte that nobody writes
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _taken() from None
+    except PermissionError:
+        raise _taken() from None
+    except OSError:
+        with suppress(OSError):
+            file.seek(0)
+
+
+def _taken() -> OutputError:
+    return OutputError("Another batch is at work in this output folder.", "Wait for its end, or choose another folder.")

@@ -1,0 +1,83 @@
+"""What came of one case, as plain values that can travel between threads and machines."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import CovidSegError
+from ..progress import Cancelled, Progress, Report
+from ..worker import WorkerCrashError, WorkerDiedError
+from .case import SegmentFunction, segment_case
+from .plan import PlannedCase
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a case failed. ``own_fault``: by no fault of the input; ``traceback``: of a bug, else empty."""
+
+    message: str
+    own_fault: bool = False
+    traceback: str = ""
+
+    @classmethod
+    def of(cls, error: Exception) -> Failure:
+        """The failure that ``error`` means. The error itself is not kept: its traceback holds on to the scan."""
+        if isinstance(error, CovidSegError):
+            return cls(str(error), isinstance(error, WorkerDiedError))
+        if isinstance(error, MemoryError):
+            return cls("There was not enough memory for the scan. Close other programs, or use fewer --jobs.", True)
+        in_child = isinstance(error, WorkerCrashError)
+        text = error.child_traceback if in_child else "".join(traceback.format_exception(error))
+        return cls("An unexpected error: a fault of CovidSeg.", True, text.rstrip())
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``number`` of the case, from 0; its ``record`` (:func:`segment_case`) or ``failure``; ``notices`` on the way."""
+
+    number: int
+    record: dict[str, Any] | None = None
+    failure: Failure | None = None
+    notices: tuple[str, ...] = ()
+
+
+def run_case(
+    number: int,
+    case: PlannedCase,
+    segment: SegmentFunction,
+    *,
+    told: Callable[[Report], None] = lambda report: None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Outcome:
+    """Segment ``case`` with ``segment``; whatever goes wrong is in the outcome. Raises Cancelled alone.
+
+    ``told`` gets the reports of progress; ``cancelled`` is asked whether to stop.
+    """
+    notices: list[str] = []
+
+    def listen(report: Report) -> None:
+        if report.notice:
+            notices.append(report.notice)
+        told(report)
+
+    try:
+        record = segment_case(
+            case.source,
+            [case.result],
+            segment=segment,
+            progress=Progress(listen, cancelled),
+            picture=case.picture,
+            files=case.files,
+        )
+        return Outcome(number, record, notices=_different(notices))
+    except Cancelled:
+        raise
+    except Exception as error:
+        return Outcome(number, failure=Failure.of(error), notices=_different(notices))
+
+
+def _different(notices: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(notices))

@@ -1,0 +1,104 @@
+"""What a batch will do: its cases, and which of them an earlier run has already done."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, OutputError
+from ..progress import Progress
+from ..reading import find_cases
+
+SUMMARY_NAME, MANIFEST_NAME, INDEX_NAME, PICTURES_NAME = "summary.csv", "manifest.jsonl", "index.html", "pictures"
+"""What lies in the output folder besides the results."""
+
+SAFE_SUFFIX = ".seg.nrrd"
+"""Files with this ending never count as scans."""
+
+
+@dataclass(frozen=True)
+class PlannedCase:
+    """A scan (``source``: file or DICOM folder) and where its ``result`` and ``picture`` go; all are called ``stem``.
+
+    ``files``: the DICOM files of its study where the folder holds others too; ``fingerprint``: changes when the input
+    does (names, sizes and times of its files).
+    """
+
+    stem: str
+    source: Path
+    result: Path
+    picture: Path
+    files: tuple[Path, ...] = ()
+    fingerprint: str = ""
+
+
+def plan_cases(
+    input_folder: Path, output_folder: Path, suffix: str, progress: Progress | None = None
+) -> list[PlannedCase]:
+    """Every scan in ``input_folder`` with its result ``<stem><suffix>`` in ``output_folder``.
+
+    Raises InputError when there is no scan, and when results would lie among the scans and be taken for scans the next
+    time (a ``.seg.nrrd`` never is); Cancelled.
+    """
+    # What a cluster's machines get must not depend on the folder that this process stands in.
+    input_folder, output_folder = input_folder.absolute(), output_folder.absolute()
+    if suffix != SAFE_SUFFIX and output_folder.resolve() == input_folder.resolve():
+        raise InputError(
+            "Results of this format would lie among the scans and look like them.",
+            f"Choose another output folder, or the format {SAFE_SUFFIX[1:]}.",
+        )
+    return [
+        PlannedCase(
+            stem=found.stem,
+            source=found.path,
+            result=output_folder / f"{found.stem}{suffix}",
+            picture=output_folder / PICTURES_NAME / f"{found.stem}.jpg",
+            files=found.files,
+            fingerprint=_fingerprint(found.path, found.files),
+        )
+        for found in find_cases(input_folder, progress)
+    ]
+
+
+def still_done(case: PlannedCase, entry: Mapping[str, Any] | None, model: str) -> bool:
+    """Whether ``entry`` of the manifest says that ``case`` is done: same input, same ``model``, result still there."""
+    return (
+        entry is not None
+        and entry["status"] == "done"
+        and (entry["result"], entry["fingerprint"], entry["model"]) == (case.result.name, case.fingerprint, model)
+        and case.result.is_file()
+    )
+
+
+def model_identity(name: str) -> str:
+    """SHA-256 of the network called ``name``; the name itself where there is none (opening it will say so)."""
+    from ..errors import ModelError
+    from ..network import models
+
+    with suppress(ModelError):
+        return models.find(name).sha256
+    return name
+
+
+def make_output_folder(folder: Path) -> None:
+    """Make ``folder``, those above it and the one for pictures unless they are there. Raises OutputError."""
+    try:
+        (folder / PICTURES_NAME).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError("The output folder cannot be made.", "Choose a folder that you may write to.") from error
+
+
+def _fingerprint(source: Path, files: Sequence[Path]) -> str:
+    """A number for the state of the input's files; not of their content, which would mean reading all of it twice."""
+    state = hashlib.sha256()
+    with suppress(OSError):  # a file that is gone again fails when it is read
+        paths = files or (sorted(source.rglob("*")) if source.is_dir() else [source])
+        for path in paths:
+            about = path.stat()
+            if path.is_file():
+                state.update(f"{path.name}/{about.st_size}/{about.st_mtime_ns};".encode(errors="surrogateescape"))
+    return state.hexdigest()[:16]
