@@ -15,8 +15,8 @@ from PIL import Image
 from CovidSegLib.errors import EngineError, OutputError
 from CovidSegLib.progress import Cancelled, Progress, Report
 from CovidSegLib.report import draw_pictures
-from CovidSegLib.report.drawing import central_points
 from CovidSegLib.report.pictures import PICTURES
+from CovidSegLib.report.places import central_points
 from CovidSegLib.segmentation import SEGMENTS, Label, Provenance, Segmentation
 from CovidSegLib.volume import CtVolume
 

@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from ..mrml import add_segmentation
-from ..segmentation import SEGMENTS, Label, Provenance, Segmentation
-from ..volume import CtVolume, axial_affine, axial_order
-from .pictures import SLICES
+from ..segmentation import SEGMENTS, Provenance, Segmentation
+from ..volume import CtVolume
+from .overlays import FILL_OPACITY
+from .places import central_points
 from .views import OffscreenSlicer, SliceView, ThreeDView
-
-_FILL_OPACITY = {Label.LEFT_LUNG: 0.12, Label.RIGHT_LUNG: 0.12, Label.INFECTION: 0.4}
 
 
 def draw(folder: Path) -> None:
@@ -29,31 +28,11 @@ def draw(folder: Path) -> None:
     display = node.GetDisplayNode()
     display.SetOpacity2DFill(1.0)  # it is multiplied with each segment's own
     for segment in SEGMENTS:
-        display.SetSegmentOpacity2DFill(segment.id, _FILL_OPACITY[segment.label])
+        display.SetSegmentOpacity2DFill(segment.id, FILL_OPACITY[segment.label])
     for name, point in central_points(segmentation.labels, volume.affine).items():
         SliceView(offscreen, name.capitalize(), volume_node).save(folder / f"{name}.png", point)
     node.CreateClosedSurfaceRepresentation()
     ThreeDView(offscreen).save(folder / "3d.png")
-
-
-def central_points(labels: np.ndarray, affine: np.ndarray) -> dict[str, np.ndarray]:
-    """Where the slices go: RAS (mm) of a point on the axial, coronal and sagittal slice with the most infection.
-
-    ``labels`` (z, y, x), ``affine`` IJK→RAS. Without infection the most lung counts, without lung the middle.
-    """
-    upright = axial_order(affine).to_axial(labels)
-    wanted = (Label.INFECTION,) if (upright == Label.INFECTION).any() else (Label.LEFT_LUNG, Label.RIGHT_LUNG)
-    chosen = np.isin(upright, wanted)
-    middle = [size // 2 for size in upright.shape]
-    to_ras = axial_affine(affine, labels.shape)
-    points = {}
-    for axis, name in enumerate(SLICES):
-        amounts = np.count_nonzero(chosen, axis=tuple(other for other in range(3) if other != axis))
-        place = list(middle)
-        if amounts.any():
-            place[axis] = int(amounts.argmax())
-        points[name] = (to_ras @ [*place[::-1], 1.0])[:3]
-    return points
 
 
 if __name__ == "__main__":

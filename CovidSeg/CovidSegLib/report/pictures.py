@@ -20,9 +20,9 @@ from ..errors import EngineError, OutputError
 from ..progress import Progress
 from ..segmentation import Segmentation
 from ..volume import CtVolume
+from .places import PLANES
 
-SLICES = ("axial", "coronal", "sagittal")
-PICTURES = (*SLICES, "3d")
+PICTURES = (*PLANES, "3d")
 """The pictures, in the order in which they are drawn; the files are called ``<stem>_<picture>.png``."""
 
 _PROGRAM = f"{__package__}.drawing"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..volume import CtVolume
+from .overlays import LUNG_LEVEL, LUNG_WINDOW
 
 if TYPE_CHECKING:
     import slicer
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 SIZE = (900, 700)
 """Width and height of every picture in pixels."""
-
-LUNG_WINDOW, LUNG_LEVEL = 1500.0, -600.0
-"""The usual lung window in HU: from -1350 (black) to 150 (white)."""
 
 _BACKGROUND_3D = (0.757, 0.765, 0.910)  # Slicer's own
 _SLICE_MANAGERS = (

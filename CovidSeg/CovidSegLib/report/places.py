@@ -1,0 +1,39 @@
+"""Which slices a reader is shown: those with the most infection."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..segmentation import Label
+from ..volume import axial_affine, axial_order
+
+PLANES = ("axial", "coronal", "sagittal")
+"""The planes, in the order of the upright grid's axes (to head, back, left) on which they stand."""
+
+
+def central_slices(labels: np.ndarray, affine: np.ndarray) -> dict[str, int]:
+    """Index, along the upright grid's own axis, of the axial, coronal and sagittal slice with the most infection.
+
+    ``labels``: uint8 (K, J, I), ``affine``: IJK→RAS. Without infection the most lung counts, without lung the middle.
+    """
+    upright = axial_order(affine).to_axial(labels)
+    chosen = upright == Label.INFECTION
+    if not chosen.any():
+        chosen = (upright == Label.LEFT_LUNG) | (upright == Label.RIGHT_LUNG)
+    places = {}
+    for axis, plane in enumerate(PLANES):
+        amounts = np.count_nonzero(chosen, axis=tuple(other for other in range(3) if other != axis))
+        places[plane] = int(amounts.argmax()) if amounts.any() else upright.shape[axis] // 2
+    return places
+
+
+def central_points(labels: np.ndarray, affine: np.ndarray) -> dict[str, np.ndarray]:
+    """Where :func:`central_slices` lie: RAS (mm) of a point on each of them."""
+    upright = axial_order(affine).to_axial(labels)
+    to_ras = axial_affine(affine, labels.shape)
+    points = {}
+    for axis, (plane, index) in enumerate(central_slices(labels, affine).items()):
+        place = [size // 2 for size in upright.shape]
+        place[axis] = index
+        points[plane] = (to_ras @ [*place[::-1], 1.0])[:3]
+    return points
