@@ -48,11 +48,11 @@ def overlay_picture(
     )
     high, wide = (sizes[other] for other in range(3) if other != axis)
     part = _around_lungs(_as_seen((order.to_axial(labels) > 0).any(axis=axis), plane), high, wide)
-    scale = min(size[0] / (hounsfield[part].shape[1] * wide), size[1] / (hounsfield[part].shape[0] * high))
-    shape = tuple(
-        max(1, round(edge * mm * scale)) for edge, mm in zip(hounsfield[part].shape, (high, wide), strict=True)
-    )
-    grey = np.clip((hounsfield[part] - LUNG_LEVEL) / LUNG_WINDOW + 0.5, 0, 1) * 255
+    hounsfield, segments = hounsfield[part], segments[part]
+    rows, columns = hounsfield.shape
+    scale = min(size[0] / (columns * wide), size[1] / (rows * high))
+    shape = max(1, round(rows * high * scale)), max(1, round(columns * wide * scale))
+    grey = np.clip((hounsfield - LUNG_LEVEL) / LUNG_WINDOW + 0.5, 0, 1) * 255
     grey = Image.fromarray(grey.astype(np.uint8)).resize(shape[::-1], Image.Resampling.BICUBIC)
     drawn = _painted(np.asarray(grey), _enlarged(segments, shape))
     canvas = Image.new("RGB", size)
