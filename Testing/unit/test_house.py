@@ -27,7 +27,8 @@ FLOORS = (
         "volume",
     ),  # "": CovidSegLib/__init__.py, which holds the version
     ("network", "reading", "segmentation"),
-    ("anatomy", "corrections", "phantom", "writing"),
+    ("corrections",),
+    ("anatomy", "phantom", "writing"),
     ("measures",),
     ("mrml", "pipeline"),
     ("report",),

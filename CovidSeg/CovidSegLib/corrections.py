@@ -1,0 +1,229 @@
+"""The reader's corrections survive the next run of the network: a merge of arrays, without files and without Slicer.
+
+Segments may overlap once a reader has edited them, so a voxel is described by *bits*: bit ``label - 1`` is set where
+the segment of that :class:`Label` covers it. Each segment carries a record of what the network last wrote into it
+(:class:`LastWritten`, as text :func:`encode`). A voxel is the reader's where any segment differs from its record. It
+stays the reader's when the network later comes to agree with it: such voxels are marked in the record (``agreed``).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .segmentation import SEGMENTS, Label
+
+RECORD_TAG = "CovidSeg.NetworkMask"
+"""The tag of a segment that holds its record (see :func:`encode`)."""
+
+ALL = (1 << len(SEGMENTS)) - 1
+"""The bits of all our segments."""
+
+_VERSION = "1"
+_TO_BITS = np.array([0, *(1 << number for number in range(len(SEGMENTS)))], np.uint8)
+# Where segments overlap, infection counts more than lung: it is drawn on top of it.
+_TO_LABELS = np.array([bits.bit_length() for bits in range(ALL + 1)], np.uint8)
+
+
+def bit(label: int) -> int:
+    """The bit of a segment."""
+    return 1 << (label - 1)
+
+
+def to_bits(labels: np.ndarray) -> np.ndarray:
+    """uint8 labels, any shape, as bits of the same shape."""
+    return _TO_BITS[labels]
+
+
+def to_labels(bits: np.ndarray) -> np.ndarray:
+    """Bits as uint8 labels; where segments overlap the larger label counts (infection before lung)."""
+    return _TO_LABELS[bits]
+
+
+@dataclass(frozen=True)
+class LastWritten:
+    """What the network last wrote, of all segments together, uint8 bits (z, y, x).
+
+    ``drawn``: the network's mask. ``agreed``: voxels that the reader had decided before and the network then confirmed.
+    ``known``: bits of the segments whose record is there and intact; whatever else a segment holds is the reader's.
+    """
+
+    drawn: np.ndarray
+    agreed: np.ndarray
+    known: int = ALL
+
+    @classmethod
+    def nothing(cls, shape: tuple[int, ...]) -> LastWritten:
+        """The record before the first run."""
+        return cls(np.zeros(shape, np.uint8), np.zeros(shape, np.uint8))
+
+    @classmethod
+    def by_network(cls, labels: np.ndarray) -> LastWritten:
+        """The record after a first run that wrote ``labels`` (z, y, x)."""
+        return cls(to_bits(labels), np.zeros(labels.shape, np.uint8))
+
+    @classmethod
+    def of_texts(cls, texts: Mapping[int, str | None], shape: tuple[int, ...]) -> LastWritten:
+        """The records in ``texts`` (by label, None where there is none), for a grid of ``shape`` (z, y, x)."""
+        last = cls.nothing(shape)
+        known = 0
+        for label, text in texts.items():
+            planes = decode(text, shape) if text else None
+            if planes is None:
+                continue
+            known |= bit(label)
+            for target, plane in zip((last.drawn, last.agreed), planes, strict=True):
+                target[plane] |= np.uint8(bit(label))
+        return cls(last.drawn, last.agreed, known)
+
+    def text(self, label: int) -> str:
+        """The record of one segment as :func:`encode` writes it."""
+        return encode(self.drawn & bit(label) != 0, self.agreed & bit(label) != 0)
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A new result joined with what was there.
+
+    ``bits``: uint8 (z, y, x), what the segments hold now. ``last``: the record for the next run.
+    ``kept_voxels``: how many voxels stayed as the reader had left them. ``edited``: bits of the segments that have any.
+    """
+
+    bits: np.ndarray
+    last: LastWritten
+    kept_voxels: int
+    edited: int
+
+
+def reader_voxels(current: np.ndarray, last: LastWritten) -> np.ndarray:
+    """Where the reader decided: bool of the shape of ``current`` (bits, one slice or all of them).
+
+    Segments without a record are left out: they are the reader's as a whole (:func:`merge` never touches them).
+    """
+    return ((current ^ last.drawn) | last.agreed) & np.uint8(last.known) != 0
+
+
+def merge(current: np.ndarray, last: LastWritten, new: np.ndarray, held: int = 0) -> Merged:
+    """Join the network's ``new`` labels (uint8, z, y, x) with the segments as they are, ``current`` (bits).
+
+    The reader's voxels stay as they are, all others become what the network says now. ``held``: bits of segments that
+    must not change at all (marked as completed, or taken out by the reader); segments without a record are held too.
+    Where the network wants to add to a held segment, or to draw into one, the voxel stays as it is.
+    """
+    held_bits = np.uint8(held | (ALL & ~last.known))
+    open_bits = np.uint8(ALL & ~int(held_bits))
+    bits, drawn, agreed = (np.empty(current.shape, np.uint8) for _ in range(3))
+    kept = edited = 0
+    for k in range(len(current)):
+        before, wanted = current[k], to_bits(new[k])
+        was = LastWritten(last.drawn[k], last.agreed[k], last.known)
+        decided = ((before ^ was.drawn) | was.agreed) & np.uint8(last.known)
+        is_readers = decided != 0
+        if not (held_bits or is_readers.any()):
+            bits[k], drawn[k], agreed[k] = wanted, wanted, 0
+            continue
+        fixed = is_readers | ((before | wanted) & held_bits != 0)
+        bits[k] = np.where(fixed, before, wanted)
+        # Of a held segment nothing is written, so its record stays.
+        written = np.where(is_readers, wanted, bits[k])
+        drawn[k] = (written & open_bits) | (was.drawn & held_bits)
+        confirmed = is_readers & ((before ^ wanted) & open_bits == 0)
+        agreed[k] = (np.where(confirmed, decided, 0) & open_bits) | (was.agreed & held_bits)
+        kept += int(np.count_nonzero(is_readers))
+        edited |= int(np.bitwise_or.reduce(decided, axis=None))
+    return Merged(bits, LastWritten(drawn, agreed, last.known), kept, edited)
+
+
+def accept(last: LastWritten, where: np.ndarray, label: int) -> LastWritten:
+    """The record after the reader confirmed the voxels ``where`` (bool, z, y, x) of a segment: they are theirs now."""
+    agreed = last.agreed.copy()
+    agreed[where] |= np.uint8(bit(label))
+    return LastWritten(last.drawn, agreed, last.known)
+
+
+def edited_percent(current: np.ndarray, last: LastWritten, label: int = Label.INFECTION) -> float | None:
+    """How much of a segment the reader changed: voxels added or taken away, as % of all that reader or network drew.
+
+    0 where neither drew anything; None where the record is lost, so that it cannot be told.
+    """
+    if not last.known & bit(label):
+        return None
+    changed = either = 0
+    for now, drawn in zip(current, last.drawn, strict=True):
+        changed += int(np.count_nonzero((now ^ drawn) & bit(label)))
+        either += int(np.count_nonzero((now | drawn) & bit(label)))
+    return 100.0 * changed / either if either else 0.0
+
+
+def encode(drawn: np.ndarray, agreed: np.ndarray) -> str:
+    """Two bool arrays (z, y, x) as one line: version, size, SHA-256, then the packed lengths of their runs.
+
+    Without blanks, colons and bars, so that it can be the value of a tag in a .seg.nrrd. About 0.1 MB for the lungs of
+    a large scan.
+    """
+    size = "x".join(str(edge) for edge in drawn.shape)
+    runs = [_runs(plane) for plane in (drawn, agreed)]
+    counts = np.array([len(part) for part in runs], "<u4")
+    content = counts.tobytes() + b"".join(_by_byte(part) for part in runs)
+    packed = base64.b64encode(zlib.compress(content, 9)).decode("ascii")
+    return ";".join((_VERSION, size, _fingerprint(size, content), packed))
+
+
+def decode(text: str, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray] | None:
+    """The arrays that :func:`encode` packed; None if ``text`` is damaged, altered or of another size than ``shape``."""
+    try:
+        version, size, fingerprint, packed = text.split(";")
+        if version != _VERSION or size != "x".join(str(edge) for edge in shape):
+            return None
+        # Not more than runs of one voxel each would take, whatever the text claims.
+        limit = 8 + 2 * 4 * (int(np.prod(shape)) + 1)
+        content = zlib.decompressobj().decompress(base64.b64decode(packed, validate=True), limit)
+        if fingerprint != _fingerprint(size, content):
+            return None
+        first, second = np.frombuffer(content[:8], "<u4").tolist()
+        numbers = (content[8 : 8 + 4 * first], content[8 + 4 * first : 8 + 4 * (first + second)])
+        return _from_runs(numbers[0], shape), _from_runs(numbers[1], shape)
+    except (ValueError, zlib.error):
+        return None
+
+
+def _fingerprint(size: str, content: bytes) -> str:
+    return hashlib.sha256(size.encode("ascii") + b";" + content).hexdigest()
+
+
+def _runs(mask: np.ndarray) -> np.ndarray:
+    """Lengths of the runs of equal voxels, uint32, beginning with one of False (may be 0)."""
+    ends: list[np.ndarray] = []
+    previous, offset = False, 0
+    for plane in mask:
+        flat = np.ravel(plane)
+        if flat[0] != previous:
+            ends.append(np.array([offset]))
+        ends.append(np.flatnonzero(flat[1:] != flat[:-1]) + (offset + 1))
+        previous, offset = bool(flat[-1]), offset + flat.size
+    return np.diff(np.concatenate([*ends, [offset]]), prepend=0).astype("<u4")
+
+
+def _from_runs(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    lengths = np.frombuffer(content, np.uint8).reshape(4, -1).T.copy().view("<u4").ravel()
+    if int(lengths.sum(dtype=np.uint64)) != int(np.prod(shape)):
+        raise ValueError("runs of another length")
+    return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(shape)
+
+
+def _by_byte(numbers: np.ndarray) -> bytes:
+    """The lowest bytes of all numbers first, then the next: short runs leave three planes of zeros."""
+    return numbers.view(np.uint8).reshape(-1, 4).T.tobytes()
+
+
+def joined(masks: Iterable[tuple[int, np.ndarray]], shape: tuple[int, ...]) -> np.ndarray:
+    """Bits (z, y, x) of several segments: pairs of label and bool (z, y, x)."""
+    bits = np.zeros(shape, np.uint8)
+    for label, mask in masks:
+        bits[mask] |= np.uint8(bit(label))
+    return bits

@@ -1,0 +1,218 @@
+"""The merge of a reader's corrections with a new run, as sentences about arrays of any content."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as st_numpy
+
+from CovidSegLib.corrections import (
+    ALL,
+    LastWritten,
+    accept,
+    bit,
+    decode,
+    edited_percent,
+    encode,
+    joined,
+    merge,
+    reader_voxels,
+    to_bits,
+    to_labels,
+)
+from CovidSegLib.segmentation import SEGMENTS, Label
+
+SHAPE = (2, 3, 4)
+VOXELS = int(np.prod(SHAPE))
+LABELS = [int(label) for label in Label]
+
+labelmaps = st_numpy.arrays(np.uint8, SHAPE, elements=st.sampled_from(LABELS))
+bitmaps = st_numpy.arrays(np.uint8, SHAPE, elements=st.integers(0, ALL))
+masks = st_numpy.arrays(np.bool_, SHAPE)
+held = st.integers(0, ALL)
+edits = st.tuples(st.just("edit"), st.integers(0, VOXELS - 1), st.sampled_from(LABELS))
+runs = st.tuples(st.just("run"), labelmaps)
+saves = st.tuples(st.just("save and load"))
+
+
+def reloaded(last: LastWritten, shape: tuple[int, ...] = SHAPE) -> LastWritten:
+    """The record after it went through its text, segment by segment."""
+    texts = {segment.label: last.text(segment.label) for segment in SEGMENTS if last.known & bit(segment.label)}
+    return LastWritten.of_texts(texts, shape)
+
+
+@given(st.lists(st.one_of(edits, edits, runs, saves), max_size=25))
+def test_the_readers_voxels_survive_any_sequence_of_runs_and_edits(steps: list[tuple]) -> None:
+    current, last = np.zeros(SHAPE, np.uint8), LastWritten.nothing(SHAPE)
+    network, drawn = np.zeros(VOXELS, np.uint8), {}  # what the network says now; what the reader wants, by voxel
+    for step in steps:
+        if step[0] == "edit":
+            _, voxel, label = step
+            undone = label == network[voxel] and drawn.get(voxel, label) != label
+            current.flat[voxel] = bit(label) if label else 0
+            if undone:
+                del drawn[voxel]
+            elif voxel in drawn or label != network[voxel]:
+                drawn[voxel] = label
+        elif step[0] == "run":
+            merged = merge(current, last, step[1])
+            current, last, network = merged.bits, merged.last, step[1].ravel()
+            assert merged.kept_voxels == len(drawn)
+        else:
+            last = reloaded(last)
+        wanted = network.copy()
+        wanted[list(drawn)] = list(drawn.values())
+        assert to_labels(current).ravel().tolist() == wanted.tolist()
+
+
+@given(labelmaps, labelmaps)
+def test_without_edits_a_second_run_equals_a_first_one(first: np.ndarray, second: np.ndarray) -> None:
+    once = merge(np.zeros(SHAPE, np.uint8), LastWritten.nothing(SHAPE), first)
+    again = merge(once.bits, reloaded(once.last), second)
+    alone = merge(np.zeros(SHAPE, np.uint8), LastWritten.nothing(SHAPE), second)
+    np.testing.assert_array_equal(again.bits, alone.bits)
+    np.testing.assert_array_equal(again.last.drawn, alone.last.drawn)
+    assert not again.last.agreed.any()
+    assert again.kept_voxels == 0
+
+
+@given(labelmaps, labelmaps, bitmaps)
+def test_an_edit_that_is_undone_leaves_no_trace(first: np.ndarray, second: np.ndarray, edit: np.ndarray) -> None:
+    once = merge(np.zeros(SHAPE, np.uint8), LastWritten.nothing(SHAPE), first)
+    current = once.bits.copy()
+    current[:] = edit
+    current[:] = once.bits
+    untouched = merge(once.bits, once.last, second)
+    np.testing.assert_array_equal(merge(current, once.last, second).bits, untouched.bits)
+    assert merge(current, once.last, second).last.text(Label.INFECTION) == untouched.last.text(Label.INFECTION)
+
+
+@given(bitmaps, labelmaps, labelmaps, held)
+def test_a_segment_that_is_held_does_not_change(
+    current: np.ndarray, first: np.ndarray, second: np.ndarray, held: int
+) -> None:
+    last = LastWritten.by_network(first)
+    merged = merge(current, last, second, held)
+    np.testing.assert_array_equal(merged.bits & held, current & held)
+    np.testing.assert_array_equal(merged.last.drawn & held, last.drawn & held)
+    # What is drawn anew does not run into a held segment.
+    grown = (merged.bits & ~current & ~np.uint8(held)) != 0
+    assert not (grown & (current & held != 0)).any()
+
+
+@given(labelmaps, labelmaps, labelmaps, held)
+def test_holding_a_segment_makes_no_edits(first: np.ndarray, second: np.ndarray, third: np.ndarray, held: int) -> None:
+    once = merge(np.zeros(SHAPE, np.uint8), LastWritten.nothing(SHAPE), first)
+    twice = merge(once.bits, once.last, second, held)
+    assert twice.kept_voxels == 0
+    # When the segment is released, the next run is as if nobody had been there.
+    np.testing.assert_array_equal(merge(twice.bits, twice.last, third).bits, to_bits(third))
+
+
+@given(bitmaps, labelmaps, labelmaps, st.sampled_from(LABELS[1:]))
+def test_where_the_record_is_lost_everything_is_the_readers(
+    current: np.ndarray, first: np.ndarray, second: np.ndarray, lost: int
+) -> None:
+    texts = {label: LastWritten.by_network(first).text(label) for label in LABELS[1:]}
+    last = LastWritten.of_texts({**texts, lost: None}, SHAPE)
+    assert not last.known & bit(lost)
+    merged = merge(current, last, second)
+    np.testing.assert_array_equal(merged.bits & bit(lost), current & bit(lost))
+    assert edited_percent(current, last, lost) is None
+
+
+@given(bitmaps, labelmaps, labelmaps)
+def test_overlapping_segments_of_a_reader_stay_overlapping(
+    current: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> None:
+    last = LastWritten.by_network(first)
+    merged = merge(current, last, second)
+    readers = reader_voxels(current, last)
+    np.testing.assert_array_equal(merged.bits[readers], current[readers])
+    np.testing.assert_array_equal(merged.bits[~readers], to_bits(second)[~readers])
+    np.testing.assert_array_equal(reader_voxels(merged.bits, merged.last), readers)
+
+
+@given(labelmaps, labelmaps, masks)
+def test_what_the_reader_accepted_stays(first: np.ndarray, second: np.ndarray, where: np.ndarray) -> None:
+    lesion = where & (first == Label.INFECTION)
+    last = accept(LastWritten.by_network(first), lesion, Label.INFECTION)
+    merged = merge(to_bits(first), reloaded(last), second)
+    assert merged.kept_voxels == np.count_nonzero(lesion)
+    assert (to_labels(merged.bits)[lesion] == Label.INFECTION).all()
+    assert edited_percent(to_bits(first), last) == 0
+
+
+@given(masks, masks)
+def test_a_record_comes_back_from_its_text(drawn: np.ndarray, agreed: np.ndarray) -> None:
+    text = encode(drawn, agreed)
+    assert not set(text) & set("|: \n\\\"'<>&")
+    back = decode(text, SHAPE)
+    assert back is not None
+    np.testing.assert_array_equal(back[0], drawn)
+    np.testing.assert_array_equal(back[1], agreed)
+
+
+@given(masks, st.data())
+def test_an_altered_text_is_no_record(drawn: np.ndarray, data: st.DataObject) -> None:
+    text = encode(drawn, ~drawn)
+    place = data.draw(st.integers(0, len(text) - 1))
+    letter = data.draw(st.sampled_from("0123456789abcdefABCDEF+/=;|ä "))
+    for altered in (text[:place] + letter + text[place + 1 :], text[:place]):
+        back = decode(altered, SHAPE)
+        # The last letters hold spare bits and a checksum of zlib's own: without them the content may still be whole.
+        assert back is None or (np.array_equal(back[0], drawn) and np.array_equal(back[1], ~drawn))
+    assert decode(text[: len(text) // 2], SHAPE) is None
+
+
+def test_a_record_with_the_voxels_of_another_is_none() -> None:
+    one, other = (encode(np.full(SHAPE, value), np.zeros(SHAPE, bool)).split(";") for value in (True, False))
+    assert decode(";".join([*one[:3], other[3]]), SHAPE) is None
+
+
+def test_a_record_of_another_grid_is_none() -> None:
+    text = encode(np.ones(SHAPE, bool), np.zeros(SHAPE, bool))
+    assert decode(text, SHAPE[::-1]) is None
+    assert decode("", SHAPE) is None
+    assert decode("2" + text[1:], SHAPE) is None
+
+
+def test_a_text_that_would_unpack_to_gigabytes_is_refused_before_it_does() -> None:
+    bomb = base64.b64encode(zlib.compress(bytes(50_000_000))).decode()
+    assert decode(f"1;2x3x4;{'0' * 64};{bomb}", SHAPE) is None
+
+
+def test_the_record_of_a_large_scan_is_compact() -> None:
+    z, y, x = np.ogrid[:60, :256, :256]
+    ball = ((z - 30) / 25) ** 2 + ((y - 120) / 90) ** 2 + ((x - 120) / 60) ** 2 < 1
+    assert len(encode(ball, np.zeros_like(ball))) < 20_000
+
+
+@pytest.mark.parametrize(
+    ("current", "percent"), [([3, 3, 0, 0], 0), ([3, 0, 0, 0], 50), ([3, 3, 3, 3], 50), ([0, 0, 3, 0], 100)]
+)
+def test_the_edited_share_counts_what_was_added_and_what_was_taken_away(current: list[int], percent: float) -> None:
+    network = np.array([3, 3, 0, 0], np.uint8).reshape(1, 1, 4)
+    bits = to_bits(np.array(current, np.uint8).reshape(1, 1, 4))
+    assert edited_percent(bits, LastWritten.by_network(network)) == percent
+
+
+def test_nothing_drawn_by_anybody_is_nothing_edited() -> None:
+    empty = np.zeros(SHAPE, np.uint8)
+    assert edited_percent(empty, LastWritten.by_network(empty)) == 0
+
+
+@given(labelmaps)
+def test_labels_and_bits_are_the_same_for_segments_that_do_not_overlap(labels: np.ndarray) -> None:
+    np.testing.assert_array_equal(to_labels(to_bits(labels)), labels)
+    pairs = [(label, labels == label) for label in LABELS[1:]]
+    np.testing.assert_array_equal(joined(pairs, SHAPE), to_bits(labels))
+
+
+def test_infection_counts_before_lung_where_they_overlap() -> None:
+    assert to_labels(np.array([bit(1) | bit(3), bit(2) | bit(3), bit(1) | bit(2)], np.uint8)).tolist() == [3, 3, 2]
