@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 from . import __version__
 from .anatomy.finish import FinishOptions, RoughMask, finish
@@ -79,6 +80,8 @@ def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: E
             software=f"CovidSeg {__version__}",
             seconds=seconds,
             warnings=warnings,
+            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            volume=f"{volume.source}, SHA-256 of its voxels {volume.fingerprint}",
         ),
     )
 

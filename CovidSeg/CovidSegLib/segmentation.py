@@ -55,7 +55,9 @@ SEGMENTS = (
 class Provenance:
     """How a segmentation was made: what a reader needs to make it again.
 
-    ``seconds`` per stage; ``warnings``: sentences for the user.
+    ``seconds`` per stage; ``warnings``: sentences for the user. ``created``: when, in UTC (ISO 8601). ``volume``: the
+    scan by its kind and the SHA-256 of its voxels, never by a name. ``edited``: ids of the segments in which a reader
+    changed something, ``kept_ml``: how much of that is in this result.
     """
 
     model: str
@@ -65,6 +67,10 @@ class Provenance:
     software: str
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    created: str = ""
+    volume: str = ""
+    edited: tuple[str, ...] = ()
+    kept_ml: float = 0.0
 
 
 @dataclass(frozen=True)

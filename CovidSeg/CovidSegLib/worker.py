@@ -224,7 +224,8 @@ class _Child:
         labels = np.load(self.folder / LABELS_FILE, allow_pickle=False)
         (self.folder / LABELS_FILE).unlink()
         provenance = message["provenance"]
-        provenance["warnings"] = tuple(provenance["warnings"])
+        for field in ("warnings", "edited"):  # JSON has no tuples
+            provenance[field] = tuple(provenance[field])
         return Segmentation(labels, np.array(message["affine"], dtype=float), Provenance(**provenance))
 
     def end(self, *, at_once: bool) -> None:

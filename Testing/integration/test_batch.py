@@ -143,7 +143,7 @@ def test_a_stopped_batch_keeps_what_is_done_and_can_go_on(told: CommandLine) -> 
 def test_results_are_not_taken_for_scans(told: CommandLine, output: str, form: str) -> None:
     tell(told, a=CLEAN, b=CLEAN)
     for _ in range(2):
-        assert told.run("batch", "scans", output, "--format", form).returncode == 0
+        assert told.run("batch", "scans", output, "--format", form, "--overwrite").returncode == 0
         assert list(table(told, output)) == ["a", "b"]
         assert {path.name for path in (told.folder / output).glob(f"*.{form}")} >= {f"a.{form}", f"b.{form}"}
 

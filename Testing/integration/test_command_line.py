@@ -182,7 +182,7 @@ def test_quiet_says_nothing_and_notices_are_warnings(told: CommandLine) -> None:
     told_scan(told.folder / "s.nii.gz", PRINTS)
     ended = told.run("segment", "s.nii.gz", "-o", "a.nii.gz", "--quiet")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
-    ended = told.run("segment", "s.nii.gz", "-o", "a.nii.gz")
+    ended = told.run("segment", "s.nii.gz", "-o", "b.nii.gz")
     warnings = [line for line in ended.stderr.splitlines() if line.startswith("warning: ")]
     assert warnings[:2] == ["warning: The processor is used.", "warning: A warning."]
     assert all("lung" in warning for warning in warnings[2:])  # what the measures say of this scan

@@ -25,6 +25,7 @@ FLOORS = (
         "progress",
         "resampling",
         "volume",
+        "words",
     ),  # "": CovidSegLib/__init__.py, which holds the version
     ("network", "reading", "segmentation"),
     ("corrections",),

@@ -20,7 +20,8 @@ from ..report.record import result_record
 from ..report.thumbnails import draw_thumbnail, write_thumbnail
 from ..segmentation import Segmentation
 from ..volume import CtVolume
-from ..writing import write
+from ..writing import NOTHING_LOST, ExistingFiles
+from .outputs import CaseOutputs
 
 UNFINISHED = ".covidseg-"
 """How the name of a folder with unfinished files begins; the number of the process that made it follows."""
@@ -38,13 +39,16 @@ def segment_case(
     json_file: Path | None = None,
     picture: Path | None = None,
     files: Sequence[Path] = (),
+    existing: ExistingFiles = NOTHING_LOST,
 ) -> dict[str, Any]:
     """Read the scan at ``source``, segment it and write every one of ``outputs``, and ``json_file`` if it is given.
 
     ``picture``: where a small picture (JPEG) goes; ``files``: those of the study that is meant, where the folder
     ``source`` holds several. Returns the record that the JSON file holds
     (:func:`CovidSegLib.report.record.result_record`): it names neither patient nor file. Warnings are also passed to
-    ``progress``. Raises InputError, ModelError, EngineError, OutputError or Cancelled; then none of the files is there.
+    ``progress``. ``existing``: what may be done with outputs that are there already; corrections that were kept are in
+    all outputs and in the numbers. Raises InputError, ModelError, EngineError, OutputError or Cancelled; then none of
+    the files is there, and one that was there is as it was.
     """
     began = time.perf_counter()
     progress.step("reading", 0, 1)
@@ -53,7 +57,8 @@ def segment_case(
     for note in notes:
         progress.notice("reading", note)
     read = time.perf_counter()
-    segmentation = segment(volume, progress)
+    plan = CaseOutputs.prepare(source, files, volume, outputs, existing, progress)
+    segmentation = plan.joined(segment(volume, progress))
     segmented = time.perf_counter()
     measured = measure(segmentation.labels, segmentation.affine, voxels=volume.voxels)
     thumbnail = draw_thumbnail(volume, segmentation) if picture is not None else None
@@ -62,7 +67,7 @@ def segment_case(
     with OutputSet() as files_to_be:
         for number, output in enumerate(outputs):
             progress.step("writing", number, len(outputs))
-            write(segmentation, files_to_be.add(output))
+            plan.write(segmentation, output, files_to_be.add(output))
         if picture is not None and thumbnail is not None:
             write_thumbnail(thumbnail, files_to_be.add(picture))
         now = time.perf_counter()
@@ -129,25 +134,44 @@ class OutputSet:
         return place
 
     def publish(self) -> None:
-        """Move every file to its target. Raises OutputError; then the targets are as they were before."""
+        """Move every file to its target. Raises OutputError; then the targets are as they were before.
+
+        At every moment a target is the old file or the new one, whole, also when the process is killed in between.
+        """
         moved: list[tuple[Path | None, Path]] = []
         try:
             for place, target in self._moves:
                 before = None
                 if target.exists():
                     before = place.with_name(f"before-{len(moved)}")
-                    os.replace(target, before)
+                    _keep_aside(target, before)
                 moved.append((before, target))
+                _flush(place)
                 os.replace(place, target)
         except BaseException as error:
             for before, target in moved:
                 with suppress(OSError):
-                    target.unlink(missing_ok=True)
-                    if before is not None:
+                    if before is None:
+                        target.unlink(missing_ok=True)
+                    else:
                         os.replace(before, target)
             if isinstance(error, OSError):
                 raise _cannot_write(error) from error
             raise
+
+
+def _keep_aside(target: Path, before: Path) -> None:
+    """Let ``before`` be the same file as ``target``, which stays where it is; a copy where there are no links."""
+    try:
+        os.link(target, before)
+    except OSError:
+        shutil.copy2(target, before)
+
+
+def _flush(path: Path) -> None:
+    """Bring a finished file to the disk before its name is given away: power may fail too."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _cannot_write(error: OSError) -> OutputError:

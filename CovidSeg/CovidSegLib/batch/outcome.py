@@ -71,6 +71,7 @@ def run_case(
             progress=Progress(listen, cancelled),
             picture=case.picture,
             files=case.files,
+            existing=case.existing,
         )
         return Outcome(number, record, notices=_different(notices))
     except Cancelled:

@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import InputError, OutputError
 from ..progress import Progress
 from ..reading import find_cases
+from ..writing import NOTHING_LOST, ExistingFiles
 
 SUMMARY_NAME, MANIFEST_NAME, INDEX_NAME, PICTURES_NAME = "summary.csv", "manifest.jsonl", "index.html", "pictures"
 """What lies in the output folder besides the results."""
@@ -25,7 +26,7 @@ class PlannedCase:
     """A scan (``source``: file or DICOM folder) and where its ``result`` and ``picture`` go; all are called ``stem``.
 
     ``files``: the DICOM files of its study where the folder holds others too; ``fingerprint``: changes when the input
-    does (names, sizes and times of its files).
+    does (names, sizes and times of its files). ``existing``: what may be done with a result that is there.
     """
 
     stem: str
@@ -34,10 +35,15 @@ class PlannedCase:
     picture: Path
     files: tuple[Path, ...] = ()
     fingerprint: str = ""
+    existing: ExistingFiles = NOTHING_LOST
 
 
 def plan_cases(
-    input_folder: Path, output_folder: Path, suffix: str, progress: Progress | None = None
+    input_folder: Path,
+    output_folder: Path,
+    suffix: str,
+    progress: Progress | None = None,
+    existing: ExistingFiles = NOTHING_LOST,
 ) -> list[PlannedCase]:
     """Every scan in ``input_folder`` with its result ``<stem><suffix>`` in ``output_folder``.
 
@@ -59,6 +65,7 @@ def plan_cases(
             picture=output_folder / PICTURES_NAME / f"{found.stem}.jpg",
             files=found.files,
             fingerprint=_fingerprint(found.path, found.files),
+            existing=existing,
         )
         for found in find_cases(input_folder, progress)
     ]

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 from ..progress import Progress
 from .console import Console, in_words
 from .faults import BUG_SENTENCE, DONE, OWN_FAULT, WRONG_CALL
-from .options import add_pipeline_options, check_input, check_targets, pipeline_options, whole_number
+from .options import (
+    add_existing_options,
+    add_pipeline_options,
+    check_input,
+    check_targets,
+    existing_files,
+    pipeline_options,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from ..batch import Outcome, PlannedCase, Row
@@ -50,6 +58,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--scheduler", metavar="ADDRESS", help="run on the workers of this Dask scheduler (tcp://host:8786) instead"
     )
+    add_existing_options(parser)
     add_pipeline_options(parser)
     parser.set_defaults(run=run)
 
@@ -68,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     console, progress = Console.of(args, stages=False)
     with ExitStack() as stack:
         stack.callback(console.clear)
-        cases = plan_cases(args.input, args.output, suffix, progress)
+        cases = plan_cases(args.input, args.output, suffix, progress, existing_files(args))
         if args.json:
             check_targets(args.input, [args.json, *(case.source for case in cases if case.source.is_file())])
         if not (args.output / MANIFEST_NAME).exists():

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..progress import Progress, Report
+from ..words import in_ml
 
 _BAR_WIDTH = 24
 
@@ -112,10 +113,6 @@ def in_words(record: Mapping[str, Any]) -> str:
     if percent is None:
         return "No lung was found."
     return (
-        f"Lungs {_ml(lung['total'])} (left {_ml(lung['left'])}, right {_ml(lung['right'])}); "
-        f"infection {_ml(record['infection_ml'])}, {percent:.1f} % of lung (infection counts as lung)."
+        f"Lungs {in_ml(lung['total'])} (left {in_ml(lung['left'])}, right {in_ml(lung['right'])}); "
+        f"infection {in_ml(record['infection_ml'])}, {percent:.1f} % of lung (infection counts as lung)."
     )
-
-
-def _ml(volume: float) -> str:
-    return f"{volume:.0f} mL" if volume >= 10 or volume == 0 else f"{volume:.2f} mL"

@@ -12,6 +12,7 @@ from ..errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from ..pipeline import Options
+    from ..writing import ExistingFiles
 
 _MODEL_SUFFIXES = (".onnx", ".keras", ".json")
 
@@ -34,6 +35,25 @@ def add_pipeline_options(parser: argparse.ArgumentParser) -> None:
         "--model", metavar="NAME|FILE", default="default", help="an installed network, or a file with one"
     )
     add_quiet(parser)
+
+
+def add_existing_options(parser: argparse.ArgumentParser) -> None:
+    """``--keep-edits --overwrite``."""
+    parser.add_argument(
+        "--keep-edits",
+        action="store_true",
+        help="bring an existing .seg.nrrd up to date and keep what a reader corrected in it",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace existing outputs, with whatever corrections they hold"
+    )
+
+
+def existing_files(args: argparse.Namespace) -> ExistingFiles:
+    """What a call wants done with outputs that exist."""
+    from ..writing import ExistingFiles
+
+    return ExistingFiles(keep_edits=args.keep_edits, overwrite=args.overwrite)
 
 
 def pipeline_options(args: argparse.Namespace) -> Options:

@@ -5,13 +5,22 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ..words import in_ml
 from .console import Console, in_words
-from .options import add_pipeline_options, check_input, check_targets, pipeline_options
+from .options import (
+    add_existing_options,
+    add_pipeline_options,
+    check_input,
+    check_targets,
+    existing_files,
+    pipeline_options,
+)
 
 _DESCRIPTION = """Segment left lung, right lung and COVID-19 infection in one chest CT.
 INPUT is a .nii, .nii.gz, .nrrd or .mha file or a folder with a DICOM series. The ending of each OUT decides what is
 written: .seg.nrrd a Slicer segmentation; .nii.gz, .nii, .nrrd, .mha a labelmap (1 left lung, 2 right lung,
-3 infection). All outputs appear, or none."""
+3 infection); .dcm a DICOM SEG (of a DICOM series). All outputs appear, or none. An existing .seg.nrrd is replaced
+only if nobody corrected it, any other existing output only with --overwrite."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -19,6 +28,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser("segment", help="segment one scan", description=_DESCRIPTION, allow_abbrev=False)
     parser.add_argument("input", metavar="INPUT", type=Path)
     parser.add_argument("-o", "--output", metavar="OUT", type=Path, action="append", required=True)
+    add_existing_options(parser)
     add_pipeline_options(parser)
     parser.set_defaults(run=run)
 
@@ -38,11 +48,18 @@ def run(args: argparse.Namespace) -> int:
     try:
         with Worker(pipeline_options(args)) as worker:
             record = segment_case(
-                args.input, args.output, segment=worker.segment, progress=progress, json_file=args.json
+                args.input,
+                args.output,
+                segment=worker.segment,
+                progress=progress,
+                json_file=args.json,
+                existing=existing_files(args),
             )
     finally:
         console.clear()
     console.result(in_words(record))
+    if record["kept_edits_ml"]:
+        console.result(f"Kept: {in_ml(record['kept_edits_ml'])} that a reader had corrected.")
     for output in args.output:
         console.result(f"Written: {output}")
     return 0

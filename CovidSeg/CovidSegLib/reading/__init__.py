@@ -20,10 +20,10 @@ from ..progress import Progress
 from ..volume import CtVolume
 from .cases import FoundCase, find_cases
 from .checks import Findings, inspect
-from .dicom import read_dicom
+from .dicom import read_dicom, series_files
 from .files import read_file
 
-__all__ = ["Findings", "FoundCase", "find_cases", "inspect", "read_ct"]
+__all__ = ["Findings", "FoundCase", "find_cases", "inspect", "read_ct", "series_files"]
 
 
 def read_ct(path: Path, progress: Progress, files: Sequence[Path] = ()) -> CtVolume:

@@ -32,9 +32,35 @@ def read_dicom(folder: Path, progress: Progress, files: Sequence[Path] = ()) -> 
     if not contents.series:
         raise _no_ct(contents)
     slices, source, notes = choose(contents.series)
+    grid = _arranged(slices)
     if contents.damaged:
         files = "1 damaged DICOM file was" if contents.damaged == 1 else f"{contents.damaged} damaged DICOM files were"
         notes += (f"{files} left out.",)
+    head = slices[0]
+    volume = HounsfieldVolume((grid.count, head.rows, head.columns))
+    duplicates = _fill(volume, slices, grid, progress)
+    affine, more = _affine(slices[grid.first], grid)
+    notes += _duplicate_note(duplicates) + _missing_note(grid) + more + volume.notes()
+    return CtVolume(volume.voxels, affine, source, notes)
+
+
+def series_files(folder: Path, progress: Progress, files: Sequence[Path] = ()) -> list[Path | None]:
+    """The file of every slice that :func:`read_dicom` gives, in its order; None for one that it filled in.
+
+    Of a slice that occurs twice, the first file. Raises as :func:`read_dicom`.
+    """
+    contents = scan(folder, progress, files)
+    if not contents.series:
+        raise _no_ct(contents)
+    slices, _, _ = choose(contents.series)
+    grid = _arranged(slices)
+    paths: list[Path | None] = [None] * grid.count
+    for place, group in zip(grid.places, grid.groups, strict=True):
+        paths[place] = slices[group[0]].path
+    return paths
+
+
+def _arranged(slices: list[SliceHeader]) -> SliceGrid:
     if any(header.position is None for header in slices):
         raise InputError(
             "The CT series does not say where its slices lie (position, orientation or pixel size is missing).",
@@ -42,12 +68,7 @@ def read_dicom(folder: Path, progress: Progress, files: Sequence[Path] = ()) -> 
         )
     head = slices[0]
     positions = np.array([header.position for header in slices])
-    grid = arrange(positions, head.row, head.column, float(head.pixel.min()))
-    volume = HounsfieldVolume((grid.count, head.rows, head.columns))
-    duplicates = _fill(volume, slices, grid, progress)
-    affine, more = _affine(slices[grid.first], grid)
-    notes += _duplicate_note(duplicates) + _missing_note(grid) + more + volume.notes()
-    return CtVolume(volume.voxels, affine, source, notes)
+    return arrange(positions, head.row, head.column, float(head.pixel.min()))
 
 
 def _no_ct(contents: FolderContents) -> InputError:

@@ -46,5 +46,7 @@ def result_record(
         "device": made.device,
         "software": made.software,
         "seconds": {stage: round(float(value), 3) for stage, value in seconds.items()},
+        "kept_edits_ml": round(made.kept_ml, 3),
+        "edited_segments": list(made.edited),
         "warnings": list(dict.fromkeys([*notes, *made.warnings, *measured.flags])),
     }

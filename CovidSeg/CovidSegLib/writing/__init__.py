@@ -1,10 +1,32 @@
-"""Results as files: a Slicer segmentation (``.seg.nrrd``) or a labelmap for every other program.
+"""Results as files: a Slicer segmentation (``.seg.nrrd``), a labelmap for every other program, or a DICOM SEG.
 
 :func:`write` is the way in; the file name's ending decides the form. :func:`check_suffix` tells before a long run
-whether the result could be written at all.
+whether the result could be written at all. A ``.seg.nrrd`` that a reader corrected is read by :func:`read_reviewed` and
+brought up to date by :func:`update` and :func:`write_reviewed`; :func:`find_reviewed` keeps anything else that exists
+from being replaced unasked.
 """
 
-from .files import SUFFIXES, check_suffix, write
+from .dicom_seg import SourceSeries, read_source_series
+from .existing import NOTHING_LOST, ExistingFiles, find_reviewed
+from .files import SUFFIXES, check_suffix, is_dicom_seg, is_seg_nrrd, replace_file, write
+from .reviewed import Reviewed, read_reviewed, update, write_reviewed
 from .seg_nrrd import segment_tags
 
-__all__ = ["SUFFIXES", "check_suffix", "segment_tags", "write"]
+__all__ = [
+    "NOTHING_LOST",
+    "SUFFIXES",
+    "ExistingFiles",
+    "Reviewed",
+    "SourceSeries",
+    "check_suffix",
+    "find_reviewed",
+    "is_dicom_seg",
+    "is_seg_nrrd",
+    "read_reviewed",
+    "read_source_series",
+    "replace_file",
+    "segment_tags",
+    "update",
+    "write",
+    "write_reviewed",
+]

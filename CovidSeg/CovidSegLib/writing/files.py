@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import OutputError
 from ..segmentation import Segmentation
+from . import dicom_seg
 from .labelmap import write_image, write_nifti
 from .seg_nrrd import write_seg_nrrd
 
@@ -23,15 +24,39 @@ _WRITERS: dict[str, Callable[[Segmentation, Path], None]] = {
 }
 
 SUFFIXES = tuple(_WRITERS)
-"""Endings that can be written; upper and lower case are the same."""
+"""Endings that can be written from any scan; upper and lower case are the same."""
 
 
-def write(segmentation: Segmentation, path: Path) -> None:
+def is_dicom_seg(path: Path) -> bool:
+    """Whether the ending asks for a DICOM SEG, which only a DICOM series can have."""
+    return path.name.lower().endswith(dicom_seg.SUFFIX)
+
+
+def is_seg_nrrd(path: Path) -> bool:
+    """Whether the ending asks for a Slicer segmentation, which can be updated later."""
+    return path.name.lower().endswith(".seg.nrrd")
+
+
+def write(segmentation: Segmentation, path: Path, series: dicom_seg.SourceSeries | None = None) -> None:
     """Write ``segmentation`` to ``path``; an existing file is replaced only when the new one is complete.
 
     ``.seg.nrrd`` becomes a Slicer segmentation with its three segments (also the empty ones). ``.nii.gz``, ``.nii``,
     ``.nrrd`` and ``.mha`` become a labelmap: uint8 values of :class:`CovidSegLib.segmentation.Label` on exactly the
-    scan's grid. Raises OutputError when it cannot be written; then nothing is left behind.
+    scan's grid. ``.dcm`` becomes a DICOM SEG that refers to the images of ``series``. Raises OutputError when it
+    cannot be written; then nothing is left behind.
+    """
+    if is_dicom_seg(path):
+        if series is None:
+            raise OutputError("A DICOM segmentation needs the DICOM series that it refers to.")
+        replace_file(path, lambda unfinished: dicom_seg.write_dicom_seg(segmentation, series, unfinished))
+    else:
+        replace_file(path, lambda unfinished: _WRITERS[_suffix(path)](segmentation, unfinished))
+
+
+def replace_file(path: Path, write_to: Callable[[Path], None]) -> None:
+    """Put what ``write_to`` writes in the place of ``path``, in one step: whoever looks sees the old or the new file.
+
+    ``write_to`` gets a temporary name of the same ending. Raises OutputError; then nothing is left behind.
     """
     path = Path(path)
     check_suffix(path)
@@ -39,7 +64,7 @@ def write(segmentation: Segmentation, path: Path) -> None:
     # The temporary name keeps the ending, by which the libraries choose the format.
     unfinished = path.parent / f".covidseg-{uuid.uuid4().hex}{suffix}"
     try:
-        _WRITERS[suffix](segmentation, unfinished)
+        write_to(unfinished)
         os.replace(unfinished, path)
     except (OSError, RuntimeError) as error:  # SimpleITK raises RuntimeError
         reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
@@ -66,16 +91,22 @@ def check_suffix(path: Path) -> None:
         raise OutputError(
             "NIfTI files need the Python package nibabel.", "Install nibabel, or choose .seg.nrrd, .nrrd or .mha."
         )
+    if is_dicom_seg(path) and importlib.util.find_spec("highdicom") is None:
+        raise OutputError(
+            "DICOM segmentations need the Python package highdicom.",
+            "Install it (pip install highdicom), or choose another form of output.",
+        )
     _try_folder(path.parent)
 
 
 def _suffix(path: Path) -> str:
     """The known ending of ``path``, in lower case."""
     name = path.name.lower()
-    for suffix in SUFFIXES:
+    known = (*SUFFIXES, dicom_seg.SUFFIX)
+    for suffix in known:
         if name.endswith(suffix):
             return suffix
-    raise OutputError("The output file has an ending that is not known.", f"Known endings: {', '.join(SUFFIXES)}.")
+    raise OutputError("The output file has an ending that is not known.", f"Known endings: {', '.join(known)}.")
 
 
 def _try_folder(folder: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..reading.geometry import LPS_TO_RAS
 from ..segmentation import Segmentation
 from ..volume import spacing
@@ -35,16 +37,17 @@ def write_image(segmentation: Segmentation, path: Path) -> None:
     """Write ``.nrrd`` or ``.mha``, compressed. Raises RuntimeError."""
     import SimpleITK
 
-    SimpleITK.WriteImage(to_itk(segmentation), str(path), useCompression=True)
+    image = array_to_itk(segmentation.labels, segmentation.affine)
+    SimpleITK.WriteImage(image, str(path), useCompression=True)
 
 
-def to_itk(segmentation: Segmentation) -> SimpleITK.Image:
-    """The labels as an ITK image (uint8, a copy) in LPS, mm."""
+def array_to_itk(array: np.ndarray, affine: np.ndarray) -> SimpleITK.Image:
+    """An array (z, y, x), or (z, y, x, layers), with its IJK→RAS as an ITK image (a copy) in LPS, mm."""
     import SimpleITK
 
-    lps = LPS_TO_RAS @ segmentation.affine  # turns both axes round: its own inverse
-    sizes = spacing(segmentation.affine)
-    image = SimpleITK.GetImageFromArray(segmentation.labels)
+    lps = LPS_TO_RAS @ affine  # turns both axes round: its own inverse
+    sizes = spacing(affine)
+    image = SimpleITK.GetImageFromArray(array, isVector=array.ndim == 4)
     image.SetSpacing(sizes)
     image.SetDirection((lps[:3, :3] / sizes).ravel().tolist())
     image.SetOrigin(lps[:3, 3].tolist())

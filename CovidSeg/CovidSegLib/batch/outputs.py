@@ -1,0 +1,66 @@
+"""What is written for one scan, and what of it may be: decided before the network runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..corrections import Merged
+from ..progress import Progress
+from ..segmentation import Segmentation
+from ..volume import CtVolume
+from ..writing import (
+    ExistingFiles,
+    Reviewed,
+    SourceSeries,
+    find_reviewed,
+    is_dicom_seg,
+    read_source_series,
+    update,
+    write,
+    write_reviewed,
+)
+
+
+@dataclass
+class CaseOutputs:
+    """The outputs of one scan. Made by :meth:`prepare`; then :meth:`joined`, then :meth:`write` for each output."""
+
+    _reviewed: tuple[Path, Reviewed] | None = None
+    _series: SourceSeries | None = None
+    _merged: Merged | None = None
+
+    @classmethod
+    def prepare(
+        cls,
+        source: Path,
+        files: Sequence[Path],
+        volume: CtVolume,
+        outputs: Sequence[Path],
+        existing: ExistingFiles,
+        progress: Progress,
+    ) -> CaseOutputs:
+        """Look at what is there already, and at the DICOM series if an output refers to it.
+
+        ``source``, ``files``: what ``volume`` was read from, as :func:`CovidSegLib.reading.read_ct` takes them.
+        Raises OutputError when an existing output must not be replaced, InputError when ``source`` cannot have a DICOM
+        SEG, or Cancelled.
+        """
+        reviewed = find_reviewed(outputs, volume.affine, volume.voxels.shape, existing)
+        wants_dicom = any(is_dicom_seg(output) for output in outputs)
+        return cls(reviewed, read_source_series(source, progress, files) if wants_dicom else None)
+
+    def joined(self, segmentation: Segmentation) -> Segmentation:
+        """The network's result with the reader's corrections, where there are any to keep."""
+        if self._reviewed is None:
+            return segmentation
+        self._merged, segmentation = update(self._reviewed[1], segmentation)
+        return segmentation
+
+    def write(self, segmentation: Segmentation, output: Path, place: Path) -> None:
+        """Write what :meth:`joined` gave to ``place``, in the form and with the content that ``output`` shall have."""
+        if self._reviewed is not None and self._merged is not None and output == self._reviewed[0]:
+            write_reviewed(self._reviewed[1], self._merged, segmentation, place)
+        else:
+            write(segmentation, place, self._series)

@@ -1,0 +1,191 @@
+"""DICOM SEG: the result as an object for an archive (PACS), tied to the CT images that it was made from.
+
+Written by highdicom, outside of Slicer; in Slicer its own exporter is the way. It carries the patient and study of the
+CT, as every DICOM object of the study does.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError, OutputError
+from ..progress import Progress
+from ..reading import series_files
+from ..reading.geometry import LPS_TO_RAS
+from ..segmentation import SEGMENTS, Segmentation, SegmentDefinition
+from ..volume import spacing
+
+if TYPE_CHECKING:
+    import highdicom
+    import pydicom
+
+SUFFIX = ".dcm"
+
+_UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
+"""Without these a SEG cannot say which images it belongs to (DICOM's type 1)."""
+
+_MAY_BE_EMPTY = (
+    "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
+    "StudyTime", "ReferringPhysicianName",
+)  # fmt: skip
+_SERIES_STEP = 1000
+"""Our series is numbered this much higher than the CT's."""
+
+_MEANING_LENGTH = 64
+"""The longest code meaning that DICOM allows (VR LO)."""
+
+
+@dataclass(frozen=True)
+class SourceSeries:
+    """The CT images, without pixels, in the order of the volume's slices; None for a slice that was filled in."""
+
+    images: tuple[pydicom.Dataset | None, ...]
+
+
+def read_source_series(folder: Path, progress: Progress, files: Sequence[Path] = ()) -> SourceSeries:
+    """The headers of the series that :func:`CovidSegLib.reading.read_ct` reads from ``folder`` (or ``files`` in it).
+
+    Raises InputError when the input is no DICOM folder or the series lacks the identifiers that a SEG must name, and
+    OutputError when highdicom is not installed.
+    """
+    _import_highdicom()
+    if not folder.is_dir():
+        raise InputError(
+            "A DICOM segmentation needs the CT as a DICOM series: it refers to its images.",
+            "Give the folder with the series, or choose another form of output.",
+        )
+    images = tuple(None if path is None else _header(path) for path in series_files(folder, progress, files))
+    there = [image for image in images if image is not None]
+    for name in _UIDS:
+        if not all(_is_uid(image.get(name)) for image in there):
+            raise InputError(
+                "The DICOM series has lost its identifiers, so that no DICOM segmentation can refer to its images "
+                f"(there is no valid {name}).",
+                "Use the series as the scanner made it, or choose another form of output, such as .seg.nrrd.",
+            )
+    for name in ("StudyInstanceUID", "FrameOfReferenceUID"):
+        if len({str(image[name].value) for image in there}) > 1:
+            raise InputError(f"The images of the DICOM series differ in {name}.", "Export the series again.")
+    return SourceSeries(images)
+
+
+def write_dicom_seg(segmentation: Segmentation, series: SourceSeries, path: Path) -> None:
+    """Write a binary SEG with our three segments (also empty ones) to ``path``. Raises OutputError, OSError.
+
+    Frames lie where the CT's images lie; slices that were filled in on reading have frames of their own.
+    """
+    highdicom = _import_highdicom()
+    from pydicom.uid import generate_uid
+
+    images = [image for image in series.images if image is not None]
+    if segmentation.labels.shape != (len(series.images), int(images[0].Rows), int(images[0].Columns)):
+        raise ValueError("the segmentation is not on the grid of the series")
+    made = segmentation.provenance
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd values in the CT's own header, which may name the patient
+        dataset = highdicom.seg.Segmentation(
+            images,
+            segmentation.labels,
+            highdicom.seg.SegmentationTypeValues.BINARY,
+            [_description(highdicom, segment, segmentation) for segment in SEGMENTS],
+            series_instance_uid=generate_uid(),
+            series_number=int(images[0].get("SeriesNumber") or 0) + _SERIES_STEP,
+            sop_instance_uid=generate_uid(),
+            instance_number=1,
+            manufacturer="CovidSeg",
+            manufacturer_model_name=made.model[:_MEANING_LENGTH],
+            software_versions=made.software[:_MEANING_LENGTH],
+            device_serial_number=made.sha256,
+            content_label="COVIDSEG",
+            content_description="Lungs and COVID-19 infection; for research only",
+            series_description="CovidSeg segmentation",
+            **({} if len(images) == len(series.images) else _planes(highdicom, segmentation)),
+        )
+        dataset.save_as(path, enforce_file_format=True)
+
+
+def _planes(highdicom: Any, segmentation: Segmentation) -> dict[str, Any]:
+    """Where every slice lies, for a volume that has more slices than the series has images."""
+    lps = LPS_TO_RAS @ segmentation.affine
+    x_mm, y_mm, z_mm = spacing(segmentation.affine)
+    corners = [(lps @ (0, 0, k, 1))[:3] for k in range(len(segmentation.labels))]
+    system = highdicom.CoordinateSystemNames.PATIENT
+    directions = np.concatenate([lps[:3, 0] / x_mm, lps[:3, 1] / y_mm])
+    return {
+        "plane_positions": [highdicom.PlanePositionSequence(system, corner.tolist()) for corner in corners],
+        "plane_orientation": highdicom.PlaneOrientationSequence(system, directions.tolist()),
+        "pixel_measures": highdicom.PixelMeasuresSequence((y_mm, x_mm), z_mm, spacing_between_slices=z_mm),
+    }
+
+
+def _description(
+    highdicom: Any, segment: SegmentDefinition, segmentation: Segmentation
+) -> highdicom.seg.SegmentDescription:
+    """A segment in DICOM's words: codes, colour, and who drew it."""
+    from pydicom.sr.codedict import codes
+
+    made = segmentation.provenance
+    _, category, kind, modifier, _, region, _ = segment.terminology.split("~")
+    regions = [_code(highdicom, region)] if region != "^^" else None
+    description = highdicom.seg.SegmentDescription(
+        segment_number=int(segment.label),
+        segment_label=segment.name,
+        segmented_property_category=_code(highdicom, category),
+        segmented_property_type=_code(highdicom, kind),
+        algorithm_type="SEMIAUTOMATIC" if segment.id in made.edited else "AUTOMATIC",
+        algorithm_identification=highdicom.AlgorithmIdentificationSequence(
+            name="CovidSeg", family=codes.cid7162.ArtificialIntelligence, version=made.software, source=made.model
+        ),
+        anatomic_regions=regions,
+        display_color=highdicom.color.CIELabColor.from_rgb(*(round(255 * channel) for channel in segment.color)),
+    )
+    if modifier != "^^":
+        # Left and right belong to the property's code; highdicom has no parameter for it.
+        item = description.SegmentedPropertyTypeCodeSequence[0]
+        item.SegmentedPropertyTypeModifierCodeSequence = [_code(highdicom, modifier)]
+    return description
+
+
+def _code(highdicom: Any, text: str) -> highdicom.sr.CodedConcept:
+    """Slicer's ``scheme^value^meaning`` as DICOM's coded concept."""
+    scheme, value, meaning = text.split("^")
+    return highdicom.sr.CodedConcept(value, scheme, meaning[:_MEANING_LENGTH])
+
+
+def _header(path: Path) -> pydicom.Dataset:
+    """The image's header with what a SEG copies from it present, if need be empty."""
+    import pydicom
+    from pydicom import config
+
+    with warnings.catch_warnings(), config.disable_value_validation():
+        warnings.simplefilter("ignore")
+        dataset = pydicom.dcmread(path, stop_before_pixels=True)
+        for name in _MAY_BE_EMPTY:
+            if name not in dataset:
+                setattr(dataset, name, None if name.endswith(("Date", "Time")) else "")
+        if dataset.PatientSex not in ("M", "F", "O"):
+            dataset.PatientSex = ""
+    return dataset
+
+
+def _is_uid(value: object) -> bool:
+    from pydicom.uid import UID
+
+    return bool(value) and UID(str(value)).is_valid
+
+
+def _import_highdicom() -> Any:
+    try:
+        import highdicom
+    except ImportError:
+        raise OutputError(
+            "DICOM segmentations need the Python package highdicom.",
+            "Install it (pip install highdicom), or choose another form of output.",
+        ) from None
+    return highdicom

@@ -1,0 +1,80 @@
+"""What becomes of an output that is already there: nobody's corrections are replaced without being asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError, OutputError
+from ..words import in_ml
+from .files import is_seg_nrrd
+from .reviewed import Reviewed, read_reviewed
+
+
+@dataclass(frozen=True)
+class ExistingFiles:
+    """What may be done with outputs that exist.
+
+    ``keep_edits``: a ``.seg.nrrd`` is brought up to date around the reader's corrections. ``overwrite``: whatever else
+    is there is replaced. Without either, only a ``.seg.nrrd`` in which nobody changed anything is replaced.
+    """
+
+    keep_edits: bool = False
+    overwrite: bool = False
+
+
+NOTHING_LOST = ExistingFiles()
+"""What holds unless the user says otherwise."""
+
+
+def find_reviewed(
+    outputs: Sequence[Path], affine: np.ndarray, shape: tuple[int, int, int], choice: ExistingFiles
+) -> tuple[Path, Reviewed] | None:
+    """Look at the ``outputs`` that exist; the one to bring up to date, with its content, or None.
+
+    ``affine`` (IJK→RAS, mm) and ``shape`` (z, y, x): the scan's grid. Raises OutputError when an output must not be
+    replaced; nothing was touched then.
+    """
+    found = None
+    for output in outputs:
+        if not output.exists():
+            continue
+        if not is_seg_nrrd(output):
+            _refuse_unknown(choice)
+        elif choice.keep_edits:
+            if found is not None:
+                raise OutputError("Corrections can be kept in one file only.", "Name one existing .seg.nrrd.")
+            found = output, _read(output, affine, shape)
+        elif not choice.overwrite:
+            _refuse_edits(output, affine, shape)
+    return found
+
+
+def _refuse_unknown(choice: ExistingFiles) -> None:
+    if not choice.overwrite:
+        raise OutputError(
+            "The output exists, and its kind of file cannot tell whether somebody corrected it.",
+            "Choose another name, or replace it with --overwrite.",
+        )
+
+
+def _refuse_edits(output: Path, affine: np.ndarray, shape: tuple[int, int, int]) -> None:
+    reviewed = _read(output, affine, shape)
+    if reviewed.has_edits:
+        raise OutputError(
+            f"The output exists and holds a reader's work: {in_ml(reviewed.reader_ml)} would be lost.",
+            "Bring it up to date with --keep-edits, replace it with --overwrite, or choose another name.",
+        )
+
+
+def _read(output: Path, affine: np.ndarray, shape: tuple[int, int, int]) -> Reviewed:
+    try:
+        return read_reviewed(output, affine, shape)
+    except InputError as error:
+        raise OutputError(
+            f"The output exists, but its content cannot be kept. {error.sentence}",
+            "Choose another name, or replace it with --overwrite.",
+        ) from error

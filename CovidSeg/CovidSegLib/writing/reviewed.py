@@ -1,0 +1,217 @@
+"""A ``.seg.nrrd`` that a reader may have worked on: read it, join it with a new result, write it again.
+
+Names, colours, other tags and other segments of the file stay as the reader left them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..corrections import ALL, RECORD_TAG, LastWritten, Merged, bit, joined, merge, reader_voxels, to_labels
+from ..errors import InputError
+from ..reading.geometry import LPS_TO_RAS
+from ..reading.itk import run_itk, unreadable
+from ..segmentation import SEGMENTS, Segmentation, SegmentDefinition
+from ..volume import voxel_ml
+from .grids import on_grid
+from .seg_nrrd import FileSegment, segment_tags, write_layers
+
+if TYPE_CHECKING:
+    import SimpleITK
+
+STATUS_TAG, COMPLETED = "Segmentation.Status", "completed"
+"""Slicer's tag for what the reader thinks of a segment, and its value for "do not touch this any more"."""
+
+_OURS = {segment.id: segment for segment in SEGMENTS}
+_SEGMENT_FIELD = re.compile(r"Segment(\d+)_(\w+)")
+_KEPT_FIELDS = re.compile(r"(?!Segment\d+_|Segmentation_|NRRD_|ITK_)")
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """A segmentation from a file, on the grid of its scan: IJK→RAS ``affine``, arrays (z, y, x).
+
+    ``current``: bits of our segments (see corrections.py); ``last``: their records; ``segments``: all in their order;
+    ``layers``: their voxels; ``more``: header fields that are not about segments.
+    """
+
+    affine: np.ndarray
+    current: np.ndarray
+    last: LastWritten
+    segments: tuple[FileSegment, ...]
+    layers: tuple[np.ndarray, ...]
+    more: dict[str, str]
+
+    @property
+    def ours(self) -> tuple[SegmentDefinition, ...]:
+        """Which of our segments the file has."""
+        ids = {segment.id for segment in self.segments}
+        return tuple(definition for definition in SEGMENTS if definition.id in ids)
+
+    @property
+    def held(self) -> int:
+        """Bits of segments that must not change: completed, or taken out by the reader."""
+        bits = sum(bit(_OURS[segment.id].label) for segment in self.segments if _is_completed(segment))
+        if self.ours:
+            bits |= sum(bit(definition.label) for definition in SEGMENTS if definition not in self.ours)
+        return bits
+
+    @property
+    def reader_ml(self) -> float:
+        """How much a new result in the place of this file would destroy: what the reader changed, accepted or drew.
+
+        A segment that is not ours, that is completed or whose record is lost counts as a whole.
+        """
+        whole = np.uint8(ALL & ~self.last.known) | np.uint8(self.held)
+        others = [segment for segment in self.segments if segment.id not in _OURS]
+        count = 0
+        for k, plane in enumerate(self.current):
+            last = LastWritten(self.last.drawn[k], self.last.agreed[k], self.last.known)
+            lost = reader_voxels(plane, last) | (plane & whole != 0)
+            for segment in others:
+                layer, value = segment.place
+                lost |= self.layers[layer][k] == value
+            count += int(np.count_nonzero(lost))
+        return count * voxel_ml(self.affine)
+
+    @property
+    def has_edits(self) -> bool:
+        """Whether anything in the file is a reader's work, also what has no volume (a status, an empty segment)."""
+        foreign = any(segment.id not in _OURS for segment in self.segments)
+        return foreign or bool(self.held) or self.last.known != ALL or self.reader_ml > 0
+
+
+def read_reviewed(path: Path, affine: np.ndarray, shape: tuple[int, int, int]) -> Reviewed:
+    """The segmentation in ``path`` on the grid ``affine`` (IJK→RAS, mm) and ``shape`` (z, y, x) of its scan.
+
+    Raises InputError when it is no segmentation file, or belongs to another scan (its voxels are not voxels of the
+    grid, or lie outside of it).
+    """
+    import SimpleITK
+
+    reader = SimpleITK.ImageFileReader()
+    reader.SetImageIO("NrrdImageIO")
+    reader.SetFileName(str(path))
+    image = run_itk(reader.Execute)
+    fields = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
+    array = SimpleITK.GetArrayViewFromImage(image)
+    if image.GetDimension() != 3 or array.dtype.kind not in "iu":
+        raise unreadable()
+    planes = [array] if array.ndim == 3 else [array[..., layer] for layer in range(array.shape[3])]
+    layers = tuple(on_grid(plane, _affine(image), affine, shape) for plane in planes)
+    segments = _segments(fields)
+    _check_places(segments, len(layers))
+    found = [(_OURS[one.id].label, layers[one.place[0]] == one.place[1]) for one in segments if one.id in _OURS]
+    texts = {_OURS[one.id].label: one.tags.get(RECORD_TAG) for one in segments if one.id in _OURS}
+    if texts:
+        # A segment that is gone: the reader took it out.
+        last = LastWritten.of_texts(texts, shape)
+        gone = ALL & ~sum(bit(label) for label in texts)
+        last = LastWritten(last.drawn, last.agreed, last.known | gone)
+    else:
+        last = LastWritten.nothing(shape)
+    more = {key: value for key, value in fields.items() if _KEPT_FIELDS.match(key)}
+    return Reviewed(affine, joined(found, shape), last, segments, layers, more)
+
+
+def _affine(image: SimpleITK.Image) -> np.ndarray:
+    """IJK→RAS of an ITK image, which itself says LPS."""
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    affine[:3, 3] = image.GetOrigin()
+    return LPS_TO_RAS @ affine
+
+
+def update(reviewed: Reviewed, new: Segmentation) -> tuple[Merged, Segmentation]:
+    """Join ``new`` with a reader's file: the merge, and the result as labels that say who edited what.
+
+    Where the reader's segments overlap, infection counts before lung in the labels; the file keeps the overlap.
+    """
+    merged = merge(reviewed.current, reviewed.last, new.labels, reviewed.held)
+    unknown = ALL & ~merged.last.known
+    edited = tuple(one.id for one in SEGMENTS if bit(one.label) & (merged.edited | unknown))
+    kept_ml = merged.kept_voxels * voxel_ml(new.affine)
+    provenance = replace(new.provenance, edited=edited, kept_ml=kept_ml)
+    return merged, Segmentation(to_labels(merged.bits), new.affine, provenance)
+
+
+def write_reviewed(reviewed: Reviewed, merged: Merged, result: Segmentation, path: Path) -> None:
+    """Write the file of ``reviewed`` with what :func:`update` made of it to ``path``. Raises RuntimeError."""
+    ours = reviewed.ours or SEGMENTS
+    frozen = reviewed.held | (ALL & ~merged.last.known)
+    layers, layer_of = _own_layers(merged.bits)
+    segments, moved = [], {}
+    for segment in reviewed.segments:
+        if segment.id in _OURS:
+            definition = _OURS[segment.id]
+            tags = {} if bit(definition.label) & frozen else _new_tags(segment, definition, merged, result)
+            segments.append(segment.with_tags(tags).at(layer_of[definition.label], int(definition.label)))
+            continue
+        layer, value = segment.place
+        if layer not in moved:
+            moved[layer] = len(layers)
+            layers.append(_only(reviewed, layer))
+        segments.append(segment.at(moved[layer], value))
+    for definition in ours:
+        if definition not in reviewed.ours:
+            fresh = FileSegment.of(definition, {})
+            segments.append(fresh.with_tags(_new_tags(fresh, definition, merged, result)))
+    kind = np.result_type(*layers)
+    write_layers([layer.astype(kind, copy=False) for layer in layers], reviewed.affine, segments, path, reviewed.more)
+
+
+def _new_tags(
+    segment: FileSegment, definition: SegmentDefinition, merged: Merged, result: Segmentation
+) -> dict[str, str]:
+    """Where the voxels come from now; the reader's choice of a terminology stays."""
+    tags = segment_tags(definition, result.provenance)
+    if "TerminologyEntry" in segment.tags:
+        del tags["TerminologyEntry"]
+    return {**tags, RECORD_TAG: merged.last.text(definition.label)}
+
+
+def _own_layers(bits: np.ndarray) -> tuple[list[np.ndarray], dict[int, int]]:
+    """Our segments as one layer, or as one each where they overlap; and which label is in which."""
+    labels = [int(segment.label) for segment in SEGMENTS]
+    alone = [0, *(bit(label) for label in labels)]
+    if all(np.isin(plane, alone).all() for plane in bits):
+        return [to_labels(bits)], dict.fromkeys(labels, 0)
+    layers = [np.where(bits & bit(label), np.uint8(label), np.uint8(0)) for label in labels]
+    return layers, {label: number for number, label in enumerate(labels)}
+
+
+def _only(reviewed: Reviewed, layer: int) -> np.ndarray:
+    """A layer of the file with nothing but the segments that are not ours."""
+    values = [one.place[1] for one in reviewed.segments if one.id not in _OURS and one.place[0] == layer]
+    content = reviewed.layers[layer]
+    return np.where(np.isin(content, values), content, 0).astype(content.dtype)
+
+
+def _is_completed(segment: FileSegment) -> bool:
+    return segment.id in _OURS and segment.tags.get(STATUS_TAG) == COMPLETED
+
+
+def _segments(fields: dict[str, str]) -> tuple[FileSegment, ...]:
+    found: dict[int, dict[str, str]] = {}
+    for key, value in fields.items():
+        match = _SEGMENT_FIELD.fullmatch(key)
+        if match:
+            found.setdefault(int(match[1]), {})[match[2]] = value
+    return tuple(FileSegment(found[number]) for number in sorted(found))
+
+
+def _check_places(segments: tuple[FileSegment, ...], layers: int) -> None:
+    try:
+        places = [segment.place for segment in segments]
+    except ValueError:
+        raise unreadable() from None
+    if not segments or not all(0 <= layer < layers and value for layer, value in places):
+        raise InputError(
+            "The file is no segmentation: its header does not say what its voxels mean.",
+            "Save it from Slicer's Segmentations module again, as .seg.nrrd.",
+        )
