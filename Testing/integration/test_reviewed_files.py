@@ -1,4 +1,4 @@
-"""A corrected ``.seg.nrrd`` is brought up to date or left alone, never replaced unasked; a save is whole or not at all."""
+"""A corrected ``.seg.nrrd`` is brought up to date or left alone, never replaced unasked; a save is whole or nothing."""
 
 from __future__ import annotations
 
@@ -135,11 +135,11 @@ def test_a_batch_keeps_corrections_and_reports_those_it_must_not_replace(told: C
     path = told.folder / "out" / "a.seg.nrrd"
     rewrite(path, erase)
     before = path.read_bytes()
-    ended = told.run("batch", "scans", "out")
+    ended = told.run("batch", "scans", "out", "--restart")
     assert ended.returncode == 2
     assert "1.80 mL would be lost" in ended.stderr
     assert path.read_bytes() == before
-    ended = told.run("batch", "scans", "out", "--keep-edits")
+    ended = told.run("batch", "scans", "out", "--restart", "--keep-edits")
     assert ended.returncode == 0, ended.stderr
     assert labels_of(path)[1, 10:14, 10:20].max() == 0
 
@@ -242,7 +242,7 @@ def test_voxels_that_are_not_those_of_the_scan_are_refused(change: str) -> None:
 
 
 def _killed_at(moment: int, work: Callable[[], None]) -> bool:
-    """Run ``work`` in a fork that is killed -9 before its ``moment``-th call to the system; whether it came to its end."""
+    """Run ``work`` in a fork that is killed -9 before its ``moment``-th system call; whether it came to its end."""
     process = os.fork()
     if process == 0:
         count = [0]

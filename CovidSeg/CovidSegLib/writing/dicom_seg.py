@@ -61,16 +61,16 @@ def read_source_series(folder: Path, progress: Progress, files: Sequence[Path] =
             "Give the folder with the series, or choose another form of output.",
         )
     images = tuple(None if path is None else _header(path) for path in series_files(folder, progress, files))
-    there = [image for image in images if image is not None]
+    uids = [_uids(image) for image in images if image is not None]
     for name in _UIDS:
-        if not all(_is_uid(image.get(name)) for image in there):
+        if not all(one[name] for one in uids):
             raise InputError(
                 "The DICOM series has lost its identifiers, so that no DICOM segmentation can refer to its images "
                 f"(there is no valid {name}).",
                 "Use the series as the scanner made it, or choose another form of output, such as .seg.nrrd.",
             )
     for name in ("StudyInstanceUID", "FrameOfReferenceUID"):
-        if len({str(image[name].value) for image in there}) > 1:
+        if len({one[name] for one in uids}) > 1:
             raise InputError(f"The images of the DICOM series differ in {name}.", "Export the series again.")
     return SourceSeries(images)
 
@@ -174,10 +174,17 @@ def _header(path: Path) -> pydicom.Dataset:
     return dataset
 
 
-def _is_uid(value: object) -> bool:
+def _uids(image: pydicom.Dataset) -> dict[str, str]:
+    """The identifiers of an image; empty where there is none or none that DICOM allows."""
     from pydicom.uid import UID
 
-    return bool(value) and UID(str(value)).is_valid
+    found = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom would print what it finds wrong
+        for name in _UIDS:
+            value = str(image.get(name) or "")
+            found[name] = value if value and UID(value).is_valid else ""
+    return found
 
 
 def _import_highdicom() -> Any:
