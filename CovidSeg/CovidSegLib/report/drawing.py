@@ -1,4 +1,4 @@
-"""What is on the pictures, and the program that draws them (``python -m CovidSegLib.report.drawing FOLDER``).
+"""What is on the pictures, and the program that draws them (``python -m CovidSegLib.report.drawing FOLDER NAME …``).
 
 The folder holds the scan and the labels as arrays: voxels.npy, labels.npy (z, y, x) and affine.npy (IJK→RAS).
 """
@@ -6,6 +6,7 @@ The folder holds the scan and the labels as arrays: voxels.npy, labels.npy (z, y
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,8 @@ from .places import central_points
 from .views import OffscreenSlicer, SliceView, ThreeDView
 
 
-def draw(folder: Path) -> None:
-    """Draw the arrays in ``folder``, one PNG after the other, into the same folder: ``axial.png`` and so on."""
+def draw(folder: Path, names: Sequence[str]) -> None:
+    """Draw ``names`` of the pictures, one PNG after the other, into ``folder``, which holds the arrays."""
     volume = CtVolume(np.load(folder / "voxels.npy", mmap_mode="r"), np.load(folder / "affine.npy"))
     segmentation = Segmentation(np.load(folder / "labels.npy"), volume.affine, Provenance("", "", "", "", ""))
     offscreen = OffscreenSlicer()
@@ -30,10 +31,13 @@ def draw(folder: Path) -> None:
     for segment in SEGMENTS:
         display.SetSegmentOpacity2DFill(segment.id, FILL_OPACITY[segment.label])
     for name, point in central_points(segmentation.labels, volume.affine).items():
-        SliceView(offscreen, name.capitalize(), volume_node).save(folder / f"{name}.png", point)
-    node.CreateClosedSurfaceRepresentation()
-    ThreeDView(offscreen).save(folder / "3d.png")
+        if name in names:
+            SliceView(offscreen, name.capitalize(), volume_node).save(folder / f"{name}.png", point)
+    if "3d" in names:
+        node.CreateClosedSurfaceRepresentation()
+        # On its own it is for a report, which says "from the front" under it and cuts the corners off.
+        ThreeDView(offscreen, marker=len(names) > 1).save(folder / "3d.png")
 
 
 if __name__ == "__main__":
-    draw(Path(sys.argv[1]))
+    draw(Path(sys.argv[1]), sys.argv[2:])

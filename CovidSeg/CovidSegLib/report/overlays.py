@@ -141,7 +141,7 @@ def _mark(canvas: Image.Image, plane: str, scale: float) -> None:
     if height < _SMALLEST_MARKED:
         return
     draw = ImageDraw.Draw(canvas)
-    font = ImageFont.load_default(height // 24)
+    font = ImageFont.load_default(height // 18)
     text = {"fill": (255, 220, 90), "font": font, "stroke_width": height // 230, "stroke_fill": (0, 0, 0)}
     first, last = ("A", "P") if plane == "sagittal" else ("R", "L")
     draw.text((width * 0.015, height / 2), first, anchor="lm", **text)

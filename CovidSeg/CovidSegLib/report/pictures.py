@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,14 @@ _POLL_SECONDS = 0.1
 
 
 def draw_pictures(
-    volume: CtVolume, segmentation: Segmentation, folder: Path, stem: str, progress: Progress
+    volume: CtVolume,
+    segmentation: Segmentation,
+    folder: Path,
+    stem: str,
+    progress: Progress,
+    names: Sequence[str] = PICTURES,
 ) -> list[Path]:
-    """Draw the four :data:`PICTURES` of ``segmentation`` over ``volume`` and return their paths.
+    """Draw ``names`` of :data:`PICTURES` of ``segmentation`` over ``volume`` and return their paths.
 
     The slices are those with the most infection (without any: the most lung), in the lung window. The pictures carry
     no name, date or number of the patient. ``folder`` is made when it does not exist; pictures of the same ``stem``
@@ -51,14 +57,14 @@ def draw_pictures(
             np.save(work / "voxels.npy", volume.voxels)
             np.save(work / "labels.npy", segmentation.labels)
             np.save(work / "affine.npy", volume.affine)
-            _run_child(work, progress)
-            return [(work / f"{name}.png").replace(folder / f"{stem}_{name}.png") for name in PICTURES]
+            _run_child(work, names, progress)
+            return [(work / f"{name}.png").replace(folder / f"{stem}_{name}.png") for name in names]
     except OSError as error:
         raise OutputError("The pictures could not be written.", "Is there space, and may you write there?") from error
 
 
-def _run_child(work: Path, progress: Progress) -> None:
-    """Draw what is in the folder ``work`` in a child process, and end the child when the user stops."""
+def _run_child(work: Path, names: Sequence[str], progress: Progress) -> None:
+    """Draw ``names`` of what is in the folder ``work`` in a child process, and end the child when the user stops."""
     package_folder = str(Path(__file__).resolve().parents[2])
     environment = dict(os.environ)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package_folder, environment.get("PYTHONPATH")]))
@@ -66,7 +72,7 @@ def _run_child(work: Path, progress: Progress) -> None:
         environment.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
     with (work / "log.txt").open("wb") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", _PROGRAM, str(work)],
+            [sys.executable, "-m", _PROGRAM, str(work), *names],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -74,17 +80,17 @@ def _run_child(work: Path, progress: Progress) -> None:
         )
         try:
             while child.poll() is None:
-                progress.step("pictures", _count(work), len(PICTURES))
+                progress.step("pictures", _count(work), len(names))
                 time.sleep(_POLL_SECONDS)
         finally:
             child.kill()
             child.wait()
-    if child.returncode != 0 or _count(work) < len(PICTURES):
+    if child.returncode != 0 or _count(work) < len(names):
         raise EngineError(
             f"The pictures could not be drawn (the drawing process ended with code {child.returncode}).",
             "On Linux they need OpenGL: install the packages libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri.",
         ) from RuntimeError((work / "log.txt").read_text(errors="replace")[-4000:])
-    progress.step("pictures", len(PICTURES), len(PICTURES))
+    progress.step("pictures", len(names), len(names))
 
 
 def _count(work: Path) -> int:

@@ -128,9 +128,12 @@ class SliceView:
 
 
 class ThreeDView:
-    """The 3-D view: everything in the scene that has a surface, seen from the front and a little from above."""
+    """The 3-D view: everything in the scene that has a surface, seen from the front and a little from above.
 
-    def __init__(self, offscreen: OffscreenSlicer) -> None:
+    ``marker``: with the axes of the patient in a corner.
+    """
+
+    def __init__(self, offscreen: OffscreenSlicer, *, marker: bool = True) -> None:
         import slicer
 
         self._window, self._renderer = _window()
@@ -141,7 +144,8 @@ class ThreeDView:
         node.SetAxisLabelsVisible(False)
         node.SetBackgroundColor(*_BACKGROUND_3D)
         node.SetBackgroundColor2(*_BACKGROUND_3D)
-        node.SetOrientationMarkerType(node.OrientationMarkerTypeAxes)
+        if marker:
+            node.SetOrientationMarkerType(node.OrientationMarkerTypeAxes)
         factory = slicer.vtkMRMLThreeDViewDisplayableManagerFactory.GetInstance()
         self._managers = _managers(factory, _3D_MANAGERS, offscreen, self._renderer, node)
         # Without depth peeling what is inside a half-transparent lung is drawn in the wrong order.

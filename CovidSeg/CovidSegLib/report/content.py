@@ -1,0 +1,117 @@
+"""All that a report says, as one value: the page, the JSON and the CSV are made from it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..measures import Measurements
+from ..measures.edits import SegmentEdit
+from ..measures.table import table_rows
+from ..segmentation import Provenance, Segmentation
+from ..volume import CtVolume, axial_affine, axial_order, spacing
+from .record import result_record
+
+UNKNOWN = Provenance("", "", "", "", "")
+"""Of masks whose making is not recorded."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at: ``passed`` is None where it could not be; ``detail`` may be empty."""
+
+    name: str
+    passed: bool | None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """What is said of one scan. It names neither patient nor file; ``label`` is what the user typed for it.
+
+    ``slices``, ``rows``, ``columns``, ``spacing_mm`` (x, y, z): the upright grid; ``source``: what was read, in words.
+    ``edits``: a reader's changes, None when it is not known whether there were any. ``notes``: sentences from the
+    reading and the checks of the scan.
+    """
+
+    measured: Measurements
+    made: Provenance
+    slices: int
+    rows: int
+    columns: int
+    spacing_mm: tuple[float, float, float]
+    source: str
+    edits: tuple[SegmentEdit, ...] | None = None
+    notes: tuple[str, ...] = ()
+    label: str = ""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """All sentences of warning, each once."""
+        return tuple(dict.fromkeys([*self.notes, *self.made.warnings, *self.measured.flags]))
+
+    @property
+    def edited(self) -> bool:
+        """Whether a reader changed anything, as far as is known."""
+        return any(edit.added_ml or edit.removed_ml for edit in self.edits or ())
+
+
+def report_content(
+    volume: CtVolume,
+    segmentation: Segmentation,
+    measured: Measurements,
+    *,
+    edits: tuple[SegmentEdit, ...] | None = None,
+    notes: Sequence[str] = (),
+    label: str = "",
+) -> ReportContent:
+    """The content for ``measured``, the numbers of ``segmentation`` on ``volume``."""
+    shape = axial_order(volume.affine).to_axial(volume.voxels).shape
+    upright = spacing(axial_affine(volume.affine, volume.voxels.shape))
+    return ReportContent(
+        measured, segmentation.provenance, *shape, upright, volume.source, edits, (*volume.notes, *notes), label.strip()
+    )
+
+
+def checks(content: ReportContent) -> tuple[Check, ...]:
+    """What was checked, for the reader of the report."""
+    measured = content.measured
+    whole = not measured.partly_visible
+    plausible = [flag for flag in measured.flags if "unusually" in flag or "was found" in flag]
+    known = measured.density is not None or bool(measured.density_refused)
+    return (
+        Check("Values are Hounsfield units", measured.density is not None if known else None, measured.density_refused),
+        Check("Both lungs are wholly visible", whole and measured.total.lung_ml > 0),
+        Check("Lung volumes are plausible", not plausible and measured.total.lung_ml > 0),
+        Check("The network's weights match their SHA-256", True if content.made.sha256 else None),
+    )
+
+
+def to_json(content: ReportContent) -> dict[str, Any]:
+    """The content as the record of ``Resources/Schemas``."""
+    record = result_record(content.measured, content.made, content.made.seconds, content.notes)
+    record["scan"] = {
+        "source": content.source,
+        "slices": content.slices,
+        "rows": content.rows,
+        "columns": content.columns,
+        "spacing_mm": [round(value, 4) for value in content.spacing_mm],
+    }
+    record["reader_edits"] = None if content.edits is None else [asdict(edit) for edit in content.edits]
+    record["label"] = content.label
+    return record
+
+
+def to_csv(content: ReportContent) -> str:
+    """Every number as a line: measure, region, value, unit, low, high (with a mask's edge moved by one voxel)."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("measure", "region", "value", "unit", "low", "high"))
+    for row in table_rows(content.measured):
+        cells = ("" if value is None else f"{value:.10g}" for value in (row.value, row.low, row.high))
+        value, low, high = cells
+        writer.writerow((row.measure, row.region, value, row.unit, low, high))
+    return text.getvalue()

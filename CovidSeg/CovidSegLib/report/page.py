@@ -1,0 +1,90 @@
+"""The report as one HTML page that needs nothing but itself, on a screen and on a sheet of A4."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import OutputError
+from ..measures.values import Zone
+from .content import ReportContent, checks
+from .page_pictures import Picture
+from .resources import resource
+
+ZONE_COLORS = ("#eef1f4", "#fde5d8", "#f7b596", "#ec7a57", "#c23b22")
+"""Fill of a zone by its score; with the number in it, so that it can be read without colour too."""
+
+_MANY_LESIONS = 6
+_NONE = "\u2013"
+"""What stands where there is no value."""
+
+
+def render_page(content: ReportContent, pictures: Mapping[str, Picture]) -> str:
+    """The page with ``pictures`` (by name, in this order). It loads nothing and runs no script.
+
+    Raises OutputError when the Python package jinja2 is missing.
+    """
+    return render(
+        "report.html",
+        content=content,
+        measured=content.measured,
+        pictures=pictures,
+        checks=checks(content),
+        zones={(zone.side, zone.level): zone for zone in content.measured.zones},
+        zone_colors=ZONE_COLORS,
+        many=_MANY_LESIONS,
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill ``template`` of Resources/Report. Raises OutputError when jinja2 is missing."""
+    try:
+        import jinja2
+    except ImportError as error:
+        raise OutputError("Reports need the Python package jinja2.", "Install it (pip install jinja2).") from error
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(resource(f"Report/{template}").parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(ml=ml, percent=percent, number=number, signed=signed, data_url=_data_url)
+    environment.globals.update(zone_text=_zone_text)
+    return environment.get_template(template).render(**values)
+
+
+def ml(value: float | None) -> str:
+    """A volume as people write it: whole mL from 10 on, else two decimals."""
+    if value is None:
+        return _NONE
+    return f"{value:,.0f}".replace(",", "\u202f") if value >= 10 or value == 0 else f"{value:.2f}"
+
+
+def percent(value: float | None) -> str:
+    """One decimal; what is there but rounds to nothing is "< 0.1"."""
+    if value is None:
+        return _NONE
+    return "<\u20090.1" if 0 < value < 0.05 else f"{value:.1f}"
+
+
+def number(value: float | None) -> str:
+    """A whole number with a true minus sign."""
+    return _NONE if value is None else f"{value:.0f}".replace("-", "\u2212")
+
+
+def signed(value: float | None, digits: int = 1) -> str:
+    """A change, with its sign."""
+    if value is None:
+        return _NONE
+    text = f"{value:+.{digits}f}".replace("-", "\u2212")
+    return text if float(f"{value:.{digits}f}") else f"{0:.{digits}f}"
+
+
+def _zone_text(zone: Zone) -> str:
+    return f"{percent(zone.infection_percent)} %" if zone.lung_ml else "no lung"
+
+
+def _data_url(picture: Picture) -> str:
+    return f"data:{picture.media_type};base64,{base64.b64encode(picture.data).decode()}"

@@ -1,0 +1,84 @@
+"""The pictures of a report: slices by numpy and Pillow, and Slicer's 3-D view where it is installed."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import EngineError, OutputError
+from ..progress import Progress
+from ..segmentation import Segmentation
+from ..volume import CtVolume
+from .overlays import overlay_picture, projection_picture
+from .pictures import draw_pictures
+from .places import PLANES
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_CAPTIONS = {
+    "axial": "Axial",
+    "coronal": "Coronal",
+    "sagittal": "Sagittal",
+    "3d": "3-D view from the front",
+    "projection": "Seen through from the front",
+}
+_SIZE = (720, 720)
+_QUALITY = 88
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image file in memory and what stands under it."""
+
+    data: bytes
+    caption: str
+    media_type: str = "image/jpeg"
+
+
+def page_pictures(volume: CtVolume, segmentation: Segmentation, progress: Progress) -> tuple[dict[str, Picture], str]:
+    """The three slices with most infection and a view of both lungs, and a note when Slicer's 3-D view is missing.
+
+    The slices are the same wherever the report is made, cut out around the lungs. The 3-D view is Slicer's own; where
+    it is not installed both lungs are seen through from the front instead. Raises Cancelled when the user stops.
+    Nothing stays on the disk.
+    """
+    pictures = slice_pictures(volume, segmentation)
+    try:
+        with tempfile.TemporaryDirectory(prefix="covidseg-") as folder:
+            (path,) = draw_pictures(volume, segmentation, Path(folder), "report", progress, ["3d"])
+            return {**pictures, "3d": picture_of("3d", path.read_bytes())}, ""
+    except (EngineError, OutputError, OSError):
+        return {**pictures, "projection": projection(segmentation)}, (
+            "The report has no 3-D view: it needs the Python package slicer-core and, on Linux, an OpenGL library."
+        )
+
+
+def slice_pictures(volume: CtVolume, segmentation: Segmentation) -> dict[str, Picture]:
+    """The axial, coronal and sagittal slice with most infection."""
+    return {plane: _jpeg(plane, overlay_picture(volume, segmentation.labels, plane, _SIZE)) for plane in PLANES}
+
+
+def projection(segmentation: Segmentation) -> Picture:
+    """What stands in for the 3-D view."""
+    return _jpeg("projection", projection_picture(segmentation.labels, segmentation.affine, _SIZE))
+
+
+def picture_of(name: str, data: bytes) -> Picture:
+    """The image file ``data`` (PNG) as the picture called ``name``, cut to a square around its middle."""
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(data))
+    edge, middle = min(image.size), (image.width // 2, image.height // 2)
+    first = (middle[0] - edge // 2, middle[1] - edge // 2)
+    return _jpeg(name, image.crop((*first, first[0] + edge, first[1] + edge)))
+
+
+def _jpeg(name: str, image: Image.Image) -> Picture:
+    file = io.BytesIO()
+    # Full colour resolution: outlines are one pixel wide.
+    image.convert("RGB").save(file, "JPEG", quality=_QUALITY, subsampling=0)
+    return Picture(file.getvalue(), _CAPTIONS[name])
