@@ -1,0 +1,125 @@
+"""Segments of the scene back as plain arrays, as a reader left them, and the numbers that follow from them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..measures import Lobe, Measurements, Rules, lobe_of_terminology, measure
+from ..segmentation import SEGMENTS, Label
+from .volumes import read_volume_node, world_affine
+
+if TYPE_CHECKING:
+    import slicer
+
+_OURS = {segment.id: segment.label for segment in SEGMENTS}
+_TERMINOLOGY = "TerminologyEntry"
+
+
+def label_of_segment(segment_id: str, terminology: str) -> Label | None:
+    """Which of our segments a segment is: by its id, which Slicer keeps, else by its codes; never by its name."""
+    if segment_id in _OURS:
+        return _OURS[segment_id]
+    codes = _codes(terminology)
+    return next((ours.label for ours in SEGMENTS if codes and codes == _codes(ours.terminology)), None)
+
+
+def read_labels(segmentation_node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    """The labels of our segments on the grid of ``volume_node``: uint8 (K, J, I), hidden segments too.
+
+    Where a reader let segments overlap, infection counts before lung.
+    """
+    labels = np.zeros(volume_node.GetImageData().GetDimensions()[::-1], np.uint8)
+    found = [(label_of_segment(*key), key[0]) for key in _segments(segmentation_node)]
+    for label, segment_id in sorted((label, name) for label, name in found if label is not None):
+        labels[_mask(segmentation_node, segment_id, volume_node)] = label
+    return labels
+
+
+def read_lobes(scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode) -> np.ndarray | None:
+    """The lobes of any segmentation in ``scene``, told by their codes, as a lobe map on the grid of ``volume_node``.
+
+    uint8 (K, J, I) of :class:`CovidSegLib.measures.Lobe`. None where no segment is a lobe. Of several segmentations
+    with lobes the one with most of them counts.
+    """
+    best: tuple[slicer.vtkMRMLSegmentationNode | None, dict[Lobe, str]] = (None, {})
+    for number in range(scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")):
+        node = scene.GetNthNodeByClass(number, "vtkMRMLSegmentationNode")
+        lobes = {lobe: name for name, entry in _segments(node) if (lobe := lobe_of_terminology(entry)) is not None}
+        if len(lobes) > len(best[1]):
+            best = node, lobes
+    if best[0] is None:
+        return None
+    found = np.zeros(volume_node.GetImageData().GetDimensions()[::-1], np.uint8)
+    for lobe, name in best[1].items():
+        found[_mask(best[0], name, volume_node)] = lobe
+    return found
+
+
+def measure_nodes(
+    segmentation_node: slicer.vtkMRMLSegmentationNode,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    *,
+    rules: Rules | None = None,
+    stability: bool = False,
+) -> Measurements:
+    """The numbers of the segments as they are now, with those of lobes if the scene has some.
+
+    Raises InputError when the volume cannot be read (see :func:`.volumes.read_volume_node`).
+    """
+    volume = read_volume_node(volume_node)
+    return measure(
+        read_labels(segmentation_node, volume_node),
+        volume.affine,
+        voxels=volume.voxels,
+        lobes=read_lobes(volume_node.GetScene(), volume_node),
+        rules=rules,
+        stability=stability,
+    )
+
+
+def measure_segments_alone(segmentation_node: slicer.vtkMRMLSegmentationNode) -> Measurements:
+    """The numbers of the segments on their own reference grid: without a scan there are no densities."""
+    import slicer
+
+    volume_node = slicer.vtkMRMLLabelMapVolumeNode()
+    scene = segmentation_node.GetScene()
+    volume_node.HideFromEditorsOn()
+    scene.AddNode(volume_node)
+    try:
+        ids = segmentation_node.GetSegmentation().GetSegmentIDs()
+        logic = slicer.vtkSlicerSegmentationsModuleLogic
+        if not logic.ExportSegmentsToLabelmapNode(
+            segmentation_node, list(ids), volume_node, None, slicer.vtkSegmentation.EXTENT_REFERENCE_GEOMETRY
+        ):
+            raise RuntimeError("Slicer did not give the segments")
+        volume_node.SetAndObserveTransformNodeID(segmentation_node.GetTransformNodeID())
+        return measure(read_labels(segmentation_node, volume_node), world_affine(volume_node))
+    finally:
+        scene.RemoveNode(volume_node)
+
+
+def _segments(node: slicer.vtkMRMLSegmentationNode) -> list[tuple[str, str]]:
+    """Id and terminology entry of every segment."""
+    import vtk
+
+    segmentation, found = node.GetSegmentation(), []
+    for segment_id in segmentation.GetSegmentIDs():
+        entry = vtk.reference("")
+        segmentation.GetSegment(segment_id).GetTag(_TERMINOLOGY, entry)
+        found.append((segment_id, str(entry)))
+    return found
+
+
+def _mask(node: slicer.vtkMRMLSegmentationNode, segment_id: str, volume_node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    import slicer
+
+    array = slicer.util.arrayFromSegmentBinaryLabelmap(node, segment_id, volume_node)
+    return array > 0 if array.size else np.zeros(volume_node.GetImageData().GetDimensions()[::-1], bool)
+
+
+def _codes(terminology: str) -> tuple[str, ...]:
+    """Scheme and value of a terminology entry's category, type and type modifier."""
+    parts = [part.split("^")[:2] for part in terminology.split("~")[1:4]]
+    return tuple(code for part in parts for code in part) if len(parts) == 3 else ()
