@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
-from ..measures import measure
+from ..measures.edits import reader_edits
 from ..progress import Progress
 from ..reading import read_ct
 from ..report.record import result_record
 from ..report.thumbnails import draw_thumbnail, write_thumbnail
 from ..segmentation import Segmentation
-from ..volume import CtVolume
+from ..volume import CtVolume, voxel_ml
 from ..writing import NOTHING_LOST, ExistingFiles
 from .outputs import CaseOutputs
+from .reports import ReportRequest
 
 UNFINISHED = ".covidseg-"
 """How the name of a folder with unfinished files begins; the number of the process that made it follows."""
@@ -40,6 +41,7 @@ def segment_case(
     picture: Path | None = None,
     files: Sequence[Path] = (),
     existing: ExistingFiles = NOTHING_LOST,
+    report: ReportRequest | None = None,
 ) -> dict[str, Any]:
     """Read the scan at ``source``, segment it and write every one of ``outputs``, and ``json_file`` if it is given.
 
@@ -47,8 +49,8 @@ def segment_case(
     ``source`` holds several. Returns the record that the JSON file holds
     (:func:`CovidSegLib.report.record.result_record`): it names neither patient nor file. Warnings are also passed to
     ``progress``. ``existing``: what may be done with outputs that are there already; corrections that were kept are in
-    all outputs and in the numbers. Raises InputError, ModelError, EngineError, OutputError or Cancelled; then none of
-    the files is there, and one that was there is as it was.
+    all outputs and in the numbers. ``report``: reports to write as well. Raises InputError, ModelError, EngineError,
+    OutputError or Cancelled; then none of the files is there, and one that was there is as it was.
     """
     began = time.perf_counter()
     progress.step("reading", 0, 1)
@@ -58,13 +60,19 @@ def segment_case(
         progress.notice("reading", note)
     read = time.perf_counter()
     plan = CaseOutputs.prepare(source, files, volume, outputs, existing, progress)
-    segmentation = plan.joined(segment(volume, progress))
+    network = segment(volume, progress)
+    segmentation = plan.joined(network)
     segmented = time.perf_counter()
-    measured = measure(segmentation.labels, segmentation.affine, voxels=volume.voxels)
+    report = report or ReportRequest()
+    measured = report.measure(volume, segmentation)
     thumbnail = draw_thumbnail(volume, segmentation) if picture is not None else None
-    del volume  # a large scan need not stay in memory while the result is packed
     counted = time.perf_counter()
     with OutputSet() as files_to_be:
+        if report.files:
+            edits = reader_edits(segmentation.labels, network.labels, voxel_ml(network.affine))
+            places = [files_to_be.add(file) for file in report.files]
+            report.write(volume, segmentation, measured, edits, places, progress)
+        del volume, network  # a large scan need not stay in memory while the result is packed
         for number, output in enumerate(outputs):
             progress.step("writing", number, len(outputs))
             plan.write(segmentation, output, files_to_be.add(output))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import InputError, OutputError
 
 if TYPE_CHECKING:
+    from ..batch.reports import ReportRequest
     from ..pipeline import Options
     from ..writing import ExistingFiles
 
@@ -54,6 +55,44 @@ def existing_files(args: argparse.Namespace) -> ExistingFiles:
     from ..writing import ExistingFiles
 
     return ExistingFiles(keep_edits=args.keep_edits, overwrite=args.overwrite)
+
+
+def add_report_options(parser: argparse.ArgumentParser) -> None:
+    """``--label --split-hu --lobes``."""
+    parser.add_argument("--label", metavar="TEXT", default="", help="the case's name in the report (none)")
+    parser.add_argument(
+        "--split-hu",
+        metavar="N",
+        type=_split_hu,
+        default=None,
+        help="infection below it is ground glass, the rest consolidation (-300)",
+    )
+    parser.add_argument(
+        "--lobes", metavar="FILE", type=Path, help="a .seg.nrrd with lobes (told by DICOM codes), for the lobe score"
+    )
+
+
+def report_request(args: argparse.Namespace, files: Sequence[Path]) -> ReportRequest:
+    """What a call wants reported in ``files``. Raises OutputError or InputError for what can be seen beforehand."""
+    from ..batch.reports import ReportRequest
+    from ..measures import Rules
+    from ..report.files import check_report
+
+    for file in files:
+        check_report(file)
+    if args.lobes is not None:
+        check_input(args.lobes)
+    rules = Rules() if args.split_hu is None else Rules(split_hu=args.split_hu)
+    return ReportRequest(tuple(files), args.label, rules, args.lobes)
+
+
+def _split_hu(text: str) -> int:
+    from ..measures import Rules
+
+    try:
+        return Rules(split_hu=int(text)).split_hu
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"not a whole number of HU between -1000 and 200: {text!r}") from None
 
 
 def pipeline_options(args: argparse.Namespace) -> Options:

@@ -10,10 +10,12 @@ from .console import Console, in_words
 from .options import (
     add_existing_options,
     add_pipeline_options,
+    add_report_options,
     check_input,
     check_targets,
     existing_files,
     pipeline_options,
+    report_request,
 )
 
 _DESCRIPTION = """Segment left lung, right lung and COVID-19 infection in one chest CT.
@@ -28,6 +30,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser("segment", help="segment one scan", description=_DESCRIPTION, allow_abbrev=False)
     parser.add_argument("input", metavar="INPUT", type=Path)
     parser.add_argument("-o", "--output", metavar="OUT", type=Path, action="append", required=True)
+    parser.add_argument(
+        "--report",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="also write a report: .html (one page to read and print), .json or .csv",
+    )
+    add_report_options(parser)
     add_existing_options(parser)
     add_pipeline_options(parser)
     parser.set_defaults(run=run)
@@ -36,7 +47,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Segment ``args.input``; returns 0. Raises the errors of errors.py, Cancelled and KeyboardInterrupt."""
     check_input(args.input)
-    check_targets(args.input, [*args.output, *([args.json] if args.json else [])])
+    check_targets(args.input, [*args.output, *args.report, *([args.json] if args.json else [])])
     # What is slow to load is loaded only for calls that can succeed.
     from ..batch import segment_case
     from ..worker import Worker
@@ -44,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
     for output in args.output:
         check_suffix(output)
+    report = report_request(args, args.report)
     console, progress = Console.of(args)
     try:
         with Worker(pipeline_options(args)) as worker:
@@ -54,12 +66,13 @@ def run(args: argparse.Namespace) -> int:
                 progress=progress,
                 json_file=args.json,
                 existing=existing_files(args),
+                report=report,
             )
     finally:
         console.clear()
     console.result(in_words(record))
     if record["kept_edits_ml"]:
         console.result(f"Kept: {in_ml(record['kept_edits_ml'])} that a reader had corrected.")
-    for output in args.output:
+    for output in (*args.output, *args.report):
         console.result(f"Written: {output}")
     return 0

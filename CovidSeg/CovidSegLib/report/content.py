@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from ..measures import Measurements
@@ -79,6 +79,7 @@ def report_content(
 def checks(content: ReportContent) -> tuple[Check, ...]:
     """What was checked, for the reader of the report."""
     measured = content.measured
+    # Masks from a file say which network made them, not on what device: it was not loaded, and not verified, now.
     whole = not measured.partly_visible
     plausible = [flag for flag in measured.flags if "unusually" in flag or "was found" in flag]
     known = measured.density is not None or bool(measured.density_refused)
@@ -86,7 +87,9 @@ def checks(content: ReportContent) -> tuple[Check, ...]:
         Check("Values are Hounsfield units", measured.density is not None if known else None, measured.density_refused),
         Check("Both lungs are wholly visible", whole and measured.total.lung_ml > 0),
         Check("Lung volumes are plausible", not plausible and measured.total.lung_ml > 0),
-        Check("The network's weights match their SHA-256", True if content.made.sha256 else None),
+        Check(
+            "The network's weights match their SHA-256", True if content.made.sha256 and content.made.device else None
+        ),
     )
 
 
@@ -100,9 +103,13 @@ def to_json(content: ReportContent) -> dict[str, Any]:
         "columns": content.columns,
         "spacing_mm": [round(value, 4) for value in content.spacing_mm],
     }
-    record["reader_edits"] = None if content.edits is None else [asdict(edit) for edit in content.edits]
+    record["reader_edits"] = None if content.edits is None else [_rounded(edit) for edit in content.edits]
     record["label"] = content.label
     return record
+
+
+def _rounded(edit: SegmentEdit) -> dict[str, Any]:
+    return {"name": edit.name, "added_ml": round(edit.added_ml, 3), "removed_ml": round(edit.removed_ml, 3)}
 
 
 def to_csv(content: ReportContent) -> str:

@@ -1,0 +1,57 @@
+"""The reports of one scan, made while its voxels are at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..measures import Measurements, Rules, measure
+from ..measures.edits import SegmentEdit
+from ..progress import Progress
+from ..reading.checks import inspect
+from ..report.content import report_content
+from ..report.files import write_report
+from ..report.inputs import read_lobe_map
+from ..segmentation import Segmentation
+from ..volume import CtVolume
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """What a user wants to have reported.
+
+    ``files``: where to (.html, .json, .csv; none: no report); ``label``: what stands as the case's name; ``rules``: see
+    :class:`CovidSegLib.measures.Rules`; ``lobes``: a ``.seg.nrrd`` with lobes, or None.
+    """
+
+    files: tuple[Path, ...] = ()
+    label: str = ""
+    rules: Rules = Rules()  # noqa: RUF009 - frozen
+    lobes: Path | None = None
+
+    def measure(self, volume: CtVolume, segmentation: Segmentation) -> Measurements:
+        """The numbers as this request wants them. Raises InputError when the lobes cannot be used."""
+        return measure(
+            segmentation.labels,
+            segmentation.affine,
+            voxels=volume.voxels,
+            lobes=read_lobe_map(self.lobes, volume) if self.lobes is not None else None,
+            rules=self.rules,
+            stability=bool(self.files),
+        )
+
+    def write(
+        self,
+        volume: CtVolume,
+        segmentation: Segmentation,
+        measured: Measurements,
+        edits: tuple[SegmentEdit, ...] | None,
+        places: list[Path],
+        progress: Progress,
+    ) -> None:
+        """Write the reports to ``places``, one for each of ``files``. Raises OutputError or Cancelled."""
+        notes = () if segmentation.provenance.warnings else inspect(volume).warnings
+        content = report_content(volume, segmentation, measured, edits=edits, notes=notes, label=self.label)
+        for number, place in enumerate(places):
+            progress.step("report", number, len(places))
+            write_report(content, volume, segmentation, place, progress)

@@ -1,0 +1,58 @@
+"""``covidseg report``: numbers and pictures of masks that are there already, also corrected ones."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .console import Console, in_words
+from .options import add_quiet, add_report_options, check_input, check_targets, report_request
+
+_DESCRIPTION = """Report on the masks of one chest CT, as they are: nothing is segmented again, a reader's corrections
+count. SCAN is what was segmented (a file, or a folder with a DICOM series), MASKS a .seg.nrrd or a labelmap (1 left
+lung, 2 right lung, 3 infection). The ending of each OUT decides what is written: .html one page to read and print,
+.json all numbers (their form is published), .csv one number a line. All outputs appear, or none."""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = commands.add_parser(
+        "report", help="report on masks, also corrected ones", description=_DESCRIPTION, allow_abbrev=False
+    )
+    parser.add_argument("scan", metavar="SCAN", type=Path)
+    parser.add_argument("masks", metavar="MASKS", type=Path)
+    parser.add_argument("-o", "--output", metavar="OUT", type=Path, action="append", required=True)
+    add_report_options(parser)
+    add_quiet(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the reports; returns 0. Raises the errors of errors.py, Cancelled and KeyboardInterrupt."""
+    check_input(args.scan)
+    check_input(args.masks)
+    for source in (args.scan, args.masks):
+        check_targets(source, args.output)
+    request = report_request(args, args.output)
+    from ..batch import OutputSet
+    from ..reading import read_ct
+    from ..report.inputs import read_masks
+    from ..report.record import result_record
+
+    console, progress = Console.of(args)
+    try:
+        volume = read_ct(args.scan, progress)
+        masks = read_masks(args.masks, volume)
+        measured = request.measure(volume, masks.segmentation)
+        with OutputSet() as files:
+            places = [files.add(file) for file in request.files]
+            request.write(volume, masks.segmentation, measured, masks.edits, places, progress)
+            files.publish()
+        for warning in (*volume.notes, *measured.flags):
+            progress.notice("report", warning)
+    finally:
+        console.clear()
+    console.result(in_words(result_record(measured, masks.segmentation.provenance, {})))
+    for output in args.output:
+        console.result(f"Written: {output}")
+    return 0

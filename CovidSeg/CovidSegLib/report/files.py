@@ -1,0 +1,56 @@
+"""Reports as files: the ending decides the form."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ..errors import OutputError
+from ..progress import Progress
+from ..segmentation import Segmentation
+from ..volume import CtVolume
+from .content import ReportContent, to_csv, to_json
+from .page import render_page
+from .page_pictures import page_pictures
+
+SUFFIXES = (".html", ".json", ".csv")
+"""A page for people, a record for programs, a table for spreadsheets."""
+
+
+def check_report(path: Path) -> None:
+    """Raise OutputError unless ``path`` has one of :data:`SUFFIXES` and its form can be made here."""
+    if not path.name.lower().endswith(SUFFIXES):
+        raise OutputError("A report ends in .html, .json or .csv.", "Give the file such an ending.")
+    if path.name.lower().endswith(".html"):
+        try:
+            import jinja2  # noqa: F401
+        except ImportError as error:
+            raise OutputError("Reports need the Python package jinja2.", "Install it (pip install jinja2).") from error
+
+
+def write_report(
+    content: ReportContent, volume: CtVolume, segmentation: Segmentation, path: Path, progress: Progress
+) -> None:
+    """Write the report to ``path`` (a place that nobody reads yet). Raises OutputError or Cancelled."""
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        text = json.dumps(to_json(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    elif suffix == ".csv":
+        text = to_csv(content)
+    else:
+        pictures, note = page_pictures(volume, segmentation, progress)
+        if note:
+            progress.notice("report", note)
+        text = render_page(content, pictures)
+    write_text(text, path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write ``text`` (UTF-8) to ``path``. Raises OutputError."""
+    try:
+        path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+    except OSError as error:
+        reason = f" ({error.strerror})" if error.strerror else ""
+        raise OutputError(
+            f"The report could not be written{reason}.", "Is there space, may you write there?"
+        ) from error

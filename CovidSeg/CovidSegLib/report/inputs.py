@@ -1,0 +1,94 @@
+"""Masks and lobes from files, for a report on what somebody may have corrected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..corrections import ALL, to_labels
+from ..errors import InputError
+from ..measures import lobe_of_terminology
+from ..measures.edits import SegmentEdit, reader_edits
+from ..progress import Progress
+from ..reading import read_ct
+from ..segmentation import Label, Provenance, Segmentation
+from ..volume import CtVolume, voxel_ml
+from ..writing import Reviewed, is_seg_nrrd, read_reviewed
+from ..writing.grids import on_grid
+from .content import UNKNOWN
+
+_TERMINOLOGY = "TerminologyEntry"
+_ANOTHER_FILE = "Give a segmentation that CovidSeg wrote, or one with its three segments."
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Masks on the grid of their scan, and what a reader changed in them (None: the file does not tell)."""
+
+    segmentation: Segmentation
+    edits: tuple[SegmentEdit, ...] | None = None
+
+
+def read_masks(path: Path, volume: CtVolume) -> Masks:
+    """The masks in ``path`` (``.seg.nrrd``, or a labelmap with values 0 to 3) on the grid of ``volume``.
+
+    Raises InputError when they are none of ours or belong to another scan.
+    """
+    if not path.is_file():
+        raise InputError("The file with the masks does not exist.", "Check the name of the file.")
+    if is_seg_nrrd(path):
+        return _reviewed_masks(read_reviewed(path, volume.affine, volume.voxels.shape))
+    labelmap = read_ct(path, Progress())
+    lowest, highest = int(labelmap.voxels.min()), int(labelmap.voxels.max())
+    if lowest < 0 or highest > max(Label):
+        raise InputError("The file is no labelmap with values 0 to 3.", _ANOTHER_FILE)
+    labels = on_grid(labelmap.voxels.astype(np.uint8), labelmap.affine, volume.affine, volume.voxels.shape)
+    return Masks(Segmentation(labels, volume.affine, UNKNOWN))
+
+
+def read_lobe_map(path: Path, volume: CtVolume) -> np.ndarray:
+    """The lobes in the Slicer segmentation ``path``, told by their codes, on the grid of ``volume``: uint8 (K, J, I).
+
+    Raises InputError when the file has no lobe or belongs to another scan.
+    """
+    if not is_seg_nrrd(path):
+        raise InputError("Lobes are read from a .seg.nrrd file.", "Save the lobe segmentation in Slicer.")
+    reviewed = read_reviewed(path, volume.affine, volume.voxels.shape)
+    lobes = np.zeros(volume.voxels.shape, np.uint8)
+    for segment in reviewed.segments:
+        lobe = lobe_of_terminology(segment.tags.get(_TERMINOLOGY, ""))
+        if lobe is not None:
+            layer, value = segment.place
+            lobes[reviewed.layers[layer] == value] = lobe
+    if not lobes.any():
+        raise InputError(
+            "The file has no segment whose DICOM code says that it is a lobe of a lung.",
+            "Set the segments' terminology in Slicer (double click on the colour of a segment).",
+        )
+    return lobes
+
+
+def _reviewed_masks(reviewed: Reviewed) -> Masks:
+    if not reviewed.ours:
+        raise InputError("The segmentation has none of the segments of CovidSeg.", _ANOTHER_FILE)
+    labels = to_labels(reviewed.current)
+    segmentation = Segmentation(labels, reviewed.affine, _provenance(reviewed))
+    if reviewed.last.known != ALL:
+        return Masks(segmentation)
+    edits = reader_edits(labels, to_labels(reviewed.last.drawn), voxel_ml(reviewed.affine))
+    return Masks(segmentation, edits)
+
+
+def _provenance(reviewed: Reviewed) -> Provenance:
+    """What the tags of our segments say of the network that made them."""
+    ids = {definition.id for definition in reviewed.ours}
+    tags: dict[str, str] = {}
+    for segment in reviewed.segments:
+        if segment.id in ids:
+            tags = {**segment.tags, **tags}
+    model, sha256, engine, software = (
+        tags.get(f"CovidSeg.{name}", "") for name in ("Model", "ModelSha256", "Engine", "Software")
+    )
+    return Provenance(model, sha256, engine, "", software)
