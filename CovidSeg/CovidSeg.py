@@ -81,7 +81,7 @@ class CovidSegLogic(ScriptedLoadableModuleLogic):
 
         ``segmentationNode``: where the segments go (None: a new one); ``options``: CovidSegLib.pipeline.Options.
         Returns the run, a gui.task.Task. With ``wait`` it has ended: its ``result`` holds ``segmentationNode`` and
-        ``volumes`` (mL, percent); errors were raised. Without, connect to its ``finished``, ``failed``, ``cancelled``.
+        ``measurements``; errors were raised. Without, connect to its ``finished``, ``failed`` and ``cancelled``.
         """
         from CovidSegLib.gui.logic import process
 

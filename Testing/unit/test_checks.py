@@ -17,7 +17,7 @@ def chest(step: tuple[float, float, float] = (3.0, 3.0, 3.0)) -> CtVolume:
     """A rough chest in HU: air, soft tissue, two lungs; 40 x 120 x 120 voxels with edges ``step`` (x, y, z) in mm."""
     voxels = np.full((40, 120, 120), -1000, np.int16)
     voxels[:, 20:100, 10:110] = 40
-    voxels[:, 35:85, 20:50] = voxels[:, 35:85, 70:100] = -850
+    voxels[2:-2, 35:85, 20:50] = voxels[2:-2, 35:85, 70:100] = -850
     noise = np.random.default_rng(3).normal(0, 15, voxels.shape)
     return CtVolume((voxels + noise).astype(np.int16), np.diag([-step[0], -step[1], step[2], 1.0]))
 
@@ -94,3 +94,66 @@ def test_real_scans_raise_no_warning(shared_data: Path) -> None:
 def test_a_label_map_given_as_ct_is_said(shared_data: Path) -> None:
     path = shared_data / "true_hu/coronacases_001_slice_110_label.nii.gz"
     assert "not Hounsfield" in inspect(read_ct(path, Progress())).warnings[0]
+
+
+def test_values_cut_off_inside_the_chests_own_range_are_said() -> None:
+    (warning,) = changed(np.clip(chest().voxels, -900, 20))
+    assert "cut off at -900 HU and at 20 HU" in warning
+
+
+def test_lungs_that_go_on_beyond_the_first_or_last_slice_are_said() -> None:
+    whole = chest()
+    (top,) = inspect(CtVolume(whole.voxels[:20], whole.affine)).warnings
+    assert "cut off at the top of the scan" in top
+    (bottom,) = inspect(CtVolume(whole.voxels[20:], whole.affine)).warnings
+    assert "cut off at the bottom of the scan" in bottom
+    (both,) = inspect(CtVolume(whole.voxels[10:30], whole.affine)).warnings
+    assert "at the top and at the bottom" in both
+
+
+def test_the_gas_of_windpipe_and_stomach_is_no_lung() -> None:
+    voxels = chest().voxels.copy()
+    voxels[-1, 55:62, 56:62] = -1000
+    voxels[0, 50:75, 60:90] = -1000
+    assert changed(voxels) == ()
+
+
+def test_empty_and_copied_slices_inside_the_scan_are_said() -> None:
+    voxels = chest().voxels.copy()
+    voxels[15:18] = -1000
+    assert "3 slices inside the scan are empty" in changed(voxels)[0]
+    voxels = chest().voxels.copy()
+    voxels[20] = voxels[21]
+    assert "1 slice is a copy of its neighbour" in changed(voxels)[0]
+    padded = chest().voxels.copy()
+    padded[:2] = padded[-1:] = -1000
+    assert not [text for text in changed(padded) if "empty" in text]
+
+
+def test_a_hole_in_the_stack_is_said() -> None:
+    """The lungs grow from slice to slice; where twenty of sixty slices are missing they jump."""
+    voxels = np.full((60, 120, 120), -1000, np.int16)
+    voxels[:, 20:100, 10:110] = 40
+    for k in range(3, 57):
+        voxels[k, 22 : 30 + k, 20:50] = voxels[k, 22 : 30 + k, 70:100] = -850
+    voxels = voxels + np.random.default_rng(3).normal(0, 15, voxels.shape)
+    assert not [text for text in changed(voxels) if "missing" in text]
+    holed = np.delete(voxels, range(20, 40), axis=0)
+    assert [text for text in changed(holed) if "Between slice 20 and slice 21" in text]
+
+
+def test_no_hole_is_seen_in_real_scans_and_one_is_where_it_was_cut(shared_data: Path) -> None:
+    scan = read_ct(shared_data / "scans/images/coronacases_006.nii.gz", Progress())
+    assert not [text for text in inspect(scan).warnings if "missing" in text]
+    holed = np.delete(scan.voxels, range(40, 55), axis=0)
+    (warning,) = [text for text in inspect(CtVolume(holed, scan.affine)).warnings if "missing" in text]
+    assert "Between slice 40 and slice 41" in warning
+
+
+def test_a_tilted_grid_is_said() -> None:
+    angle = np.radians(30)
+    turned = np.eye(4)
+    turned[1:3, 1:3] = ((np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle)))
+    volume = chest()
+    (warning,) = inspect(CtVolume(volume.voxels, turned @ volume.affine)).warnings
+    assert "tilted by 30 degrees" in warning

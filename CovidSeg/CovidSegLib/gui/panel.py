@@ -8,8 +8,13 @@ import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 
+from .checks_section import ChecksSection
+from .hardware_section import HardwareSection
 from .input_section import InputSection
+from .install_section import InstallSection
 from .message_section import MessageSection
+from .models_section import ModelsSection
+from .parameter_sets_section import ParameterSetsSection
 from .parameters import CovidSegParameterNode
 from .results_section import ResultsSection
 from .run_section import RunSection
@@ -25,7 +30,17 @@ class Section(Protocol):
     def __init__(self, ui: Any, session: Session) -> None: ...
 
 
-SECTIONS: tuple[type[Section], ...] = (InputSection, MessageSection, ResultsSection, RunSection)
+SECTIONS: tuple[type[Section], ...] = (
+    ParameterSetsSection,
+    InputSection,
+    ModelsSection,
+    ChecksSection,
+    HardwareSection,
+    InstallSection,
+    MessageSection,
+    ResultsSection,
+    RunSection,
+)
 """In the order in which they hear of changes. A new one is added here; its widgets go into ``ui.moreSections``
 (``ui.moreSections.layout().addWidget(...)``), or into the .ui file."""
 
@@ -50,7 +65,10 @@ class Panel(VTKObservationMixin):
         self.sections = [section(self.ui, self.session) for section in SECTIONS]
         # What a .ui file says of visibility holds only until the window is shown, so the sections decide it.
         self.widget.setMRMLScene(slicer.mrmlScene)
+        self.session.parameterSetChosen.connect(lambda node: self.setParameterNode(CovidSegParameterNode(node)))
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._scene_closes)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._scene_changed)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._scene_changed)
 
     def enter(self) -> None:
         """The panel comes into view: take up the parameters in the scene."""
@@ -64,6 +82,7 @@ class Panel(VTKObservationMixin):
         """The panel is taken away for good: stop a run, observe nothing any more."""
         self.session.cancel()
         self.setParameterNode(None)
+        self.session.closing.emit()
         self.removeObservers()
         self.widget.setMRMLScene(None)
 
@@ -84,8 +103,11 @@ class Panel(VTKObservationMixin):
 
     def _scene_closes(self, *_: object) -> None:
         self.session.cancel()
-        self.session.sceneClosing.emit()
         self.setParameterNode(None)
+
+    def _scene_changed(self, *_: object) -> None:
+        """Take up the parameters of the scene that is there now."""
+        self.enter()
 
     def _start_run(self, parameters: CovidSegParameterNode, options: Any) -> Any:
         return self._logic.process(parameters.inputVolume, parameters.outputSegmentation, options=options, wait=False)

@@ -9,22 +9,19 @@ import slicer
 from slicer.i18n import tr as _
 
 if TYPE_CHECKING:
-    from ..measures.volumes import LungVolumes
+    from ..measures import Measurements
     from .run import RunResult
     from .session import Session
 
 
-def table_rows(volumes: LungVolumes) -> list[tuple[str, str, str]]:
+def table_rows(measurements: Measurements) -> list[tuple[str, str, str]]:
     """Left, right and both lungs: lung mL, infection mL, percent infected; "-" where there is no lung."""
-    sides = [
-        (volumes.left_ml, volumes.left_infection_ml),
-        (volumes.right_ml, volumes.right_infection_ml),
-        (volumes.total_ml, volumes.infection_ml),
-    ]
-    return [
-        (f"{lung:.0f}", f"{infection:.1f}", f"{100 * infection / lung:.1f}" if lung else "-")
-        for lung, infection in sides
-    ]
+    rows = []
+    for region in (measurements.left, measurements.right, measurements.total):
+        percent = region.infection_percent
+        share = "-" if percent is None else f"{percent:.1f}"
+        rows.append((f"{region.lung_ml:.0f}", f"{region.infection_ml:.1f}", share))
+    return rows
 
 
 class ResultsSection:
@@ -56,7 +53,7 @@ class ResultsSection:
         ui.resultsNotes.text = notes
         ui.resultsNotes.setVisible(bool(notes))
         if result is not None:
-            for row, texts in enumerate(table_rows(result.volumes)):
+            for row, texts in enumerate(table_rows(result.measurements)):
                 for column, text in enumerate(texts):
                     item = qt.QTableWidgetItem(text)
                     item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)

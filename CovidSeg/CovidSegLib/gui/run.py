@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import InputError
-from ..measures.volumes import LungVolumes, measure
+from ..measures import Measurements, measure
 from ..mrml import add_segmentation, read_in_steps, write_segmentation
 from ..pipeline import Options
 from ..progress import Progress, Report
 from ..segmentation import Segmentation
 from ..volume import CtVolume
 from ..worker import Worker
+from .task import in_thread
 
 if TYPE_CHECKING:
     import slicer
@@ -40,18 +42,22 @@ class SegmentingProcess(Protocol):
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run brought. ``segmentationNode``: where it is; ``volumes``: mL and percent; ``segmentation``: the labels
-    as the network left them and how they were made; ``warnings``: sentences for the user."""
+    """What a run brought.
+
+    ``segmentationNode``: where it is; ``measurements``: mL and percent; ``segmentation``: the labels as the network
+    left them and how they were made; ``seconds``: what the whole run took.
+    """
 
     volumeNode: slicer.vtkMRMLScalarVolumeNode
     segmentationNode: slicer.vtkMRMLSegmentationNode
     segmentation: Segmentation
-    volumes: LungVolumes
+    measurements: Measurements
+    seconds: float = 0.0
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should know about scan and result."""
-        return self.segmentation.provenance.warnings
+        return (*self.segmentation.provenance.warnings, *self.measurements.flags)
 
 
 def python_interpreter() -> str:
@@ -78,6 +84,7 @@ def run_steps(
 
     Raises what reading, the pipeline and writing raise; a child process is gone, with its files, however it ends.
     """
+    began = time.monotonic()
     worker = open_worker(options)
     try:
         worker.start()  # it loads the network while the scan is read
@@ -87,10 +94,12 @@ def run_steps(
         segmentation = yield from _wait(worker)
     finally:
         worker.close()
+    yield Report("measuring")
+    labels, affine = segmentation.labels, segmentation.affine
+    measurements = yield from in_thread(lambda: measure(labels, affine, voxels=volume.voxels))
     yield Report("writing")
     node = _write(segmentation, volume_node, segmentation_node)
-    yield Report("measuring")
-    return RunResult(volume_node, node, segmentation, measure(segmentation))
+    return RunResult(volume_node, node, segmentation, measurements, time.monotonic() - began)
 
 
 def _read(volume_node: slicer.vtkMRMLScalarVolumeNode) -> Generator[Report, None, CtVolume]:

@@ -42,4 +42,4 @@ def run(logic: Any) -> None:
     lungs = phantom.truth != Label.BACKGROUND
     dice = 2 * np.count_nonzero(found & lungs) / (np.count_nonzero(found) + np.count_nonzero(lungs))
     assert dice >= _LEAST_LUNG_DICE, f"the lungs have a Dice of {dice:.3f} with the truth"
-    assert 0 < result.volumes.infection_percent < 100
+    assert 0 < result.measurements.total.infection_percent < 100

@@ -22,7 +22,8 @@ class Session:
 
     Signals: ``parametersChanged`` (another set, or another value in it), ``runStarted`` (Task), ``runReported``
     (Report), ``runEnded``, ``resultChanged`` (RunResult or None), ``failed`` (exception), ``reasonsChanged``,
-    ``expectationChanged`` (how long a run will take: ``expectedSeconds``, None for not known), ``sceneClosing``.
+    ``expectationChanged`` (how long a run will take: ``expectedSeconds``, None for not known), ``packagesChanged``
+    (something was installed), ``parameterSetChosen`` (vtkMRMLScriptedModuleNode), ``closing`` (the panel goes away).
     """
 
     def __init__(self, start_run: Callable[[CovidSegParameterNode, Options], Task[RunResult]]) -> None:
@@ -39,7 +40,9 @@ class Session:
         self.resultChanged: Signal = Signal()
         self.failed: Signal = Signal()
         self.reasonsChanged: Signal = Signal()
-        self.sceneClosing: Signal = Signal()
+        self.packagesChanged: Signal = Signal()
+        self.parameterSetChosen: Signal = Signal()
+        self.closing: Signal = Signal()
         self.expectationChanged: Signal = Signal()
         self.expectedSeconds: float | None = None
 

@@ -1,12 +1,14 @@
 """Work in small steps, so that the window lives between them.
 
-Python threads are no help in Slicer: while the window is idle PythonQt holds Python's lock, and a thread stands still.
-So long work is a generator: it yields a value to report, or None when there is nothing to do until the next tick.
-Closing the generator cancels the work, and its ``finally`` clauses clean up.
+While Slicer's window is idle PythonQt holds Python's lock, and a Python thread stands still. So long work is a
+generator: it yields a value to report, or None when there is nothing to do until the next tick. Closing the generator
+cancels the work, and its ``finally`` clauses clean up. What cannot be cut into steps runs in a thread that each tick
+lends its time (:func:`in_thread`).
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Generator
 from typing import Any, Generic, Protocol, TypeVar
@@ -18,6 +20,30 @@ Result = TypeVar("Result")
 INTERVAL_MS = 20
 _BUSY_SECONDS = 0.03
 """The longest that one tick goes on when the work has always more to do: the window answers in between."""
+
+
+def in_thread(work: Callable[[], Result]) -> Generator[None, None, Result]:
+    """Do ``work`` (plain arithmetic, nothing of Slicer) in a thread; returns its result or raises what it raised.
+
+    When the steps are closed the thread goes on to its end, and nobody hears of it.
+    """
+    outcome: list[Result] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_BUSY_SECONDS / 2)
+        yield None
+    if errors:
+        raise errors[0]
+    return outcome[0]
 
 
 class Ticker(Protocol):

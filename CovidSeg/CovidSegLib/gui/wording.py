@@ -10,7 +10,7 @@ from ..errors import CovidSegError
 from ..network.hardware import Hardware
 from ..worker import WorkerCrashError
 
-_STAGES = {"reading": 0.0, "engine": 0.05, "network": 0.1, "masks": 0.9, "writing": 0.97, "measuring": 0.98}
+_STAGES = {"reading": 0.0, "engine": 0.05, "network": 0.1, "masks": 0.88, "measuring": 0.94, "writing": 0.99}
 """Where on the bar each stage begins."""
 
 
@@ -64,7 +64,8 @@ def sentence_and_details(error: BaseException) -> tuple[str, str]:
 
     if isinstance(error, CovidSegError):
         cause = error.__cause__
-        return str(error), "".join(traceback.format_exception(cause)) if cause is not None else ""
+        said = getattr(error, "output", "")  # of pip
+        return str(error), said or ("".join(traceback.format_exception(cause)) if cause is not None else "")
     details = error.child_traceback if isinstance(error, WorkerCrashError) else ""
     details = details or "".join(traceback.format_exception(error))
     if isinstance(error, MemoryError):

@@ -71,7 +71,7 @@ def write_segmentation(
         _describe(node, segmentation)
         if had_surfaces:  # the import drops what was made from the old voxels
             node.CreateClosedSurfaceRepresentation()
-    _place_beside(node.GetScene(), node, volume_node)
+    place_beside(node.GetScene(), node, volume_node)
 
 
 def _check_same_transform(volume_node: slicer.vtkMRMLScalarVolumeNode, node: slicer.vtkMRMLSegmentationNode) -> None:
@@ -135,9 +135,9 @@ def _describe(node: slicer.vtkMRMLSegmentationNode, segmentation: Segmentation) 
             node.GetDisplayNode().SetSegmentOpacity3D(definition.id, LUNG_OPACITY_3D)
 
 
-def _place_beside(
+def place_beside(
     scene: slicer.vtkMRMLScene,
-    node: slicer.vtkMRMLSegmentationNode,
+    node: slicer.vtkMRMLDisplayableNode,
     volume_node: slicer.vtkMRMLScalarVolumeNode,
 ) -> None:
     """Put the node under the volume's study in the subject hierarchy (Slicer's DICOM export looks there)."""

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..volume import CtVolume, axial_affine, axial_order, spacing
+from ..volume import AIR_HU, CtVolume, axial_affine, axial_order, spacing
+from .slice_checks import slice_warnings
 
 _SAMPLES_PER_AXIS = 96
 _AIR_HU = (-1100, -500)
 _DARK_HU = -100
 _ENOUGH_AIR = 0.005
+_BONE_HU = 250
+"""Values are cut off above this by the network's own window: no loss."""
+
+_CLIPPED_SHARE = 0.01
 _THICK_MM = 8.0
 _SMALL_MM = 100.0
 _LARGE_MM = 1000.0
@@ -31,7 +36,9 @@ def inspect(volume: CtVolume) -> Findings:
 
     Costs one look at every voxel for the extremes and a sample of about a million for the rest.
     """
-    return Findings((*_value_warnings(volume.voxels), *_grid_warnings(volume)))
+    values = _value_warnings(volume.voxels)
+    # Where the values are no HU, what lies in a slice cannot be told.
+    return Findings((*values, *_grid_warnings(volume), *([] if values else slice_warnings(volume))))
 
 
 def not_hounsfield(voxels: np.ndarray) -> str:
@@ -60,7 +67,8 @@ def _value_warnings(voxels: np.ndarray) -> list[str]:
     sample = voxels[tuple(slice(None, None, -(-edge // _SAMPLES_PER_AXIS)) for edge in voxels.shape)]
     air = np.count_nonzero((sample >= _AIR_HU[0]) & (sample <= _AIR_HU[1])) / sample.size
     if air >= _ENOUGH_AIR:
-        return []
+        clipped = _clipped(sample, lowest, highest)
+        return [clipped] if clipped else []
     # Padding outside the field of view (-2000 and less) says nothing about the scale.
     dark = np.count_nonzero((sample >= _AIR_HU[0]) & (sample < _DARK_HU)) / sample.size
     if dark < _ENOUGH_AIR:
@@ -68,6 +76,16 @@ def _value_warnings(voxels: np.ndarray) -> list[str]:
             f"Hardly any value is below {_DARK_HU}: the values seem to be shifted (often by 1024), not HU; {_POOR}."
         ]
     return [f"There is hardly any air (below {_AIR_HU[1]} HU): no lung in view, or the values are not HU; {_POOR}."]
+
+
+def _clipped(sample: np.ndarray, lowest: int, highest: int) -> str:
+    """A sentence when many voxels have the very lowest or highest value, inside what a chest CT holds."""
+    at_bottom = lowest > AIR_HU and np.count_nonzero(sample == lowest) >= _CLIPPED_SHARE * sample.size
+    at_top = highest < _BONE_HU and np.count_nonzero(sample == highest) >= _CLIPPED_SHARE * sample.size
+    if not at_bottom and not at_top:
+        return ""
+    ends = [f"at {value} HU" for value, cut in ((lowest, at_bottom), (highest, at_top)) if cut]
+    return f"The values are cut off {' and '.join(ends)}, as in a windowed picture; {_POOR}."
 
 
 def _grid_warnings(volume: CtVolume) -> list[str]:

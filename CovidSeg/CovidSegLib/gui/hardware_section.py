@@ -1,0 +1,119 @@
+"""The part of the panel that says what a run would be computed on, and how long it would take."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from ..network.hardware import Hardware, cores
+from ..volume import axial_order
+from . import estimate, wording
+from .child import child_steps, library_environment
+from .run import python_interpreter
+from .task import Task
+from .ticker import QtTicker
+
+if TYPE_CHECKING:
+    from .run import RunResult
+    from .session import Session
+
+_SETTING = "CovidSeg/SecondsPerSlice/{device}"
+
+
+def look_steps() -> Generator[object, None, Hardware]:
+    """Let a child process look at this machine; what it cannot find out is left out."""
+    command = [python_interpreter(), "-m", "CovidSegLib.network.hardware"]
+    outcome = yield from _quietly(child_steps(command, library_environment()))
+    try:
+        return Hardware.from_json(outcome.output.strip().rpartition("\n")[2])
+    except ValueError:
+        return Hardware(cores())
+
+
+def _quietly(steps: Generator[str | None, None, Any]) -> Generator[None, None, Any]:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+        yield None
+
+
+class HardwareSection:
+    """Looks at the machine once, when the panel is opened, and again after an installation."""
+
+    def __init__(self, ui: Any, session: Session) -> None:
+        self._ui, self._session = ui, session
+        self._hardware: Hardware | None = None
+        self._task: Task[Hardware] | None = None
+        session.parametersChanged.connect(self._update)
+        session.resultChanged.connect(self._learn)
+        session.packagesChanged.connect(self._look)
+        session.closing.connect(self._stop)
+
+    def _look(self) -> None:
+        self._stop()
+        self._task = Task(look_steps(), QtTicker())
+        self._task.finished.connect(self._found)
+        self._task.failed.connect(lambda _error: self._found(Hardware(cores())))
+        self._task.start()
+
+    def _stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _found(self, hardware: Hardware) -> None:
+        self._hardware = hardware
+        self._update()
+
+    def _update(self) -> None:
+        parameters = self._session.parameters
+        if parameters is None:
+            self._session.setExpectation(None)
+            return
+        if self._hardware is None:
+            if self._task is None:
+                self._look()
+            self._ui.deviceInfoLabel.text = _("Looking what there is...")
+            return
+        text = wording.device_text(self._hardware, parameters.device.value)
+        seconds = self._seconds()
+        self._session.setExpectation(seconds)
+        if seconds is not None:
+            text = _("{device}, about {time} for this scan").format(device=text, time=wording.duration(seconds))
+        self._ui.deviceInfoLabel.text = text
+
+    def _on_gpu(self) -> bool:
+        wanted = self._session.parameters.device.value
+        return wanted != "cpu" and bool(self._hardware.gpu) and self._hardware.gpu_works
+
+    def _seconds(self) -> float | None:
+        node = self._session.parameters.inputVolume
+        if node is None or node.GetImageData() is None:
+            return None
+        key = _SETTING.format(device="gpu" if self._on_gpu() else "cpu")
+        learned = slicer.util.settingsValue(key, 0.0, converter=float)
+        return estimate.seconds(
+            slices_of(node), self._hardware, on_gpu=self._on_gpu(), per_slice=learned if learned > 0 else None
+        )
+
+    def _learn(self, result: RunResult | None) -> None:
+        """The next estimate goes by what this run took."""
+        if result is None or not result.seconds:
+            return
+        provenance = result.segmentation.provenance
+        per_slice = estimate.per_slice(result.seconds, slices_of(result.volumeNode))
+        slicer.app.userSettings().setValue(_SETTING.format(device=provenance.device), per_slice)
+
+
+def slices_of(node: slicer.vtkMRMLScalarVolumeNode) -> int:
+    """Number of axial slices of a scan, however its voxels are stored."""
+    import vtk
+
+    affine = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(affine)
+    order = axial_order(slicer.util.arrayFromVTKMatrix(affine))
+    return node.GetImageData().GetDimensions()[::-1][order.permutation[0]]

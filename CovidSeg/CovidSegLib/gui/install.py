@@ -1,0 +1,158 @@
+"""Getting the one package that Slicer lacks: tried in a folder of its own first, and only then put into Slicer.
+
+pip runs as a child of Slicer's Python with ``--no-deps`` and a list of the versions that Slicer has, so that nothing
+that Slicer brings can be replaced. All else that onnxruntime declares is for uses that segmenting does not have.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from slicer.i18n import tr as _
+
+from ..errors import EngineError
+from .child import Outcome, child_steps, library_environment
+from .run import python_interpreter
+
+PACKAGE, REQUIREMENT = "onnxruntime", "onnxruntime>=1.19"
+DOWNLOAD_MB, DISK_MB = 28, 80
+"""Of the largest of its wheels (1.32 for Linux); those for Windows and macOS are smaller."""
+
+_TRY = (
+    "from CovidSegLib.network import engines, models; from CovidSegLib.progress import Progress\n"
+    "engines.open_engine(models.find('default'), 'onnx', 'cpu', Progress()); print('It works.')"
+)
+
+
+class InstallError(EngineError):
+    """The package could not be installed; ``output`` is what pip said."""
+
+    def __init__(self, sentence: str, hint: str, output: str) -> None:
+        super().__init__(sentence, hint)
+        self.output = output
+
+
+def is_installed(package: str = PACKAGE) -> bool:
+    """Whether Slicer's Python has ``package``; it is not loaded."""
+    importlib.invalidate_caches()
+    return importlib.util.find_spec(package) is not None
+
+
+def is_needed(engine: str) -> bool:
+    """Whether a run with ``engine`` ("auto", "onnx", "tensorflow") has to wait for the package."""
+    if engine == "tensorflow" or is_installed(PACKAGE):
+        return False
+    return engine == "onnx" or not is_installed("tensorflow")
+
+
+def constraints() -> str:
+    """The versions of all packages of the running Python, as pip reads them; ours is left out."""
+    found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions() if d.metadata["Name"]}
+    return "".join(f"{name}=={version}\n" for name, version in sorted(found.items()) if name.lower() != PACKAGE)
+
+
+@dataclass(frozen=True)
+class Pip:
+    """Calls of pip for one installation. ``folder``: for what is in between; ``wheels``: a folder with the wheel, or
+    None to download it."""
+
+    folder: Path
+    wheels: Path | None
+
+    def fetch(self) -> list[str]:
+        """Bring the wheel into our folder."""
+        where = ["--no-index", "--find-links", str(self.wheels)] if self.wheels else []
+        return self._call("download", *where, "--dest", str(self.folder))
+
+    def rehearse(self) -> list[str]:
+        """Install it into our folder."""
+        return self._call("install", *self._ours, "--target", str(self.trial))
+
+    def install(self) -> list[str]:
+        """Install it into Slicer."""
+        return self._call("install", *self._ours)
+
+    @property
+    def trial(self) -> Path:
+        """Where the package is tried."""
+        return self.folder / "trial"
+
+    @property
+    def _ours(self) -> list[str]:
+        return ["--no-index", "--find-links", str(self.folder)]
+
+    def _call(self, verb: str, *options: str) -> list[str]:
+        general = ["--disable-pip-version-check", "--no-input", "--no-deps", "--only-binary", ":all:"]
+        kept = ["--constraint", str(self.folder / "constraints.txt")]
+        return [python_interpreter(), "-m", "pip", verb, *general, *kept, *options, REQUIREMENT]
+
+
+def install_steps(wheels: Path | None) -> Generator[str | None, None, None]:
+    """Install the package in steps (see :mod:`.task`), from the index or from the folder ``wheels``; says what it does.
+
+    Raises :class:`InstallError`; Slicer's packages are then as they were before.
+    """
+    with tempfile.TemporaryDirectory(prefix="covidseg-") as name:
+        pip = Pip(Path(name), wheels)
+        (pip.folder / "constraints.txt").write_text(constraints(), encoding="utf-8")
+        yield _("Looking for the package") if wheels else _("Downloading {package}").format(package=PACKAGE)
+        yield from _run(pip.fetch())
+        yield _("Trying the package before it is installed")
+        yield from _run(pip.rehearse())
+        environment = library_environment()
+        first = {"PYTHONPATH": os.pathsep.join([str(pip.trial), environment["PYTHONPATH"]])}
+        yield from _run([python_interpreter(), "-c", _TRY], first)
+        yield _("Installing")
+        yield from _run(pip.install())
+    importlib.invalidate_caches()
+
+
+def _run(command: list[str], environment: dict[str, str] | None = None) -> Generator[None, None, Outcome]:
+    steps = child_steps(command, environment)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            outcome: Outcome = end.value
+            break
+        yield None
+    if outcome.code != 0:
+        raise _explained(outcome.output)
+    return outcome
+
+
+def _explained(output: str) -> InstallError:
+    """What pip or the trial said, as a sentence with the package and the reason."""
+    last = output.strip().rpartition("\n")[2]
+    reason, hint = _("it does not work here ({last})").format(last=last), ""
+    for marks, known_reason, known_hint in _known_reasons():
+        if any(mark in output for mark in marks):
+            reason, hint = known_reason, known_hint
+            break
+    sentence = _("The package {package} could not be installed: {reason}. Slicer is as it was.")
+    return InstallError(sentence.format(package=PACKAGE, reason=reason), hint, output)
+
+
+def _known_reasons() -> list[tuple[tuple[str, ...], str, str]]:
+    """What pip says, the reason in words, and what to do."""
+    here = {"version": ".".join(map(str, sys.version_info[:2])), "system": platform.system()}
+    folder = _("Use a folder with its wheel instead, fetched on a computer with internet.")
+    no_wheel = _("there is no wheel of it for Python {version} on {system}").format(**here)
+    net = ("NewConnectionError", "ConnectTimeout", "name resolution", "ProxyError", "SSLError", "Connection")
+    denied = ("Permission denied", "Access is denied")
+    return [
+        (("No space left",), _("the disk is full"), _("Free some space and try again.")),
+        (denied, _("Slicer's folder cannot be written"), _("Start Slicer as its owner.")),
+        (net, _("the package index cannot be reached"), folder),
+        (("No matching distribution", "from versions:"), no_wheel, folder),
+        (("No module named pip",), _("this Slicer has no pip"), _("Install Slicer again.")),
+    ]

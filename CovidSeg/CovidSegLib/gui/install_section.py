@@ -1,0 +1,113 @@
+"""The part of the panel that asks for the one package that Slicer lacks, when the user first needs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from . import install
+from .task import Task
+from .ticker import QtTicker
+
+if TYPE_CHECKING:
+    from .session import Session
+
+
+class InstallSection:
+    """A gate before the run: asks, installs after Yes, then lets the run begin."""
+
+    def __init__(self, ui: Any, session: Session) -> None:
+        self._ui, self._session = ui, session
+        self._task: Task[None] | None = None
+        ui.installButton.connect("clicked(bool)", lambda: self._install(None))
+        ui.installFolderButton.connect("clicked(bool)", self._choose_folder)
+        ui.installNoButton.connect("clicked(bool)", self._decline)
+        session.addGate(self._gate)
+        session.closing.connect(self._stop)
+        session.parametersChanged.connect(self._reconsider)
+        ui.installFrame.setVisible(False)
+
+    def _gate(self) -> bool:
+        """Whether the run may begin; if not, the question is there."""
+        if not install.is_needed(self._session.parameters.engine.value):
+            return True
+        self._ask()
+        return False
+
+    def _ask(self) -> None:
+        text = _(
+            "CovidSeg computes with the Python package {package}, which Slicer does not have: {download} MB to"
+            " download, {disk} MB on disk. Nothing that Slicer brings is changed. Install it?"
+        )
+        self._ui.installLabel.text = text.format(
+            package=install.PACKAGE, download=install.DOWNLOAD_MB, disk=install.DISK_MB
+        )
+        self._buttons(busy=False)
+        self._ui.installFrame.setVisible(True)
+
+    def _buttons(self, *, busy: bool) -> None:
+        self._ui.installButton.setVisible(not busy)
+        self._ui.installFolderButton.setVisible(not busy)
+        self._ui.installNoButton.text = _("Cancel") if busy else _("Not now")
+        self._ui.installProgress.setVisible(busy)
+        self._session.setReason("install", _("A package is being installed.") if busy else "")
+
+    def _choose_folder(self) -> None:
+        title = _("Folder with the wheel of {package}").format(package=install.PACKAGE)
+        folder = qt.QFileDialog.getExistingDirectory(self._ui.installFolderButton, title)
+        if folder:
+            self._install(Path(folder))
+
+    def _install(self, wheels: Path | None) -> None:
+        # Slicer 5.12 has an installer of its own, which other extensions use; two at once would spoil each other.
+        packaging = getattr(slicer, "packaging", None)
+        if (
+            packaging is not None
+            and hasattr(packaging, "isPipInstallInProgress")
+            and packaging.isPipInstallInProgress()
+        ):
+            self._ui.installLabel.text = _("Another extension is installing packages just now. Try again afterwards.")
+            return
+        self._buttons(busy=True)
+        self._task = Task(install.install_steps(wheels), QtTicker())
+        self._task.reported.connect(self._tell)
+        self._task.finished.connect(self._installed)
+        self._task.failed.connect(self._failed)
+        self._task.start()
+
+    def _tell(self, what: str) -> None:
+        self._ui.installLabel.text = _("{what}...").format(what=what)
+
+    def _decline(self) -> None:
+        self._stop()
+        self._hide()
+
+    def _stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    def _hide(self) -> None:
+        self._ui.installFrame.setVisible(False)
+        self._session.setReason("install", "")
+
+    def _reconsider(self) -> None:
+        """Another engine may need nothing."""
+        parameters = self._session.parameters
+        if self._task is None and (parameters is None or not install.is_needed(parameters.engine.value)):
+            self._hide()
+
+    def _installed(self, _result: None) -> None:
+        self._task = None
+        self._hide()
+        self._session.packagesChanged.emit()
+        self._session.start()
+
+    def _failed(self, error: BaseException) -> None:
+        self._task = None
+        self._hide()
+        self._session.failed.emit(error)

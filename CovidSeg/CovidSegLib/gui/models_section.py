@@ -1,0 +1,89 @@
+"""The part of the panel where the network is chosen, and one is imported from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import qt
+from slicer.i18n import tr as _
+
+from ..errors import ModelError
+from ..network import models
+from ..network.model_import import import_model
+from .session import Session
+
+if TYPE_CHECKING:
+    from ..network.models import Model
+
+_DEFAULT = "default"
+
+
+def describe(model: Model) -> str:
+    """One line about a network: name, date, Dice, licence."""
+    card = model.card
+    parts = [model.name]
+    if card.get("date"):
+        parts.append(str(card["date"]))
+    dice = card.get("metrics", {}).get("mean", {}).get("infection_infected_slices")
+    if isinstance(dice, int | float):
+        parts.append(_("infection Dice {dice}").format(dice=f"{dice:.2f}"))
+    lung = card.get("metrics", {}).get("mean", {}).get("lung")
+    if isinstance(lung, int | float):
+        parts.append(_("lung Dice {dice}").format(dice=f"{lung:.2f}"))
+    parts.append(_("licence: {licence}").format(licence=card.get("licence", _("not stated"))))
+    return " · ".join(parts)
+
+
+class ModelsSection:
+    """Lists the networks that are there; a saved choice that is missing stays visible, as missing."""
+
+    def __init__(self, ui: Any, session: Session) -> None:
+        self._ui, self._session = ui, session
+        self._names: list[str] = []
+        self._filling = False
+        ui.modelSelector.connect("currentIndexChanged(int)", self._chosen)
+        ui.importModelButton.connect("clicked(bool)", self._import)
+        session.parametersChanged.connect(self._fill)
+
+    def _fill(self) -> None:
+        parameters = self._session.parameters
+        if parameters is None:
+            return
+        try:
+            known = {model.name: model for model in models.installed()}
+        except ModelError as error:
+            known = {}
+            self._session.failed.emit(error)
+        wanted = models.DEFAULT_NAME if parameters.model == _DEFAULT else parameters.model
+        self._filling = True
+        self._names = [*known, *([] if wanted in known else [wanted])]
+        self._ui.modelSelector.clear()
+        self._ui.modelSelector.addItems(
+            [name if name in known else _("{name} (missing)").format(name=name) for name in self._names]
+        )
+        self._ui.modelSelector.setCurrentIndex(self._names.index(wanted))
+        self._filling = False
+        self._ui.modelInfoLabel.text = (
+            describe(known[wanted]) if wanted in known else _("Import it, or choose another.")
+        )
+        reason = "" if wanted in known else _("The chosen model is not installed: see Advanced.")
+        self._session.setReason("model", reason)
+
+    def _chosen(self, index: int) -> None:
+        if not self._filling and self._session.parameters is not None and 0 <= index < len(self._names):
+            name = self._names[index]
+            self._session.parameters.model = _DEFAULT if name == models.DEFAULT_NAME else name
+
+    def _import(self) -> None:
+        kinds = _("Models (*.zip *.json *.onnx *.keras)")
+        file = qt.QFileDialog.getOpenFileName(self._ui.importModelButton, _("Import a model"), "", kinds)
+        if not file:
+            return
+        try:
+            model = import_model(Path(file))
+        except ModelError as error:
+            self._session.failed.emit(error)
+            return
+        self._session.parameters.model = model.name
+        self._fill()

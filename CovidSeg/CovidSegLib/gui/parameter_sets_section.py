@@ -1,0 +1,29 @@
+"""The part of the panel where one of several sets of parameters is chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .session import Session
+
+MODULE = "CovidSeg"
+
+
+class ParameterSetsSection:
+    """Each set is a node of the scene: scan, segmentation, model, device and engine."""
+
+    def __init__(self, ui: Any, session: Session) -> None:
+        self._ui, self._session = ui, session
+        ui.parameterSetSelector.addAttribute("vtkMRMLScriptedModuleNode", "ModuleName", MODULE)
+        ui.parameterSetSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._chosen)
+        session.parametersChanged.connect(self._show)
+
+    def _show(self) -> None:
+        if self._session.parameters is not None:
+            self._ui.parameterSetSelector.setCurrentNode(self._session.parameters.parameterNode)
+
+    def _chosen(self, node: Any) -> None:
+        current = self._session.parameters
+        if node is not None and current is not None and node is not current.parameterNode:
+            self._session.parameterSetChosen.emit(node)
