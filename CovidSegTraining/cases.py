@@ -32,6 +32,10 @@ IMAGE_WORDS = ("image", "img", "ct", "scan", "0000")
 LABEL_WORDS = ("mask", "masks", "label", "labels", "seg", "segmentation")
 """How folders and files are called, in lower case; "0000" and "...tr" are nnU-Net's."""
 
+FOLDS = 5
+FOLD_SEED = 0
+"""How a set without folds is parted; not a setting of a run, so that training and evaluation agree."""
+
 MASK_COLUMNS = ("mask", "lung_and_infection_mask", "labels")
 
 _ZENODO = re.compile(r"(coronacases|radiopaedia)(?:_org)?[_-](?:covid-19-pneumonia-)?(\d+(?:_\d+)*)(?:-dcm)?")
@@ -110,6 +114,12 @@ def assign_folds(cases: Iterable[Case], count: int, seed: int) -> list[Case]:
     order = np.random.default_rng(seed).permutation(len(patients))
     folds = {patients[index]: number % count + 1 for number, index in enumerate(order)}
     return [replace(case, fold=folds[case.group]) for case in cases]
+
+
+def with_folds(cases: Iterable[Case]) -> list[Case]:
+    """``cases`` as they are where any has a fold, else in :data:`FOLDS` folds, the same for the same patients."""
+    cases = list(cases)
+    return cases if any(case.fold for case in cases) else assign_folds(cases, FOLDS, FOLD_SEED)
 
 
 def case_key(stem: str) -> str:

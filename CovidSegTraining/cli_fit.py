@@ -1,31 +1,62 @@
-"""``covidseg-train fit``."""
+"""``covidseg-train fit``, ``crossval`` and ``preset``: what trains."""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import shlex
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Progress
 
 from .cli_data import folder_and_names
 
+if TYPE_CHECKING:
+    from .cases import Case
+    from .config import TrainingConfig
+
+SETTINGS = ("test_fold", "validation_fold", "patience", "steps", "batch", "learning_rate", "seed")
+"""Settings of the configuration that have an option of their own."""
+
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     """Add this file's subcommands."""
     fit = commands.add_parser("fit", help="train a network; call again to resume")
-    fit.add_argument("--data", type=Path, required=True, help="folder with images/, labels/ and metadata.csv")
-    fit.add_argument("--infection-free", action="append", default=[], metavar="FOLDER[:CASE,CASE]")
-    fit.add_argument("--encoder", default="imagenet", help="Keras weights file of MobileNetV2, 'imagenet' or 'none'")
-    fit.add_argument("--test-fold", type=int, default=1, help="fold that is held out (0: none)")
-    fit.add_argument("--steps", type=int, help="training steps (default: those of the shipped network)")
-    fit.add_argument("--learning-rate", type=float, help="peak learning rate (default: that of the shipped network)")
-    fit.add_argument("--start", type=Path, help="weights of an earlier run to go on from (network.weights.h5)")
-    fit.add_argument("--seed", type=int, default=20260501)
-    fit.add_argument("--run", type=Path, required=True, help="folder for state, configuration and result")
+    add_training_options(fit)
+    fit.add_argument("--test-fold", type=int, help="fold that is held out (0: none; default 1)")
+    fit.add_argument("--run", type=Path, required=True, help="folder for configuration, state, log and result")
     fit.set_defaults(run_command=_fit)
+
+
+def add_training_options(parser: argparse.ArgumentParser) -> None:
+    """Options of everything that trains."""
+    parser.add_argument("--data", type=Path, required=True, help="folder of scans and labels (see check)")
+    parser.add_argument(
+        "--also", "--infection-free", action="append", default=[], metavar="FOLDER[:CASE,CASE]",
+        help="more cases to train on, whatever the fold; may be given several times",
+    )  # fmt: skip
+    parser.add_argument("--encoder", default="imagenet", help="Keras weights file of MobileNetV2, 'imagenet' or 'none'")
+    parser.add_argument(
+        "--init",
+        "--start",
+        metavar="MODEL",
+        help="go on from an installed network, or from network.weights.h5 of a run",
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="JSON with any settings of config.json")
+    parser.add_argument("--steps", type=int, help="training steps (default: those of the shipped network)")
+    parser.add_argument("--batch", type=int, help="slices a step")
+    parser.add_argument("--learning-rate", type=float, help="peak learning rate")
+    parser.add_argument("--validation-fold", type=int, help="fold to watch while training; its best weights are kept")
+    parser.add_argument("--patience", type=int, help="stop after so many looks at the watched fold without improvement")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument(
+        "--cache", type=Path, metavar="FOLDER|none",
+        help="where framed slices are kept while training (default: in the run folder, until the end)",
+    )  # fmt: skip
 
 
 def _fit(args: argparse.Namespace) -> None:
@@ -33,48 +64,94 @@ def _fit(args: argparse.Namespace) -> None:
 
     keep_freed_memory()
     from .check import check_headers, check_patients
-    from .config import TrainingConfig
-    from .dataset import find_cases
-    from .training import fit
+    from .run_folder import write_split
 
-    settings: dict[str, Any] = {"test_fold": args.test_fold, "seed": args.seed}
-    settings |= {name: getattr(args, name) for name in ("steps", "learning_rate") if getattr(args, name) is not None}
-    config = TrainingConfig(**settings)
-    cases = [case for case in find_cases(args.data) if config.test_fold == 0 or case.fold != config.test_fold]
-    for text in args.infection_free:
-        folder, names = folder_and_names(text)
-        cases += find_cases(folder, names)
-    check_headers(cases)
-    check_patients(cases)
-    if not cases:
+    config = _configuration(args)
+    parts = _parts(args, config)
+    trained, watched, held_out = parts
+    if not trained:
         raise InputError("Every case is held out.", "Choose another --test-fold.")
-    encoder = None if args.encoder == "none" else args.encoder
-    if encoder not in (None, "imagenet") and not Path(encoder).is_file():
-        raise InputError("The file of encoder weights does not exist.", "Give a file, 'imagenet' or 'none'.")
-    if args.start is not None and not args.start.is_file():
-        raise InputError("The weights to start from do not exist.", "Give network.weights.h5 of a finished run.")
+    check_patients((*trained, *watched, *held_out))
+    check_headers((*trained, *watched))
+    encoder = _encoder(args)
     args.run.mkdir(parents=True, exist_ok=True)
     (args.run / "command.txt").write_text(_command(args), encoding="utf-8")
-    fit(cases, config, encoder, args.run, Progress(), start=args.start)
-    print(f"Weights of {len(cases)} cases are in the run folder; next: covidseg-train export.")
+    write_split(args.run, *parts)
+    cache = args.run / "cache" if args.cache is None else args.cache
+    from .training import fit
+
+    fit(
+        trained, config, encoder, args.run, Progress(),
+        start=args.init, cache=None if str(cache) == "none" else cache, watched=watched,
+    )  # fmt: skip
+    if args.cache is None:
+        shutil.rmtree(cache, ignore_errors=True)  # pictures of patients do not stay behind
+    print(f"Weights of {len(trained)} cases are in the run folder; next: covidseg-train export.")
+
+
+def _configuration(args: argparse.Namespace) -> TrainingConfig:
+    from .config import TrainingConfig
+
+    config = TrainingConfig()
+    if args.config is not None:
+        if not args.config.is_file():
+            raise InputError("The configuration file does not exist.", "Check --config.")
+        config = TrainingConfig.from_json(args.config.read_text(encoding="utf-8"))
+    given = {name: getattr(args, name) for name in SETTINGS if getattr(args, name, None) is not None}
+    return dataclasses.replace(config, **given)
+
+
+def _parts(args: argparse.Namespace, config: TrainingConfig) -> tuple[list[Case], list[Case], list[Case]]:
+    """Cases to train on, to watch, and to hold out."""
+    from .cases import find_cases, with_folds
+
+    cases = find_cases(args.data)
+    if config.test_fold or config.validation_fold:
+        cases = with_folds(cases)
+        _known_folds(cases, (config.test_fold, config.validation_fold))
+    held_out = [case for case in cases if config.test_fold and case.fold == config.test_fold]
+    watched = [case for case in cases if config.validation_fold and case.fold == config.validation_fold]
+    trained = [case for case in cases if case not in held_out and case not in watched]
+    for text in args.also:
+        trained += find_cases(*folder_and_names(text))
+    return trained, watched, held_out
+
+
+def _known_folds(cases: Iterable[Case], wanted: Iterable[int]) -> None:
+    known = {case.fold for case in cases}
+    for fold in wanted:
+        if fold and fold not in known:
+            raise InputError(
+                f"No case is in fold {fold}.", f"There are the folds {', '.join(map(str, sorted(known)))}."
+            )
+
+
+def _encoder(args: argparse.Namespace) -> str | None:
+    # The network that a training goes on from has an encoder of its own.
+    encoder = None if args.encoder == "none" or (args.init and args.encoder == "imagenet") else args.encoder
+    if encoder not in (None, "imagenet") and not Path(encoder).is_file():
+        raise InputError("The file of encoder weights does not exist.", "Give a file, 'imagenet' or 'none'.")
+    return encoder
 
 
 def _command(args: argparse.Namespace) -> str:
     """The call as it can be repeated; folders by their last two names, since a card tells no paths of a machine."""
     parts = ["covidseg-train", "fit", "--data", _short(args.data)]
-    for text in args.infection_free:
-        folder, colon, names = text.partition(":")
-        parts += ["--infection-free", f"{_short(folder)}{colon}{names}"]
-    encoder = args.encoder if args.encoder in ("none", "imagenet") else Path(args.encoder).name
-    parts += ["--encoder", encoder, "--test-fold", str(args.test_fold), "--seed", str(args.seed), "--run", "RUN"]
-    for name in ("steps", "learning_rate"):
-        if getattr(args, name) is not None:
+    for text in args.also:
+        folder, names = folder_and_names(text)
+        parts += ["--also", _short(folder) + (":" + ",".join(names) if names else "")]
+    parts += ["--encoder", args.encoder if args.encoder in ("none", "imagenet") else Path(args.encoder).name]
+    if args.config is not None:
+        parts += ["--config", args.config.name]
+    for name in SETTINGS:
+        if getattr(args, name, None) is not None:
             parts += [f"--{name.replace('_', '-')}", f"{getattr(args, name):g}"]
-    if args.start is None:
+    parts += ["--run", "RUN"]
+    if args.init is None:
         return shlex.join(parts) + "\n"
-    earlier = args.start.parent / "command.txt"
+    earlier = Path(args.init).parent / "command.txt"
     first = earlier.read_text(encoding="utf-8").strip() + "; then " if earlier.is_file() else ""
-    return f"{first}{shlex.join(parts)} --start {args.start.name}\n"
+    return f"{first}{shlex.join(parts)} --init {Path(args.init).name}\n"
 
 
 def _short(folder: str | Path) -> str:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
+import types
+import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from CovidSegLib.errors import InputError
 from CovidSegLib.network.inputs import INPUT_SHAPE
 
 from .augmentation import Augmentation
+
+NAME = "config.json"
 
 
 @dataclass(frozen=True)
@@ -19,6 +27,12 @@ class TrainingConfig:
     ``test_fold``: cases of this fold are held out (0: none). ``trained_from``: the first encoder layer that learns;
     what lies before it keeps the encoder's weights: generic edges and blobs, and two fifths of a step's time.
     ``average``: decay of the running mean of the weights that is kept as the result.
+
+    ``checkpoint_steps``: steps between two states that a training can go on from. ``validation_fold``: cases of this
+    fold (never the test fold; 0: none) are watched every ``validation_steps`` steps instead of being trained on;
+    ``patience``: after so many looks without a better infection Dice the training stops and keeps its best weights
+    (0: never). ``precision``: "float32", "mixed_float16", or "auto", which is the second where there is a GPU.
+    ``deterministic``: on a GPU, only operations that give the same result every time.
     """
 
     test_fold: int = 1
@@ -34,6 +48,24 @@ class TrainingConfig:
     input_shape: tuple[int, int] = INPUT_SHAPE
     seed: int = 20260501
     augmentation: Augmentation = field(default_factory=Augmentation)
+    checkpoint_steps: int = 100
+    validation_fold: int = 0
+    validation_steps: int = 200
+    patience: int = 0
+    precision: str = "auto"
+    deterministic: bool = True
+
+    def __post_init__(self) -> None:
+        counts = ("steps", "batch", "checkpoint_steps", "validation_steps")
+        for name in counts:
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, not {getattr(self, name)}.", "Correct the configuration.")
+        if self.precision not in PRECISIONS:
+            raise InputError(f"There is no precision {self.precision!r}.", f"Choose one of {', '.join(PRECISIONS)}.")
+        if self.validation_fold and self.validation_fold == self.test_fold:
+            raise InputError("The fold that is watched is the test fold: a leak.", "Choose another --validation-fold.")
+        if self.patience and not self.validation_fold:
+            raise InputError("Stopping early needs cases to watch.", "Give a --validation-fold too.")
 
     def to_json(self) -> str:
         """As JSON text."""
@@ -41,15 +73,69 @@ class TrainingConfig:
 
     @classmethod
     def from_json(cls, text: str) -> TrainingConfig:
-        """The inverse of :meth:`to_json`."""
-        data = json.loads(text)
-        augmentation = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in data["augmentation"].items()
-        }
-        data["augmentation"] = Augmentation(**augmentation)
-        data["input_shape"] = tuple(data["input_shape"])
-        return cls(**data)
+        """The inverse of :meth:`to_json`; keys that are left out have their defaults.
+
+        Raises InputError for a key that is not known or a value of another type.
+        """
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise InputError("The configuration is not JSON.", "Start from the config.json of a run.") from error
+        return read_typed(cls, data, "")
+
+    @classmethod
+    def load(cls, run: Path) -> TrainingConfig:
+        """The configuration of a run's folder; raises InputError where there is none."""
+        file = run / NAME
+        if not file.is_file():
+            raise InputError("The folder holds no training run.", "Give the --run folder of covidseg-train fit.")
+        return cls.from_json(file.read_text(encoding="utf-8"))
 
     def save(self, run: Path) -> None:
         """Write ``config.json`` into the run's folder."""
-        (run / "config.json").write_text(self.to_json(), encoding="utf-8")
+        (run / NAME).write_text(self.to_json(), encoding="utf-8")
+
+
+PRECISIONS = ("auto", "float32", "mixed_float16")
+
+_Made = typing.TypeVar("_Made")
+
+
+def read_typed(kind: type[_Made], data: Any, where: str) -> _Made:
+    """A dataclass ``kind`` from JSON data; ``where`` is its place, for messages. Raises InputError (see from_json)."""
+    if not isinstance(data, Mapping):
+        raise InputError(f"The configuration{where and ' of ' + where} is not a table of names.", "Correct it.")
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(set(data) - set(hints))
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], hints, 1)
+        hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(sorted(hints))}."
+        raise InputError(f"The configuration has an unknown key {_path(where, unknown[0])}.", hint)
+    return kind(**{name: _value(hints[name], value, _path(where, name)) for name, value in data.items()})
+
+
+def _path(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name
+
+
+def _value(kind: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        return read_typed(kind, value, where)
+    if typing.get_origin(kind) is tuple:
+        kinds = typing.get_args(kind)
+        if isinstance(value, list | tuple) and len(value) == len(kinds):
+            return tuple(_value(part, one, where) for part, one in zip(kinds, value, strict=True))
+    elif isinstance(kind, types.UnionType):
+        if any(_fits(part, value) for part in typing.get_args(kind)):
+            return value
+    elif _fits(kind, value):
+        return kind(value)
+    name = getattr(kind, "__name__", str(kind))
+    raise InputError(f"{where} in the configuration must be {name}, not {value!r}.", "Correct it.")
+
+
+def _fits(kind: Any, value: Any) -> bool:
+    """JSON has one kind of number: a whole one is also a float; true and false are not numbers."""
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)

@@ -17,7 +17,7 @@ from CovidSegLib.network.inputs import BODY_HU, FAR_MM, HU_WINDOW, INPUT_SHAPE, 
 
 from .architecture import CLASSES, build_network
 from .config import TrainingConfig
-from .training import WEIGHTS_NAME
+from .run_folder import WEIGHTS
 
 ONNX_OPSET = 15
 """Old enough for onnxruntime 1.19 (and far older), new enough for every layer used."""
@@ -32,10 +32,10 @@ def export(run: Path, name: str, folder: Path, facts: dict[str, Any]) -> Path:
     ``facts`` (description, training data, licence, command, finish) go into the card as they are. Raises InputError
     when ``run`` holds no finished training.
     """
-    weights = run / WEIGHTS_NAME
+    weights = run / WEIGHTS
     if not weights.is_file():
         raise InputError("The run has no weights yet.", "Let covidseg-train fit come to its end first.")
-    config = TrainingConfig.from_json((run / "config.json").read_text(encoding="utf-8"))
+    config = TrainingConfig.load(run)
     network = build_network(config.input_shape, None)
     network.load_weights(weights)
     network(np.zeros((1, *config.input_shape, 3), np.float32))  # an uncalled network cannot be exported

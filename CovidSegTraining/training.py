@@ -1,4 +1,4 @@
-"""The training loop: resumable, on a GPU if TensorFlow has one, else on the CPU."""
+"""The training loop: resumable, seeded, on all GPUs that TensorFlow sees, else on the CPU."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Progress
 
 from .architecture import build_network
-from .config import TrainingConfig
-from .dataset import Case
-from .losses import segmentation_loss
+from .cases import Case
+from .config import NAME, TrainingConfig
+from .run_folder import BEST_WEIGHTS, WEIGHTS, TrainingLog, write_environment
+from .start import start_from
 from .streams import TrainingStream
+from .trainer import Trainer, choose_strategy, gpus, set_precision
+from .validation import Watch
 
 LOG = logging.getLogger(__name__)
-WEIGHTS_NAME = "network.weights.h5"
-CHECKPOINT_STEPS = 100
 LOG_STEPS = 25
 PREFETCH = 4
 """Batches that lie ready."""
@@ -38,38 +39,60 @@ def fit(
     run: Path,
     progress: Progress,
     *,
-    start: Path | None = None,
+    start: str | Path | None = None,
     cache: Path | None = None,
+    watched: list[Case] | None = None,
 ) -> Path:
     """Train on ``cases`` and return the file of the averaged weights, ``run/network.weights.h5``.
 
-    ``start``: weights of an earlier run of the same network to go on from (fine-tuning), else None.
+    ``start``: an installed model or a weights file to go on from (fine-tuning), see :mod:`CovidSegTraining.start`.
     ``cache``: folder for framed slices, else None (see :class:`CovidSegTraining.streams.TrainingStream`).
-    State goes to ``run/state`` every 100 steps; called again with the same folder and configuration, training goes
-    on where it stopped. Raises InputError when the folder holds a run with other settings.
+    ``watched``: cases to look at while training, where the configuration has a ``validation_fold``.
+    State goes to ``run/state`` every ``checkpoint_steps``; called again with the same folder and configuration,
+    training goes on where it stopped. Raises InputError when the folder holds a run with other settings.
     """
     run.mkdir(parents=True, exist_ok=True)
-    kept = run / "config.json"
-    if kept.is_file() and kept.read_text(encoding="utf-8") != config.to_json():
+    if (run / NAME).is_file() and TrainingConfig.load(run) != config:
         raise InputError("The run folder holds a training with other settings.", "Choose another --run folder.")
     config.save(run)
+    if gpus() and config.deterministic:
+        tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
-    network = _network(config, encoder)
-    if start is not None:
-        network.load_weights(start)
-    trainer = _Trainer(network, config)
+    write_environment(run, gpus() or ["CPU"], set_precision(config))
+    strategy = choose_strategy()
+    if config.batch % strategy.num_replicas_in_sync:
+        raise InputError(
+            f"A batch of {config.batch} cannot be shared by {strategy.num_replicas_in_sync} GPUs.", "Change the batch."
+        )
+    with strategy.scope():
+        network = _network(config, encoder)
+        if start is not None:
+            start_from(network, start)
+        trainer = Trainer(network, config, strategy)
     manager = tf.train.CheckpointManager(trainer.checkpoint, str(run / "state"), max_to_keep=2)
     if manager.restore_or_initialize():
         LOG.info("resumed at step %d", int(trainer.step))
     stream = TrainingStream(cases, config.augmentation, config.seed, progress, cache=cache)
+    watch = Watch(watched, cache) if watched else None
     LOG.info("%d cases, %d slices, %d parameters", len(cases), len(stream), network.count_params())
-    _run_steps(trainer, stream, config, manager, progress)
-    trainer.use_averages()
-    target = run / WEIGHTS_NAME
-    temporary = run / f"part.{WEIGHTS_NAME}"
-    network.save_weights(temporary)
-    temporary.replace(target)
-    return target
+    _Loop(trainer, config, run, manager, progress, watch).go(strategy.experimental_distribute_dataset, stream)
+    return _finish(trainer, run)
+
+
+def _finish(trainer: Trainer, run: Path) -> Path:
+    best = run / BEST_WEIGHTS
+    if best.is_file():
+        trainer.network.load_weights(best)
+    else:
+        trainer.swap_averages()
+    _save_weights(trainer.network, run / WEIGHTS)
+    return run / WEIGHTS
+
+
+def _save_weights(network: keras.Model, target: Path) -> None:
+    part = target.with_name(f"part.{target.name}")
+    network.save_weights(part)
+    part.replace(target)
 
 
 def _network(config: TrainingConfig, encoder: str | Path | None) -> keras.Model:
@@ -84,78 +107,75 @@ def _network(config: TrainingConfig, encoder: str | Path | None) -> keras.Model:
     return network
 
 
-class _Trainer:
-    """Network, optimizer and the running mean of the weights, as one thing that can be kept and restored."""
+class _Loop:
+    """The steps of one call of :func:`fit`, from where the trainer stands."""
 
-    def __init__(self, network: keras.Model, config: TrainingConfig) -> None:
-        self.network = network
-        schedule = keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=config.learning_rate / 100,
-            decay_steps=max(1, config.steps - config.warm_up_steps),
-            alpha=config.final_learning_rate / config.learning_rate,
-            warmup_target=config.learning_rate,
-            warmup_steps=config.warm_up_steps,
-        )
-        self.optimizer = keras.optimizers.AdamW(
-            schedule, weight_decay=config.weight_decay, global_clipnorm=config.gradient_norm
-        )
-        self.optimizer.build(network.trainable_variables)
-        self._variables = [weight.value for weight in network.weights]
-        self._averages = [tf.Variable(value, trainable=False) for value in self._variables]
-        self._decay = config.average
-        self.step = tf.Variable(0, dtype=tf.int64)
-        self.checkpoint = tf.train.Checkpoint(
-            network=network, optimizer=self.optimizer, averages=self._averages, step=self.step
-        )
+    def __init__(
+        self,
+        trainer: Trainer,
+        config: TrainingConfig,
+        run: Path,
+        manager: tf.train.CheckpointManager,
+        progress: Progress,
+        watch: Watch | None,
+    ) -> None:
+        self._trainer, self._config, self._run = trainer, config, run
+        self._manager, self._progress, self._watch = manager, progress, watch
+        self._log = TrainingLog(run, int(trainer.step))
 
-    @tf.function(reduce_retracing=True)
-    def train(self, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """One step; returns the loss."""
-        with tf.GradientTape() as tape:
-            loss = segmentation_loss(labels, self.network(inputs, training=True))
-        variables = self.network.trainable_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        self.step.assign_add(1)
-        # The mean starts short, so that the random start is forgotten.
-        done = tf.cast(self.step, tf.float32)
-        decay = tf.minimum(self._decay, done / (done + 10.0))
-        for average, value in zip(self._averages, self._variables, strict=True):
-            average.assign(decay * average + (1 - decay) * value)
-        return loss
+    def go(self, distribute, stream: TrainingStream) -> None:
+        """Train to the last step, or until nothing gets better; ``distribute`` gives each device its part."""
+        config, done = self._config, int(self._trainer.step)
+        batches = iter(distribute(_batches(stream, config, done * config.batch)))
+        losses: list[float] = []
+        waited, started = 0.0, time.monotonic()
+        for number in range(done + 1, config.steps + 1):
+            if self._has_stopped():
+                break
+            asked = time.monotonic()
+            inputs, labels = next(batches)
+            waited += time.monotonic() - asked
+            losses.append(float(self._trainer.train(inputs, labels)))
+            if not np.isfinite(losses[-1]):
+                raise FloatingPointError(f"the loss is not finite at step {number}")
+            last = number == config.steps
+            look = self._watch is not None and (number % config.validation_steps == 0 or last)
+            if number % LOG_STEPS == 0 or look or last:
+                seconds = time.monotonic() - started
+                self._tell(number, losses[-LOG_STEPS:], seconds / (number - done), 100 * waited / seconds, look=look)
+            if number % config.checkpoint_steps == 0 or last:
+                self._manager.save()
+            self._progress.step("training", number, config.steps)
 
-    def use_averages(self) -> None:
-        """Put the running means into the network."""
-        for value, average in zip(self._variables, self._averages, strict=True):
-            value.assign(average)
+    def _tell(self, number: int, losses: list[float], pace: float, waiting: float, *, look: bool) -> None:
+        loss = float(np.mean(losses))
+        values = {
+            "step": number,
+            "loss": round(loss, 5),
+            "learning_rate": float(f"{float(self._trainer.schedule(number)):.4g}"),
+            "seconds_per_step": round(pace, 3),
+            "waiting_percent": round(waiting, 2),
+        }
+        text = f"step {number} loss {loss:.4f} {pace:.2f} s/step, waited {waiting:.1f} % of the time for data"
+        if look and self._watch is not None:
+            self._trainer.swap_averages()
+            infection, lung = self._watch.look(self._trainer.network, self._config.batch)
+            if infection > max((row.get("validation_infection", -1.0) for row in self._log.rows), default=-1.0):
+                _save_weights(self._trainer.network, self._run / BEST_WEIGHTS)
+            self._trainer.swap_averages()
+            values |= {"validation_infection": round(infection, 5), "validation_lung": round(lung, 5)}
+            text += f"; watched cases: infection {infection:.3f} lung {lung:.3f}"
+        LOG.info("%s", text)
+        self._log.add(**values)
 
-
-def _run_steps(
-    trainer: _Trainer,
-    stream: TrainingStream,
-    config: TrainingConfig,
-    manager: tf.train.CheckpointManager,
-    progress: Progress,
-) -> None:
-    done = int(trainer.step)
-    losses: list[float] = []
-    waited, started = 0.0, time.monotonic()
-    batches = iter(_batches(stream, config, done * config.batch))
-    for number in range(done + 1, config.steps + 1):
-        asked = time.monotonic()
-        inputs, labels = next(batches)
-        waited += time.monotonic() - asked
-        losses.append(float(trainer.train(inputs, tf.cast(labels, tf.int32))))
-        if not np.isfinite(losses[-1]):
-            raise FloatingPointError(f"the loss is not finite at step {number}")
-        if number % LOG_STEPS == 0:
-            seconds = time.monotonic() - started
-            LOG.info(
-                "step %d loss %.4f %.2f s/step, %.1f %% of the time waiting for data",
-                number, float(np.mean(losses[-LOG_STEPS:])), seconds / (number - done), 100 * waited / seconds,
-            )  # fmt: skip
-        if number % CHECKPOINT_STEPS == 0 or number == config.steps:
-            manager.save()
-        progress.step("training", number, config.steps)
+    def _has_stopped(self) -> bool:
+        """Whether the last ``patience`` looks were all no better than the best before them."""
+        looks = [row["validation_infection"] for row in self._log.rows if "validation_infection" in row]
+        patience = self._config.patience
+        if not patience or len(looks) <= patience or max(looks[:-patience]) < max(looks[-patience:]):
+            return False
+        LOG.info("stopped early: no better for %d looks", patience)
+        return True
 
 
 def _batches(stream: TrainingStream, config: TrainingConfig, first: int) -> tf.data.Dataset:
@@ -163,10 +183,13 @@ def _batches(stream: TrainingStream, config: TrainingConfig, first: int) -> tf.d
     rows, columns = config.input_shape
 
     def sample(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        inputs, labels = tf.numpy_function(stream.sample, [number], (tf.float32, tf.uint8))
-        return tf.ensure_shape(inputs, (rows, columns, 3)), tf.ensure_shape(labels, (rows, columns))
+        inputs, labels = tf.numpy_function(stream.sample, [number], (tf.float32, tf.uint8), stateful=False)
+        labels = tf.cast(tf.ensure_shape(labels, (rows, columns)), tf.int32)
+        return tf.ensure_shape(inputs, (rows, columns, 3)), labels
 
     threads = min(MOST_THREADS, max(1, (os.cpu_count() or 1) - 1))
     numbers = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
     samples = numbers.map(sample, num_parallel_calls=threads, deterministic=True)
-    return samples.batch(config.batch).prefetch(PREFETCH)
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return samples.batch(config.batch, drop_remainder=True).prefetch(PREFETCH).with_options(options)

@@ -1,0 +1,110 @@
+"""What a run's folder holds beside weights: the split, the environment, the log.
+
+``config.json`` (see ``config``), ``command.txt``, ``split.json``, ``environment.json``, ``log.csv``, ``state/``,
+``network.weights.h5`` when it is done, then ``model/``, ``metrics.json`` and ``figures/`` as they are made.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+from .cases import Case
+
+WEIGHTS = "network.weights.h5"
+BEST_WEIGHTS = "best.weights.h5"
+LOG = "log.csv"
+SPLIT = "split.json"
+METRICS = "metrics.json"
+
+LOG_COLUMNS = (
+    "step",
+    "loss",
+    "learning_rate",
+    "seconds_per_step",
+    "waiting_percent",
+    "validation_infection",
+    "validation_lung",
+)
+"""``waiting_percent``: share of the time that the network waited for data; ``validation_...``: Dice, mostly empty."""
+
+_PACKAGES = ("covidseg", "tensorflow", "tensorflow-cpu", "keras", "numpy", "scipy", "nibabel", "onnx", "tf2onnx")
+
+
+def write_json(file: Path, data: object) -> None:
+    """Write ``data`` as JSON, whole or not at all."""
+    part = file.with_name(f".{file.name}.part")
+    part.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    os.replace(part, file)
+
+
+def write_split(run: Path, trained: Iterable[Case], watched: Iterable[Case], held_out: Iterable[Case]) -> None:
+    """Which cases and patients were trained on, watched and held out."""
+    parts = {"trained": trained, "watched": watched, "held_out": held_out}
+    write_json(
+        run / SPLIT,
+        {
+            part: [{"case": case.name, "patient": case.group, "fold": case.fold} for case in cases]
+            for part, cases in parts.items()
+        },
+    )
+
+
+def write_environment(run: Path, devices: list[str], precision: str) -> None:
+    """Versions and devices, without any name or path of the machine."""
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    facts = {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processors": os.cpu_count(),
+        "devices": devices,
+        "precision": precision,
+        "packages": versions,
+    }
+    write_json(run / "environment.json", facts)
+
+
+class TrainingLog:
+    """``log.csv``, one row every few steps. Going on from ``step`` drops the rows that will be made again."""
+
+    def __init__(self, run: Path, step: int) -> None:
+        self._file = run / LOG
+        self.rows = [row for row in read_log(run) if row["step"] <= step]
+        part = self._file.with_name(f".{LOG}.part")
+        with part.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, LOG_COLUMNS)
+            writer.writeheader()
+            writer.writerows(self.rows)
+        os.replace(part, self._file)
+
+    def add(self, **values: float) -> None:
+        """Append one row; what is not given stays empty."""
+        self.rows.append(values)
+        with self._file.open("a", newline="", encoding="utf-8") as file:
+            csv.DictWriter(file, LOG_COLUMNS).writerow(values)
+
+
+def read_log(run: Path) -> list[dict[str, float]]:
+    """The rows of ``log.csv``, without what is empty; a last line that was cut off is left out."""
+    file = run / LOG
+    if not file.is_file():
+        return []
+    with file.open(newline="", encoding="utf-8") as table:
+        rows = list(csv.DictReader(table))
+    good = []
+    for row in rows:
+        try:
+            good.append({name: float(value) for name, value in row.items() if value})
+        except (TypeError, ValueError):
+            break
+    return [row for row in good if "step" in row]
