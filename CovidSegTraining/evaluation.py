@@ -2,13 +2,16 @@
 
 Volume Dice per scan over the slices that count, then the mean over scans with a bootstrap interval. Which slices count
 comes from the data set's ``slices.csv`` (columns ``case``, ``slice``, ``infected``, ``lung_by``) or, without it, from
-the labels: infected where infection is drawn, lung where no pixel is marked as not drawn.
+the labels: infected where infection is drawn, lung where no pixel is marked as not drawn. How empty masks are counted
+stands in ``metrics``.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+import dataclasses
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,12 +22,45 @@ from CovidSegLib.pipeline import Options, segment
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import Label as Result
-from CovidSegLib.volume import axial_order
+from CovidSegLib.volume import CtVolume, axial_order
 
-from .dataset import Case, Label, SliceFile
+from .cases import Case
+from .dataset import Label, SliceFile, grey_to_hu, is_grey_picture
+from .metrics import LESION_TOLERANCE, LUNG_TOLERANCE, mean_with_interval, slice_surface_scores, surface_scores
+from .tables import markdown
 
-BOOTSTRAP_DRAWS = 2000
 FIRST_READER = "reader1"
+
+Row = dict[str, float | str]
+"""The scores of one scan by name; what cannot be measured on it is NaN."""
+
+OVERLAP_COLUMNS = (
+    "infection_infected_slices",
+    "infection_all_slices",
+    "lung",
+    "left",
+    "right",
+    "false_infection_percent",
+    "percent_infected",
+    "percent_infected_truth",
+    "ms_per_slice",
+)
+OUTLINE_COLUMNS = (
+    "infection_surface_dice_3mm",
+    "infection_hausdorff_mm",
+    "infection_surface_dice_3px",
+    "infection_hausdorff_px",
+    "lung_surface_dice_1mm",
+    "lung_hausdorff_mm",
+    "lung_surface_dice_1px",
+    "lung_hausdorff_px",
+    "infection_ml",
+    "infection_ml_truth",
+    "lung_ml",
+    "lung_ml_truth",
+)
+"""Infection over all slices, lung over the slices whose lung counts, mL over the slices whose lung was drawn; the 95 %
+Hausdorff distance. "mm" holds only where spacing does; "px" is measured slice by slice."""
 
 
 @dataclass
@@ -47,7 +83,11 @@ class Overlap:
 
 @dataclass
 class CaseScores:
-    """What is measured on one scan. Dice values; percentages of lung."""
+    """What is measured on one scan. Dice values; percentages of lung.
+
+    ``free_slices``: falsely infected percent of the lung of each slice without infection; ``outlines``: see
+    :data:`OUTLINE_COLUMNS`; ``ms_per_slice``: the whole pipeline without reading.
+    """
 
     case: str
     infection_infected_slices: Overlap = field(default_factory=Overlap)
@@ -57,9 +97,12 @@ class CaseScores:
     right: Overlap = field(default_factory=Overlap)
     free_lung: int = 0
     free_infection: int = 0
+    free_slices: list[float] = field(default_factory=list)
     percent_counts: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    outlines: dict[str, float] = field(default_factory=dict)
+    ms_per_slice: float = float("nan")
 
-    def row(self) -> dict[str, float | str]:
+    def row(self) -> Row:
         """The scores as plain numbers."""
         infection, lung, true_infection, true_lung = self.percent_counts
         return {
@@ -69,29 +112,49 @@ class CaseScores:
             "lung": self.lung.dice,
             "left": self.left.dice,
             "right": self.right.dice,
-            "false_infection_percent": _percent(self.free_infection, self.free_lung),
-            "percent_infected": _percent(infection, lung),
-            "percent_infected_truth": _percent(true_infection, true_lung),
+            "false_infection_percent": percent(self.free_infection, self.free_lung),
+            "percent_infected": percent(infection, lung),
+            "percent_infected_truth": percent(true_infection, true_lung),
+            "ms_per_slice": self.ms_per_slice,
+            **self.outlines,
         }
 
 
-def _percent(part: int, whole: int) -> float:
+def percent(part: int, whole: int) -> float:
+    """100 part / whole; NaN of nothing."""
     return 100 * part / whole if whole else float("nan")
 
 
-def evaluate(
-    cases: list[Case], table: Path, options: Options, engine: Engine, progress: Progress
-) -> list[dict[str, float | str]]:
+def evaluate(cases: Sequence[Case], table: Path, options: Options, engine: Engine, progress: Progress) -> list[Row]:
     """Segment every case with the shipped pipeline and score it; ``table`` is ``slices.csv`` (need not exist)."""
+    return [scores.row() for scores in evaluate_cases(cases, table, options, engine, progress)]
+
+
+def evaluate_cases(
+    cases: Sequence[Case], table: Path, options: Options, engine: Engine, progress: Progress
+) -> list[CaseScores]:
+    """As :func:`evaluate`, with all counts."""
     flags = _slice_flags(table)
-    rows = []
+    found = []
     for number, case in enumerate(cases):
         progress.step("evaluation", number, len(cases))
-        volume = read_ct(case.image, Progress())
+        volume = read_scan(case.image)
+        started = time.perf_counter()
         result = segment(volume, options, Progress(), engine=engine)
+        seconds = time.perf_counter() - started
         labels = axial_order(result.affine).to_axial(result.labels)
-        rows.append(score(case.name, labels, SliceFile(case.labels), flags).row())
-    return rows
+        scores = score(case.name, labels, SliceFile(case.labels), flags)
+        scores.ms_per_slice = 1000 * seconds / len(labels)
+        found.append(scores)
+    return found
+
+
+def read_scan(path: Path) -> CtVolume:
+    """A scan as the pipeline wants it; a grey picture by the window of its data set (see ``dataset``)."""
+    volume = read_ct(path, Progress())
+    if is_grey_picture(int(volume.voxels.min()), int(volume.voxels.max())):
+        return dataclasses.replace(volume, voxels=np.rint(grey_to_hu(volume.voxels)).astype(np.int16))
+    return volume
 
 
 def score(
@@ -99,11 +162,13 @@ def score(
 ) -> CaseScores:
     """Compare upright ``labels`` (z, y, x) with a label file, slice by slice."""
     scores = CaseScores(case)
-    for k, plane in enumerate(labels):
-        true = truth.plane(k).round().astype(np.uint8)
-        drawn = not (true == Label.LUNG_NOT_DRAWN).any()
-        infected, lung_counts = flags.get((case, k), (bool((true == Label.INFECTION).any()), drawn))
-        _score_slice(scores, plane, true, infected=infected, lung_counts=lung_counts, drawn=drawn)
+    planes = np.stack([truth.plane(k).round().astype(np.uint8) for k in range(len(labels))])
+    drawn = ~(planes == Label.LUNG_NOT_DRAWN).any(axis=(1, 2))
+    counts = np.zeros(len(labels), bool)
+    for k, (plane, true) in enumerate(zip(labels, planes, strict=True)):
+        infected, counts[k] = flags.get((case, k), (bool((true == Label.INFECTION).any()), bool(drawn[k])))
+        _score_slice(scores, plane, true, infected=infected, lung_counts=bool(counts[k]), drawn=bool(drawn[k]))
+    scores.outlines = _outlines(labels, planes, counts, drawn, truth.spacing)
     return scores
 
 
@@ -121,11 +186,44 @@ def _score_slice(
         scores.left.add((plane == Result.LEFT_LUNG) & healthy, (true == Label.LEFT_LUNG) & healthy)
         scores.right.add((plane == Result.RIGHT_LUNG) & healthy, (true == Label.RIGHT_LUNG) & healthy)
     if not infected:
-        scores.free_lung += int(np.count_nonzero(lung))
-        scores.free_infection += int(np.count_nonzero(infection))
+        false, size = int(np.count_nonzero(infection)), int(np.count_nonzero(lung))
+        scores.free_lung += size
+        scores.free_infection += false
+        scores.free_slices += [percent(false, size)] if size else []
     if drawn:
         for index, mask in enumerate((infection, lung, true_infection, true_lung)):
             scores.percent_counts[index] += int(np.count_nonzero(mask))
+
+
+def _outlines(
+    labels: np.ndarray,
+    planes: np.ndarray,
+    counts: np.ndarray,
+    drawn: np.ndarray,
+    spacing: tuple[float, float, float],
+) -> dict[str, float]:
+    """The scores of :data:`OUTLINE_COLUMNS`; slices that do not count are emptied in both masks."""
+    masks = {
+        "infection": (labels == Result.INFECTION, planes == Label.INFECTION, LESION_TOLERANCE),
+        "lung": (
+            (labels != Result.BACKGROUND) & counts[:, None, None],
+            (planes > 0) & (planes <= Label.INFECTION) & counts[:, None, None],
+            LUNG_TOLERANCE,
+        ),
+    }
+    found = {}
+    for name, (mine, true, tolerance) in masks.items():
+        in_mm = surface_scores(mine, true, spacing, tolerance)
+        in_pixels = slice_surface_scores(mine, true, tolerance)
+        found[f"{name}_surface_dice_{tolerance:g}mm"], found[f"{name}_hausdorff_mm"] = in_mm.dice, in_mm.hausdorff
+        found[f"{name}_surface_dice_{tolerance:g}px"] = in_pixels.dice
+        found[f"{name}_hausdorff_px"] = in_pixels.hausdorff
+    ml = float(np.prod(spacing)) / 1000
+    found["infection_ml"] = ml * np.count_nonzero(labels[drawn] == Result.INFECTION)
+    found["infection_ml_truth"] = ml * np.count_nonzero(planes[drawn] == Label.INFECTION)
+    found["lung_ml"] = ml * np.count_nonzero(labels[drawn])
+    found["lung_ml_truth"] = ml * np.count_nonzero((planes[drawn] > 0) & (planes[drawn] <= Label.INFECTION))
+    return found
 
 
 def _slice_flags(table: Path) -> dict[tuple[str, int], tuple[bool, bool]]:
@@ -138,21 +236,19 @@ def _slice_flags(table: Path) -> dict[tuple[str, int], tuple[bool, bool]]:
         }
 
 
-def mean_with_interval(values: Iterable[float], seed: int = 0) -> tuple[float, float, float]:
-    """Mean of the values that are numbers, and its 95 % bootstrap interval over scans (percentile method)."""
-    known = np.array([value for value in values if np.isfinite(value)])
-    if known.size == 0:
-        return (float("nan"),) * 3
-    draws = np.random.default_rng(seed).choice(known, (BOOTSTRAP_DRAWS, known.size)).mean(axis=1)
-    low, high = np.percentile(draws, (2.5, 97.5))
-    return float(known.mean()), float(low), float(high)
+def table_text(rows: list[Row], columns: Sequence[str] = OVERLAP_COLUMNS) -> str:
+    """The scores as a table for a terminal or a Markdown page, with the mean and how many scans it is of."""
+    names = [name for name in columns if name in rows[0]]
+    lines = [[str(row["case"]), *(_number(float(row[name])) for name in names)] for row in rows]
+    means = ["mean (95 %)"]
+    for name in names:
+        mean, low, high = mean_with_interval(float(row[name]) for row in rows)
+        count = sum(np.isfinite(float(row[name])) for row in rows)
+        means.append(f"{_number(mean)} ({_number(low)}-{_number(high)}, n {count})" if count else "-")
+    return markdown(("case", *(name.replace("_", " ") for name in names)), [*lines, means])
 
 
-def table_text(rows: list[dict[str, float | str]]) -> str:
-    """The scores as a table for a terminal or a Markdown page."""
-    names = [name for name in rows[0] if name != "case"]
-    lines = ["| case | " + " | ".join(name.replace("_", " ") for name in names) + " |", "|---" * (len(names) + 1) + "|"]
-    lines += [f"| {row['case']} | " + " | ".join(f"{row[name]:.3f}" for name in names) + " |" for row in rows]
-    means = [mean_with_interval(float(row[name]) for row in rows) for name in names]
-    lines.append("| mean (95 %) | " + " | ".join(f"{m:.3f} ({low:.3f}-{high:.3f})" for m, low, high in means) + " |")
-    return "\n".join(lines)
+def _number(value: float) -> str:
+    if not np.isfinite(value):
+        return "-"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from CovidSegTraining.dataset import SliceFile
-from CovidSegTraining.evaluation import Overlap, mean_with_interval, score
+from CovidSegTraining.evaluation import OUTLINE_COLUMNS, Overlap, score, table_text
 
 AFFINE = np.diag([-1.0, -1.0, 2.0, 1.0])
 
@@ -66,7 +66,27 @@ def test_two_empty_masks_have_no_dice():
     assert math.isnan(Overlap().dice)
 
 
-def test_the_interval_holds_the_mean_and_ignores_what_was_not_measured():
-    mean, low, high = mean_with_interval([0.7, 0.8, 0.9, math.nan])
-    assert mean == pytest.approx(0.8)
-    assert 0.699 <= low < mean < high <= 0.901
+def test_the_table_says_how_many_scans_a_mean_is_of(tmp_path):
+    labels = scan()
+    rows = [score("case", answer, truth_file(tmp_path, labels), {}).row() for answer in (labels % 254, labels * 0)]
+    text = table_text(rows)
+    assert "n 2)" in text
+    assert "n 1)" in text  # no lung was found in the second: no share of it is falsely infected
+    assert "nan" not in text + table_text(rows, OUTLINE_COLUMNS)
+
+
+def test_volumes_are_those_of_slices_whose_lung_is_known(tmp_path):
+    labels = scan()
+    row = score("case", labels % 254, truth_file(tmp_path, labels), {}).row()
+    assert row["infection_ml"] == row["infection_ml_truth"] == pytest.approx(8 * 2 / 1000)
+    assert row["lung_ml"] == row["lung_ml_truth"] == pytest.approx(4 * 48 * 2 / 1000)
+
+
+def test_outlines_are_scored_in_mm_and_in_pixels(tmp_path):
+    labels = scan()
+    answer = np.roll(labels % 254, 1, axis=2)
+    row = score("case", answer, truth_file(tmp_path, labels), {}).row()
+    assert row["lung_hausdorff_px"] == row["lung_hausdorff_mm"] == 1
+    assert row["lung_surface_dice_1mm"] == 1
+    assert row["infection_surface_dice_3px"] == 1
+    assert row["lung"] < 1
