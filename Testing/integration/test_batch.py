@@ -167,7 +167,7 @@ def test_memory_does_not_grow_with_the_number_of_scans(told: CommandLine) -> Non
     megabytes = 16
     voxels = np.full((megabytes * 2, 512, 512), 40, np.int16)
     for number in range(9):
-        # Three scans are there at once at most: one is computed, one read ahead, one just written.
+        # Two scans are there at once: one is computed, another read or written.
         for folder in (many, few) if number < 3 else (many,):
             write_scan(folder / f"{number}.nii", voxels)
     peaks = [_peak_megabytes(told, folder) for folder in ("few", "scans")]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..pipeline import Options
 
-_CONNECT_SECONDS = 20
+_CONNECT_SECONDS = 10
 _LOOK_SECONDS = 0.2
 _pools: dict[Options, WorkerPool] = {}
 _opening = threading.Lock()

@@ -1,8 +1,8 @@
 """Many cases on this machine: child processes compute, while threads of this one read the next and write the last.
 
 Each child keeps its network open from the first scan to the last. A thread takes one case from file to files and asks
-for a child in between, so reading, network and writing overlap without a pipeline of queues. No more scans are in
-memory at once than children plus one that is read ahead.
+for a child in between, so reading, network and writing overlap without a pipeline of queues. There is one case more in
+hand than children (computing takes longer than all the rest), and no more scans than that are in memory.
 """
 
 from __future__ import annotations
@@ -65,13 +65,7 @@ class WorkerPool:
         cancelled: Callable[[], bool],
     ) -> Outcome:
         """Segment one case; to be called from as many threads as one likes. Raises Cancelled alone."""
-        progress = Progress(cancelled=cancelled)
-        _wait(lambda: self._room.acquire(timeout=_LOOK_SECONDS), progress)
-        has_room = [True]
-
-        def leave_room() -> None:
-            if has_room.pop():
-                self._room.release()
+        _wait(lambda: self._room.acquire(timeout=_LOOK_SECONDS), Progress(cancelled=cancelled))
 
         def segment(volume: CtVolume, progress: Progress) -> Segmentation:
             worker = self._next_idle(progress)
@@ -79,13 +73,11 @@ class WorkerPool:
                 return worker.segment(volume, progress)
             finally:
                 self._idle.put(worker)
-                leave_room()
 
         try:
             return run_case(number, case, segment, told=told, cancelled=cancelled)
         finally:
-            if has_room:
-                leave_room()
+            self._room.release()
 
     def _next_idle(self, progress: Progress) -> Worker:
         while True:
@@ -129,8 +121,7 @@ def run_here(
         except Cancelled:
             pass
 
-    # One more thread than may hold a scan: it packs and writes the last result.
-    threads = [threading.Thread(target=serve, daemon=True) for _ in range(min(pool.jobs + 2, len(cases)))]
+    threads = [threading.Thread(target=serve, daemon=True) for _ in range(min(pool.jobs + 1, len(cases)))]
     try:
         for thread in threads:
             thread.start()

@@ -22,10 +22,10 @@ class Row:
     """What came of one case. Columns of the table, in this order; a number is empty where there is none.
 
     ``status``: "done" or "failed"; ``result``: the file in the output folder. Volumes in mL, infection counts as lung,
-    in every ``percent`` too; densities in HU; zones are thirds of a lung's height. ``ct_class``: 0 to 4; ``zone_score``:
-    0 to 24 (see :mod:`CovidSegLib.measures`). ``partly_visible``: the lungs that the scan cuts off; ``seconds``: all
-    stages; ``source``: what was read ("DICOM series 2 of 3 (133 slices)"); ``message``: error or warnings, among them
-    why this series was chosen.
+    in every ``percent`` too; densities in HU; zones are thirds of a lung's height. ``ct_class``: 0 to 4;
+    ``zone_score``: 0 to 24 (see :mod:`CovidSegLib.measures`). ``partly_visible``: the lungs that the scan cuts off;
+    ``seconds``: all stages; ``source``: what was read ("DICOM series 2 of 3 (133 slices)"); ``message``: error or
+    warnings, among them why this series was chosen.
     """
 
     case: str

@@ -62,6 +62,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _write_nifti(array: np.ndarray, affine: np.ndarray, path: Path) -> None:
     """Write (z, y, x) with IJK to RAS ``affine``; the same content gives the same bytes. Raises OutputError."""
+    from ..reading.silent_pydicom import load_pydicom
+
+    load_pydicom()
     import nibabel
 
     image = nibabel.Nifti1Image(array.transpose(2, 1, 0), affine)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..progress import Progress
+from .silent_pydicom import load_pydicom
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
@@ -133,6 +134,7 @@ def study_of(path: Path) -> tuple[str, str, bool]:
 
     The first two are identifiers: to be compared, never to be shown or kept. Empty for a file that cannot be read.
     """
+    load_pydicom()
     from pydicom import config, filereader
 
     try:
@@ -148,7 +150,7 @@ def study_of(path: Path) -> tuple[str, str, bool]:
 
 def _read_header(path: Path) -> SliceHeader | str | None:
     """The slice, the kind of object that is no CT slice, or None for a file that cannot be read."""
-    import pydicom
+    pydicom = load_pydicom()
     from pydicom import config
 
     try:

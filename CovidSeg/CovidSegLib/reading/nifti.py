@@ -20,6 +20,7 @@ from ..progress import Progress
 from ..volume import CtVolume
 from .geometry import UNPLACED, checked_affine
 from .hounsfield import HounsfieldVolume, check_promise, check_size, truncated
+from .silent_pydicom import load_pydicom
 
 if TYPE_CHECKING:
     from nibabel import Nifti1Header
@@ -69,6 +70,7 @@ def _stream(path: Path) -> Iterator[tuple[BinaryIO, bool]]:
 
 
 def _header(stream: BinaryIO) -> Nifti1Header:
+    load_pydicom()
     try:
         from nibabel import Nifti1Header, Nifti2Header
     except ImportError:

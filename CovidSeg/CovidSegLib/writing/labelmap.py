@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..reading.geometry import LPS_TO_RAS
+from ..reading.silent_pydicom import load_pydicom
 from ..segmentation import Segmentation
 from ..volume import spacing
 
@@ -23,6 +24,7 @@ def write_nifti(segmentation: Segmentation, path: Path) -> None:
 
     By nibabel: ITK's NIfTI writer does not notice a full disk.
     """
+    load_pydicom()
     import nibabel
 
     image = nibabel.Nifti1Image(segmentation.labels.transpose(2, 1, 0), segmentation.affine)

@@ -1,0 +1,200 @@
+"""A batch that is killed goes on where it was: nothing done is done again, nothing half done counts."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from CovidSegLib.batch.manifest import Manifest, remove_leftovers
+from CovidSegLib.errors import OutputError
+from Testing.kit.command_line import (
+    CLEAN,
+    IS_REFUSED,
+    NEVER_ENDS,
+    TAKES_A_SECOND,
+    CommandLine,
+    children,
+    is_alive,
+    told_scan,
+    until,
+    write_scan,
+)
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals and looks at processes")
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> CommandLine:
+    """The command line with a pipeline that does as it is told, and a folder ``scans``."""
+    (tmp_path / "scans").mkdir()
+    return CommandLine(tmp_path, stand_in=True)
+
+
+def tell(told: CommandLine, **endings: int) -> None:
+    for stem, ending in endings.items():
+        told_scan(told.folder / "scans" / f"{stem}.nii.gz", ending)
+
+
+def statuses(told: CommandLine) -> dict[str, str]:
+    with (told.folder / "out/summary.csv").open(encoding="utf-8", newline="") as file:
+        return {row["case"]: row["status"] for row in csv.DictReader(file)}
+
+
+def written(told: CommandLine) -> dict[str, int]:
+    """When each result was written."""
+    return {path.name: path.stat().st_mtime_ns for path in (told.folder / "out").glob("*.seg.nrrd")}
+
+
+def lines(told: CommandLine) -> list[dict]:
+    return [json.loads(line) for line in (told.folder / "out/manifest.jsonl").read_text().splitlines()[1:]]
+
+
+def kill(process: subprocess.Popen, told: CommandLine) -> None:
+    """As by a power cut: no process gets to clean up."""
+    for child in children(process.pid):
+        os.killpg(child, signal.SIGKILL)
+    process.kill()
+    process.wait()
+    until(lambda: not is_alive(process.pid))
+    for left in told.temporary.iterdir():  # what no process is left to remove, the system does at its start
+        for path in sorted(left.rglob("*"), reverse=True):
+            path.unlink()
+        left.rmdir()
+
+
+def test_after_kill_9_only_what_was_not_done_is_done(told: CommandLine) -> None:
+    tell(told, a=CLEAN, b=IS_REFUSED, c=CLEAN, d=NEVER_ENDS, e=CLEAN)
+    with told.start("batch", "scans", "out") as process:
+        until(lambda: (told.folder / "out/manifest.jsonl").exists() and len(lines(told)) == 3)
+        until(lambda: any(told.temporary.glob("*/voxels.npy")))
+        kill(process, told)
+    # A kill in the middle of a write: half a line, and a folder with half a file.
+    with (told.folder / "out/manifest.jsonl").open("ab") as file:
+        file.write(b'{"case": "d", "status": "do')
+    unfinished = told.folder / "out" / f".covidseg-{process.pid}-x"
+    unfinished.mkdir()
+    (unfinished / "d.seg.nrrd").write_bytes(b"half")
+    tell(told, b=CLEAN, d=CLEAN)
+    before = written(told)
+    assert set(before) == {"a.seg.nrrd", "c.seg.nrrd"}
+    ended = told.run("batch", "scans", "out", "--json", "all.json")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1] == "3 of 3 scans done, 2 done before."
+    after = written(told)
+    assert {name: after[name] for name in before} == before
+    assert statuses(told) == dict.fromkeys("abcde", "done")
+    assert not unfinished.exists()
+    assert [case["case"] for case in json.loads((told.folder / "all.json").read_text())["cases"]] == list("abcde")
+    page = (told.folder / "out/index.html").read_text()
+    assert "5 of 5 scans done" in page
+
+
+def test_what_changed_since_is_done_again_and_nothing_else(told: CommandLine) -> None:
+    tell(told, a=CLEAN, b=CLEAN, c=CLEAN)
+    assert told.run("batch", "scans", "out").returncode == 0
+    before = written(told)
+    told_scan(told.folder / "scans/a.nii.gz", CLEAN, slices=5)
+    (told.folder / "out/b.seg.nrrd").unlink()
+    assert told.run("batch", "scans", "out").stdout.splitlines()[-1] == "2 of 2 scans done, 1 done before."
+    after = written(told)
+    assert {name for name in after if after[name] == before[name]} == {"c.seg.nrrd"}
+    # Another network: all of it.
+    assert told.run("batch", "scans", "out", "--model", "another").stdout.splitlines()[-1] == "3 of 3 scans done."
+    assert told.run("batch", "scans", "out", "--model", "another", "--restart").stdout.endswith("3 of 3 scans done.\n")
+
+
+def test_the_second_batch_in_a_folder_is_refused_while_the_first_runs(told: CommandLine) -> None:
+    tell(told, a=NEVER_ENDS)
+    with told.start("batch", "scans", "out") as process:
+        until(lambda: any(told.temporary.glob("*/voxels.npy")))
+        with told.start("batch", "scans", "out") as second:
+            _, errors = second.communicate(timeout=60)
+        assert second.returncode == 2
+        assert "Another batch is at work" in errors
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+    assert process.returncode == 130
+
+
+def test_a_manifest_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "manifest.jsonl").write_text('{"name": "an app"}\n')
+    with pytest.raises(OutputError, match="not one of ours"), Manifest(tmp_path / "manifest.jsonl"):
+        pass
+    assert (tmp_path / "manifest.jsonl").read_text() == '{"name": "an app"}\n'
+
+
+def test_unfinished_files_of_living_processes_stay(tmp_path: Path) -> None:
+    mine, foreign = tmp_path / f".covidseg-{os.getpid()}-x", tmp_path / ".covidseg-notes"
+    for folder in (mine, foreign):
+        folder.mkdir()
+    remove_leftovers(tmp_path)
+    assert mine.exists()
+    assert foreign.exists()
+
+
+def test_jobs_compute_side_by_side_and_share_the_cores(told: CommandLine) -> None:
+    tell(told, **dict.fromkeys("abcd", TAKES_A_SECOND))
+    ended = told.run("batch", "scans", "out", "--jobs", "2", "--json", "all.json")
+    assert ended.returncode == 0, ended.stderr
+    records = json.loads((told.folder / "all.json").read_text())["cases"]
+    assert len({record["device"] for record in records}) == 2  # the stand-in says which process it was
+    assert len({record["engine"] for record in records}) == 2  # each opened one network, once
+    assert told.refused("batch", "scans", "other", "--jobs", "0")
+
+
+def test_reading_goes_on_while_the_network_computes(told: CommandLine) -> None:
+    tell(told, a=NEVER_ENDS)
+    # Refused in reading, which comes to it although the only child is busy for ever.
+    (told.folder / "scans" / "b.nii.gz").write_text("not an image")
+    with told.start("batch", "scans", "out") as process:
+        until(lambda: (told.folder / "out/manifest.jsonl").exists() and len(lines(told)) == 1)
+        assert lines(told)[0]["case"] == "b"
+        assert any(told.temporary.glob("*/voxels.npy"))
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+    assert process.returncode == 130
+
+
+def _memory_megabytes(process: int) -> float:
+    text = Path(f"/proc/{process}/status").read_text()
+    return int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+
+
+def _memory_after(told: CommandLine, count: int, marks: tuple[int, ...]) -> list[float]:
+    """Memory of ``covidseg batch`` over ``count`` tiny scans after so many of them (its child's included)."""
+    voxels = np.full((4, 16, 16), -800, np.int16)
+    voxels[0, 0, 0] = CLEAN
+    for number in range(count):
+        write_scan(told.folder / "scans" / f"{number:04d}.nii", voxels)
+    seen: list[float] = []
+    with told.start("batch", "scans", "out", "--quiet") as process:
+        for mark in marks:
+            until(
+                lambda mark=mark: process.poll() is not None or len(list((told.folder / "out").glob("*.nrrd"))) >= mark,
+                600,
+            )
+            if process.poll() is None:
+                seen.append(sum(_memory_megabytes(one) for one in (process.pid, *children(process.pid))))
+        _, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, errors
+    assert len(statuses(told)) == count
+    assert len(seen) == len(marks)
+    return seen
+
+
+def test_memory_is_flat_over_many_tiny_scans(told: CommandLine) -> None:
+    early, late = _memory_after(told, 120, (30, 115))
+    assert late - early < 4
+
+
+@pytest.mark.slow
+def test_memory_is_flat_over_a_thousand_tiny_scans(told: CommandLine) -> None:
+    early, late = _memory_after(told, 1000, (100, 990))
+    assert late - early < 12  # a thousand rows of the table, and no more
