@@ -10,7 +10,7 @@ import sys
 from CovidSegLib.errors import CovidSegError
 from CovidSegLib.progress import Cancelled
 
-from . import cli_data, cli_fit, cli_judge, cli_models
+from . import cli_data, cli_fit, cli_judge, cli_models, cli_preset
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     """The command's parser; each subcommand sets ``run_command``, a function of the parsed arguments."""
     parser = argparse.ArgumentParser(prog="covidseg-train", description="Train, judge and export networks of CovidSeg.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (cli_data, cli_fit, cli_judge, cli_models):
+    for module in (cli_data, cli_fit, cli_judge, cli_models, cli_preset):
         module.add_commands(commands)
     return parser
 

@@ -1,4 +1,4 @@
-"""``covidseg-train fit``, ``crossval`` and ``preset``: what trains."""
+"""``covidseg-train fit`` and ``crossval``."""
 
 from __future__ import annotations
 
@@ -30,6 +30,13 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     fit.add_argument("--test-fold", type=int, help="fold that is held out (0: none; default 1)")
     fit.add_argument("--run", type=Path, required=True, help="folder for configuration, state, log and result")
     fit.set_defaults(run_command=_fit)
+    crossval = commands.add_parser("crossval", help="fit, evaluate and export for every fold; call again to go on")
+    add_training_options(crossval)
+    crossval.add_argument("--runs", type=Path, required=True, help="folder of the runs, fold1, fold2, …")
+    crossval.add_argument("--folds", type=_numbers, metavar="N,N", help="folds to train (default: all of the data)")
+    crossval.add_argument("--networks", type=Path, help="folder that the fold networks NAME-foldN are exported to")
+    crossval.add_argument("--name", default="network", help="NAME of the fold networks")
+    crossval.set_defaults(run_command=_crossval)
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +44,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of scans and labels (see check)")
     parser.add_argument(
         "--also", "--infection-free", action="append", default=[], metavar="FOLDER[:CASE,CASE]",
-        help="more cases to train on, whatever the fold; may be given several times",
+        help="more cases to train on, whatever the fold; in crossval, FOLDER:CASE@1,3 is for folds 1 and 3 alone",
     )  # fmt: skip
     parser.add_argument("--encoder", default="imagenet", help="Keras weights file of MobileNetV2, 'imagenet' or 'none'")
     parser.add_argument(
@@ -59,6 +66,30 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def _crossval(args: argparse.Namespace) -> None:
+    from .cases import find_cases, with_folds
+    from .check import check_headers, check_patients
+    from .crossval import Folds, cross_train
+    from .evaluation import table_text
+
+    cases = with_folds(find_cases(args.data))
+    check_patients(cases)
+    check_headers(cases)
+    numbers = args.folds or sorted({case.fold for case in cases} - {0})
+    _known_folds(cases, numbers)
+    given = [("encoder", args.encoder), ("init", args.init), ("config", args.config)]
+    given += [(name, getattr(args, name, None)) for name in SETTINGS]
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in given if value is not None]
+    cache = args.runs / "cache" if args.cache is None else None if str(args.cache) == "none" else args.cache
+    folds = Folds(args.data, args.runs, tuple(options), tuple(args.also), args.networks, args.name)
+    cross_train(folds, numbers, cache)
+    print(table_text(folds.rows(numbers)))
+
+
 def _fit(args: argparse.Namespace) -> None:
     from .memory import keep_freed_memory
 
@@ -73,7 +104,7 @@ def _fit(args: argparse.Namespace) -> None:
         raise InputError("Every case is held out.", "Choose another --test-fold.")
     check_patients((*trained, *watched, *held_out))
     check_headers((*trained, *watched))
-    encoder = _encoder(args)
+    encoder = encoder_weights(args)
     args.run.mkdir(parents=True, exist_ok=True)
     (args.run / "command.txt").write_text(_command(args), encoding="utf-8")
     write_split(args.run, *parts)
@@ -126,7 +157,8 @@ def _known_folds(cases: Iterable[Case], wanted: Iterable[int]) -> None:
             )
 
 
-def _encoder(args: argparse.Namespace) -> str | None:
+def encoder_weights(args: argparse.Namespace) -> str | None:
+    """The file of encoder weights, "imagenet", or None; raises InputError where there is no such file."""
     # The network that a training goes on from has an encoder of its own.
     encoder = None if args.encoder == "none" or (args.init and args.encoder == "imagenet") else args.encoder
     if encoder not in (None, "imagenet") and not Path(encoder).is_file():

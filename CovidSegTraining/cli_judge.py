@@ -1,63 +1,164 @@
-"""``covidseg-train evaluate``."""
+"""``covidseg-train evaluate`` and ``figures``: how good a network is."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
+import dataclasses
+import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Progress
 
 from .cli_data import folder_and_names
 
+if TYPE_CHECKING:
+    from CovidSegLib.pipeline import Options
+
+    from .cases import Case
+
+NETWORKS = Path(__file__).resolve().parent / "folds"
+"""Where the five fold networks of the shipped one are kept, outside of what Slicer installs."""
+
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     """Add this file's subcommands."""
     evaluate = commands.add_parser("evaluate", help="score a network on held-out cases, through the shipped pipeline")
-    evaluate.add_argument("--data", required=True, metavar="FOLDER[:CASE,CASE]")
-    evaluate.add_argument("--fold", type=int, default=1, help="fold to judge on (0: all)")
-    evaluate.add_argument("--model", default="default", help="name or card file")
-    evaluate.add_argument("--engine", default="auto", choices=("auto", "onnx", "tensorflow"))
-    evaluate.add_argument("--device", default="auto", choices=("auto", "cpu", "gpu"))
-    evaluate.add_argument("--json", type=Path, help="write the scores as JSON")
+    evaluate.add_argument("--data", metavar="FOLDER[:CASE,CASE]")
+    evaluate.add_argument("--fold", type=int, help="fold to judge on (0: all; default: the run's, else 1)")
+    evaluate.add_argument("--run", type=Path, help="judge this run and write metrics.json into it")
+    evaluate.add_argument(
+        "--crossval", type=Path, metavar="DATA", help="recompute the whole table of the protocol from fold networks"
+    )
+    evaluate.add_argument("--networks", type=Path, default=NETWORKS, help="folder of the fold networks")
+    evaluate.add_argument("--name", help="name of the fold networks, NAME-foldN (default: the only one in the folder)")
+    evaluate.add_argument("--json", type=Path, help="write the scores as JSON too")
     evaluate.add_argument("--update-card", action="store_true", help="write the scores into the model's card")
+    _add_engine_options(evaluate)
     evaluate.set_defaults(run_command=_evaluate)
 
 
+def _add_engine_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--engine", default="onnx")
+    parser.add_argument("--device", default="auto")
+
+
 def _evaluate(args: argparse.Namespace) -> None:
+    if args.crossval is not None:
+        _evaluate_folds(args)
+        return
+    if args.data is None:
+        raise InputError("There is nothing to judge on.", "Give --data FOLDER, or --crossval DATA.")
     from CovidSegLib.network import models
     from CovidSegLib.pipeline import Options, open_engine
 
-    from .dataset import find_cases
-    from .evaluation import evaluate, mean_with_interval, table_text
+    from .evaluation import OUTLINE_COLUMNS, evaluate, table_text
 
+    if args.run is not None:
+        args.model, args.fold = _run_model(args.run, args.fold)
     folder, names = folder_and_names(args.data)
-    cases = [case for case in find_cases(folder, names) if args.fold == 0 or case.fold == args.fold]
-    if not cases:
-        raise InputError(f"No case is in fold {args.fold}.", "Choose another --fold, or 0 for all.")
-    options = Options(engine=args.engine, device=args.device, model=args.model)
+    fold = 1 if args.fold is None else args.fold
+    cases = _cases(folder, names, fold)
+    options = Options(engine=args.engine, device=args.device, model=str(args.model))
+    _refuse_seen(models.find(options.model).card, cases)
     engine = open_engine(options, Progress())
     rows = evaluate(cases, folder / "slices.csv", options, engine, Progress())
     print(table_text(rows))
-    means = {name: mean_with_interval(float(row[name]) for row in rows)[0] for name in rows[0] if name != "case"}
+    print("\nInfection and lung as outlines and volumes:\n")
+    print(table_text(rows, OUTLINE_COLUMNS))
+    metrics = {"fold": fold, "engine": engine.name, "mean": _means(rows), "cases": [_rounded(row) for row in rows]}
+    _write(args, options, metrics)
+
+
+def _run_model(run: Path, fold: int | None) -> tuple[str, int]:
+    """The run's network, exported into its ``model/`` if it is not there yet, and the fold that it held out."""
+    from .config import TrainingConfig
+    from .export import export
+
+    config = TrainingConfig.load(run)
+    card = run / "model" / "network.json"
+    if not card.is_file():
+        export(run, "network", run / "model", {})
+    return str(card), config.test_fold if fold is None else fold
+
+
+def _cases(folder: Path, names: tuple[str, ...], fold: int) -> list[Case]:
+    from .cases import find_cases, with_folds
+
+    cases = find_cases(folder, names)
+    chosen = [case for case in with_folds(cases) if case.fold == fold] if fold and not names else cases
+    if not chosen:
+        raise InputError(f"No case is in fold {fold}.", "Choose another --fold, or 0 for all.")
+    return chosen
+
+
+def _refuse_seen(card: dict[str, Any], cases: list[Case]) -> None:
+    from .seen import was_trained_on
+
+    seen = [case.name for case in cases if was_trained_on(card, case.name)]
+    if seen:
+        print(f"warning: {len(seen)} of {len(cases)} cases were trained on (the first: {seen[0]}): no fair judgement.")
+
+
+def _evaluate_folds(args: argparse.Namespace) -> None:
+    from CovidSegLib.pipeline import Options
+
+    from .evaluation import OUTLINE_COLUMNS, table_text
+    from .protocol import cross_validate, fold_networks, protocol_table, table_rows
+
+    networks = fold_networks(args.networks, args.name or _only_name(args.networks))
+    options = Options(engine=args.engine, device=args.device, model=args.model)
+    result = cross_validate(args.crossval, networks, options, Progress())
+    record = result.as_record()
+    print(table_text(record["scans"]))
+    print("\nInfection and lung as outlines and volumes:\n")
+    print(table_text(record["scans"], OUTLINE_COLUMNS))
+    print(f"\n{protocol_table(result)}")
+    table = [{"measure": row.name, **_finite(dataclasses.asdict(row))} for row in table_rows(result)]
+    cases = {name: [_rounded(row) for row in rows] for name, rows in record.items()}
+    _write(args, options, {"folds": sorted(networks), "engine": args.engine, "table": table, **cases})
+
+
+def _only_name(folder: Path) -> str:
+    names = sorted({card.stem.rpartition("-fold")[0] for card in folder.glob("*-fold*.json")})
+    if len(names) != 1:
+        known = ", ".join(names) or "none"
+        raise InputError("Which fold networks to judge is not clear.", f"Give their --name; there are: {known}.")
+    return names[0]
+
+
+def _write(args: argparse.Namespace, options: Options, metrics: dict[str, Any]) -> None:
+    from CovidSegLib.network import models
+
+    from .run_folder import METRICS, write_json
+
+    if args.run is not None:
+        write_json(args.run / METRICS, metrics)
     if args.json:
-        args.json.write_text(json.dumps({"cases": rows, "mean": means}, indent=2) + "\n", encoding="utf-8")
+        write_json(args.json, metrics)
     if args.update_card:
-        model = models.find(args.model)
-        card = {**model.card, "metrics": {"fold": args.fold, "engine": engine.name, "mean": _rounded(means)}}
-        card["metrics"]["cases"] = [_rounded(row) for row in rows]
-        path = model.folder / f"{model.name}.json"
-        part = path.with_name(f".{path.name}.part")
-        part.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-        os.replace(part, path)
+        model = models.find(options.model)
+        write_json(model.folder / f"{model.name}.json", {**model.card, "metrics": metrics})
+
+
+def _means(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    from .evaluation import mean_with_interval
+
+    return _rounded(
+        {name: mean_with_interval(float(row[name]) for row in rows)[0] for name in rows[0] if name != "case"}
+    )
 
 
 def _rounded(row: dict[str, Any]) -> dict[str, Any]:
-    # JSON has no NaN: what cannot be measured on a scan is null.
-    return {
-        name: value if isinstance(value, str) else (round(value, 4) if value == value else None)
-        for name, value in row.items()
-    }
+    return {name: round(value, 4) if isinstance(value, float) else value for name, value in _finite(row).items()}
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN: what cannot be measured on a scan is null."""
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -94,8 +94,8 @@ class TrainingLog:
             csv.DictWriter(file, LOG_COLUMNS).writerow(values)
 
 
-def read_log(run: Path) -> list[dict[str, float]]:
-    """The rows of ``log.csv``, without what is empty; a last line that was cut off is left out."""
+def read_log(run: Path, key: str = "step") -> list[dict[str, float]]:
+    """The rows of ``log.csv`` with a ``key``, without what is empty; a last line that was cut off is left out."""
     file = run / LOG
     if not file.is_file():
         return []
@@ -107,4 +107,4 @@ def read_log(run: Path) -> list[dict[str, float]]:
             good.append({name: float(value) for name, value in row.items() if value})
         except (TypeError, ValueError):
             break
-    return [row for row in good if "step" in row]
+    return [row for row in good if key in row]

@@ -1,0 +1,38 @@
+"""``covidseg-train preset``: known networks, trained for comparison."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from CovidSegLib.progress import Progress
+
+from .cli_fit import encoder_weights
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    """Add this file's subcommands."""
+    preset = commands.add_parser("preset", help="train something known: 'seed', the notebook this began from")
+    preset.add_argument("preset", choices=("seed",))
+    preset.add_argument("--data", type=Path, required=True, help="folder of scans and labels (see check)")
+    preset.add_argument("--encoder", default="imagenet", help="Keras weights file of MobileNetV2, 'imagenet' or 'none'")
+    preset.add_argument("--split", choices=("random", "patient", "both"), default="both", help="how slices are split")
+    preset.add_argument("--epochs", type=int, default=20)
+    preset.add_argument("--size", type=int, default=224, help="rows and columns of the input")
+    preset.add_argument("--run", type=Path, required=True, help="folder for log, weights, scores and pictures")
+    preset.set_defaults(run_command=_preset, init=None)
+
+
+def _preset(args: argparse.Namespace) -> None:
+    from .memory import keep_freed_memory
+
+    keep_freed_memory()
+    from .cases import find_cases
+    from .seed import SeedSettings, seed_table, train_seed
+
+    encoder, cases = encoder_weights(args), find_cases(args.data)
+    results = []
+    for split in ("random", "patient") if args.split == "both" else (args.split,):
+        settings = SeedSettings(split=split, epochs=args.epochs, size=args.size)
+        results.append(train_seed(cases, settings, encoder, args.run / split, Progress()))
+    print(seed_table(results))

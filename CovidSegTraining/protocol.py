@@ -1,0 +1,240 @@
+"""The whole table of the protocol, recomputed from fold networks: nobody has to train to check it.
+
+A folder with ``scans/`` (cases with folds) and, as far as they are there, ``lungs/``, ``clean/``, ``slices/`` and
+``dicom/``; or any data set with folds alone. Every network judges only what it was not trained on: its own fold of the
+scans, and of all else what its card does not name as trained on.
+"""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from CovidSegLib.errors import InputError
+from CovidSegLib.network import models
+from CovidSegLib.network.engines import Engine
+from CovidSegLib.pipeline import Options, open_engine, segment
+from CovidSegLib.progress import Progress
+from CovidSegLib.reading import read_ct
+from CovidSegLib.segmentation import Label as Result
+from CovidSegLib.volume import CtVolume, axial_order
+
+from .cases import Case, find_cases, with_folds
+from .evaluation import CaseScores, Overlap, Row, evaluate_cases, percent
+from .metrics import mean_with_interval
+from .seen import was_trained_on
+from .tables import markdown
+
+TINY = "radiopaedia_29_86490_1"
+"""Two lesions of a few pixels: any false spot makes its Dice 0, so means are told with and without it."""
+
+INFECTED_PIXELS = 30
+"""Pixels from which on a slice counts as infected (DICOM series)."""
+
+SINGLE_SLICE_MM = 0.7
+"""Pixel size that single pictures are given: theirs is not known, and only the smallest lesion depends on it."""
+
+
+@dataclass
+class CrossValidation:
+    """What all fold networks found. ``scans``: one entry per held-out scan; the others one per network and scan."""
+
+    scans: list[CaseScores] = field(default_factory=list)
+    lungs: list[CaseScores] = field(default_factory=list)
+    clean: list[Row] = field(default_factory=list)
+    slices: list[Row] = field(default_factory=list)
+    series: list[Row] = field(default_factory=list)
+
+    def as_record(self) -> dict[str, list[Row]]:
+        """Everything as plain rows."""
+        return {
+            "scans": [scores.row() for scores in self.scans],
+            "lungs": [scores.row() for scores in self.lungs],
+            "clean": self.clean,
+            "slices": self.slices,
+            "dicom": self.series,
+        }
+
+
+def fold_networks(folder: Path, name: str) -> dict[int, Path]:
+    """Cards ``NAME-foldN.json`` in ``folder`` by fold; raises InputError where there are none."""
+    found = {
+        int(card.stem.removeprefix(f"{name}-fold")): card
+        for card in sorted(folder.glob(f"{name}-fold*.json"))
+        if card.stem.removeprefix(f"{name}-fold").isdecimal()
+    }
+    if not found:
+        raise InputError(f"There are no networks {name}-foldN.json.", "Give their folder with --networks.")
+    return found
+
+
+def cross_validate(data: Path, networks: dict[int, Path], options: Options, progress: Progress) -> CrossValidation:
+    """Judge each fold's network on its fold and on the other sets of ``data``."""
+    scans = data / "scans" if (data / "scans").is_dir() else data
+    cases = with_folds(find_cases(scans))
+    missing = sorted({case.fold for case in cases} - set(networks))
+    if missing:
+        raise InputError(f"There is no network for fold {missing[0]}.", "Train it, or give another folder.")
+    result = CrossValidation()
+    for number, (fold, card) in enumerate(sorted(networks.items())):
+        progress.step("folds", number, len(networks))
+        fold_options = Options(options.engine, options.device, str(card))
+        model = models.find(str(card))
+        engine = open_engine(fold_options, progress)
+        held_out = [case for case in cases if case.fold == fold]
+        leaked = [case.name for case in held_out if was_trained_on(model.card, case.name)]
+        if leaked:
+            raise InputError(f"The network of fold {fold} was trained on {leaked[0]}: a leak.", "Train it again.")
+        result.scans += evaluate_cases(held_out, scans / "slices.csv", fold_options, engine, Progress())
+        judge = _Judge(fold, engine, fold_options, lambda name, card=model.card: was_trained_on(card, name))
+        result.lungs += judge.lungs(data / "lungs")
+        result.clean += judge.clean(data / "clean")
+        result.slices += judge.slices(data / "slices")
+        result.series += judge.series(data / "dicom")
+    return result
+
+
+@dataclass
+class _Judge:
+    """One network on the sets that have no folds."""
+
+    fold: int
+    engine: Engine
+    options: Options
+    seen: Callable[[str], bool]
+
+    def lungs(self, folder: Path) -> list[CaseScores]:
+        if not folder.is_dir():
+            return []
+        cases: list[Case] = [case for case in find_cases(folder) if not self.seen(case.name)]
+        return evaluate_cases(cases, folder / "slices.csv", self.options, self.engine, Progress())
+
+    def clean(self, folder: Path) -> list[Row]:
+        rows: list[Row] = []
+        for file in sorted(folder.glob("*.nii.gz")) if folder.is_dir() else []:
+            labels = self._labels(read_ct(file, Progress()))
+            false = percent(np.count_nonzero(labels == Result.INFECTION), np.count_nonzero(labels))
+            name = file.name.removesuffix(".nii.gz")
+            rows.append({"case": name, "fold": self.fold, "false_infection_percent": false})
+        return rows
+
+    def slices(self, folder: Path) -> list[Row]:
+        from PIL import Image
+
+        rows: list[Row] = []
+        for file in sorted((folder / "images").glob("*.jpg")) if folder.is_dir() else []:
+            with Image.open(file) as picture, Image.open(folder / "infection" / f"{file.stem}.png") as mask:
+                grey, truth = np.asarray(picture.convert("L"), np.float32), np.asarray(mask.convert("L")) > 0
+            overlap = Overlap()
+            overlap.add(self._labels(single_slice(grey))[0] == Result.INFECTION, truth)
+            rows.append({"case": file.stem, "fold": self.fold, "infection": overlap.dice})
+        return rows
+
+    def series(self, folder: Path) -> list[Row]:
+        rows: list[Row] = []
+        for archive in sorted(folder.glob("*.zip")) if folder.is_dir() else []:
+            table = archive.with_name(f"{archive.stem}_slices.csv")
+            with tempfile.TemporaryDirectory() as unpacked, table.open(newline="", encoding="utf-8") as file:
+                infected = np.array([row["infected"] == "1" for row in csv.DictReader(file)])
+                with zipfile.ZipFile(archive) as packed:
+                    packed.extractall(unpacked)
+                head_to_feet = self._labels(read_ct(Path(unpacked), Progress()))[::-1]
+            found = (head_to_feet == Result.INFECTION).sum(axis=(1, 2)) >= INFECTED_PIXELS
+            facts = {"sensitivity": float(found[infected].mean()), "specificity": float((~found[~infected]).mean())}
+            rows.append({"case": archive.stem, "fold": self.fold, **facts})
+        return rows
+
+    def _labels(self, volume: CtVolume) -> np.ndarray:
+        result = segment(volume, self.options, Progress(), engine=self.engine)
+        return axial_order(result.affine).to_axial(result.labels)
+
+
+def single_slice(grey: np.ndarray) -> CtVolume:
+    """A grey picture (rows, columns; 0 to 255) as a CT of one slice; HU by the window of :func:`grey_to_hu`."""
+    from .dataset import grey_to_hu
+
+    # Columns to the patient's left, rows to the back.
+    affine = np.diag([-SINGLE_SLICE_MM, -SINGLE_SLICE_MM, 1.0, 1.0])
+    return CtVolume(np.rint(grey_to_hu(grey)).astype(np.int16)[None], affine, "picture")
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One row of the table: ``values`` are averaged; ``limit``: the target in words."""
+
+    name: str
+    values: tuple[float, ...]
+    limit: str
+    milliseconds: float = float("nan")
+
+    def cells(self) -> tuple[str, ...]:
+        """Name, mean with interval, count, target."""
+        mean, low, high = mean_with_interval(self.values)
+        count = sum(np.isfinite(self.values))
+        text = f"{mean:.3f} ({low:.3f}-{high:.3f})" if count > 1 else f"{mean:.3f}"
+        pace = f"{self.milliseconds:.0f}" if np.isfinite(self.milliseconds) else "-"
+        return self.name, text, str(count), self.limit, pace
+
+
+def table_rows(result: CrossValidation) -> list[TableRow]:
+    """The rows of the protocol that could be measured, in its order."""
+    rows = _scan_rows(result.scans)
+    if result.lungs:
+        rows.append(TableRow("lung on lungs/", tuple(scores.lung.dice for scores in result.lungs), ">= 0.975"))
+        for scores in result.lungs:
+            false = percent(scores.free_infection, scores.free_lung)
+            rows.append(TableRow(f"false infection on lungs/, {scores.case}, % of lung", (false,), "< 3"))
+    for case in sorted({str(row["case"]) for row in result.clean}):
+        values = _column((row for row in result.clean if row["case"] == case), "false_infection_percent")
+        rows.append(TableRow(f"false infection on clean/, {case}, % of lung", values, "< 0.3"))
+    if result.slices:
+        by_fold = {row["fold"] for row in result.slices}
+        means = [np.nanmean(_column((r for r in result.slices if r["fold"] == fold), "infection")) for fold in by_fold]
+        rows.append(TableRow("infection on slices/, mean of 50, by network", tuple(map(float, means)), ">= 0.76"))
+    if result.series:
+        rows.append(TableRow("DICOM series, infected slices found", _column(result.series, "sensitivity"), ">= 0.95"))
+        rows.append(TableRow("DICOM series, free slices left alone", _column(result.series, "specificity"), ">= 0.85"))
+    return [row for row in rows if np.isfinite(row.values).any()]
+
+
+def _scan_rows(scans: list[CaseScores]) -> list[TableRow]:
+    every = [scores.row() for scores in scans]
+    most = [row for row in every if row["case"] != TINY]
+    pace = float(np.mean(_column(every, "ms_per_slice")))
+    without = f", without {TINY}" if len(most) < len(every) else ""
+    rows = [
+        TableRow(f"infection, infected slices{without}", _column(most, "infection_infected_slices"), ">= 0.85", pace),
+        TableRow(f"infection, all slices{without}", _column(most, "infection_all_slices"), ">= 0.83", pace),
+    ]
+    if without:
+        rows.append(TableRow("infection, infected slices", _column(every, "infection_infected_slices"), "", pace))
+        rows.append(TableRow("infection, all slices", _column(every, "infection_all_slices"), "", pace))
+    free = [value for scores in scans for value in scores.free_slices]
+    errors = [abs(float(row["percent_infected"]) - float(row["percent_infected_truth"])) for row in every]
+    rows += [
+        TableRow("lung", _column(every, "lung"), ">= 0.985", pace),
+        TableRow("left lung without infection", _column(every, "left"), ">= 0.98", pace),
+        TableRow("right lung without infection", _column(every, "right"), ">= 0.98", pace),
+        TableRow("percent of lung infected, absolute error in points", tuple(errors), "<= 2", pace),
+        TableRow("false infection, share of lung by scan, %", _column(every, "false_infection_percent"), "", pace),
+    ]
+    if free:
+        tail = (float(np.percentile(free, 95)),)
+        rows.append(TableRow(f"false infection, 95th percentile of {len(free)} free slices, %", tail, "< 1", pace))
+    return rows
+
+
+def _column(rows: Iterable[Row], name: str) -> tuple[float, ...]:
+    return tuple(float(row[name]) for row in rows)
+
+
+def protocol_table(result: CrossValidation) -> str:
+    """The table as Markdown."""
+    header = ("measure", "mean (95 % interval)", "n", "target", "ms per slice")
+    return markdown(header, [row.cells() for row in table_rows(result)])
