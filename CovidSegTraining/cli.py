@@ -10,13 +10,15 @@ import sys
 from CovidSegLib.errors import CovidSegError
 from CovidSegLib.progress import Cancelled
 
-from . import cli_data, cli_fit, cli_judge, cli_models, cli_preset
+from . import cli_data, cli_figures, cli_fit, cli_judge, cli_models, cli_preset
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns 0 (done), 2 (input or call is wrong) or 130 (cancelled)."""
     args = parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    for library in ("absl", "tf2onnx"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         return args.run_command(args) or 0
@@ -32,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
     """The command's parser; each subcommand sets ``run_command``, a function of the parsed arguments."""
     parser = argparse.ArgumentParser(prog="covidseg-train", description="Train, judge and export networks of CovidSeg.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (cli_data, cli_fit, cli_judge, cli_models, cli_preset):
+    for module in (cli_data, cli_fit, cli_judge, cli_figures, cli_models, cli_preset):
         module.add_commands(commands)
     return parser
 

@@ -1,4 +1,4 @@
-"""``covidseg-train evaluate`` and ``figures``: how good a network is."""
+"""``covidseg-train evaluate``: how good a network is."""
 
 from __future__ import annotations
 
@@ -73,15 +73,11 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 
 def _run_model(run: Path, fold: int | None) -> tuple[str, int]:
-    """The run's network, exported into its ``model/`` if it is not there yet, and the fold that it held out."""
+    """The card of the run's network, and the fold that it held out."""
     from .config import TrainingConfig
-    from .export import export
+    from .export import run_model
 
-    config = TrainingConfig.load(run)
-    card = run / "model" / "network.json"
-    if not card.is_file():
-        export(run, "network", run / "model", {})
-    return str(card), config.test_fold if fold is None else fold
+    return str(run_model(run)), TrainingConfig.load(run).test_fold if fold is None else fold
 
 
 def _cases(folder: Path, names: tuple[str, ...], fold: int) -> list[Case]:

@@ -1,10 +1,13 @@
-"""``covidseg-train export``."""
+"""``covidseg-train export`` and ``card``: what ships."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from pathlib import Path
+from typing import Any
+
+from CovidSegLib.errors import InputError
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -12,17 +15,53 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     export = commands.add_parser("export", help="write ONNX and Keras weights and the model card")
     export.add_argument("--run", type=Path, required=True, help="folder of a finished fit")
     export.add_argument("--name", required=True)
-    export.add_argument("--to", type=Path, required=True, help="folder for the three files")
+    export.add_argument("--to", type=Path, required=True, help="folder for the files")
     export.add_argument("--facts", type=Path, help="JSON that goes into the card: description, data, licence, finish")
+    export.add_argument("--formats", default="onnx,keras", help="of onnx, keras, savedmodel (default: onnx,keras)")
+    export.add_argument("--half", action="store_true", help="store kernels as float16: half the size")
     export.set_defaults(run_command=_export)
+    card = commands.add_parser("card", help="put facts and scores into a model card, and write it for people")
+    card.add_argument("--model", default="default", help="name or file of the model")
+    card.add_argument("--facts", type=Path, help="JSON with description, data, licence, limits, finish")
+    card.add_argument("--metrics", type=Path, help="JSON of evaluate --json, of one set or of --crossval")
+    card.add_argument("--markdown", type=Path, metavar="FILE", help="write the card as a page too")
+    card.set_defaults(run_command=_card)
 
 
 def _export(args: argparse.Namespace) -> None:
     from .export import export
 
-    facts = json.loads(args.facts.read_text(encoding="utf-8")) if args.facts else {}
-    command = args.run / "command.txt"
-    if command.is_file():
-        facts = {**facts, "command": command.read_text(encoding="utf-8").strip()}
-    card = export(args.run, args.name, args.to, facts)
-    print(f"Wrote {card.name} and its weights.")
+    facts = _read(args.facts)
+    card = export(args.run, args.name, args.to, facts, formats=args.formats.split(","), half=args.half)
+    print(f"Wrote {card.name} and its weights; all formats agree.")
+
+
+def _card(args: argparse.Namespace) -> None:
+    from CovidSegLib.network import models
+
+    from .card import as_markdown, with_metrics
+    from .run_folder import write_json
+
+    model = models.find(args.model)
+    card = {**model.card, **_read(args.facts)}
+    if args.metrics is not None:
+        card = with_metrics(card, _read(args.metrics))
+    if args.facts or args.metrics:
+        write_json(model.folder / f"{model.name}.json", card)
+    text = as_markdown(card)
+    if args.markdown is not None:
+        args.markdown.write_text(text, encoding="utf-8")
+    else:
+        print(text, end="")
+
+
+def _read(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file.name} is not a JSON file that can be read.", "Check the path.") from error
+    if not isinstance(data, dict):
+        raise InputError(f"{file.name} is not a table of names.", "Give a JSON object.")
+    return data

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import os
+import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,14 @@ import numpy as np
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.network.inputs import BODY_HU, FAR_MM, HU_WINDOW, INPUT_SHAPE, MARGIN, NEIGHBOUR_MM
+from CovidSegLib.network.models import Model
 
+from .agreement import check_agreement
 from .architecture import CLASSES, build_network
 from .config import TrainingConfig
-from .run_folder import WEIGHTS
+from .half import halve_keras, halve_onnx, round_kernels
+from .run_folder import SPLIT, WEIGHTS
+from .seen import CARD_KEY, fingerprints
 
 ONNX_OPSET = 15
 """Old enough for onnxruntime 1.19 (and far older), new enough for every layer used."""
@@ -25,31 +32,79 @@ ONNX_OPSET = 15
 ONNX_IR_VERSION = 8
 """The file format that goes with the opset; newer ones are refused by older runtimes."""
 
+FORMATS = ("onnx", "keras", "savedmodel")
 
-def export(run: Path, name: str, folder: Path, facts: dict[str, Any]) -> Path:
-    """Write ``NAME.onnx``, ``NAME.keras`` and the card ``NAME.json`` into ``folder``; returns the card.
 
-    ``facts`` (description, training data, licence, command, finish) go into the card as they are. Raises InputError
-    when ``run`` holds no finished training.
+def export(
+    run: Path,
+    name: str,
+    folder: Path,
+    facts: dict[str, Any],
+    *,
+    formats: Sequence[str] = ("onnx", "keras"),
+    half: bool = False,
+) -> Path:
+    """Write ``NAME.onnx``, ``NAME.keras``, the folder ``NAME.savedmodel`` (as far as they are in ``formats``) and the
+    card ``NAME.json`` into ``folder``; returns the card.
+
+    ``facts`` (description, training data, licence, command, finish) go into the card as they are. ``half``: kernels are
+    stored as float16 (see ``half``). All formats are compared with the trained network first. Raises InputError when
+    ``run`` holds no finished training, ModelError when the formats disagree; then nothing is written.
     """
     weights = run / WEIGHTS
     if not weights.is_file():
         raise InputError("The run has no weights yet.", "Let covidseg-train fit come to its end first.")
+    if not set(formats) <= set(FORMATS) or not set(formats) & {"onnx", "keras"}:
+        raise InputError(
+            "These formats cannot be exported.", "Choose of onnx, keras, savedmodel, but not the last alone."
+        )
     config = TrainingConfig.load(run)
     network = build_network(config.input_shape, None)
     network.load_weights(weights)
     network(np.zeros((1, *config.input_shape, 3), np.float32))  # an uncalled network cannot be exported
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        parts = {"onnx": Path(temporary) / f"{name}.onnx", "keras": Path(temporary) / f"{name}.keras"}
-        network.save(parts["keras"])
-        _save_onnx(network, parts["onnx"])
-        files = {kind: {"name": part.name, "sha256": _sha256(part)} for kind, part in parts.items()}
-        card = Path(temporary) / f"{name}.json"
-        card.write_text(json.dumps(_card(name, network, config, files, facts), indent=2) + "\n", encoding="utf-8")
-        for part in (*parts.values(), card):
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".part.") as temporary:
+        made = _write_formats(network, Path(temporary), name, formats, half=half)
+        files = {
+            kind: {"name": part.name, "sha256": _sha256(part), "weights": "float16" if half else "float32"}
+            for kind, part in made.items()
+            if kind != "savedmodel"
+        }
+        card = _card(name, network, config, files, _with_run(facts, run))
+        model = Model(name, Path(temporary), card)
+        card["agreement"] = check_agreement(network, model, made.get("savedmodel"))
+        (Path(temporary) / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+        for part in made.values():
+            if part.is_dir():
+                shutil.rmtree(folder / part.name, ignore_errors=True)
             os.replace(part, folder / part.name)
+        os.replace(Path(temporary) / f"{name}.json", folder / f"{name}.json")
     return folder / f"{name}.json"
+
+
+def run_model(run: Path) -> Path:
+    """The card of a run's own network, exported into its ``model/`` first where it is not there yet."""
+    card = run / "model" / "network.json"
+    return card if card.is_file() else export(run, "network", run / "model", {})
+
+
+def _write_formats(
+    network: keras.Model, folder: Path, name: str, formats: Sequence[str], *, half: bool
+) -> dict[str, Path]:
+    made = {kind: folder / f"{name}.{kind}" for kind in formats}
+    if half:
+        round_kernels(network)
+    if "keras" in made:
+        network.save(made["keras"])
+        if half:
+            halve_keras(made["keras"])
+    if "savedmodel" in made:
+        network.export(made["savedmodel"], format="tf_saved_model", verbose=False)
+    if "onnx" in made:
+        _save_onnx(network, made["onnx"])
+        if half:
+            halve_onnx(made["onnx"])
+    return made
 
 
 def _save_onnx(network: keras.Model, target: Path) -> None:
@@ -65,11 +120,23 @@ def _save_onnx(network: keras.Model, target: Path) -> None:
     onnx.save(model, str(target))
 
 
+def _with_run(facts: dict[str, Any], run: Path) -> dict[str, Any]:
+    """The command that trained the network and what it saw, as far as the run tells."""
+    found = dict(facts)
+    if (run / "command.txt").is_file():
+        found["command"] = (run / "command.txt").read_text(encoding="utf-8").strip()
+    if (run / SPLIT).is_file():
+        split = json.loads((run / SPLIT).read_text(encoding="utf-8"))
+        found[CARD_KEY] = fingerprints(row["case"] for part in ("trained", "watched") for row in split[part])
+    return found
+
+
 def _card(
     name: str, network: keras.Model, config: TrainingConfig, files: dict[str, Any], facts: dict[str, Any]
 ) -> dict[str, Any]:
     return {
         "name": name,
+        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         **facts,
         "classes": list(CLASSES),
         "inputs": {
@@ -82,6 +149,7 @@ def _card(
             "crop": f"body above {BODY_HU:.0f} HU, margin {MARGIN}",
         },
         "parameters": network.count_params(),
+        "onnx": {"opset": ONNX_OPSET, "ir_version": ONNX_IR_VERSION, "batch": "dynamic"},
         "training": json.loads(config.to_json()),
         "files": files,
     }

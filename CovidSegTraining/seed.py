@@ -8,6 +8,7 @@ known count. Nothing else of this package works like this.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -165,9 +166,12 @@ def train_seed(
     cases: Sequence[Case], settings: SeedSettings, encoder: str | Path | None, run: Path, progress: Progress
 ) -> SeedResult:
     """Train and judge one split; log, weights and pictures go to ``run``. Called again it goes on."""
-    from .run_folder import write_json
+    from .run_folder import METRICS, write_json
 
     run.mkdir(parents=True, exist_ok=True)
+    done = _done(run / METRICS, settings)
+    if done is not None:
+        return done
     keras.utils.set_random_seed(settings.seed)
     slices = SeedSlices(cases, settings.size, run / "cache", progress)
     trained, tested = slices.split(settings)
@@ -190,12 +194,21 @@ def train_seed(
     )
     network.save_weights(run / "network.weights.h5")
     result = _judge(network, slices, tested, settings)
-    write_json(run / "metrics.json", {"settings": asdict(settings), "result": asdict(result)})
+    write_json(run / METRICS, {"settings": asdict(settings), "result": asdict(result)})
     _draw(network, slices, _shown(slices, tested), before, settings, run)
     for file in (run / "cache").iterdir():
         file.unlink()
     (run / "cache").rmdir()
     return result
+
+
+def _done(metrics: Path, settings: SeedSettings) -> SeedResult | None:
+    if not metrics.is_file():
+        return None
+    kept = json.loads(metrics.read_text(encoding="utf-8"))
+    if kept["settings"] != asdict(settings):
+        raise InputError("The run folder holds a training with other settings.", "Choose another --run folder.")
+    return SeedResult(**kept["result"])
 
 
 def _predict(network: keras.Model, slices: SeedSlices, indices: np.ndarray, settings: SeedSettings) -> np.ndarray:

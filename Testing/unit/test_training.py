@@ -162,14 +162,13 @@ def test_a_configuration_survives_its_file():
 
 
 @pytest.mark.slow
-def test_a_training_that_was_cut_off_goes_on_and_a_finished_one_can_be_exported(shared_data, tmp_path, monkeypatch):
+def test_a_training_that_was_cut_off_goes_on_and_a_finished_one_can_be_exported(shared_data, tmp_path):
     from CovidSegLib.network import models
     from CovidSegTraining import training
     from CovidSegTraining.export import export
 
-    monkeypatch.setattr(training, "CHECKPOINT_STEPS", 1)
     cases = find_cases(shared_data / "scans", ("radiopaedia_36_86526_0",))
-    config = TrainingConfig(steps=3, batch=2, warm_up_steps=1, test_fold=0)
+    config = TrainingConfig(steps=3, batch=2, warm_up_steps=1, test_fold=0, checkpoint_steps=1)
     steps: list[int] = []
 
     def stop_after_one(report) -> None:

@@ -1,0 +1,69 @@
+"""Do all exported formats say the same? Asked of the files themselves, before they get their names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from CovidSegLib.errors import ModelError
+from CovidSegLib.network.engines import open_engine
+from CovidSegLib.network.inputs import network_batches
+from CovidSegLib.network.models import Model
+from CovidSegLib.phantom import make_phantom
+from CovidSegLib.progress import Progress
+from CovidSegLib.volume import axial_affine, axial_order, spacing
+
+MOST_PIXELS = 1e-4
+"""Share of pixels that may get another class: what two runtimes may differ by."""
+
+_ENGINES = {"onnx": "onnx", "keras": "tensorflow"}
+_BATCHES = (1, 3)
+"""Two sizes of batch, to see that the batch is free."""
+
+
+def phantom_slices() -> np.ndarray:
+    """A few slices of the synthetic chest as the network sees them: noise would not show a wrong window or order."""
+    volume = make_phantom(seed=0, slices=8).volume
+    upright = axial_order(volume.affine).to_axial(volume.voxels)
+    spacing_mm = spacing(axial_affine(volume.affine, volume.voxels.shape))
+    _, _, inputs = next(network_batches(upright, spacing_mm, len(upright)))
+    return inputs[2 : 2 + sum(_BATCHES)]
+
+
+def check_agreement(network: keras.Model, model: Model, saved_model: Path | None) -> dict[str, dict[str, float]]:
+    """Compare every format of ``model``, and the SavedModel if there is one, with ``network`` on phantom slices.
+
+    Returns for each format the largest difference of a probability and the share of pixels with another class. Raises
+    ModelError where more than :data:`MOST_PIXELS` differ.
+    """
+    inputs = phantom_slices()
+    wanted = np.asarray(network(inputs, training=False))
+    answers = {}
+    for kind in model.card["files"]:
+        engine = open_engine(model, _ENGINES[kind], "cpu", Progress())
+        answers[kind] = _in_batches(engine.predict, inputs)
+    if saved_model is not None:
+        import tensorflow as tf
+
+        loaded = tf.saved_model.load(str(saved_model))  # kept: its functions do not keep its variables
+        answers["savedmodel"] = _in_batches(lambda part: loaded.serve(part).numpy(), inputs)
+    found = {}
+    for kind, answer in answers.items():
+        share = float((answer.argmax(axis=-1) != wanted.argmax(axis=-1)).mean())
+        found[kind] = {
+            "largest_difference": float(f"{np.abs(answer - wanted).max():.2g}"),
+            "pixels_that_differ": float(f"{share:.2g}"),
+        }
+        if not share <= MOST_PIXELS:
+            raise ModelError(
+                f"The exported {kind} network calls {100 * share:.2g} % of the pixels otherwise than the trained one.",
+                "Nothing was written. Export without --half, or with other versions of Keras, ONNX and tf2onnx.",
+            )
+    return found
+
+
+def _in_batches(predict, inputs: np.ndarray) -> np.ndarray:
+    first = _BATCHES[0]
+    return np.concatenate([predict(inputs[:first]), predict(inputs[first:])])

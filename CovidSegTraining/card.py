@@ -1,0 +1,65 @@
+"""The model card: what was measured put into it, and the page that people read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .tables import markdown
+
+
+def with_metrics(card: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
+    """``card`` with scores as ``evaluate --json`` writes them, of one data set or of a cross-validation."""
+    if "table" not in metrics:
+        return {**card, "metrics": metrics}
+    rows = [{name: value for name, value in row.items() if name != "values"} | _mean(row) for row in metrics["table"]]
+    return {**card, "metrics": {"folds": metrics["folds"], "table": rows, "cases": metrics["scans"]}}
+
+
+def _mean(row: dict[str, Any]) -> dict[str, Any]:
+    from .metrics import mean_with_interval
+
+    values = [float("nan") if value is None else value for value in row["values"]]
+    mean, low, high = (round(value, 4) for value in mean_with_interval(values))
+    return {"mean": mean, "interval": [low, high], "scans": sum(value == value for value in values)}
+
+
+def as_markdown(card: dict[str, Any]) -> str:
+    """The card as a page."""
+    inputs = card["inputs"]
+    parts = [f"# {card['name']}", card.get("description", "")]
+    facts = [
+        ("date", card.get("date")),
+        ("licence", card.get("licence")),
+        ("parameters", f"{card['parameters']:,}" if "parameters" in card else None),
+        ("classes", ", ".join(card["classes"])),
+        ("input", f"{inputs['shape'][0]} x {inputs['shape'][1]}, {inputs.get('channels', '')}"),
+        ("window", f"{inputs['hu_window'][0]:g} to {inputs['hu_window'][1]:g} HU"),
+        ("trained with", f"`{card['command']}`" if "command" in card else None),
+    ]
+    parts.append(markdown(("", ""), [(name, str(value)) for name, value in facts if value]))
+    if card.get("training_data"):
+        columns = ("name", "source", "licence")
+        rows = [tuple(str(data.get(name, "")) for name in columns) for data in card["training_data"]]
+        parts += ["## Trained on", markdown(("data", "source", "licence"), rows)]
+    if card.get("metrics"):
+        parts += ["## Measured", _metrics(card["metrics"])]
+    if card.get("limits"):
+        parts += ["## Limits", card["limits"]]
+    rows = [(kind, entry["name"], entry["sha256"]) for kind, entry in card["files"].items()]
+    parts += ["## Files", markdown(("format", "file", "SHA-256"), rows)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _metrics(metrics: dict[str, Any]) -> str:
+    if "table" in metrics:
+        rows = [
+            (row["name"], f"{row['mean']:.3f} ({row['interval'][0]:.3f}-{row['interval'][1]:.3f})", str(row["scans"]))
+            for row in metrics["table"]
+        ]
+        return "Cross-validated; each scan judged by the network that did not learn from its patient.\n\n" + markdown(
+            ("measure", "mean (95 % interval)", "n"), rows
+        )
+    rows = [
+        (name.replace("_", " "), f"{value:.3f}") for name, value in metrics.get("mean", {}).items() if value is not None
+    ]
+    return f"Held-out fold {metrics.get('fold')}.\n\n" + markdown(("measure", "mean of scans"), rows)
