@@ -166,12 +166,13 @@ def test_memory_does_not_grow_with_the_number_of_scans(told: CommandLine) -> Non
     few.mkdir()
     megabytes = 16
     voxels = np.full((megabytes * 2, 512, 512), 40, np.int16)
-    for number in range(9):
-        # Two scans are there at once: one is computed, another read or written.
-        for folder in (many, few) if number < 3 else (many,):
+    for number in range(12):
+        for folder in (many, few) if number < 4 else (many,):
             write_scan(folder / f"{number}.nii", voxels)
     peaks = [_peak_megabytes(told, folder) for folder in ("few", "scans")]
-    assert peaks[1] - peaks[0] < megabytes
+    # Two scans are there at once, one computed and one read or written; when their peaks meet is a matter of chance.
+    # Eight scans more that were kept would be 128 MB.
+    assert peaks[1] - peaks[0] < 2.5 * megabytes
 
 
 def _peak_megabytes(told: CommandLine, folder: str) -> float:

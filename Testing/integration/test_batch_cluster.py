@@ -62,14 +62,10 @@ class Cluster:
             )
 
     def close(self) -> None:
-        for process in reversed(self.processes):
-            process.terminate()
+        """Kill all of it (asked politely while a task runs, Dask's workers now and then take long to end)."""
         for process in self.processes:
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture

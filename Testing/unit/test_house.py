@@ -49,6 +49,7 @@ ONLY_HERE = {
     "tensorflow": ("CovidSegLib.network.keras_engine", "CovidSegTraining"),
     "keras": ("CovidSegLib.network.keras_engine", "CovidSegTraining"),
     "CovidSegTraining": ("CovidSegTraining",),
+    "distributed": ("CovidSegLib.batch.cluster",),
 }
 """Packages that only these modules (and what is inside them) may import, wherever in the file."""
 
@@ -176,6 +177,7 @@ def test_every_file_of_the_library_loads_where_only_slicers_packages_are() -> No
         "tensorflow",
         "onnxruntime",
         "onnx",
+        "distributed",
         "slicer",
         "vtk",
         "qt",

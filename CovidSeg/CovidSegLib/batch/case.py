@@ -17,7 +17,7 @@ from ..measures.edits import reader_edits
 from ..progress import Progress
 from ..reading import read_ct
 from ..report.record import result_record
-from ..report.thumbnails import draw_thumbnail, write_thumbnail
+from ..report.thumbnails import thumbnail
 from ..segmentation import Segmentation
 from ..volume import CtVolume, voxel_ml
 from ..writing import NOTHING_LOST, ExistingFiles
@@ -65,7 +65,7 @@ def segment_case(
     segmented = time.perf_counter()
     report = report or ReportRequest()
     measured = report.measure(volume, segmentation)
-    thumbnail = draw_thumbnail(volume, segmentation) if picture is not None else None
+    drawn = thumbnail(volume, segmentation) if picture is not None else b""
     counted = time.perf_counter()
     with OutputSet() as files_to_be:
         if report.files:
@@ -76,8 +76,8 @@ def segment_case(
         for number, output in enumerate(outputs):
             progress.step("writing", number, len(outputs))
             plan.write(segmentation, output, files_to_be.add(output))
-        if picture is not None and thumbnail is not None:
-            write_thumbnail(thumbnail, files_to_be.add(picture))
+        if picture is not None:
+            _write_bytes(drawn, files_to_be.add(picture))
         now = time.perf_counter()
         seconds = {"reading": read - began, **segmentation.provenance.seconds}
         seconds |= {"measures": counted - segmented, "writing": now - counted, "total": now - began}
@@ -104,9 +104,13 @@ def replace_text(text: str, path: Path) -> None:
 
 
 def _write_text(text: str, path: Path) -> None:
+    # A file name may hold bytes that are no UTF-8; they are written as \udc.., not as broken text.
+    _write_bytes(text.encode("utf-8", errors="backslashreplace"), path)
+
+
+def _write_bytes(content: bytes, path: Path) -> None:
     try:
-        # A file name may hold bytes that are no UTF-8; they are written as \udc.., not as broken text.
-        path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+        path.write_bytes(content)
     except OSError as error:
         raise _cannot_write(error) from error
 

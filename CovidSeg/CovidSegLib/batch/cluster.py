@@ -10,10 +10,11 @@ from __future__ import annotations
 import atexit
 import queue
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import EngineError, InputError
 from ..progress import Cancelled
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 10
 _LOOK_SECONDS = 0.2
-_pools: dict[Options, WorkerPool] = {}
+_pools: dict[str, WorkerPool] = {}
+"""By batch: a Dask worker may serve several."""
+
 _opening = threading.Lock()
 
 
@@ -51,15 +54,17 @@ def run_on_cluster(
 ) -> Iterator[Outcome | None]:
     """As :func:`CovidSegLib.batch.local.run_here`, by the workers of ``client``'s scheduler."""
     ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
-    futures = {}
+    batch = uuid.uuid4().hex
+    futures: dict[str, int] = {}
+    waiting: set[Future] = set()
     try:
         for number, case in cases:
             future = client.submit(
-                _run_on_worker, number, case, options, key=f"covidseg-{id(cases):x}-{number}", pure=False
+                _run_on_worker, batch, number, case, options, key=f"covidseg-{batch}-{number}", pure=False
             )
             futures[future.key] = number
+            waiting.add(future)
             future.add_done_callback(ended.put)
-        waiting = len(futures)
         while waiting:
             if stop_asked():
                 raise Cancelled
@@ -68,14 +73,14 @@ def run_on_cluster(
             except queue.Empty:
                 yield None
                 continue
-            waiting -= 1
+            waiting.discard(future)
             yield _outcome(futures[future.key], future)
             future.release()
     finally:
         # What is at work on a worker sees that nobody waits for it any more, and stops.
-        del futures
         with suppress(Exception):
-            client.run(_close_pools)
+            client.cancel(list(waiting), force=True)
+            client.run(_close, batch)
 
 
 def _outcome(number: int, future: Future) -> Outcome:
@@ -90,7 +95,7 @@ def _outcome(number: int, future: Future) -> Outcome:
     return Outcome(number, failure=Failure(f"The cluster gave up the case ({kind if error else future.status}).", True))
 
 
-def _run_on_worker(number: int, case: PlannedCase, options: Options) -> Outcome:
+def _run_on_worker(batch: str, number: int, case: PlannedCase, options: Options) -> Outcome:
     """One case, inside a Dask worker."""
     from distributed import get_worker
 
@@ -101,20 +106,25 @@ def _run_on_worker(number: int, case: PlannedCase, options: Options) -> Outcome:
         task = worker.state.tasks.get(key)
         return task is None or task.state == "cancelled"
 
-    return _pool(options, worker.state.nthreads).run(number, case, lambda report: None, cancelled)
+    return _pool(batch, options, worker.state.nthreads).run(number, case, lambda report: None, cancelled)
 
 
-def _pool(options: Options, threads: int) -> WorkerPool:
+def _pool(batch: str, options: Options, threads: int) -> WorkerPool:
     with _opening:
-        if options not in _pools:
-            _pools[options] = WorkerPool(replace(options, threads=options.threads or threads), 1).__enter__()
-        return _pools[options]
+        if batch not in _pools:
+            _pools[batch] = WorkerPool(replace(options, threads=options.threads or threads), 1).__enter__()
+        return _pools[batch]
+
+
+def _close(batch: str) -> None:
+    """End the child process that this Dask worker keeps for ``batch``."""
+    with _opening:
+        pool = _pools.pop(batch, None)
+    if pool is not None:
+        pool.__exit__()
 
 
 @atexit.register
-def _close_pools(*_: Any) -> None:
-    """End the child processes of this Dask worker."""
-    with _opening:
-        for pool in _pools.values():
-            pool.__exit__()
-        _pools.clear()
+def _close_all() -> None:
+    for batch in list(_pools):
+        _close(batch)

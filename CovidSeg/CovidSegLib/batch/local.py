@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _LOOK_SECONDS = 0.2
 """How often a wait is left to see whether to stop."""
 
+_CLOSE_SECONDS = 5.0
+
 
 class WorkerPool:
     """``jobs`` children that share the cores. Entering the context starts them, leaving it ends them."""
@@ -36,20 +39,27 @@ class WorkerPool:
         threads = options.threads or max(1, core_count() // jobs)
         self._workers = [Worker(replace(options, threads=threads)) for _ in range(jobs)]
         self._idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+        for worker in self._workers:
+            self._idle.put(worker)
         self._room = threading.Semaphore(jobs + 1)
+        self._closed = threading.Event()
         self.jobs = jobs
 
     def __enter__(self) -> WorkerPool:
         try:
             for worker in self._workers:
                 worker.start()
-                self._idle.put(worker)
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
+        """End the children. A thread that is still at work stops with Cancelled and hands its child back first."""
+        self._closed.set()
+        for _ in self._workers:
+            with suppress(queue.Empty):
+                self._idle.get(timeout=_CLOSE_SECONDS)
         for worker in self._workers:
             worker.close()
 
@@ -65,7 +75,11 @@ class WorkerPool:
         cancelled: Callable[[], bool],
     ) -> Outcome:
         """Segment one case; to be called from as many threads as one likes. Raises Cancelled alone."""
-        _wait(lambda: self._room.acquire(timeout=_LOOK_SECONDS), Progress(cancelled=cancelled))
+
+        def stop() -> bool:
+            return self._closed.is_set() or cancelled()
+
+        _wait(lambda: self._room.acquire(timeout=_LOOK_SECONDS), Progress(cancelled=stop))
 
         def segment(volume: CtVolume, progress: Progress) -> Segmentation:
             worker = self._next_idle(progress)
@@ -75,7 +89,7 @@ class WorkerPool:
                 self._idle.put(worker)
 
         try:
-            return run_case(number, case, segment, told=told, cancelled=cancelled)
+            return run_case(number, case, segment, told=told, cancelled=stop)
         finally:
             self._room.release()
 
