@@ -23,9 +23,10 @@ def add_quiet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", action="store_true", help="print errors only")
 
 
-def add_pipeline_options(parser: argparse.ArgumentParser) -> None:
-    """``--json --engine --device --model --quiet``."""
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the numbers to this file as well")
+def add_pipeline_options(parser: argparse.ArgumentParser, *, json: bool = True) -> None:
+    """``--json --engine --device --model --quiet``; ``json``: with the first."""
+    if json:
+        parser.add_argument("--json", metavar="FILE", type=Path, help="write the numbers to this file as well")
     parser.add_argument(
         "--engine", choices=("auto", "onnx", "tensorflow"), default="auto", help="what runs the network"
     )

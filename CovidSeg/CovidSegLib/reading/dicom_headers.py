@@ -148,6 +148,20 @@ def study_of(path: Path) -> tuple[str, str, bool]:
         return "", "", False
 
 
+def read_elements(path: Path, names: Sequence[str]) -> dict[str, str]:
+    """The elements ``names`` of a DICOM file as text; empty where it has none or cannot be read."""
+    import pydicom
+    from pydicom import config
+
+    try:
+        with _one_at_a_time, warnings.catch_warnings(), config.disable_value_validation():
+            warnings.simplefilter("ignore")
+            dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(names))
+            return {name: str(dataset.get(name, "") or "") for name in names}
+    except Exception:  # as below
+        return {}
+
+
 def _read_header(path: Path) -> SliceHeader | str | None:
     """The slice, the kind of object that is no CT slice, or None for a file that cannot be read."""
     pydicom = load_pydicom()

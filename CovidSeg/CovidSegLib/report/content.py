@@ -80,6 +80,7 @@ def checks(content: ReportContent) -> tuple[Check, ...]:
     """What was checked, for the reader of the report."""
     measured = content.measured
     # Masks from a file say which network made them, not on what device: it was not loaded, and not verified, now.
+    verified = bool(content.made.sha256 and content.made.device)
     whole = not measured.partly_visible
     plausible = [flag for flag in measured.flags if "unusually" in flag or "was found" in flag]
     known = measured.density is not None or bool(measured.density_refused)
@@ -87,9 +88,7 @@ def checks(content: ReportContent) -> tuple[Check, ...]:
         Check("Values are Hounsfield units", measured.density is not None if known else None, measured.density_refused),
         Check("Both lungs are wholly visible", whole and measured.total.lung_ml > 0),
         Check("Lung volumes are plausible", not plausible and measured.total.lung_ml > 0),
-        Check(
-            "The network's weights match their SHA-256", True if content.made.sha256 and content.made.device else None
-        ),
+        Check("The network's weights match their SHA-256", True if verified else None),
     )
 
 

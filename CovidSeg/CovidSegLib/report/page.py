@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import OutputError
 from ..measures.values import Zone
 from .content import ReportContent, checks
+from .followup import BREATHING_SHARE, FollowUp
 from .page_pictures import Picture
+from .plot import make_plot
 from .resources import resource
 
 ZONE_COLORS = ("#eef1f4", "#fde5d8", "#f7b596", "#ec7a57", "#c23b22")
@@ -35,6 +37,19 @@ def render_page(content: ReportContent, pictures: Mapping[str, Picture]) -> str:
         zone_colors=ZONE_COLORS,
         many=_MANY_LESIONS,
     )
+
+
+def render_follow_up(found: FollowUp, software: Sequence[str] = ()) -> str:
+    """The page of a follow-up; ``software``: programs and networks that made the masks, each once."""
+    points = found.points
+    days = [point.day for point in points]
+    plots = (
+        make_plot("Infected share, %", "#c23b22", days, [point.infection_percent for point in points], 1),
+        make_plot("Infection, mL", "#a8561f", days, [point.infection_ml for point in points]),
+        make_plot("Lung volume, mL", "#2f76b8", days, [point.lung_ml for point in points]),
+    )
+    made = f"Masks by {', '.join(software)}." if software else ""
+    return render("followup.html", found=found, plots=plots, breathing=BREATHING_SHARE, software=made)
 
 
 def render(template: str, **values: Any) -> str:

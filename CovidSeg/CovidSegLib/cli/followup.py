@@ -1,0 +1,158 @@
+"""``covidseg followup``: scans of one patient over time."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError
+from .console import Console
+from .options import add_pipeline_options, check_input, check_targets, pipeline_options
+
+if TYPE_CHECKING:
+    from ..progress import Progress
+    from ..reading.acquisition import Acquisition
+    from ..worker import Worker
+
+_DESCRIPTION = """Compare two or more chest CTs of one patient: a table and a plot over the days since the first scan, the
+change in mL and in percentage points, and beside it the change of the lung volume (breathing). SCAN is a file, a folder
+with a DICOM series, or the .json of an earlier result. Scans are segmented unless --masks gives their masks. The ending
+of each OUT decides what is written: .html one page, .json, .csv."""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = commands.add_parser(
+        "followup", help="compare scans of one patient", description=_DESCRIPTION, allow_abbrev=False
+    )
+    parser.add_argument("scans", metavar="SCAN", type=Path, nargs="+")
+    parser.add_argument("-o", "--output", metavar="OUT", type=Path, action="append", required=True)
+    parser.add_argument(
+        "--masks", metavar="FILE", type=Path, nargs="+", default=[], help="masks of the scans, in the scans' order"
+    )
+    parser.add_argument(
+        "--days", metavar="N", type=int, nargs="+", default=[], help="days of the scans (without: from DICOM dates)"
+    )
+    parser.add_argument("--dates", action="store_true", help="show the dates of the scans, too")
+    parser.add_argument("--label", metavar="TEXT", default="", help="the case's name in the report (none)")
+    add_pipeline_options(parser, json=False)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the follow-up; returns 0. Raises the errors of errors.py, Cancelled and KeyboardInterrupt."""
+    _check_call(args)
+    from ..batch import OutputSet
+    from ..reading.acquisition import acquisition
+    from ..report.files import check_report, write_text
+    from ..report.followup import TimePoint, follow_up, to_csv, to_record
+    from ..report.page import render_follow_up
+
+    for output in args.output:
+        check_report(output)
+    console, progress = Console.of(args)
+    try:
+        taken = [acquisition(scan, progress) for scan in args.scans]
+        days, warnings = _days(args, taken)
+        records = _records(args, console, progress)
+        points = [
+            TimePoint.of_record(record, day, _shown(when, args.dates))
+            for record, day, when in zip(records, days, taken, strict=True)
+        ]
+        found = follow_up(points, warnings, args.label)
+        made = dict.fromkeys(f"{record['software']} ({record['model']['name'] or 'masks given'})" for record in records)
+        with OutputSet() as files:
+            for output in args.output:
+                suffix = output.suffix.lower()
+                if suffix == ".json":
+                    text = json.dumps(to_record(found), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+                else:
+                    text = to_csv(found) if suffix == ".csv" else render_follow_up(found, list(made))
+                write_text(text, files.add(output))
+            files.publish()
+        console.begin("")
+        for warning in found.warnings:
+            progress.notice("followup", warning)
+    finally:
+        console.clear()
+    for point in found.points:
+        share = "no lung" if point.infection_percent is None else f"{point.infection_percent:.1f} % of lung"
+        console.result(
+            f"Day {point.day}: infection {point.infection_ml:.0f} mL, {share}; lungs {point.lung_ml:.0f} mL."
+        )
+    for output in args.output:
+        console.result(f"Written: {output}")
+    return 0
+
+
+def _check_call(args: argparse.Namespace) -> None:
+    if len(args.scans) < 2:
+        raise InputError("A follow-up needs two scans or more.", "Name them one after the other.")
+    for name in ("masks", "days"):
+        given = getattr(args, name)
+        if given and len(given) != len(args.scans):
+            raise InputError(
+                f"--{name} names {len(given)} of {len(args.scans)} scans.", "Give one for each scan, in the same order."
+            )
+    for source in (*args.scans, *args.masks):
+        check_input(source)
+        check_targets(source, args.output)
+
+
+def _days(args: argparse.Namespace, taken: Sequence[Acquisition]) -> tuple[list[int], list[str]]:
+    """Days since the first scan, and what is odd about the scans' origin."""
+    patients = {when.patient for when in taken if when.patient}
+    warnings = []
+    if len(patients) > 1:
+        warnings.append("The scans' DICOM headers name different patients: do they belong to one person?")
+    if args.days:
+        return [day - min(args.days) for day in args.days], warnings
+    if any(when.date is None for when in taken):
+        raise InputError(
+            "It is not known when the scans were taken.", "Give the days, in the order of the scans: --days 0 14 90."
+        )
+    dates = [when.date for when in taken if when.date is not None]
+    return [(date - min(dates)).days for date in dates], warnings
+
+
+def _shown(when: Acquisition, wanted: bool) -> str:
+    return when.date.isoformat() if wanted and when.date is not None else ""
+
+
+def _records(args: argparse.Namespace, console: Console, progress: Progress) -> list[dict[str, Any]]:
+    """The record of every scan: read, measured from its masks, or segmented now by one worker for all."""
+    from ..worker import Worker
+
+    masks = args.masks or [None] * len(args.scans)
+    worker = Worker(pipeline_options(args))
+    try:
+        records = []
+        for number, (scan, mask) in enumerate(zip(args.scans, masks, strict=True)):
+            console.begin(f"[{number + 1}/{len(args.scans)}]")
+            records.append(_record(scan, mask, worker, progress))
+        return records
+    finally:
+        worker.close()
+
+
+def _record(scan: Path, masks: Path | None, worker: Worker, progress: Progress) -> dict[str, Any]:
+    from ..batch import segment_case
+    from ..measures import measure
+    from ..reading import read_ct
+    from ..report.inputs import read_masks
+    from ..report.record import result_record
+
+    if scan.suffix.lower() == ".json" and scan.is_file():
+        try:
+            return json.loads(scan.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError("A JSON file cannot be read.", "Write it again, or give the scan itself.") from error
+    if masks is None:
+        return segment_case(scan, [], segment=worker.segment, progress=progress)
+    volume = read_ct(scan, progress)
+    segmentation = read_masks(masks, volume).segmentation
+    measured = measure(segmentation.labels, segmentation.affine, voxels=volume.voxels)
+    return result_record(measured, segmentation.provenance, {}, volume.notes)

@@ -1,0 +1,180 @@
+"""Two or more scans of one patient over time: what changed in mL and percentage points, and how deep each breath was.
+
+A share in percent also changes when the patient breathes in less; so the change of the lung volume always stands beside
+it, and a change is never given as a bare percentage.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from ..errors import InputError
+from .record import SCHEMA
+
+FOLLOWUP_SCHEMA = "covidseg-followup-1"
+
+BREATHING_SHARE = 0.15
+"""A lung volume that differs by more is pointed out. Our own limit: between two breath-holds of one healthy person the
+volume differs by a few percent, and well-aerated volume by up to 14 % with the kernel alone (Berta and others 2021)."""
+
+
+@dataclass(frozen=True)
+class TimePoint:
+    """The main numbers of one scan. ``day``: days since the first scan; ``date``: empty unless it was asked for."""
+
+    day: int
+    lung_ml: float
+    left_lung_ml: float
+    right_lung_ml: float
+    infection_ml: float
+    infection_percent: float | None
+    ground_glass_ml: float | None
+    consolidation_ml: float | None
+    zone_score: int | None
+    ct_class: str | None
+    lesions: int
+    partly_visible: tuple[str, ...] = ()
+    date: str = ""
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any], day: int, date: str = "") -> TimePoint:
+        """From the record of a result (:mod:`.record`). Raises InputError when it is none."""
+        try:
+            if record["schema"] != SCHEMA:
+                raise KeyError("schema")
+            measured = record["measurements"]
+            density = measured["density"] or {}
+            return cls(
+                day,
+                float(measured["total"]["lung_ml"]),
+                float(measured["left"]["lung_ml"]),
+                float(measured["right"]["lung_ml"]),
+                float(measured["total"]["infection_ml"]),
+                measured["total"]["infection_percent"],
+                density.get("ground_glass_ml"),
+                density.get("consolidation_ml"),
+                measured["zone_score"],
+                measured["ct_class"],
+                int(measured["lesions"]["count"]),
+                tuple(measured["partly_visible"]),
+                date,
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                "A JSON file holds no result of this version of CovidSeg.",
+                "Write it again: covidseg segment … --json FILE, or covidseg report … -o FILE.json.",
+            ) from error
+
+
+@dataclass(frozen=True)
+class Change:
+    """From one scan to a later one. ``percentage_points``: change of the infected share; None where one has no lung."""
+
+    days: int
+    infection_ml: float
+    percentage_points: float | None
+    lung_ml: float
+    lung_share: float | None
+
+    @classmethod
+    def between(cls, first: TimePoint, later: TimePoint) -> Change:
+        """What changed from ``first`` to ``later``."""
+        shares = (first.infection_percent, later.infection_percent)
+        points = None if None in shares else shares[1] - shares[0]  # type: ignore[operator]
+        lung = later.lung_ml - first.lung_ml
+        return cls(
+            later.day - first.day,
+            later.infection_ml - first.infection_ml,
+            points,
+            lung,
+            lung / first.lung_ml if first.lung_ml else None,
+        )
+
+    @property
+    def breathing(self) -> bool:
+        """Whether the lung volume changed so much that the infected shares compare poorly."""
+        return self.lung_share is not None and abs(self.lung_share) > BREATHING_SHARE
+
+
+@dataclass(frozen=True)
+class FollowUp:
+    """Scans of one patient, the earliest first. ``warnings``: sentences on what makes the comparison doubtful."""
+
+    points: tuple[TimePoint, ...]
+    warnings: tuple[str, ...] = ()
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.points) < 2 or any(a.day > b.day for a, b in zip(self.points, self.points[1:], strict=False)):
+            raise ValueError("a follow-up has two scans or more, in the order of their days")
+
+    @property
+    def since_first(self) -> tuple[Change, ...]:
+        """From the first scan to each later one."""
+        return tuple(Change.between(self.points[0], point) for point in self.points[1:])
+
+    @property
+    def since_previous(self) -> tuple[Change, ...]:
+        """From each scan to the next one."""
+        return tuple(Change.between(a, b) for a, b in zip(self.points, self.points[1:], strict=False))
+
+
+def follow_up(points: Iterable[TimePoint], warnings: Sequence[str] = (), label: str = "") -> FollowUp:
+    """Put ``points`` in order and say what makes them hard to compare."""
+    ordered = tuple(sorted(points, key=lambda point: point.day))
+    said = list(warnings)
+    for point in ordered:
+        if point.partly_visible:
+            lungs = " and the ".join(f"{side} lung" for side in point.partly_visible)
+            said.append(f"Day {point.day}: the {lungs} is only partly visible; volumes are those of the visible part.")
+    for change, point in zip((Change.between(ordered[0], point) for point in ordered[1:]), ordered[1:], strict=True):
+        if change.breathing:
+            more = "larger" if change.lung_ml > 0 else "smaller"
+            said.append(
+                f"Day {point.day}: the lung volume is {abs(100 * (change.lung_share or 0)):.0f} % {more} than at first "
+                "(breathing, or another part of the lungs in view): compare mL rather than the infected share."
+            )
+    return FollowUp(ordered, tuple(dict.fromkeys(said)), label.strip())
+
+
+def to_record(found: FollowUp) -> dict[str, Any]:
+    """The follow-up as plain data for JSON: scans and the changes since the first and since the scan before."""
+    return {
+        "schema": FOLLOWUP_SCHEMA,
+        "label": found.label,
+        "scans": [_plain(asdict(point)) for point in found.points],
+        "since_first": [_plain(asdict(change)) for change in found.since_first],
+        "since_previous": [_plain(asdict(change)) for change in found.since_previous],
+        "warnings": list(found.warnings),
+    }
+
+
+def to_csv(found: FollowUp) -> str:
+    """One line a scan; changes since the first scan in the last columns."""
+    columns = [column.name for column in fields(TimePoint)]
+    changes = ("infection_ml", "percentage_points", "lung_ml")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*columns, *(f"change_{name}" for name in changes)])
+    first = Change(0, 0.0, 0.0, 0.0, 0.0)
+    for point, change in zip(found.points, (first, *found.since_first), strict=True):
+        values = [getattr(point, name) for name in columns] + [getattr(change, name) for name in changes]
+        writer.writerow([_cell(value) for value in values])
+    return text.getvalue()
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(value)
+    return "" if value is None else f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: round(value, 3) if isinstance(value, float) else list(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+    }
