@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
+from ..words import in_ml
 from .console import Console
 from .options import add_pipeline_options, check_input, check_targets, pipeline_options
 
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
     from ..reading.acquisition import Acquisition
     from ..worker import Worker
 
-_DESCRIPTION = """Compare two or more chest CTs of one patient: a table and a plot over the days since the first scan, the
-change in mL and in percentage points, and beside it the change of the lung volume (breathing). SCAN is a file, a folder
-with a DICOM series, or the .json of an earlier result. Scans are segmented unless --masks gives their masks. The ending
-of each OUT decides what is written: .html one page, .json, .csv."""
+_DESCRIPTION = """Compare two or more chest CTs of one patient: a table and a plot over the days since the first scan,
+the change in mL and in percentage points, and beside it the change of the lung volume (breathing). SCAN is a file, a
+folder with a DICOM series, or the .json of an earlier result. Scans are segmented unless --masks gives their masks. The
+ending of each OUT decides what is written: .html one page, .json, .csv."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
             for record, day, when in zip(records, days, taken, strict=True)
         ]
         found = follow_up(points, warnings, args.label)
-        made = dict.fromkeys(f"{record['software']} ({record['model']['name'] or 'masks given'})" for record in records)
+        made = dict.fromkeys(_made_by(record) for record in records)
         with OutputSet() as files:
             for output in args.output:
                 suffix = output.suffix.lower()
@@ -80,9 +81,8 @@ def run(args: argparse.Namespace) -> int:
         console.clear()
     for point in found.points:
         share = "no lung" if point.infection_percent is None else f"{point.infection_percent:.1f} % of lung"
-        console.result(
-            f"Day {point.day}: infection {point.infection_ml:.0f} mL, {share}; lungs {point.lung_ml:.0f} mL."
-        )
+        infection, lungs = in_ml(point.infection_ml), in_ml(point.lung_ml)
+        console.result(f"Day {point.day}: infection {infection}, {share}; lungs {lungs}.")
     for output in args.output:
         console.result(f"Written: {output}")
     return 0
@@ -116,6 +116,11 @@ def _days(args: argparse.Namespace, taken: Sequence[Acquisition]) -> tuple[list[
         )
     dates = [when.date for when in taken if when.date is not None]
     return [(date - min(dates)).days for date in dates], warnings
+
+
+def _made_by(record: dict[str, Any]) -> str:
+    model = record["model"]["name"]
+    return f"{record['software']} with the network {model}" if model else "someone else (they were given)"
 
 
 def _shown(when: Acquisition, wanted: bool) -> str:

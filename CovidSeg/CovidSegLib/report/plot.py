@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT = 520, 200
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 12, 30
+WIDTH, HEIGHT = 360, 220
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 14, 12, 30
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def make_plot(title: str, color: str, days: Sequence[int], values: Sequence[floa
         marks.append((x(day), y(value), f"{value:.{digits}f}"))
         steps.append(f"{'L' if pen_down else 'M'}{x(day)} {y(value)}")
         pen_down = True
-    decimals = 0 if y_ticks[1] >= 1 else 1 if y_ticks[1] >= 0.1 else 2
+    decimals = next(number for number in range(6) if all(abs(t - round(t, number)) < 1e-9 for t in y_ticks))
     return Plot(
         title,
         color,
