@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from CovidSegLib.segmentation import Label
-from CovidSegLib.volume import axial_order
+from CovidSegLib.volume import AIR_HU, axial_order
 
 SIZES = (2.0, 2.5, 3.0)
 """Voxel size along x, y, z in mm."""
@@ -36,10 +36,11 @@ LUNG_VOXELS, LEFT_INFECTED, RIGHT_INFECTED = 18 * 40 * 30, 4 * 10 * 20, 2 * 10 *
 
 
 def block_scan(labels: np.ndarray) -> np.ndarray:
-    """int16 HU: soft tissue, lungs, infection, and a spine of bone."""
+    """int16 HU: soft tissue, lungs, infection, a spine of bone, and air at the right and the left edge."""
     voxels = np.zeros(labels.shape, np.int16)
     for label, value in HU.items():
         voxels[labels == label] = value
+    voxels[:, :, :4] = voxels[:, :, -4:] = AIR_HU
     spine = voxels[:, 52:58, 45:55]
     spine[labels[:, 52:58, 45:55] == Label.BACKGROUND] = BONE_HU
     return voxels

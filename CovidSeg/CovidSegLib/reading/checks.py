@@ -21,7 +21,8 @@ _THICK_MM = 8.0
 _SMALL_MM = 100.0
 _LARGE_MM = 1000.0
 _POOR = "the masks may be poor"
-_BONE_HU = 300
+_SOFT_HU = 300
+"""Every chest has bone above it."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ def not_hounsfield(voxels: np.ndarray) -> str:
     """
     for warning in _value_warnings(voxels):
         return warning.split(";")[0].split(": there is nothing")[0].rstrip(".") + "."
-    if int(voxels.max()) <= _BONE_HU:
+    if int(voxels.max()) <= _SOFT_HU:
         return (
-            f"No value is above {_BONE_HU}, so there is no bone: the values were cut to a window and perhaps scaled; "
+            f"No value is above {_SOFT_HU}, so there is no bone: the values were cut to a window and perhaps scaled; "
             "they cannot be trusted as Hounsfield units."
         )
     return ""
