@@ -113,7 +113,7 @@ def merge(current: np.ndarray, last: LastWritten, new: np.ndarray, held: int = 0
 
     The reader's voxels stay as they are, all others become what the network says now. ``held``: bits of segments that
     must not change at all (marked as completed, or taken out by the reader); segments without a record are held too.
-    Where the network wants to add to a held segment, or to draw into one, the voxel stays as it is.
+    New infection is drawn over a held lung, so that the two overlap; nothing else is drawn into a held segment.
     """
     held_bits = np.uint8(held | (ALL & ~last.known))
     open_bits = np.uint8(ALL & ~int(held_bits))
@@ -127,12 +127,12 @@ def merge(current: np.ndarray, last: LastWritten, new: np.ndarray, held: int = 0
         if not (held_bits or is_readers.any()):
             bits[k], drawn[k], agreed[k] = wanted, wanted, 0
             continue
-        fixed = is_readers | ((before | wanted) & held_bits != 0)
-        bits[k] = np.where(fixed, before, wanted)
+        wanted &= open_bits
+        on_top = np.where(before & held_bits, wanted & np.uint8(bit(Label.INFECTION)), wanted)
+        bits[k] = np.where(is_readers, before, (before & held_bits) | on_top)
         # Of a held segment nothing is written, so its record stays.
-        written = np.where(is_readers, wanted, bits[k])
-        drawn[k] = (written & open_bits) | (was.drawn & held_bits)
-        confirmed = is_readers & ((before ^ wanted) & open_bits == 0)
+        drawn[k] = np.where(is_readers, wanted, on_top) | (was.drawn & held_bits)
+        confirmed = is_readers & ((before & open_bits) == wanted)
         agreed[k] = (np.where(confirmed, decided, 0) & open_bits) | (was.agreed & held_bits)
         kept += int(np.count_nonzero(is_readers))
         edited |= int(np.bitwise_or.reduce(decided, axis=None))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..corrections import RECORD_TAG, bit
 from ..errors import InputError
 from ..segmentation import SEGMENTS, Label, Segmentation
 from ..writing import segment_tags
+from .corrections import Update, plan_update
 from .volumes import world_affine
 
 if TYPE_CHECKING:
@@ -45,18 +48,26 @@ def write_segmentation(
     segmentation: Segmentation,
     volume_node: slicer.vtkMRMLScalarVolumeNode,
     node: slicer.vtkMRMLSegmentationNode,
-) -> None:
+    update: Update | None = None,
+    before_write: Callable[[slicer.vtkMRMLSegmentationNode], None] = lambda node: None,
+) -> Update:
     """Put all three segments (also empty ones) into ``node``, on the grid of ``volume_node``.
 
-    The only place where a result enters the scene. Our three segments are replaced, all others stay. The node comes
-    under the volume's parent transform and beside it in the subject hierarchy. Raises InputError when the volume was
-    changed or moved since ``segmentation`` was made from it, or when ``node`` holds other segments that stand under
-    another transform (they would move).
+    The only place where a result enters the scene. What a reader changed in our segments stays, segments that are
+    completed, that the reader took out or that are not ours stay as they are (:mod:`.corrections`). ``update``: the
+    join of ``segmentation`` and ``node`` if it was made before; what is returned is another one when the node has
+    changed since. ``before_write`` is called with the node when all checks are passed and nothing is changed yet: the
+    place for an undo point. The node comes under the volume's parent transform and beside it in the subject hierarchy.
+    Raises InputError when the volume was changed or moved since ``segmentation`` was made from it, when ``node``
+    belongs to another scan, or when it holds other segments that stand under another transform (they would move).
     """
     import slicer
 
     _check_same_grid(segmentation, volume_node)
     _check_same_transform(volume_node, node)
+    if update is None or update.node is not node or not update.is_current():
+        update = plan_update(segmentation, volume_node, node)
+    before_write(node)
     with slicer.util.NodeModify(node):
         if node.GetDisplayNode() is None:
             node.CreateDefaultDisplayNodes()
@@ -65,13 +76,13 @@ def write_segmentation(
         # transform that the two nodes do not share twice.
         node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
         node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
-        logic = slicer.vtkSlicerSegmentationsModuleLogic
-        if not logic.ImportLabelmapToSegmentationNode(_labelmap(segmentation, volume_node), node, _segment_ids()):
-            raise RuntimeError("Slicer did not take the segments")
-        _describe(node, segmentation)
+        for labels in _groups(update):
+            _import(node, volume_node, update, labels)
+        _describe(node, update)
         if had_surfaces:  # the import drops what was made from the old voxels
             node.CreateClosedSurfaceRepresentation()
     place_beside(node.GetScene(), node, volume_node)
+    return update
 
 
 def _check_same_transform(volume_node: slicer.vtkMRMLScalarVolumeNode, node: slicer.vtkMRMLSegmentationNode) -> None:
@@ -96,8 +107,40 @@ def _check_same_grid(segmentation: Segmentation, volume_node: slicer.vtkMRMLScal
         raise InputError("The volume was changed or moved after it was segmented.", "Segment it again.")
 
 
-def _labelmap(segmentation: Segmentation, volume_node: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkOrientedImageData:
-    """The labels, a copy, in the volume's own coordinates (those under its parent transform)."""
+def _groups(update: Update) -> list[tuple[int, ...]]:
+    """The segments to write, in groups of such that share a layer: all in one, unless a reader let them overlap."""
+    labels = update.open_labels
+    alone = [0, *(bit(label) for label in labels)]
+    open_bits = np.uint8(sum(alone))
+    if all(np.isin(plane & open_bits, alone).all() for plane in update.merged.bits):
+        return [labels] if labels else []
+    return [(label,) for label in labels]
+
+
+def _import(
+    node: slicer.vtkMRMLSegmentationNode,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    update: Update,
+    labels: tuple[int, ...],
+) -> None:
+    """Put the voxels of these segments in the place of those that they have. Other segments stay."""
+    import slicer
+    import vtk
+
+    array = np.zeros(update.merged.bits.shape, np.uint8)
+    ids = vtk.vtkStringArray()
+    for segment in sorted(SEGMENTS, key=lambda segment: segment.label):
+        # Label value n becomes the n-th id; without a name the value is left out.
+        ids.InsertNextValue(segment.id if segment.label in labels else "")
+        if segment.label in labels:
+            array[update.merged.bits & bit(segment.label) != 0] = segment.label
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    if not logic.ImportLabelmapToSegmentationNode(_labelmap(array, volume_node), node, ids):
+        raise RuntimeError("Slicer did not take the segments")
+
+
+def _labelmap(labels: np.ndarray, volume_node: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkOrientedImageData:
+    """The labels (z, y, x), a copy, in the volume's own coordinates (those under its parent transform)."""
     import slicer
     import vtk
     from vtk.util.numpy_support import numpy_to_vtk
@@ -105,34 +148,31 @@ def _labelmap(segmentation: Segmentation, volume_node: slicer.vtkMRMLScalarVolum
     affine = vtk.vtkMatrix4x4()
     volume_node.GetIJKToRASMatrix(affine)
     image = slicer.vtkOrientedImageData()
-    image.SetDimensions(*segmentation.labels.shape[::-1])
-    image.GetPointData().SetScalars(numpy_to_vtk(segmentation.labels.reshape(-1), deep=True))
+    image.SetDimensions(*labels.shape[::-1])
+    image.GetPointData().SetScalars(numpy_to_vtk(labels.reshape(-1), deep=True))
     image.SetImageToWorldMatrix(affine)
     return image
 
 
-def _segment_ids() -> slicer.vtkStringArray:
-    """Ids in the order of their labels: label value n becomes the n-th id."""
-    import vtk
-
-    ids = vtk.vtkStringArray()
-    for segment in sorted(SEGMENTS, key=lambda segment: segment.label):
-        ids.InsertNextValue(segment.id)
-    return ids
-
-
-def _describe(node: slicer.vtkMRMLSegmentationNode, segmentation: Segmentation) -> None:
-    """Give the segments their names, colours, tags and opacities."""
+def _describe(node: slicer.vtkMRMLSegmentationNode, update: Update) -> None:
+    """Tag the segments that were written; new ones also get their names, colours and opacities."""
     for definition in SEGMENTS:
+        if definition.label not in update.open_labels:
+            continue
         segment = node.GetSegmentation().GetSegment(definition.id)
-        segment.SetName(definition.name)
-        segment.SetNameAutoGenerated(False)
-        segment.SetColor(*definition.color)
-        segment.SetColorAutoGenerated(False)
-        for key, value in segment_tags(definition, segmentation.provenance).items():
+        tags = segment_tags(definition, update.result.provenance)
+        if definition.label in update.state.present:
+            del tags["TerminologyEntry"]  # as names and colours: the reader may have chosen another
+        else:
+            segment.SetName(definition.name)
+            segment.SetNameAutoGenerated(False)
+            segment.SetColor(*definition.color)
+            segment.SetColorAutoGenerated(False)
+            if definition.label != Label.INFECTION:
+                node.GetDisplayNode().SetSegmentOpacity3D(definition.id, LUNG_OPACITY_3D)
+        tags[RECORD_TAG] = update.merged.last.text(definition.label)
+        for key, value in tags.items():
             segment.SetTag(key, value)
-        if definition.label != Label.INFECTION:
-            node.GetDisplayNode().SetSegmentOpacity3D(definition.id, LUNG_OPACITY_3D)
 
 
 def place_beside(

@@ -9,6 +9,7 @@ from being replaced unasked.
 from .dicom_seg import SourceSeries, read_source_series
 from .existing import NOTHING_LOST, ExistingFiles, find_reviewed
 from .files import SUFFIXES, check_suffix, is_dicom_seg, is_seg_nrrd, replace_file, write
+from .grids import on_grid
 from .reviewed import Reviewed, read_reviewed, update, write_reviewed
 from .seg_nrrd import segment_tags
 
@@ -22,6 +23,7 @@ __all__ = [
     "find_reviewed",
     "is_dicom_seg",
     "is_seg_nrrd",
+    "on_grid",
     "read_reviewed",
     "read_source_series",
     "replace_file",
