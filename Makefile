@@ -15,7 +15,7 @@ bin := $(venv)/bin
 stamp := $(venv)/.installed-$(subst $(comma),-,$(EXTRAS))
 sources := CovidSeg CovidSegTraining Testing $(wildcard Resources/*.py)
 
-.PHONY: help install demo test test-slow lint format bench check-wheels check-onnxruntime clean
+.PHONY: help install demo test test-slow lint format bench screenshots check-wheels check-onnxruntime clean
 
 help:
 	@echo "make install            build .venv with all that the targets below need (once; seconds afterwards)"
@@ -24,6 +24,7 @@ help:
 	@echo "make test-slow          the slow tests alone"
 	@echo "make lint, make format  check the style; repair it"
 	@echo "make bench              speed and memory"
+	@echo "make screenshots        the panel in all its states, light and dark, into Resources/Screenshots"
 	@echo "make check-wheels       do the declared dependencies have wheels for Python 3.10 to 3.13?"
 	@echo "make check-onnxruntime  do the committed weights load in the oldest and the newest onnxruntime?"
 
@@ -62,6 +63,9 @@ lint: install
 format: install
 	$(bin)/ruff check --fix $(sources)
 	$(bin)/ruff format $(sources)
+
+screenshots: install
+	PYTHONPATH=Testing:CovidSeg $(bin)/python Testing/panel_pictures.py Resources/Screenshots
 
 bench: install
 	$(bin)/python -m pytest -q -s Testing/benchmarks

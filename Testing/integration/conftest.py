@@ -1,12 +1,14 @@
-"""What tests of the Slicer module share."""
+"""What tests of the Slicer module share: a Slicer of its own for each, a small chest in it, and the open panel."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 if TYPE_CHECKING:
@@ -14,34 +16,62 @@ if TYPE_CHECKING:
     from kit.slicer_window.application import SlicerWorld
     from kit.slicer_window.module import OpenModule
 
+    from CovidSegLib.phantom import Phantom
+
+SLICES = 12
+"""Thick slices: a whole chest in little time."""
+
+
+@cache
+def small_phantom() -> Phantom:
+    """A synthetic chest with pneumonia and its truth, every second pixel of every second row."""
+    from CovidSegLib.phantom import Phantom, make_phantom
+    from CovidSegLib.progress import Progress
+    from CovidSegLib.volume import CtVolume
+
+    whole = make_phantom(seed=0, slices=SLICES, progress=Progress())
+    affine = whole.volume.affine @ np.diag((2.0, 2.0, 1.0, 1.0))
+    voxels = np.ascontiguousarray(whole.volume.voxels[:, ::2, ::2])
+    return Phantom(CtVolume(voxels, affine), np.ascontiguousarray(whole.truth[:, ::2, ::2]))
+
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlicerWorld]:
-    """A Slicer of its own: an empty scene, settings, a folder for temporary files that must be empty in the end."""
+def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An own folder for temporary files."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture
+def world(tmp_path: Path, temporary_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlicerWorld]:
+    """A Slicer of its own. In the end no error was logged, no observer failed, and no temporary file is left."""
+    pytest.importorskip("slicer", reason="needs the pip package slicer-core")
+    pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
     from kit.slicer_window.application import SlicerWorld
 
-    temporary = tmp_path / "temporary"
     (tmp_path / "settings").mkdir()
-    temporary.mkdir()
-    monkeypatch.setenv("TMPDIR", str(temporary))
-    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     monkeypatch.setenv("COVIDSEG_MODELS", str(tmp_path / "models"))
     made = SlicerWorld(tmp_path / "settings")
     yield made
     made.close()
-    assert made.errors == []
-    assert list(temporary.iterdir()) == []
+    assert made.errors == [], "\n".join(made.errors)
+    assert list(temporary_folder.iterdir()) == []
 
 
 @pytest.fixture
 def chest(world: SlicerWorld) -> slicer.vtkMRMLScalarVolumeNode:
     """A small synthetic chest CT in the scene."""
-    return world.logics.add_volume(phantom())
+    node = world.logics.add_volume(small_phantom().volume)
+    node.SetName("Chest")
+    return node
 
 
 @pytest.fixture
 def panel(world: SlicerWorld, chest: slicer.vtkMRMLScalarVolumeNode) -> Iterator[OpenModule]:
-    """The module, opened after the scan was loaded."""
+    """The module, opened after the chest was loaded."""
     from kit.slicer_window.module import OpenModule
 
     opened = OpenModule(world)
@@ -49,14 +79,18 @@ def panel(world: SlicerWorld, chest: slicer.vtkMRMLScalarVolumeNode) -> Iterator
     opened.close()
 
 
-def phantom():
-    from CovidSegLib.phantom import make_phantom
-    from CovidSegLib.progress import Progress
+@pytest.fixture
+def empty_panel(world: SlicerWorld) -> Iterator[OpenModule]:
+    """The module in an empty scene."""
+    from kit.slicer_window.module import OpenModule
 
-    global _phantom
-    if _phantom is None:
-        _phantom = make_phantom(seed=0, slices=20, progress=Progress()).volume
-    return _phantom
+    opened = OpenModule(world)
+    yield opened
+    opened.close()
 
 
-_phantom = None
+@pytest.fixture
+def stand_in_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Child processes segment with a pipeline that does as the scan's first voxel says (kit/stand_in_pipeline)."""
+    folder = Path(__file__).resolve().parents[1] / "kit" / "stand_in_pipeline"
+    monkeypatch.setenv("PYTHONPATH", str(folder))

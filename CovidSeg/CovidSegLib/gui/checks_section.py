@@ -68,7 +68,7 @@ class ChecksSection(VTKObservationMixin):
             self._task.cancel()
             self._task = None
 
-    def _check(self, *_: object) -> None:
+    def _check(self, *_event: object) -> None:
         self._stop()
         self._show((), can_run=True)
         self._reset_button()

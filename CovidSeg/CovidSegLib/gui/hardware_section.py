@@ -107,6 +107,7 @@ class HardwareSection:
         provenance = result.segmentation.provenance
         per_slice = estimate.per_slice(result.seconds, slices_of(result.volumeNode))
         slicer.app.userSettings().setValue(_SETTING.format(device=provenance.device), per_slice)
+        self._update()
 
 
 def slices_of(node: slicer.vtkMRMLScalarVolumeNode) -> int:

@@ -26,7 +26,6 @@ class MessageSection:
     def __init__(self, ui: Any, session: Session) -> None:
         self._ui = ui
         show_icon(ui.messageIcon, qt.QStyle.SP_MessageBoxCritical)
-        ui.messageRowLayout.setStretch(1, 1) if hasattr(ui, "messageRowLayout") else None
         session.failed.connect(self._show)
         session.runStarted.connect(lambda _run: self._hide())
         session.parametersChanged.connect(self._hide)

@@ -31,7 +31,9 @@ def describe(model: Model) -> str:
     lung = card.get("metrics", {}).get("mean", {}).get("lung")
     if isinstance(lung, int | float):
         parts.append(_("lung Dice {dice}").format(dice=f"{lung:.2f}"))
-    parts.append(_("licence: {licence}").format(licence=card.get("licence", _("not stated"))))
+    # Its name and terms in short; the whole sentence is in the tool tip.
+    licence = str(card.get("licence") or _("not stated")).partition(":")[0]
+    parts.append(_("licence: {licence}").format(licence=licence))
     return " · ".join(parts)
 
 
@@ -64,10 +66,10 @@ class ModelsSection:
         )
         self._ui.modelSelector.setCurrentIndex(self._names.index(wanted))
         self._filling = False
-        self._ui.modelInfoLabel.text = (
-            describe(known[wanted]) if wanted in known else _("Import it, or choose another.")
-        )
-        reason = "" if wanted in known else _("The chosen model is not installed: see Advanced.")
+        chosen = known.get(wanted)
+        self._ui.modelInfoLabel.text = describe(chosen) if chosen else _("Import it, or choose another.")
+        self._ui.modelInfoLabel.toolTip = str(chosen.card.get("licence", "")) if chosen else ""
+        reason = "" if chosen else _("The chosen model is not installed: see Advanced.")
         self._session.setReason("model", reason)
 
     def _chosen(self, index: int) -> None:

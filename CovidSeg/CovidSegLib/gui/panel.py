@@ -15,7 +15,7 @@ from .install_section import InstallSection
 from .message_section import MessageSection
 from .models_section import ModelsSection
 from .parameter_sets_section import ParameterSetsSection
-from .parameters import CovidSegParameterNode
+from .parameters import CovidSegParameterNode, is_untouched
 from .results_section import ResultsSection
 from .run_section import RunSection
 from .session import Session
@@ -49,6 +49,7 @@ class Logic(Protocol):
     """What the panel needs of ``CovidSegLogic``."""
 
     getParameterNode: Callable[[], CovidSegParameterNode]
+    getAllParameterNodes: Callable[[], list[slicer.vtkMRMLScriptedModuleNode]]
     process: Callable[..., Any]
 
 
@@ -59,6 +60,7 @@ class Panel(VTKObservationMixin):
         super().__init__()
         self._logic = logic
         self._link: int | None = None
+        self._imported = False
         self.widget = slicer.util.loadUI(ui_file)
         self.ui = slicer.util.childWidgetVariables(self.widget)
         self.session = Session(self._start_run)
@@ -67,8 +69,9 @@ class Panel(VTKObservationMixin):
         self.widget.setMRMLScene(slicer.mrmlScene)
         self.session.parameterSetChosen.connect(lambda node: self.setParameterNode(CovidSegParameterNode(node)))
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._scene_closes)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._scene_changed)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._scene_changed)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._scene_closed)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._scene_imported)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndBatchProcessEvent, self._batch_ended)
 
     def enter(self) -> None:
         """The panel comes into view: take up the parameters in the scene."""
@@ -105,8 +108,29 @@ class Panel(VTKObservationMixin):
         self.session.cancel()
         self.setParameterNode(None)
 
-    def _scene_changed(self, *_: object) -> None:
-        """Take up the parameters of the scene that is there now."""
+    def _scene_closed(self, *_: object) -> None:
+        """Begin anew in the empty scene."""
+        self.enter()
+
+    def _scene_imported(self, *_: object) -> None:
+        # The selectors learn of the new nodes only when the whole batch has ended.
+        self._imported = True
+        if not slicer.mrmlScene.IsBatchProcessing():
+            self._batch_ended()
+
+    def _batch_ended(self, *_: object) -> None:
+        if self._imported:
+            self._imported = False
+            self._take_up_imported()
+
+    def _take_up_imported(self) -> None:
+        """Prefer parameters that came with a scene to those that were made while it was still empty."""
+        mine = self.session.parameters
+        others = [node for node in self._logic.getAllParameterNodes() if mine is None or node is not mine.parameterNode]
+        if others and (mine is None or is_untouched(mine)):
+            self.setParameterNode(CovidSegParameterNode(others[0]))
+            if mine is not None:
+                slicer.mrmlScene.RemoveNode(mine.parameterNode)
         self.enter()
 
     def _start_run(self, parameters: CovidSegParameterNode, options: Any) -> Any:

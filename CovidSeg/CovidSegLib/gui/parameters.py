@@ -49,3 +49,9 @@ class CovidSegParameterNode:
 def options_of(parameters: CovidSegParameterNode) -> Options:
     """The pipeline's options of a set of parameters."""
     return Options(parameters.engine.value, parameters.device.value, parameters.model)
+
+
+def is_untouched(parameters: CovidSegParameterNode) -> bool:
+    """Whether nobody has chosen anything yet (the first scan is chosen without being asked)."""
+    chosen = (parameters.model, parameters.device, parameters.engine)
+    return parameters.outputSegmentation is None and chosen == ("default", Device.AUTO, EngineChoice.AUTO)

@@ -30,6 +30,8 @@ class RunSection:
         session.runStarted.connect(self._started)
         session.runReported.connect(self._reported)
         session.runEnded.connect(self._ended)
+        session.resultChanged.connect(self._tell_result)
+        session.failed.connect(self._tell_failure)
         self._update()
 
     def _clicked(self) -> None:
@@ -64,6 +66,15 @@ class RunSection:
         self._ui.applyButton.text = _("Apply")
         self._ui.progressBar.setVisible(False)
         self._update()
+
+    def _tell_result(self, result: RunResult | None) -> None:
+        if result is not None:
+            text = _("Done in {time}. The segments are in the scene.").format(time=wording.duration(result.seconds))
+            self._ui.statusLabel.text = text
+
+    def _tell_failure(self, _error: BaseException) -> None:
+        if not self._session.reason:
+            self._ui.statusLabel.text = _("It did not work. Nothing in the scene was changed.")
 
     def _update(self) -> None:
         """Say whether a run can be started, and if not, why."""

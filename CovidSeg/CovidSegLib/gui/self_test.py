@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..phantom import make_phantom
 from ..progress import Progress
 from ..segmentation import SEGMENTS, Label
-from ..volume import CtVolume
+from .scene import add_scan
 
-if TYPE_CHECKING:
-    import slicer
-
-_SLICES = 24
+_SLICES = 16
 _LEAST_LUNG_DICE = 0.9
-
-
-def add_to_scene(volume: CtVolume, name: str) -> slicer.vtkMRMLScalarVolumeNode:
-    """``volume`` as a volume node in Slicer's scene."""
-    import slicer
-
-    affine = slicer.util.vtkMatrixFromArray(volume.affine)
-    return slicer.util.addVolumeFromArray(volume.voxels, affine, name, "vtkMRMLScalarVolumeNode")
 
 
 def run(logic: Any) -> None:
@@ -32,7 +21,7 @@ def run(logic: Any) -> None:
 
     slicer.mrmlScene.Clear()
     phantom = make_phantom(seed=0, slices=_SLICES, progress=Progress())
-    node = add_to_scene(phantom.volume, "Synthetic chest")
+    node = add_scan(phantom.volume, "Synthetic chest")
     result = logic.process(node).result
     made = result.segmentationNode
     assert list(made.GetSegmentation().GetSegmentIDs()) == [segment.id for segment in SEGMENTS]

@@ -123,6 +123,8 @@ def segment_tags(segment: SegmentDefinition, provenance: Provenance) -> dict[str
         "TerminologyEntry": segment.terminology,
         "DICOM.SegmentAlgorithmType": "SEMIAUTOMATIC" if segment.id in provenance.edited else "AUTOMATIC",
         "DICOM.SegmentAlgorithmName": "CovidSeg",
+        # The column of flags in the Segment Editor: nobody has looked yet. It turns to "in progress" at the first edit.
+        "Segmentation.Status": "notstarted",
         "CovidSeg.Software": provenance.software,
         "CovidSeg.Model": provenance.model,
         "CovidSeg.ModelSha256": provenance.sha256,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
+import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,6 +89,13 @@ class Application:
 
     settings = userSettings
 
+    def layoutManager(self) -> None:  # noqa: N802
+        """There are no slice views; Slicer has none either with --no-main-window."""
+
+    def topLevelWidgets(self) -> list[QtWidgets.QWidget]:  # noqa: N802
+        """There is no main window."""
+        return []
+
     def testingEnabled(self) -> bool:  # noqa: N802
         """As with ``Slicer --testing``."""
         return True
@@ -156,10 +165,15 @@ class SlicerWorld:
         slicer.selfTests = {}
         editor = Strict(self=lambda: Strict(editor=self.editor))
         terminologies = slicer.vtkSlicerTerminologiesModuleLogic()
+        self.samples: list[dict[str, object]] = []
+        sys.modules["SampleData"] = types.ModuleType("SampleData")
+        sys.modules["SampleData"].SampleDataLogic = Strict(registerCustomSampleDataSource=self._add_sample)
         slicer.modules = Strict(
+            sampledata=Strict(path=str(folder / "SampleData.py")),
             segmenteditor=Strict(widgetRepresentation=lambda: editor),
             segmentations=Strict(logic=slicer.vtkSlicerSegmentationsModuleLogic),
             terminologies=Strict(logic=lambda: terminologies),
+            volumes=Strict(logic=slicer.vtkSlicerVolumesLogic),
         )
         slicer.util.moduleSelector = lambda: Strict(selectModule=self.selected_modules.append)
 
@@ -168,6 +182,8 @@ class SlicerWorld:
         def note(_caller: object, _event: str, text: str) -> None:
             self.errors.append(text)
 
+        # What an observer or a slot raises goes here, and no further: Slicer prints it and lives on.
+        sys.excepthook = lambda kind, error, trace: self.errors.append("".join(traceback.format_exception(error)))
         self._output = vtk.vtkOutputWindow.GetInstance()
         self._tag = self._output.AddObserver("ErrorEvent", note)
 
@@ -182,23 +198,46 @@ class SlicerWorld:
 
     def _observe_subject_hierarchy(self) -> None:
         """In Slicer a Qt class makes an item for every node."""
+        scene = self.scene
+        kinds = (slicer.vtkMRMLVolumeNode, slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLTransformNode)
 
         @vtk.calldata_type(vtk.VTK_OBJECT)
         def added(_caller: object, _event: str, node: slicer.vtkMRMLNode) -> None:
-            hierarchy = self.scene.GetSubjectHierarchyNode()
-            kinds = (slicer.vtkMRMLVolumeNode, slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLTransformNode)
-            if hierarchy and isinstance(node, kinds) and not hierarchy.GetItemByDataNode(node):
+            if not isinstance(node, kinds) or scene.IsImporting():  # what is imported brings its item along
+                return
+            hierarchy = scene.GetSubjectHierarchyNode()
+            if hierarchy and not hierarchy.GetItemByDataNode(node):
                 hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
 
         @vtk.calldata_type(vtk.VTK_OBJECT)
         def removed(_caller: object, _event: str, node: slicer.vtkMRMLNode) -> None:
-            hierarchy = self.scene.GetSubjectHierarchyNode()
-            item = hierarchy.GetItemByDataNode(node) if hierarchy and not self.scene.IsClosing() else 0
+            if not isinstance(node, kinds) or scene.IsClosing():
+                return
+            hierarchy = scene.GetSubjectHierarchyNode()
+            item = hierarchy.GetItemByDataNode(node) if hierarchy else 0
             if item:
                 hierarchy.RemoveItem(item, False, False)
 
-        self.scene.AddObserver(self.scene.NodeAddedEvent, added)
-        self.scene.AddObserver(self.scene.NodeAboutToBeRemovedEvent, removed)
+        self._scene_tags = [
+            scene.AddObserver(scene.NodeAddedEvent, added),
+            scene.AddObserver(scene.NodeAboutToBeRemovedEvent, removed),
+        ]
+
+    def _add_sample(
+        self,
+        *,
+        category: str,
+        sampleName: str,  # noqa: N803
+        uris: str | None = None,
+        fileNames: str | None = None,  # noqa: N803
+        nodeNames: str | None = None,  # noqa: N803
+        checksums: str | None = None,
+        customDownloader: Callable | None = None,  # noqa: N803
+        thumbnailFileName: str | None = None,  # noqa: N803
+    ) -> None:
+        """As SampleDataLogic.registerCustomSampleDataSource; those of its parameters that the module uses."""
+        values = locals()
+        self.samples.append({name: value for name, value in values.items() if name != "self"})
 
     def save(self, file: Path) -> None:
         """Save the scene with all its data (.mrb)."""
@@ -211,4 +250,7 @@ class SlicerWorld:
 
     def close(self) -> None:
         """End of the test."""
+        for tag in self._scene_tags:
+            self.scene.RemoveObserver(tag)
         self._output.RemoveObserver(self._tag)
+        sys.excepthook = sys.__excepthook__

@@ -46,6 +46,16 @@ class OpenModule:
         """The widgets of the panel by name."""
         return self.widget.panel.ui
 
+    @property
+    def session(self) -> object:
+        """What the sections of the panel share."""
+        return self.widget.panel.session
+
+    @property
+    def running(self) -> bool:
+        """Whether a run is under way."""
+        return self.session.run is not None
+
     def enter(self) -> None:
         """The user opens the module."""
         self.place._entered = True

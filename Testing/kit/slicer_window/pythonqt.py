@@ -21,19 +21,19 @@ from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtUiTools import QUiLoader
 
 _loading: list[bool] = []
-_METHODS_OF_OURS = ("connect", "disconnect", "findChild", "findChildren", "className", "property", "children", "parent")
-_children = {}
+_reading: set[tuple[int, str]] = set()
+_known: dict[tuple[str, type], dict[str, int]] = {}
 
 
 def _properties(thing: QtCore.QObject) -> dict[str, int]:
     """Number of each Qt property of ``thing`` by name."""
     meta = QtCore.QObject.metaObject(thing)
     key = (meta.className(), type(thing))
-    if key not in _children:
+    if key not in _known:
         names = {meta.property(number).name(): number for number in range(meta.propertyCount())}
         names["name"] = names["objectName"]
-        _children[key] = names
-    return _children[key]
+        _known[key] = names
+    return _known[key]
 
 
 class PythonQt:
@@ -45,9 +45,15 @@ class PythonQt:
         # PySide6 finds QObject.connect first, whatever the order of the bases.
         if name in ("connect", "disconnect"):
             return types.MethodType(getattr(PythonQt, f"_{name}"), self)
-        if name[:1] != "_" and name != "metaObject" and name in _properties(self):
+        key = (id(self), name)
+        # While a property is read, PySide6 asks whether Python overrides its getter (QProgressBar::text is virtual).
+        if name[:1] == "_" or name == "metaObject" or key in _reading or name not in _properties(self):
+            return super().__getattribute__(name)
+        _reading.add(key)
+        try:
             return QtCore.QObject.property(self, "objectName" if name == "name" else name)
-        return super().__getattribute__(name)
+        finally:
+            _reading.discard(key)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name[:1] == "_" or _loading:  # QUiLoader hangs every child on the top widget

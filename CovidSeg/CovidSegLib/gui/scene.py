@@ -1,0 +1,20 @@
+"""A scan of ours as a node that Slicer shows well."""
+
+from __future__ import annotations
+
+import slicer
+
+from ..volume import CtVolume
+
+LUNG_WINDOW, LUNG_LEVEL = 1500.0, -600.0
+"""The usual lung window in HU: from -1350 (black) to 150 (white)."""
+
+
+def add_scan(volume: CtVolume, name: str) -> slicer.vtkMRMLScalarVolumeNode:
+    """Add ``volume`` to the scene, in the lung window."""
+    node = slicer.util.addVolumeFromArray(volume.voxels, slicer.util.vtkMatrixFromArray(volume.affine), name)
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    display.SetAutoWindowLevel(False)
+    display.SetWindowLevel(LUNG_WINDOW, LUNG_LEVEL)
+    return node

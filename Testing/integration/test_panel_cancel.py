@@ -1,0 +1,145 @@
+"""Cancel, and a scene that closes, in each phase: no process, no temporary file, an unchanged scene."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+pytest.importorskip("slicer", reason="needs the pip package slicer-core")
+pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
+
+import slicer
+from kit.panel_steps import NEVER_ENDS, finish, tell
+
+if TYPE_CHECKING:
+    from kit.slicer_window.application import SlicerWorld
+    from kit.slicer_window.module import OpenModule
+
+pytestmark = [
+    pytest.mark.usefixtures("stand_in_pipeline"),
+    pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes in /proc"),
+]
+
+
+def children() -> set[int]:
+    """Living processes that this one started."""
+    found = set()
+    for task in Path("/proc/self/task").iterdir():
+        found |= {int(number) for number in (task / "children").read_text().split()}
+    return {number for number in found if _state(number) not in ("Z", "")}
+
+
+def _state(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return ""
+
+
+def content(scene: slicer.vtkMRMLScene) -> list[tuple[str, str, str]]:
+    """Every node of the scene, by ID, name and time of its last change of content."""
+    return [(node.GetID(), node.GetName(), node.GetClassName()) for node in scene.GetNodes()]
+
+
+def until_reported(panel: OpenModule, phase: str, act: Callable[[], None]) -> None:
+    """Do ``act`` the moment ``phase`` is reported; in "masks" the child is just handing over its result."""
+    done = []
+
+    def heard(report: object) -> None:
+        if not done and report.stage == phase:
+            done.append(True)
+            act()
+
+    panel.session.runReported.connect(heard)
+    panel.click("applyButton")
+    panel.until(lambda: not panel.running)
+    assert done
+
+
+@pytest.mark.parametrize("phase", ["reading", "network", "measuring", "writing"])
+def test_cancel_leaves_no_process_no_file_and_an_unchanged_scene(
+    phase: str, panel: OpenModule, chest: object, world: SlicerWorld, temporary_folder: Path
+) -> None:
+    panel.until(lambda: panel.session.expectedSeconds is not None)
+    if phase == "network":
+        tell(chest, NEVER_ENDS)
+    before, processes = content(world.scene), children()
+    until_reported(panel, phase, lambda: panel.ui.applyButton.click())
+    assert panel.ui.statusLabel.text == "Stopped. Nothing was changed."
+    assert children() == processes
+    assert list(temporary_folder.iterdir()) == []
+    assert content(world.scene) == before
+    assert panel.session.parameters.outputSegmentation is None
+    tell(chest, -1000)
+    finish(panel)
+    assert panel.ui.outputSelector.currentNode() is not None
+
+
+def test_cancel_while_the_network_loads_ends_the_child_too(
+    panel: OpenModule, chest: object, world: SlicerWorld, temporary_folder: Path
+) -> None:
+    from CovidSegLib.pipeline import Options
+
+    panel.until(lambda: panel.session.expectedSeconds is not None)
+    processes, before = children(), content(world.scene)
+    run = panel.file.CovidSegLogic().process(chest, options=Options(model="slow"), wait=False)
+    panel.until(lambda: children() - processes and list(temporary_folder.iterdir()))
+    run.cancel()
+    assert children() == processes
+    assert list(temporary_folder.iterdir()) == []
+    assert content(world.scene) == before
+
+
+@pytest.mark.parametrize("phase", ["reading", "network", "writing"])
+def test_closing_the_scene_in_the_middle_of_a_run_is_safe(
+    phase: str, panel: OpenModule, chest: object, world: SlicerWorld, temporary_folder: Path
+) -> None:
+    panel.until(lambda: panel.session.expectedSeconds is not None)
+    if phase == "network":
+        tell(chest, NEVER_ENDS)
+    processes = children()
+    until_reported(panel, phase, lambda: world.scene.Clear(False))
+    assert children() - processes == set()
+    assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    assert panel.session.parameters is not None  # the panel is in view: it took up the new scene
+    assert panel.ui.inputSelector.currentNode() is None
+    assert not panel.ui.applyButton.enabled
+
+
+def test_a_scan_that_is_removed_during_the_run_is_told_and_nothing_is_added(
+    panel: OpenModule, chest: object, world: SlicerWorld
+) -> None:
+    until_reported(panel, "reading", lambda: world.scene.RemoveNode(chest))
+    assert "was removed from the scene" in panel.ui.messageLabel.text
+    assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+
+
+def test_a_scan_that_moves_during_the_run_is_told_and_nothing_is_added(
+    panel: OpenModule, chest: object, world: SlicerWorld
+) -> None:
+    until_reported(panel, "network", lambda: chest.SetOrigin(1000, 0, 0))
+    assert "changed or moved" in panel.ui.messageLabel.text
+    assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+
+
+def test_a_segmentation_that_is_removed_during_the_run_loses_no_result(
+    panel: OpenModule, chest: object, world: SlicerWorld
+) -> None:
+    finish(panel)
+    first = panel.ui.outputSelector.currentNode()
+    until_reported(panel, "network", lambda: world.scene.RemoveNode(first))
+    (second,) = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    assert panel.ui.outputSelector.currentNode() is second
+
+
+def test_leaving_slicer_during_a_run_ends_its_process(panel: OpenModule, chest: object, temporary_folder: Path) -> None:
+    tell(chest, NEVER_ENDS)
+    processes = children()
+    panel.click("applyButton")
+    panel.until(lambda: children() - processes)
+    panel.close()
+    assert children() - processes == set()
+    assert list(temporary_folder.iterdir()) == []

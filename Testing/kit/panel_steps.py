@@ -1,0 +1,34 @@
+"""What tests of the panel do again and again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import slicer
+
+if TYPE_CHECKING:
+    from .slicer_window.module import OpenModule
+
+CLEAN, PRINTS, IS_REFUSED, HAS_A_BUG, IS_KILLED, NEVER_ENDS, OUT_OF_MEMORY = range(7)
+"""What the stand-in pipeline does when a scan's first voxel has this value; any other is segmented."""
+
+
+def tell(scan: slicer.vtkMRMLScalarVolumeNode, value: int) -> None:
+    """Tell the stand-in pipeline, by the scan's first voxel, what to do."""
+    slicer.util.arrayFromVolume(scan)[0, 0, 0] = value
+    slicer.util.arrayFromVolumeModified(scan)
+
+
+def finish(panel: OpenModule) -> None:
+    """Click Apply and wait for the end of the run, however it ends."""
+    panel.click("applyButton")
+    panel.until(lambda: not panel.running)
+
+
+def sees(widget: object) -> bool:
+    """Whether a user would see the widget: neither it nor what is around it is hidden."""
+    while widget is not None:
+        if widget.isHidden() and widget.parent() is not None:
+            return False
+        widget = widget.parent()
+    return True

@@ -1,0 +1,136 @@
+"""Pictures of the panel, light and dark, for the README and the Extensions Index: ``make screenshots``.
+
+The panel is the real one, in the stand-in for Slicer's window (kit/slicer_window), with the palettes of Slicer's two
+styles. Every state is reached as a user reaches it: a scan is loaded, Apply is clicked, the network runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from kit.slicer_window.application import SlicerWorld
+from kit.slicer_window.module import OpenModule
+from PySide6 import QtGui, QtWidgets
+
+from CovidSegLib.errors import EngineError
+from CovidSegLib.phantom import make_phantom
+from CovidSegLib.progress import Progress
+
+WIDTH, HEIGHT = 440, 560
+STATES = ("empty", "ready", "running", "done", "error", "advanced", "install", "transform")
+
+# Role, light, dark: what qSlicerStyle sets (Slicer 5.12). A third word names the colour of disabled widgets.
+PALETTE = """
+Window #ffffff #323232
+WindowText #000000 #ffffff #bebebe #6d6d6d
+Base #ffffff #1e1e1e
+AlternateBase #e4e4fe #323232
+ToolTipBase #ffffdc #ffffff
+ToolTipText #000000 #323232
+Text #000000 #ffffff #bebebe #6d6d6d
+PlaceholderText #808080 #c0c0c0
+Button #fcfcfc #323232
+ButtonText #000000 #ffffff #bebebe #b4b4b4
+BrightText #ff0000 #ff4444
+Light #c8c8c8 #828284
+Midlight #e6e6e6 #5a5a5b
+Dark #aaaaaa #232323
+Mid #c8c8c8 #2b2b2b
+Shadow #5a5a5a #141414
+Highlight #308cc6 #3ca4ff #919191 #505050
+HighlightedText #ffffff #ffffff #ffffff #6d6d6d
+Link #0000ff #3ca4ff
+"""
+
+
+def palette(theme: str) -> QtGui.QPalette:
+    """Slicer's palette "light" or "dark"."""
+    made = QtGui.QPalette()
+    shade = ("light", "dark").index(theme)
+    for line in PALETTE.split("\n"):
+        words = line.split()
+        if words:
+            role = getattr(QtGui.QPalette.ColorRole, words[0])
+            made.setColor(role, QtGui.QColor(words[1 + shade]))
+            if len(words) > 3:
+                made.setColor(QtGui.QPalette.ColorGroup.Disabled, role, QtGui.QColor(words[3 + shade]))
+    return made
+
+
+class Photographer:
+    """Brings the panel into each state and takes its picture."""
+
+    def __init__(self, theme: str, folder: Path) -> None:
+        self._world = SlicerWorld(folder)
+        self._world.qt.setStyle("Fusion")
+        QtWidgets.QApplication.setPalette(palette(theme))
+        self._module = OpenModule(self._world)
+        self._module.place.resize(WIDTH, HEIGHT)
+        self._module.place.show()
+
+    def take(self) -> Iterator[tuple[str, QtGui.QImage]]:
+        """Each state's name and picture."""
+        module, ui = self._module, self._module.ui
+        session = module.widget.panel.session
+        yield "empty", self._picture()
+        chest = make_phantom(seed=0, slices=60, progress=Progress()).volume
+        scan = self._world.logics.add_volume(chest)
+        scan.SetName("Chest CT")
+        session.parameters.inputVolume = scan
+        module.until(lambda: session.expectedSeconds is not None and "odd" in ui.allChecksLabel.text)
+        yield "ready", self._picture()
+        module.click("applyButton")
+        module.until(lambda: ui.progressBar.value > 450)
+        yield "running", self._picture()
+        module.until(lambda: session.run is None)
+        yield "done", self._picture()
+        ui.advancedCollapsibleButton.collapsed = False
+        yield "advanced", self._picture()
+        ui.advancedCollapsibleButton.collapsed = True
+        session.parameters.outputSegmentation = None
+        session.setResult(None)
+        try:
+            raise EngineError(
+                "The process that computes the network stopped in the middle of its work.",
+                "Perhaps memory ran out: close other programs and try again.",
+            ) from MemoryError("std::bad_alloc")
+        except EngineError as error:
+            session.failed.emit(error)
+        yield "error", self._picture()
+        ui.messageFrame.setVisible(False)
+        next(section for section in module.widget.panel.sections if hasattr(section, "_ask"))._ask()
+        yield "install", self._picture()
+        ui.installFrame.setVisible(False)
+        bent = self._world.scene.AddNewNodeByClass("vtkMRMLBSplineTransformNode", "Acquisition transform")
+        scan.SetAndObserveTransformNodeID(bent.GetID())
+        module.until(lambda: session.reason)
+        yield "transform", self._picture()
+        module.close()
+        self._module.place.hide()
+        self._world.close()
+
+    def _picture(self) -> QtGui.QImage:
+        for _ in range(5):
+            self._world.qt.processEvents()
+        return self._module.place.grab().toImage()
+
+
+def save_all(target: Path, themes: tuple[str, ...] = ("light", "dark")) -> list[Path]:
+    """Write ``panel-STATE-THEME.png`` for every state into ``target``; returns the files."""
+    files = []
+    os.environ.setdefault("COVIDSEG_MODELS", str(target / "no-models"))
+    for theme in themes:
+        with tempfile.TemporaryDirectory() as folder:
+            for state, image in Photographer(theme, Path(folder)).take():
+                files.append(target / f"panel-{state}-{theme}.png")
+                assert image.save(str(files[-1]))
+    return files
+
+
+if __name__ == "__main__":
+    for file in save_all(Path(sys.argv[1])):
+        print(file)

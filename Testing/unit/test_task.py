@@ -1,0 +1,197 @@
+"""Work in small steps: it reports, ends, fails, is cancelled; and what is around it: signals, children, estimates."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+
+from CovidSegLib.gui import estimate
+from CovidSegLib.gui.child import child_steps
+from CovidSegLib.gui.signal import Signal
+from CovidSegLib.gui.task import Task, in_thread
+from CovidSegLib.network.hardware import Hardware
+
+
+class Ticker:
+    """A ticker that the test turns by hand."""
+
+    def __init__(self) -> None:
+        self.function: Callable[[], None] | None = None
+
+    def start(self, function: Callable[[], None]) -> None:
+        self.function = function
+
+    def stop(self) -> None:
+        self.function = None
+
+    def turn(self, seconds: float = 20.0) -> None:
+        end = time.monotonic() + seconds
+        while self.function is not None:
+            assert time.monotonic() < end
+            self.function()
+            time.sleep(0.001)
+
+
+class Heard:
+    """What a task told."""
+
+    def __init__(self, task: Task) -> None:
+        self.events: list[object] = []
+        task.reported.connect(self.events.append)
+        task.finished.connect(lambda result: self.events.append(("finished", result)))
+        task.failed.connect(lambda error: self.events.append(("failed", error)))
+        task.cancelled.connect(lambda: self.events.append("cancelled"))
+
+
+def test_a_signal_calls_all_in_order_and_none_that_has_left() -> None:
+    signal: Signal = Signal()
+    heard: list[tuple[str, int]] = []
+    signal.connect(lambda value: heard.append(("first", value)))
+    leaving = lambda value: heard.append(("second", value))  # noqa: E731
+    signal.connect(leaving)
+    signal.emit(1)
+    signal.disconnect(leaving)
+    signal.disconnect(leaving)
+    signal.emit(2)
+    assert heard == [("first", 1), ("second", 1), ("first", 2)]
+
+
+def test_a_task_reports_each_step_and_ends_once() -> None:
+    def steps() -> Generator[str | None, None, int]:
+        yield "one"
+        yield None
+        yield "two"
+        return 3
+
+    ticker = Ticker()
+    task = Task(steps(), ticker)
+    heard = Heard(task)
+    task.start()
+    ticker.turn()
+    task.cancel()
+    assert heard.events == ["one", "two", ("finished", 3)]
+    assert task.result == 3
+
+
+def test_a_failure_is_told_and_raised_where_somebody_waits() -> None:
+    def steps() -> Generator[None, None, int]:
+        yield None
+        raise ValueError("broken")
+
+    ticker = Ticker()
+    task = Task(steps(), ticker)
+    heard = Heard(task)
+    task.start()
+    ticker.turn()
+    assert [event[0] for event in heard.events] == ["failed"]
+    with pytest.raises(ValueError, match="broken"):
+        Task(steps()).wait(lambda: None)
+
+
+def test_cancel_runs_the_clean_up_and_says_so() -> None:
+    cleaned = []
+
+    def steps() -> Generator[None, None, int]:
+        try:
+            while True:
+                yield None
+        finally:
+            cleaned.append(True)
+
+    ticker = Ticker()
+    task = Task(steps(), ticker)
+    heard = Heard(task)
+    task.start()
+    ticker.function()
+    task.cancel()
+    task.cancel()
+    assert cleaned == [True]
+    assert heard.events == ["cancelled"]
+    assert ticker.function is None
+
+
+def test_a_tick_that_could_go_on_for_ever_gives_the_window_its_turn() -> None:
+    def steps() -> Generator[int, None, int]:
+        yield from range(10_000_000)
+        return 0
+
+    task = Task(steps())
+    began = time.monotonic()
+    task.tick()
+    assert time.monotonic() - began < 1.0
+    assert not task.done
+
+
+def test_waiting_for_what_was_cancelled_is_an_error_and_not_for_ever() -> None:
+    def steps() -> Generator[None, None, int]:
+        while True:
+            yield None
+
+    task = Task(steps())
+    with pytest.raises(RuntimeError, match="cancelled"):
+        task.wait(task.cancel)
+
+
+def test_work_in_a_thread_brings_its_result_or_its_error() -> None:
+    assert Task(in_thread(lambda: threading.current_thread() is not threading.main_thread())).wait(lambda: None)
+    with pytest.raises(ZeroDivisionError):
+        Task(in_thread(lambda: 1 / 0)).wait(lambda: None)
+
+
+def test_a_child_tells_its_lines_while_it_runs_and_its_exit_code_in_the_end(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    program = (
+        "import os, sys; print('one', flush=True); print('two', file=sys.stderr); print(os.environ['X']); sys.exit(3)"
+    )
+    task = Task(child_steps([sys.executable, "-c", program], {"X": "three"}))
+    heard = Heard(task)
+    outcome = task.wait(lambda: None)
+    assert heard.events[0] == "one"
+    assert {"one", "two", "three"} <= set(heard.events[:-1])
+    assert outcome.code == 3
+    assert outcome.output.split() == [event for event in heard.events if isinstance(event, str)]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="looks at processes")
+def test_a_child_that_is_cancelled_is_gone_with_all_it_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    program = "import os, time; os.system('sleep 60 & echo $!'); print(os.getpid(), flush=True); time.sleep(60)"
+    task = Task(child_steps([sys.executable, "-c", program]))
+    heard = Heard(task)
+    end = time.monotonic() + 20
+    while len(heard.events) < 2:
+        assert time.monotonic() < end
+        task.tick()
+    task.cancel()
+    for process in heard.events[:2]:
+        while Path(f"/proc/{process}").exists() and "Z" not in Path(f"/proc/{process}/stat").read_text().split()[2]:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_estimate_grows_with_slices_shrinks_with_cores_and_learns() -> None:
+    two, eight, many = Hardware(2), Hardware(8), Hardware(64)
+    few = estimate.seconds(100, two, on_gpu=False)
+    assert estimate.seconds(200, two, on_gpu=False) > few > estimate.seconds(100, eight, on_gpu=False)
+    assert estimate.seconds(100, eight, on_gpu=False) == estimate.seconds(100, many, on_gpu=False)
+    assert estimate.seconds(100, two, on_gpu=True) < few
+    learned = estimate.per_slice(42.0, 100)
+    assert estimate.seconds(100, two, on_gpu=False, per_slice=learned) == pytest.approx(42.0)
+
+
+def test_the_time_left_goes_by_the_plan_first_and_by_the_network_then() -> None:
+    clock = estimate.Clock(20.0, now=0.0)
+    assert clock.left("reading", 0.5, now=2.0) == 18.0
+    assert clock.left("network", 0.0, now=4.0) == 16.0
+    assert clock.left("network", 0.5, now=34.0) == pytest.approx(30.0)
+    assert clock.left("masks", 0.0, now=90.0) == 1.0
