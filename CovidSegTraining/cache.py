@@ -55,6 +55,9 @@ class CachedCase:
         """Which slices show infection: bool (slices,)."""
         return self._infected
 
+    def release(self) -> None:
+        """Nothing is open between two reads."""
+
     def _picture(self, k: int) -> np.ndarray:
         levels = np.fromfile(self._file, np.int16, _PIXELS, offset=k * _RECORD_BYTES)
         return levels.reshape(INPUT_SHAPE) * np.float32(1 / LEVELS)

@@ -112,7 +112,7 @@ def _evaluate_folds(args: argparse.Namespace) -> None:
     print("\nInfection and lung as outlines and volumes:\n")
     print(table_text(record["scans"], OUTLINE_COLUMNS))
     print(f"\n{protocol_table(result)}")
-    table = [{"measure": row.name, **_finite(dataclasses.asdict(row))} for row in table_rows(result)]
+    table = [_finite(dataclasses.asdict(row)) for row in table_rows(result)]
     cases = {name: [_rounded(row) for row in rows] for name, rows in record.items()}
     _write(args, options, {"folds": sorted(networks), "engine": args.engine, "table": table, **cases})
 

@@ -54,16 +54,28 @@ class SliceFile:
     """One NIfTI file whose upright axial slices are read one at a time, each decompressed only when asked for."""
 
     def __init__(self, path: Path) -> None:
-        with path.open("rb") as file:
-            compressed = file.read(2) == b"\x1f\x8b"
-        self._proxy = nibabel.Nifti1Image.from_file_map({"image": _holder(path, compressed=compressed)})
-        self.affine: np.ndarray = self._proxy.affine
+        self._path = path
+        self._image: nibabel.Nifti1Image | None = None
+        self.affine: np.ndarray = self._opened().affine
         self._order: AxialOrder = axial_order(self.affine)
-        i, j, k = self._proxy.shape
+        i, j, k = self._opened().shape
         self.shape: tuple[int, int, int] = tuple((k, j, i)[axis] for axis in self._order.permutation)
 
     def __len__(self) -> int:
         return self.shape[0]
+
+    def _opened(self) -> nibabel.Nifti1Image:
+        image = self._image
+        if image is None:
+            with self._path.open("rb") as file:
+                compressed = file.read(2) == b"\x1f\x8b"
+            holder = _holder(self._path, compressed=compressed)
+            image = self._image = nibabel.Nifti1Image.from_file_map({"image": holder})
+        return image
+
+    def release(self) -> None:
+        """Close the file and forget its index; the next read opens it again."""
+        self._image = None
 
     @property
     def spacing(self) -> tuple[float, float, float]:
@@ -77,7 +89,7 @@ class SliceFile:
         wanted = [slice(None)] * 3
         index = len(self) - 1 - k if self._order.flips[0] else k
         wanted[2 - axis] = slice(index, index + 1)
-        grid = np.asarray(self._proxy.dataobj[tuple(wanted)], dtype=np.float32).transpose(2, 1, 0)
+        grid = np.asarray(self._opened().dataobj[tuple(wanted)], dtype=np.float32).transpose(2, 1, 0)
         # The flip along the slice axis is already in the index; on one slice it changes nothing.
         return self._order.to_axial(grid)[0]
 
@@ -114,6 +126,11 @@ class FramedCase:
         """Slice ``k``: float32 (rows, columns, 3) in [-1, 1] and uint8 labels (rows, columns)."""
         inputs = self.framing.channels(self.picture, k, len(self))
         return inputs, self.framing.labels_to_network(self.label_plane(k), int(Label.LUNG_NOT_DRAWN))
+
+    def release(self) -> None:
+        """Close the files until the next read."""
+        self._image.release()
+        self._labels.release()
 
     def picture(self, k: int) -> np.ndarray:
         """Slice ``k`` alone as the network sees it: float32 (rows, columns) in [-1, 1]."""

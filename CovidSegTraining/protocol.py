@@ -186,10 +186,12 @@ def table_rows(result: CrossValidation) -> list[TableRow]:
     """The rows of the protocol that could be measured, in its order."""
     rows = _scan_rows(result.scans)
     if result.lungs:
-        rows.append(TableRow("lung on lungs/", tuple(scores.lung.dice for scores in result.lungs), ">= 0.975"))
-        for scores in result.lungs:
-            false = percent(scores.free_infection, scores.free_lung)
-            rows.append(TableRow(f"false infection on lungs/, {scores.case}, % of lung", (false,), "< 3"))
+        lungs = [scores.row() for scores in result.lungs]
+        pace = float(np.mean(_column(lungs, "ms_per_slice")))
+        rows.append(TableRow("lung on lungs/", _column(lungs, "lung"), ">= 0.975", pace))
+        for case in sorted({scores.case for scores in result.lungs}):
+            false = _column((row for row in lungs if row["case"] == case), "false_infection_percent")
+            rows.append(TableRow(f"false infection on lungs/, {case}, % of lung", false, "< 3", pace))
     for case in sorted({str(row["case"]) for row in result.clean}):
         values = _column((row for row in result.clean if row["case"] == case), "false_infection_percent")
         rows.append(TableRow(f"false infection on clean/, {case}, % of lung", values, "< 0.3"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import threading
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +30,10 @@ def slice_weights(infected: np.ndarray) -> np.ndarray:
     return weights / np.sqrt(weights.sum())
 
 
+MOST_OPEN = 16
+"""Cases whose files are open at a time, where there is no cache."""
+
+
 class FramedSlices(Protocol):
     """A case as a training draws from it: :class:`FramedCase` or :class:`CovidSegTraining.cache.CachedCase`."""
 
@@ -39,12 +45,15 @@ class FramedSlices(Protocol):
     def infected_slices(self) -> np.ndarray:
         """Which slices show infection: bool (slices,)."""
 
+    def release(self) -> None:
+        """Close files until the next read."""
+
 
 class TrainingStream:
     """Draws augmented slices from cases; holds a few numbers per slice, never a volume.
 
     ``cache``: folder for framed slices (see :mod:`CovidSegTraining.cache`), which makes drawing several times as fast;
-    None reads the scans themselves at every draw, and keeps their files open.
+    None reads the scans themselves at every draw, and keeps the files of the latest few open.
     """
 
     def __init__(
@@ -57,6 +66,8 @@ class TrainingStream:
         cache: Path | None = None,
     ) -> None:
         self._cases: list[FramedSlices] = []
+        self._open: deque[int] = deque()
+        self._lock = threading.Lock()
         weights, addresses = [], []
         for number, case in enumerate(cases):
             progress.step("looking at cases", number, len(cases))
@@ -64,6 +75,7 @@ class TrainingStream:
             self._cases.append(framed)
             weights.append(slice_weights(framed.infected_slices()))
             addresses += [(number, k) for k in range(len(framed))]
+            self._keep_few_open(number)
         self._addresses = addresses
         self._cumulative = np.concatenate(weights).cumsum()
         self._cumulative /= self._cumulative[-1]
@@ -82,7 +94,18 @@ class TrainingStream:
         """
         random = np.random.default_rng((self._seed, number))
         case, k = self._addresses[int(self._cumulative.searchsorted(random.random(), side="right"))]
-        return self._augmentation(*self._cases[case].slice(k), random)
+        inputs, labels = self._cases[case].slice(k)
+        self._keep_few_open(case)
+        return self._augmentation(inputs, labels, random)
+
+    def _keep_few_open(self, case: int) -> None:
+        """Memory and open files stay flat: every open file costs a buffer and an index."""
+        with self._lock:
+            if case in self._open:
+                self._open.remove(case)
+            self._open.append(case)
+            if len(self._open) > MOST_OPEN:
+                self._cases[self._open.popleft()].release()
 
     def samples(self, first: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Samples number ``first``, ``first + 1``, …, without end."""

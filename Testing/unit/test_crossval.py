@@ -1,0 +1,81 @@
+"""Cross-validation: each fold once, and no network judged on what it was trained on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from CovidSegLib.errors import InputError
+from CovidSegTraining import crossval
+from CovidSegTraining.crossval import Folds, also_in_fold, cross_train
+from CovidSegTraining.protocol import fold_networks
+from CovidSegTraining.run_folder import METRICS, WEIGHTS
+from CovidSegTraining.seen import fingerprints, was_trained_on
+
+
+def test_more_cases_can_be_for_some_folds_alone():
+    texts = ("lungs:101,104@1,3,5", "lungs:102@2,4", "mine@home", "all")
+    assert also_in_fold(texts, 3) == ["lungs:101,104", "mine@home", "all"]
+    assert also_in_fold(texts, 4) == ["lungs:102", "mine@home", "all"]
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What would be run; each step leaves its result."""
+    made: list[list[str]] = []
+
+    def call(*arguments) -> None:
+        arguments = list(map(str, arguments))
+        made.append(arguments)
+        run = Path(arguments[arguments.index("--run") + 1])
+        if arguments[0] == "fit":
+            run.mkdir(parents=True)
+            (run / WEIGHTS).touch()
+        elif arguments[0] == "evaluate":
+            (run / METRICS).write_text(json.dumps({"cases": [{"case": run.name, "lung": None}]}))
+
+    monkeypatch.setattr(crossval, "_call", call)
+    return made
+
+
+def test_each_fold_is_trained_judged_and_not_repeated(calls, tmp_path):
+    folds = Folds(tmp_path / "data", tmp_path / "runs", ("--steps=9",), ("lungs:1@2",))
+    cross_train(folds, [1, 2], None)
+    assert [call[0] for call in calls] == ["fit", "evaluate"] * 2
+    fits = [" ".join(call) for call in calls if call[0] == "fit"]
+    assert "--test-fold 1" in fits[0]
+    assert "--steps=9" in fits[0]
+    assert "lungs" not in fits[0]
+    assert "--also lungs:1 " in fits[1]
+    assert [row["case"] for row in folds.rows([1, 2])] == ["fold1", "fold2"]
+    (folds.run(2) / METRICS).unlink()
+    calls.clear()
+    cross_train(folds, [1, 2], None)
+    assert [(call[0], call[-1][-5:]) for call in calls] == [("evaluate", "fold2")]
+
+
+def test_a_step_that_fails_stops_the_rest(monkeypatch, tmp_path):
+    folds = Folds(tmp_path / "no data", tmp_path / "runs")
+    with pytest.raises(crossval.StepError, match="fit failed"):
+        cross_train(folds, [1, 2], None)
+
+
+def test_a_card_knows_what_was_trained_on_without_naming_it():
+    card = {"trained_on": fingerprints(["Miller", "Smith"])}
+    assert was_trained_on(card, "Miller")
+    assert not was_trained_on(card, "Jones")
+    assert not was_trained_on({}, "Miller")
+    assert "Miller" not in json.dumps(card)
+
+
+def test_fold_networks_are_found_by_name(tmp_path):
+    for name in ("big-fold1", "big-fold2", "small-fold1", "big-fold1-old"):
+        (tmp_path / f"{name}.json").touch()
+    assert {fold: card.stem for fold, card in fold_networks(tmp_path, "big").items()} == {
+        1: "big-fold1",
+        2: "big-fold2",
+    }
+    with pytest.raises(InputError, match="no networks other-foldN"):
+        fold_networks(tmp_path, "other")

@@ -1,0 +1,78 @@
+"""Pictures are drawn from what was measured, also where some of it could not be."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib", reason="needs the extra 'training'")
+
+from CovidSegLib.segmentation import Label
+from CovidSegTraining.card import as_markdown, with_metrics
+from CovidSegTraining.figures import Panel, bars, bland_altman, colors, curves, overlay, panels
+
+
+def is_picture(file) -> bool:
+    from PIL import Image
+
+    with Image.open(file) as picture:
+        pixels = np.asarray(picture.convert("L"))
+    return min(pixels.shape) > 100 and pixels.std() > 5
+
+
+def test_every_picture_is_drawn(tmp_path):
+    hu = np.full((40, 60), -800.0)
+    mask = np.zeros((40, 60), np.uint8)
+    mask[10:20, 10:20] = Label.INFECTION
+    panels([Panel("one", hu, {"true": mask, "predicted": mask * 0})] * 2, tmp_path / "deep" / "panels.png")
+    curves(
+        [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0, "dice": 0.5}],
+        tmp_path / "curves.png",
+        names=("loss", "dice"),
+        x="step",
+    )
+    rows = [
+        {"case": "a", "dice": 0.5, "mine": 3.0, "true": 2.0},
+        {"case": "b", "dice": None, "mine": math.nan, "true": 1.0},
+    ]
+    bars(rows, ("dice",), tmp_path / "bars.png")
+    bland_altman(rows, {"mL": ("mine", "true")}, tmp_path / "bland.png")
+    for name in ("deep/panels.png", "curves.png", "bars.png", "bland.png"):
+        assert is_picture(tmp_path / name), name
+    assert not [file for file in tmp_path.rglob("*") if "part" in file.name]
+
+
+def test_an_overlay_shows_the_slice_and_paints_infection_red():
+    hu = np.array([[-1250.0, 250.0, -500.0]])
+    mask = np.array([[0, 0, Label.INFECTION]], np.uint8)
+    picture = overlay(hu, mask)
+    np.testing.assert_allclose(picture[0, :2], [[0, 0, 0], [1, 1, 1]])
+    assert picture[0, 2, 0] > picture[0, 2, 1] + 0.2
+    assert colors(mask)[0, 0].sum() == 0
+
+
+def card() -> dict:
+    return {
+        "name": "tiny", "description": "A test.", "classes": ["neither", "lung"], "limits": "None known.",
+        "inputs": {"shape": [4, 6], "hu_window": [-1250, 250]}, "files": {"onnx": {"name": "t.onnx", "sha256": "ab"}},
+    }  # fmt: skip
+
+
+def test_a_card_tells_the_scores_of_one_fold():
+    text = as_markdown(with_metrics(card(), {"fold": 1, "mean": {"lung": 0.98765, "left": None}, "cases": []}))
+    assert "Held-out fold 1" in text
+    assert "0.988" in text
+    assert "left" not in text
+    assert text.startswith("# tiny\n\nA test.\n")
+
+
+def test_a_card_tells_the_table_of_a_cross_validation():
+    table = [{"measure": "lung", "name": "lung", "values": [0.9, 1.0, None], "limit": ">= 0.985"}]
+    with_table = with_metrics(card(), {"folds": [1, 2], "table": table, "scans": [{"case": "a"}], "lungs": []})
+    (row,) = with_table["metrics"]["table"]
+    assert row["mean"] == pytest.approx(0.95)
+    assert row["scans"] == 2
+    assert with_table["metrics"]["cases"] == [{"case": "a"}]
+    assert "0.950 (0.900-1.000)" in as_markdown(with_table)
