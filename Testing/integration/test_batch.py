@@ -25,6 +25,7 @@ from Testing.kit.command_line import (
     IS_REFUSED,
     NEVER_ENDS,
     CommandLine,
+    children,
     is_alive,
     rough_chest,
     told_scan,
@@ -118,15 +119,15 @@ def test_a_bug_and_a_killed_child_stop_nothing_but_give_code_1(told: CommandLine
 def test_a_stopped_batch_keeps_what_is_done_and_can_go_on(told: CommandLine) -> None:
     tell(told, a=CLEAN, b=CLEAN, c=NEVER_ENDS, d=CLEAN)
     with told.start("batch", "scans", "out") as process:
-        until(lambda: (told.folder / "out" / "summary.csv").exists() and len(table(told)) == 2)
-        until(lambda: any(told.temporary.glob("*/voxels.npy")))
+        # The stand-in starts a program at a scan that never ends.
+        until(lambda: any(children(child) for child in children(process.pid)) and table(told))
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
     assert process.returncode == 130
     assert list(told.temporary.iterdir()) == []
-    assert sorted(os.listdir(told.folder / "out")) == ["a.seg.nrrd", "b.seg.nrrd", *BOOKS]
+    assert set(os.listdir(told.folder / "out")) in ({"a.seg.nrrd", *BOOKS}, {"a.seg.nrrd", "b.seg.nrrd", *BOOKS})
     tell(told, c=CLEAN)
-    (told.folder / "out" / "b.seg.nrrd").unlink()
+    (told.folder / "out" / "b.seg.nrrd").unlink(missing_ok=True)
     before = (told.folder / "out" / "a.seg.nrrd").stat().st_mtime_ns
     ended = told.run("batch", "scans", "out")
     assert ended.returncode == 0

@@ -114,7 +114,7 @@ def is_alive(process: int) -> bool:
         return False
 
 
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait until ``condition`` is true; fails after ``seconds``."""
     end = time.monotonic() + seconds
     while not condition():

@@ -11,7 +11,7 @@ import atexit
 import queue
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -51,7 +51,7 @@ def connect(address: str) -> Client:
 
 def run_on_cluster(
     cases: Sequence[tuple[int, PlannedCase]], client: Client, options: Options, stop_asked: Callable[[], bool]
-) -> Iterator[Outcome | None]:
+) -> Generator[Outcome | None, None, None]:
     """As :func:`CovidSegLib.batch.local.run_here`, by the workers of ``client``'s scheduler."""
     ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
     batch = uuid.uuid4().hex
@@ -76,6 +76,11 @@ def run_on_cluster(
             waiting.discard(future)
             yield _outcome(futures[future.key], future)
             future.release()
+    except (Cancelled, KeyboardInterrupt):
+        while not ended.empty():
+            future = ended.get()
+            yield _outcome(futures[future.key], future)
+        raise
     finally:
         # What is at work on a worker sees that nobody waits for it any more, and stops.
         with suppress(Exception):

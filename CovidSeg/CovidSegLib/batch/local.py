@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -38,9 +37,9 @@ class WorkerPool:
 
         threads = options.threads or max(1, core_count() // jobs)
         self._workers = [Worker(replace(options, threads=threads)) for _ in range(jobs)]
-        self._idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
-        for worker in self._workers:
-            self._idle.put(worker)
+        self._idle = list(self._workers)
+        self._waiting: set[int] = set()
+        self._turn = threading.Condition()
         self._room = threading.Semaphore(jobs + 1)
         self._closed = threading.Event()
         self.jobs = jobs
@@ -57,9 +56,8 @@ class WorkerPool:
     def __exit__(self, *_: object) -> None:
         """End the children. A thread that is still at work stops with Cancelled and hands its child back first."""
         self._closed.set()
-        for _ in self._workers:
-            with suppress(queue.Empty):
-                self._idle.get(timeout=_CLOSE_SECONDS)
+        with self._turn:
+            self._turn.wait_for(lambda: len(self._idle) == len(self._workers), _CLOSE_SECONDS)
         for worker in self._workers:
             worker.close()
 
@@ -82,23 +80,31 @@ class WorkerPool:
         _wait(lambda: self._room.acquire(timeout=_LOOK_SECONDS), Progress(cancelled=stop))
 
         def segment(volume: CtVolume, progress: Progress) -> Segmentation:
-            worker = self._next_idle(progress)
+            worker = self._next_idle(number, progress)
             try:
                 return worker.segment(volume, progress)
             finally:
-                self._idle.put(worker)
+                with self._turn:
+                    self._idle.append(worker)
+                    self._turn.notify_all()
 
         try:
             return run_case(number, case, segment, told=told, cancelled=stop)
         finally:
             self._room.release()
 
-    def _next_idle(self, progress: Progress) -> Worker:
-        while True:
+    def _next_idle(self, number: int, progress: Progress) -> Worker:
+        """A child for case ``number``; of cases that wait, the first comes first. Raises Cancelled."""
+        with self._turn:
+            self._waiting.add(number)
             try:
-                return self._idle.get(timeout=_LOOK_SECONDS)
-            except queue.Empty:
-                progress.step("waiting", 0, 1)
+                while not self._idle or number != min(self._waiting):
+                    self._turn.wait(_LOOK_SECONDS)
+                    progress.step("waiting", 0, 1)
+                return self._idle.pop()
+            finally:
+                self._waiting.discard(number)
+                self._turn.notify_all()
 
 
 def _wait(attempt: Callable[[], bool], progress: Progress) -> None:
@@ -111,11 +117,11 @@ def run_here(
     pool: WorkerPool,
     stop_asked: Callable[[], bool],
     told: Callable[[int, Report], None] = lambda number, report: None,
-) -> Iterator[Outcome | None]:
+) -> Generator[Outcome | None, None, None]:
     """Segment ``cases`` (with their numbers) in the children of ``pool``; outcomes come as they are ready.
 
-    A None in between says that time has passed. ``told`` gets reports, from other threads. Raises Cancelled. When the
-    iterator is left early, what is at work is stopped.
+    A None in between says that time has passed. ``told`` gets reports, from other threads. Raises Cancelled, after the
+    outcomes that were there already. When the iterator is left early, what is at work is stopped.
     """
     waiting = iter(cases)
     taking, leaving = threading.Lock(), threading.Event()
@@ -135,16 +141,25 @@ def run_here(
         except Cancelled:
             pass
 
+    def end() -> None:
+        leaving.set()
+        for thread in threads:
+            thread.join()
+
     threads = [threading.Thread(target=serve, daemon=True) for _ in range(min(pool.jobs + 1, len(cases)))]
     try:
         for thread in threads:
             thread.start()
         for _ in cases:
             yield from _next(outcomes, stop_asked)
+    except (Cancelled, KeyboardInterrupt):
+        end()
+        # What was done before the stop was noticed is done.
+        while not outcomes.empty():
+            yield outcomes.get()
+        raise
     finally:
-        leaving.set()
-        for thread in threads:
-            thread.join()
+        end()
 
 
 def _next(outcomes: queue.SimpleQueue[Outcome | None], stop_asked: Callable[[], bool]) -> Iterator[Outcome | None]:

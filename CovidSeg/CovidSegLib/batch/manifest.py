@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -16,16 +17,17 @@ from typing import IO, Any
 from ..errors import OutputError
 from .case import UNFINISHED
 
-DONE, FAILED = "done", "failed"
+DONE, FAILED, BEGUN = "done", "failed", "begun"
 _HEADER = {"covidseg_manifest": 1}
 
 
 class Manifest:
     """The manifest at ``path``, opened for adding; :attr:`entries` holds the latest line of every case by its name.
 
-    A line has: case, status ("done" or "failed"), message, result (file name), fingerprint (of the input), model
-    (SHA-256), record (of :func:`CovidSegLib.batch.segment_case`; None if it failed). Entering the context opens and
-    locks it; raises OutputError when another batch is at work there, or the file is not one of ours.
+    A line has: case, status ("done" or "failed"; a line "begun" has no more than these two), message, result (file
+    name), state (of that file), fingerprint (of the input), model (SHA-256), record (of
+    :func:`CovidSegLib.batch.segment_case`; None if it failed). Entering the context opens and locks it; raises
+    OutputError when another batch is at work there, or the file is not one of ours.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,10 +52,14 @@ class Manifest:
         if self._file is not None:
             self._file.close()
 
-    def add(self, entry: dict[str, Any]) -> None:
-        """Add the line of one case and force it to disk. Raises OutputError."""
-        self._write(entry)
-        self.entries[entry["case"]] = entry
+    def add(self, *entries: dict[str, Any]) -> None:
+        """Add a line for each of ``entries`` and force them to disk. Raises OutputError."""
+        self._write(*entries)
+        self.entries.update({entry["case"]: entry for entry in entries})
+
+    def begin(self, cases: Iterable[str]) -> None:
+        """Note that results of ``cases`` that appear from now on are the batch's own, also when it is killed."""
+        self.add(*({"case": case, "status": BEGUN} for case in cases))
 
     def _read(self) -> None:
         assert self._file is not None
@@ -75,12 +81,12 @@ class Manifest:
         if not lines:
             self._write(_HEADER)
 
-    def _write(self, line: dict[str, Any]) -> None:
+    def _write(self, *lines: dict[str, Any]) -> None:
         assert self._file is not None
-        text = json.dumps(line, ensure_ascii=False, allow_nan=False)
+        text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
         try:
             # File names may hold bytes that are no UTF-8.
-            self._file.write(text.encode("utf-8", errors="surrogatepass") + b"\n")
+            self._file.write(text.encode("utf-8", errors="surrogatepass"))
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:

@@ -81,6 +81,27 @@ def still_done(case: PlannedCase, entry: Mapping[str, Any] | None, model: str) -
     )
 
 
+def own_result(case: PlannedCase, entry: Mapping[str, Any] | None) -> bool:
+    """Whether what lies, or will lie, at the case's result is this batch's own work and may be replaced.
+
+    So it is where the file is still as it was written; and, but for a ``.seg.nrrd``, which tells by itself what a
+    reader did to it, where nothing is there yet, or an earlier run began when nothing was (and was killed before it
+    could enter the result).
+    """
+    tells_by_itself = case.result.name.endswith(SAFE_SUFFIX)
+    if not case.result.exists():
+        return not tells_by_itself
+    if entry is None:
+        return False
+    return entry.get("state") == file_state(case.result) or (entry["status"] == "begun" and not tells_by_itself)
+
+
+def file_state(path: Path) -> str:
+    """Changes when somebody writes to the file."""
+    about = path.stat()
+    return f"{about.st_size}/{about.st_mtime_ns}"
+
+
 def model_identity(name: str) -> str:
     """SHA-256 of the network called ``name``; the name itself where there is none (opening it will say so)."""
     from ..errors import ModelError

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..progress import Cancelled
 from .index import write_index
-from .manifest import DONE, FAILED, Manifest
+from .manifest import BEGUN, DONE, FAILED, Manifest
 from .outcome import Outcome
-from .plan import INDEX_NAME, SUMMARY_NAME, PlannedCase
+from .plan import INDEX_NAME, SUMMARY_NAME, PlannedCase, file_state
 from .summary import Row, Summary
 
 INDEX_SECONDS = 10.0
@@ -41,6 +43,7 @@ class Books:
             "status": FAILED if failure else DONE,
             "message": failure.message if failure else "",
             "result": "" if failure else case.result.name,
+            "state": "" if failure else file_state(case.result),
             "fingerprint": case.fingerprint,
             "model": self._model,
             "record": outcome.record,
@@ -65,12 +68,12 @@ class Books:
             {"case": entry["case"], "status": entry["status"], "message": Row.of_entry(entry).message}
             | (entry["record"] or {})
             for entry in entries
-            if entry is not None
+            if entry is not None and entry["status"] != BEGUN
         ]
 
 
 def keep_books(
-    outcomes: Iterator[Outcome | None],
+    outcomes: Generator[Outcome | None, None, None],
     books: Books,
     ended: Callable[[Outcome, Row], None],
     passing: Callable[[], None] = lambda: None,
@@ -85,6 +88,20 @@ def keep_books(
                 passing()
             else:
                 ended(outcome, books.add(outcome))
+    except (Cancelled, KeyboardInterrupt):
+        for outcome in _last(outcomes):
+            ended(outcome, books.add(outcome))
+        raise
     finally:
-        outcomes.close()  # type: ignore[attr-defined]
+        outcomes.close()
         books.write_index()
+
+
+def _last(outcomes: Generator[Outcome | None, None, None]) -> Iterator[Outcome]:
+    """Stop ``outcomes`` and hand out those that are there already."""
+    with suppress(Cancelled, StopIteration):
+        outcome = outcomes.throw(Cancelled())
+        while True:
+            if outcome is not None:
+                yield outcome
+            outcome = next(outcomes)

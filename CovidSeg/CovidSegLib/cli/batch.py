@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..batch import Outcome, PlannedCase, Row
+    from ..batch import Manifest, Outcome, PlannedCase, Row
 
 _DESCRIPTION = """Segment every scan in INPUT_DIR into OUT_DIR under the scan's own name. Scans are the files in it and
 the DICOM studies in its sub-folders (any depth, many patients and series; the chest CT series of a study is chosen and
@@ -89,7 +90,8 @@ def run(args: argparse.Namespace) -> int:
         remove_leftovers(args.output)
         model = model_identity(runner.options.model)
         finished = {c.stem for c in cases if not args.restart and still_done(c, manifest.entries.get(c.stem), model)}
-        to_do = [(number, case) for number, case in enumerate(cases) if case.stem not in finished]
+        to_do = [(n, _settled(case, manifest)) for n, case in enumerate(cases) if case.stem not in finished]
+        manifest.begin(case.stem for _, case in to_do if case.existing.overwrite)
         books = Books(args.output, manifest, cases, model)
         books.keep(case for case in cases if case.stem in finished)
         telling = _Telling(console, [case for _, case in to_do], {number: n for n, (number, _) in enumerate(to_do)})
@@ -100,6 +102,14 @@ def run(args: argparse.Namespace) -> int:
     console.begin("")
     console.result(f"{telling.done} of {len(to_do)} scans done{kept}.")
     return telling.code
+
+
+def _settled(case: PlannedCase, manifest: Manifest) -> PlannedCase:
+    """``case`` with leave to replace what the batch itself made."""
+    from ..batch.plan import own_result
+
+    own = own_result(case, manifest.entries.get(case.stem))
+    return replace(case, existing=replace(case.existing, overwrite=True)) if own else case
 
 
 class _Runner:
@@ -127,7 +137,9 @@ class _Runner:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def run(self, cases: Sequence[tuple[int, PlannedCase]], stop_asked: object) -> Iterator[Outcome | None]:
+    def run(
+        self, cases: Sequence[tuple[int, PlannedCase]], stop_asked: object
+    ) -> Generator[Outcome | None, None, None]:
         """The outcomes of ``cases``, as they come."""
         if self._args.scheduler:
             from ..batch.cluster import run_on_cluster
