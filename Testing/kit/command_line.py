@@ -13,6 +13,8 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
+from . import no_sockets
+
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = ROOT / "Testing" / "kit" / "stand_in_pipeline"
 CLEAN, PRINTS, IS_REFUSED, HAS_A_BUG, IS_KILLED, NEVER_ENDS, OUT_OF_MEMORY, TAKES_A_SECOND = range(8)
@@ -22,11 +24,13 @@ CLEAN, PRINTS, IS_REFUSED, HAS_A_BUG, IS_KILLED, NEVER_ENDS, OUT_OF_MEMORY, TAKE
 class CommandLine:
     """Runs ``covidseg`` in ``folder`` with a folder for temporary files of its own.
 
-    ``stand_in``: with a pipeline that does as it is told, instead of the real one.
+    ``stand_in``: with a pipeline that does as it is told, instead of the real one. ``sockets``: without, whoever opens
+    one is killed, where the kernel can do that (:mod:`.no_sockets`).
     """
 
-    def __init__(self, folder: Path, *, stand_in: bool = False) -> None:
+    def __init__(self, folder: Path, *, stand_in: bool = False, sockets: bool = True) -> None:
         self.folder = folder
+        self._sockets = sockets or not no_sockets.AVAILABLE
         self.temporary = folder / "temporary"
         self.temporary.mkdir()
         paths = [str(ROOT / "CovidSeg"), *([str(STAND_IN)] if stand_in else [])]
@@ -39,10 +43,15 @@ class CommandLine:
             cwd=self.folder,
             env=self.environment,
             text=True,
-            # Where the tests run in the background, Ctrl-C is ignored, and children inherit that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=self._prepare,
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
         )
+
+    def _prepare(self) -> None:
+        # Where the tests run in the background, Ctrl-C is ignored, and children inherit that.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if not self._sockets:
+            no_sockets.forbid_sockets()
 
     def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Run the command to its end, which must come within two minutes and leave no temporary files."""

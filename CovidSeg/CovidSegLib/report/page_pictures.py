@@ -28,6 +28,8 @@ _CAPTIONS = {
 }
 _SIZE = (720, 720)
 _QUALITY = 88
+_ROOM = 1.08
+"""How much larger a square is than what it shows."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,16 @@ def projection(segmentation: Segmentation) -> Picture:
 
 
 def picture_of(name: str, data: bytes) -> Picture:
-    """The image file ``data`` (PNG) as the picture called ``name``, cut to a square around its middle."""
-    from PIL import Image
+    """The image file ``data`` (PNG) as the picture called ``name``: a square around what is not background."""
+    from PIL import Image, ImageChops
 
-    image = Image.open(io.BytesIO(data))
-    edge, middle = min(image.size), (image.width // 2, image.height // 2)
-    first = (middle[0] - edge // 2, middle[1] - edge // 2)
-    return _jpeg(name, image.crop((*first, first[0] + edge, first[1] + edge)))
+    image = Image.open(io.BytesIO(data)).convert("RGB")
+    background = image.getpixel((0, 0))
+    box = ImageChops.difference(image, Image.new("RGB", image.size, background)).getbbox() or (0, 0, *image.size)
+    edge = round(max(box[2] - box[0], box[3] - box[1]) * _ROOM)
+    canvas = Image.new("RGB", (edge, edge), background)
+    canvas.paste(image.crop(box), ((edge - box[2] + box[0]) // 2, (edge - box[3] + box[1]) // 2))
+    return _jpeg(name, canvas.resize(_SIZE))
 
 
 def _jpeg(name: str, image: Image.Image) -> Picture:

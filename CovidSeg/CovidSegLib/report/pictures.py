@@ -70,6 +70,8 @@ def _run_child(work: Path, names: Sequence[str], progress: Progress) -> None:
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package_folder, environment.get("PYTHONPATH")]))
     if sys.platform == "linux":
         environment.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
+        # Mesa would keep files in the user's home, and ask the system (through a socket) where that is.
+        environment.setdefault("MESA_SHADER_CACHE_DISABLE", "true")
     with (work / "log.txt").open("wb") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", _PROGRAM, str(work), *names],

@@ -1,0 +1,93 @@
+"""``covidseg followup`` on real files: days come from DICOM, dates are shown on request alone."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from CovidSegLib.segmentation import Label
+from Testing.kit.blocks import block_labels, block_scan
+from Testing.kit.command_line import CLEAN, CommandLine, told_scan
+from Testing.kit.dicom_files import write_series
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="looks at processes")
+PATIENT = {"PatientID": "P-1", "PatientName": "Doe^Jane"}
+
+
+def visit(folder: Path, date: str, larger: int, **fields: object) -> None:
+    """A DICOM series taken on ``date`` and its masks; the left lesion is ``larger`` voxels wider."""
+    labels = block_labels()
+    labels[4:8, 20:30, 65 - larger : 65] = Label.INFECTION
+    write_series(folder, block_scan(labels), **{**PATIENT, "AcquisitionDate": date, **fields})
+    # As this series is read: columns to the left, rows to the back, its own spacing.
+    affine = np.array([[-0.7, 0, 0, 10], [0, -0.8, 0, 20], [0, 0, 2, 0], [0, 0, 0, 1]], float)
+    nibabel.Nifti1Image(labels.transpose(2, 1, 0), affine).to_filename(folder.with_suffix(".nii.gz"))
+
+
+@pytest.fixture
+def covidseg(tmp_path: Path) -> CommandLine:
+    """Three visits of one patient, not in the order of their names."""
+    visit(tmp_path / "a", "20200414", 3)
+    visit(tmp_path / "b", "20200401", 0)
+    visit(tmp_path / "c", "20200630", 1)
+    return CommandLine(tmp_path)
+
+
+MASKS = ("--masks", "a.nii.gz", "b.nii.gz", "c.nii.gz")
+
+
+def test_days_come_from_dicom_and_no_date_gets_out(covidseg: CommandLine) -> None:
+    ended = covidseg.run("followup", "a", "b", "c", *MASKS, "-o", "f.csv", "-o", "f.json", "-o", "f.html")
+    assert ended.returncode == 0, ended.stderr
+    rows = list(csv.DictReader((covidseg.folder / "f.csv").open(encoding="utf-8")))
+    assert [row["day"] for row in rows] == ["0", "13", "90"]
+    voxel_ml = 0.7 * 0.8 * 2 / 1000
+    changes = [float(row["change_infection_ml"]) for row in rows]
+    assert changes == pytest.approx([0, 3 * 40 * voxel_ml, 40 * voxel_ml], abs=0.002)
+    found = json.loads((covidseg.folder / "f.json").read_text(encoding="utf-8"))
+    assert found["since_first"][0]["percentage_points"] == pytest.approx(100 * 120 / 43200, abs=0.01)
+    assert found["since_first"][0]["lung_ml"] == 0
+    everything = "".join((covidseg.folder / f"f.{kind}").read_text() for kind in ("csv", "json", "html"))
+    for secret in ("202004", "2020-04", "Doe", "P-1"):
+        assert secret not in everything + ended.stdout + ended.stderr, secret
+
+
+def test_dates_are_shown_on_request(covidseg: CommandLine) -> None:
+    ended = covidseg.run("followup", "a", "b", "c", *MASKS, "-o", "f.csv", "--dates", "--quiet")
+    assert ended.returncode == 0, ended.stderr
+    rows = list(csv.DictReader((covidseg.folder / "f.csv").open(encoding="utf-8")))
+    assert [row["date"] for row in rows] == ["2020-04-01", "2020-04-14", "2020-06-30"]
+
+
+def test_two_patients_are_told_without_naming_them(covidseg: CommandLine) -> None:
+    visit(covidseg.folder / "d", "20200801", 2, PatientID="P-2")
+    ended = covidseg.run("followup", "a", "d", "--masks", "a.nii.gz", "d.nii.gz", "-o", "f.html")
+    assert ended.returncode == 0
+    assert "warning: The scans' DICOM headers name different patients" in ended.stderr
+    assert "different patients" in (covidseg.folder / "f.html").read_text(encoding="utf-8")
+    assert "P-2" not in ended.stderr
+
+
+def test_scans_without_a_date_need_days(tmp_path: Path) -> None:
+    covidseg = CommandLine(tmp_path, stand_in=True)
+    for name in ("x", "y"):
+        told_scan(tmp_path / f"{name}.nii.gz", CLEAN)
+    line = covidseg.refused("followup", "x.nii.gz", "y.nii.gz", "-o", "f.csv", "--quiet")
+    assert "--days 0 14 90" in line
+    assert "--days names 1 of 2" in covidseg.refused(
+        "followup", "x.nii.gz", "y.nii.gz", "-o", "f.csv", "--days", "3", "--quiet"
+    )
+    assert "two scans" in covidseg.refused("followup", "x.nii.gz", "-o", "f.csv", "--quiet")
+    # With days they are segmented, both by one worker; a result that is there already is taken as it is.
+    first = covidseg.run("segment", "x.nii.gz", "-o", "m.nii.gz", "--json", "x.json", "--quiet")
+    assert first.returncode == 0, first.stderr
+    ended = covidseg.run("followup", "x.json", "y.nii.gz", "-o", "f.csv", "--days", "10", "3", "--quiet")
+    assert ended.returncode == 0, ended.stderr
+    rows = list(csv.DictReader((tmp_path / "f.csv").open(encoding="utf-8")))
+    assert [row["day"] for row in rows] == ["0", "7"]

@@ -1,0 +1,224 @@
+"""``covidseg report``: one page for people, a record for programs, a table; the same numbers in all three."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+import SimpleITK
+
+from CovidSegLib.errors import OutputError
+from CovidSegLib.measures import Lobe, measure
+from CovidSegLib.progress import Progress
+from CovidSegLib.reading import read_ct
+from CovidSegLib.report.files import check_report
+from CovidSegLib.report.page_pictures import page_pictures
+from CovidSegLib.report.record import result_schema
+from CovidSegLib.segmentation import Provenance, Segmentation
+from CovidSegLib.writing import write
+from Testing.kit.blocks import LEFT_INFECTED, LUNG_VOXELS, UPRIGHT, VOXEL_ML, block_labels, block_scan
+from Testing.kit.browser import Browser
+from Testing.kit.command_line import CommandLine, write_scan
+
+MADE = Provenance("a-network", "ab" * 32, "onnx", "cpu", "CovidSeg 1.0")
+LOBES = {
+    Lobe.RIGHT_UPPER: ("45653009", "24028007", np.s_[15:, :, :50]),
+    Lobe.RIGHT_MIDDLE: ("72481006", "", np.s_[9:15, :, :50]),
+    Lobe.RIGHT_LOWER: ("90572001", "24028007", np.s_[:9, :, :50]),
+    Lobe.LEFT_UPPER: ("45653009", "7771000", np.s_[12:, :, 50:]),
+    Lobe.LEFT_LOWER: ("90572001", "7771000", np.s_[:12, :, 50:]),
+}
+
+
+def write_lobes(path: Path, like: Path) -> None:
+    """Write lobes as another program would: names that say nothing, codes that do."""
+    image = SimpleITK.ReadImage(str(like))
+    lobes = np.zeros(block_labels().shape, np.uint8)
+    for lobe, (_, _, part) in LOBES.items():
+        lobes[part] = lobe
+    made = SimpleITK.GetImageFromArray(lobes)
+    made.CopyInformation(image)
+    for number, (lobe, (kind, side, _)) in enumerate(LOBES.items()):
+        entry = f"List~SCT^123037004^Anatomical Structure~SCT^{kind}^Lobe~SCT^{side}^Side~List~^^~^^"
+        fields = {"ID": f"s{number}", "Name": f"Segment_{number}", "LabelValue": str(int(lobe)), "Layer": "0"}
+        for key, value in {**fields, "Tags": f"TerminologyEntry:{entry}|"}.items():
+            made.SetMetaData(f"Segment{number}_{key}", value)
+    SimpleITK.WriteImage(made, str(path), useCompression=True)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    """A scan, its masks of which a reader changed some voxels, lobes, and the reports on them."""
+    covidseg = CommandLine(tmp_path_factory.mktemp("report"))
+    labels = block_labels()
+    write_scan(covidseg.folder / "Doe John 1960.nii.gz", block_scan(labels), (2.0, 2.5, 3.0))
+    masks = covidseg.folder / "masks.seg.nrrd"
+    write(Segmentation(labels, UPRIGHT, MADE), masks)
+    write_lobes(covidseg.folder / "lobes.seg.nrrd", masks)
+    image = SimpleITK.ReadImage(str(masks))
+    labels[10:12, 12:16, 70:80] = 3  # 80 voxels of left lung that the reader calls infected
+    edited = SimpleITK.GetImageFromArray(labels)
+    edited.CopyInformation(image)
+    for key in image.GetMetaDataKeys():
+        edited.SetMetaData(key, image.GetMetaData(key))
+    SimpleITK.WriteImage(edited, str(masks), useCompression=True)
+    ended = covidseg.run(
+        *("report", "Doe John 1960.nii.gz", "masks.seg.nrrd", "-o", "r.html", "-o", "r.json", "-o", "r.csv"),
+        *("--label", "Case <7> & co", "--lobes", "lobes.seg.nrrd"),
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "infection 14.7" in ended.stdout or "infection 15 mL" in ended.stdout
+    return covidseg
+
+
+@pytest.fixture(scope="module")
+def page(written: CommandLine) -> str:
+    """The page."""
+    return (written.folder / "r.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def record(written: CommandLine) -> dict:
+    """The record."""
+    return json.loads((written.folder / "r.json").read_text(encoding="utf-8"))
+
+
+def test_the_record_has_its_published_form_and_the_readers_numbers(record: dict) -> None:
+    jsonschema.validate(record, result_schema())
+    assert record["infection_ml"] == pytest.approx((LEFT_INFECTED + 100 + 80) * VOXEL_ML)
+    assert record["lung_ml"]["left"] == pytest.approx(LUNG_VOXELS * VOXEL_ML)
+    assert record["measurements"]["lobe_score"] == 3
+    assert record["measurements"]["density"]["ground_glass_ml"] == pytest.approx(980 * VOXEL_ML)
+    assert record["measurements"]["density"]["consolidation_ml"] == 0
+    assert len(record["measurements"]["stability"]) == 4
+    assert record["model"] == {"name": MADE.model, "sha256": MADE.sha256}
+    assert record["scan"]["spacing_mm"] == [2.0, 2.5, 3.0]
+    assert {edit["name"]: edit["added_ml"] for edit in record["reader_edits"]} == {
+        "Left lung": 0,
+        "Right lung": 0,
+        "COVID-19 infection": 80 * VOXEL_ML,
+    }
+    jsonschema.Draft202012Validator.check_schema(result_schema())
+
+
+def test_a_record_of_another_form_is_told_by_the_schema(record: dict) -> None:
+    for change in ({"infection_ml": -1}, {"schema": "covidseg-result-2"}, {"measurements": {}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**record, **change}, result_schema())
+
+
+def test_the_table_says_the_same(written: CommandLine, record: dict) -> None:
+    rows = list(csv.DictReader((written.folder / "r.csv").open(encoding="utf-8")))
+    numbers = {(row["measure"], row["region"]): row for row in rows}
+    assert len(numbers) == len(rows)
+    assert float(numbers["Infection volume", "both lungs"]["value"]) == pytest.approx(record["infection_ml"])
+    share = numbers["Infected share", "both lungs"]
+    assert float(share["low"]) < float(share["value"]) < float(share["high"])
+    assert float(numbers["CT severity score (0 to 25)", "both lungs"]["value"]) == 3
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_browser_shows_every_number_and_nothing_sticks_out(
+    page: str, record: dict, width: int, tmp_path: Path
+) -> None:
+    seen = Browser(tmp_path).look(page, width)
+    assert seen.width <= width
+    assert seen.overflowing == []
+    assert seen.loaded == []  # nothing is fetched from anywhere
+    assert len(seen.pictures) == 4
+    assert all(seen.pictures)
+    text = " ".join(seen.text.split())
+    for words in (
+        f"{record['infection_percent']:.1f} %",
+        "CT-1",
+        "CT severity score, lobes 3 / 25",
+        "Case: Case <7> & co",
+        "Research use only. Not a medical device: these numbers must not decide about a patient. Edited by a reader.",
+        "unusually small",
+        MADE.sha256,
+        MADE.model,
+        "Corrected by a reader: Left lung +0 / \u22121.20 mL; COVID-19 infection +1.20 / \u22120 mL",
+        "Left lower lobe, score 2",
+        "Ground glass (infection below \u2212300 HU)",
+    ):
+        assert words in text, words
+
+
+def test_the_page_prints_on_one_sheet_of_a4(page: str, tmp_path: Path) -> None:
+    assert Browser(tmp_path).printed_pages(page, tmp_path / "page.pdf") == 1
+
+
+def test_the_page_holds_no_script_no_address_and_no_file_name(page: str) -> None:
+    assert "<script" not in page
+    assert not re.search(r"(?:src|href)=[\"'](?!data:)", page)
+    assert "url(" not in re.sub(r"clip-path=\"url\(#[rl]\)\"", "", page)
+    assert "Doe" not in page
+    assert "default-src 'none'" in page
+
+
+def test_masks_of_another_scan_are_refused_and_nothing_is_left(written: CommandLine) -> None:
+    write_scan(written.folder / "other.nii.gz", block_scan(block_labels())[:, :, :90], (2.0, 2.5, 3.1))
+    line = written.refused("report", "other.nii.gz", "masks.seg.nrrd", "-o", "x.html", "--quiet")
+    assert "another scan" in line
+    line = written.refused("report", "other.nii.gz", "other.nii.gz", "-o", "x.html", "--quiet")
+    assert "no labelmap" in line
+    line = written.refused("report", "other.nii.gz", "masks.seg.nrrd", "-o", "x.pdf", "--quiet")
+    assert ".html, .json or .csv" in line
+    line = written.refused(
+        *("report", "Doe John 1960.nii.gz", "masks.seg.nrrd", "-o", "x.json", "--lobes", "masks.seg.nrrd", "--quiet")
+    )
+    assert "a lobe of a lung" in line
+
+
+def test_where_slicers_views_are_missing_both_lungs_are_seen_through_and_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, written: CommandLine
+) -> None:
+    volume = read_ct(written.folder / "Doe John 1960.nii.gz", Progress())
+    segmentation = Segmentation(block_labels(), volume.affine, MADE)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    pictures, note = page_pictures(volume, segmentation, Progress())
+    assert list(pictures) == ["axial", "coronal", "sagittal", "projection"]
+    assert "slicer-core" in note
+
+
+def test_where_jinja2_is_missing_it_is_named_before_any_work() -> None:
+    program = (
+        "import sys; sys.modules['jinja2'] = None\n"
+        "from pathlib import Path; from CovidSegLib.report.files import check_report\n"
+        "check_report(Path('a.json')); check_report(Path('a.html'))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "OutputError" in done.stderr
+    assert "pip install jinja2" in done.stderr
+    with pytest.raises(OutputError, match=r"\.html"):
+        check_report(Path("a.doc"))
+
+
+@pytest.mark.parametrize(("case", "hounsfield"), [("radiopaedia_27", False), ("coronacases_001", True)])
+def test_a_real_scan_is_measured_and_its_density_only_if_it_is_in_hounsfield_units(
+    shared_data: Path, case: str, hounsfield: bool
+) -> None:
+    (image,) = (shared_data / "scans/images").glob(f"{case}*")
+    (truth,) = (shared_data / "scans/labels").glob(f"{case}*")
+    volume, labels = read_ct(image, Progress()), read_ct(truth, Progress()).voxels
+    known = np.where(labels <= 3, labels, 0).astype(np.uint8)
+    measured = measure(known, volume.affine, voxels=volume.voxels)
+    assert measured.total.infection_percent is not None
+    assert 1 < measured.total.infection_percent < 60
+    assert measured.total.infection_ml == pytest.approx(
+        np.count_nonzero(labels == 3) * abs(np.linalg.det(volume.affine[:3, :3])) / 1000
+    )
+    assert sum(lesion.voxels for lesion in measured.lesions) == np.count_nonzero(labels == 3)
+    if hounsfield:
+        assert measured.density is not None
+        assert -700 < measured.density.infection_mean_hu < -100
+    else:
+        assert measured.density is None
+        assert "window" in measured.density_refused

@@ -1,0 +1,111 @@
+"""Scans of one patient over time: changes in mL and percentage points, and breathing beside them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from CovidSegLib.errors import InputError
+from CovidSegLib.measures import measure
+from CovidSegLib.report.followup import FollowUp, TimePoint, follow_up, to_csv, to_record
+from CovidSegLib.report.page import render_follow_up
+from CovidSegLib.report.plot import make_plot, nice_ticks
+from CovidSegLib.report.record import result_record
+from CovidSegLib.segmentation import Label, Provenance
+from Testing.kit.blocks import LEFT_INFECTED, RIGHT_INFECTED, UPRIGHT, VOXEL_ML, block_labels, block_scan
+from Testing.kit.browser import Browser
+
+
+def point(day: int, lung: float = 4000.0, infection: float = 400.0, **more: object) -> TimePoint:
+    values = {"ground_glass_ml": 300.0, "consolidation_ml": 100.0, "zone_score": 6, "ct_class": "CT-1", "lesions": 3}
+    percent = 100 * infection / lung if lung else None
+    return TimePoint(day, lung, lung / 2, lung / 2, infection, percent, **{**values, **more})
+
+
+def test_changes_are_in_ml_and_percentage_points_since_the_first_and_since_the_scan_before() -> None:
+    found = follow_up([point(90, infection=100.0), point(0), point(14, infection=600.0)])
+    assert [one.day for one in found.points] == [0, 14, 90]
+    assert [change.infection_ml for change in found.since_first] == [200, -300]
+    assert [change.percentage_points for change in found.since_first] == pytest.approx([5, -7.5])
+    assert [change.infection_ml for change in found.since_previous] == [200, -500]
+    assert [change.days for change in found.since_previous] == [14, 76]
+    assert found.warnings == ()
+
+
+def test_a_shallower_breath_is_pointed_out_beside_the_larger_share() -> None:
+    # The same infection in a lung that holds less air: the share grows, the infection does not.
+    found = follow_up([point(0), point(7, lung=3000.0)])
+    (change,) = found.since_first
+    assert change.infection_ml == 0
+    assert change.percentage_points == pytest.approx(100 * 400 / 3000 - 10)
+    assert change.lung_ml == -1000
+    (warning,) = found.warnings
+    assert "25 % smaller" in warning
+    assert "compare mL" in warning
+
+
+def test_what_makes_scans_hard_to_compare_is_said() -> None:
+    found = follow_up([point(0), point(5, partly_visible=("left", "right"))], ["Different patients?"])
+    assert found.warnings[0] == "Different patients?"
+    assert "left lung and the right lung is only partly visible" in found.warnings[1]
+    lungless = follow_up([point(0), point(5, lung=0.0, infection=0.0)])
+    assert lungless.since_first[0].percentage_points is None
+    assert "nan" not in to_csv(lungless)
+    json.dumps(to_record(lungless), allow_nan=False)
+
+
+def test_one_scan_is_no_follow_up() -> None:
+    with pytest.raises(ValueError, match="two scans"):
+        FollowUp((point(0),))
+
+
+def test_numbers_come_from_the_record_of_a_result() -> None:
+    labels = block_labels()
+    measured = measure(labels, UPRIGHT, voxels=block_scan(labels))
+    record = result_record(measured, Provenance("m", "0", "onnx", "cpu", "s"), {})
+    one = TimePoint.of_record(json.loads(json.dumps(record)), 3)
+    assert one.infection_ml == pytest.approx((LEFT_INFECTED + RIGHT_INFECTED) * VOXEL_ML)
+    assert (one.day, one.ct_class, one.lesions, one.date) == (3, "CT-1", 2, "")
+    for broken in ({}, {**record, "schema": "other"}, {**record, "measurements": {}}, []):
+        with pytest.raises(InputError, match="no result"):
+            TimePoint.of_record(broken, 0)
+    labels[labels == Label.INFECTION] = Label.LEFT_LUNG
+    nothing = result_record(measure(labels * 0, UPRIGHT), Provenance("", "", "", "", ""), {})
+    assert TimePoint.of_record(nothing, 0).infection_percent is None
+
+
+@given(st.floats(1e-3, 1e5))
+def test_ticks_are_round_and_reach_over_the_highest_value(highest: float) -> None:
+    ticks = nice_ticks(highest)
+    assert ticks[0] == 0
+    assert ticks[-1] >= highest * (1 - 1e-6)
+    assert ticks[-2] < highest
+    assert 2 <= len(ticks) <= 7
+
+
+@given(st.lists(st.tuples(st.integers(0, 800), st.one_of(st.none(), st.floats(0, 9000))), min_size=2, max_size=9))
+def test_every_mark_lies_inside_the_plot(values: list) -> None:
+    days = sorted(day for day, _ in values)
+    plot = make_plot("x", "#000", [day - days[0] for day in days], [value for _, value in values])
+    for x, y, _ in plot.marks:
+        assert plot.left <= x <= plot.right
+        assert plot.top - 0.1 <= y <= plot.bottom
+    assert len(plot.marks) == sum(value is not None for _, value in values)
+    assert plot.line.count("M") + plot.line.count("L") == len(plot.marks)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_browser_shows_the_change_and_nothing_sticks_out(width: int, tmp_path: Path) -> None:
+    points = [point(0), point(14, infection=1640.2), point(95, lung=3000.0, infection=12.0, date="2020-07-03")]
+    seen = Browser(tmp_path).look(render_follow_up(follow_up(points, label="A & B")), width)
+    assert seen.overflowing == []
+    assert seen.width <= width
+    assert seen.loaded == []
+    text = " ".join(seen.text.split())
+    changes = ("\u2212388 mL", "\u22129.6 points", "\u22121000 mL", "+1240")
+    for words in (*changes, "25 % smaller", "Case: A & B", "2020-07-03"):
+        assert words in text, words
