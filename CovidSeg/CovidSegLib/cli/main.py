@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from ..errors import CovidSegError
 from ..progress import Cancelled
-from . import batch, followup, models, report, sample, segment
+from . import batch, followup, models, report, sample, segment, training_case
 from .console import one_line
 from .faults import BUG_SENTENCE, CANCELLED, DONE, WRONG_CALL, exit_code, print_bug
 from .interrupts import Interrupts
@@ -82,6 +82,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (segment, report, followup, batch, sample, models):
+    for command in (segment, report, followup, batch, training_case, sample, models):
         command.add_parser(commands)
     return parser

@@ -12,6 +12,7 @@ from .files import SUFFIXES, check_suffix, is_dicom_seg, is_seg_nrrd, replace_fi
 from .grids import on_grid
 from .reviewed import Reviewed, read_reviewed, update, write_reviewed
 from .seg_nrrd import segment_tags
+from .training_case import save_training_case
 
 __all__ = [
     "NOTHING_LOST",
@@ -27,6 +28,7 @@ __all__ = [
     "read_reviewed",
     "read_source_series",
     "replace_file",
+    "save_training_case",
     "segment_tags",
     "update",
     "write",

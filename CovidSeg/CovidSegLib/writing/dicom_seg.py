@@ -18,6 +18,7 @@ from ..errors import InputError, OutputError
 from ..progress import Progress
 from ..reading import series_files
 from ..reading.geometry import LPS_TO_RAS
+from ..reading.silent_pydicom import load_pydicom
 from ..segmentation import SEGMENTS, Segmentation, SegmentDefinition
 from ..volume import spacing
 
@@ -160,12 +161,11 @@ def _code(highdicom: Any, text: str) -> highdicom.sr.CodedConcept:
 
 def _header(path: Path) -> pydicom.Dataset:
     """The image's header with what a SEG copies from it present, if need be empty."""
-    import pydicom
     from pydicom import config
 
     with warnings.catch_warnings(), config.disable_value_validation():
         warnings.simplefilter("ignore")
-        dataset = pydicom.dcmread(path, stop_before_pixels=True)
+        dataset = load_pydicom().dcmread(path, stop_before_pixels=True)
         for name in _MAY_BE_EMPTY:
             if name not in dataset:
                 setattr(dataset, name, None if name.endswith(("Date", "Time")) else "")
@@ -188,6 +188,7 @@ def _uids(image: pydicom.Dataset) -> dict[str, str]:
 
 
 def _import_highdicom() -> Any:
+    load_pydicom()
     try:
         import highdicom
     except ImportError:

@@ -27,6 +27,9 @@ SUFFIXES = tuple(_WRITERS)
 """Endings that can be written from any scan; upper and lower case are the same."""
 
 
+_KNOWN = (*SUFFIXES, dicom_seg.SUFFIX)
+
+
 def is_dicom_seg(path: Path) -> bool:
     """Whether the ending asks for a DICOM SEG, which only a DICOM series can have."""
     return path.name.lower().endswith(dicom_seg.SUFFIX)
@@ -45,6 +48,8 @@ def write(segmentation: Segmentation, path: Path, series: dicom_seg.SourceSeries
     scan's grid. ``.dcm`` becomes a DICOM SEG that refers to the images of ``series``. Raises OutputError when it
     cannot be written; then nothing is left behind.
     """
+    path = Path(path)
+    check_suffix(path)
     if is_dicom_seg(path):
         if series is None:
             raise OutputError("A DICOM segmentation needs the DICOM series that it refers to.")
@@ -58,11 +63,9 @@ def replace_file(path: Path, write_to: Callable[[Path], None]) -> None:
 
     ``write_to`` gets a temporary name of the same ending. Raises OutputError; then nothing is left behind.
     """
-    path = Path(path)
-    check_suffix(path)
-    suffix = _suffix(path)
     # The temporary name keeps the ending, by which the libraries choose the format.
-    unfinished = path.parent / f".covidseg-{uuid.uuid4().hex}{suffix}"
+    ending = next((known for known in _KNOWN if path.name.lower().endswith(known)), path.suffix)
+    unfinished = path.parent / f".covidseg-{uuid.uuid4().hex}{ending}"
     try:
         write_to(unfinished)
         os.replace(unfinished, path)
@@ -102,11 +105,10 @@ def check_suffix(path: Path) -> None:
 def _suffix(path: Path) -> str:
     """The known ending of ``path``, in lower case."""
     name = path.name.lower()
-    known = (*SUFFIXES, dicom_seg.SUFFIX)
-    for suffix in known:
+    for suffix in _KNOWN:
         if name.endswith(suffix):
             return suffix
-    raise OutputError("The output file has an ending that is not known.", f"Known endings: {', '.join(known)}.")
+    raise OutputError("The output file has an ending that is not known.", f"Known endings: {', '.join(_KNOWN)}.")
 
 
 def _try_folder(folder: Path) -> None:

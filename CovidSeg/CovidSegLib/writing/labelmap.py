@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,18 +21,28 @@ _SCANNER = 1
 
 
 def write_nifti(segmentation: Segmentation, path: Path) -> None:
-    """Write ``.nii`` or ``.nii.gz`` with the same matrix in sform and qform. Raises OSError.
+    """Write the labels as ``.nii`` or ``.nii.gz``. Raises OSError."""
+    save_nifti(segmentation.labels, segmentation.affine, path)
 
-    By nibabel: ITK's NIfTI writer does not notice a full disk.
+
+def save_nifti(array: np.ndarray, affine: np.ndarray, path: Path) -> None:
+    """Write an array (z, y, x) as NIfTI with the same matrix in sform and qform. Raises OSError or RuntimeError.
+
+    By nibabel where it is there (in Slicer it is not): ITK's NIfTI writer does not notice a full disk.
     """
+    if importlib.util.find_spec("nibabel") is None:
+        import SimpleITK
+
+        SimpleITK.WriteImage(array_to_itk(array, affine), str(path), useCompression=True)
+        return
     load_pydicom()
     import nibabel
 
-    image = nibabel.Nifti1Image(segmentation.labels.transpose(2, 1, 0), segmentation.affine)
+    image = nibabel.Nifti1Image(array.transpose(2, 1, 0), affine)
     image.header.set_xyzt_units(xyz="mm")
-    image.set_sform(segmentation.affine, code=_SCANNER)
+    image.set_sform(affine, code=_SCANNER)
     # A qform has no shear; a hair of it (rounding in the input's header) is left to the sform.
-    image.set_qform(segmentation.affine, code=_SCANNER, strip_shears=True)
+    image.set_qform(affine, code=_SCANNER, strip_shears=True)
     image.to_filename(path)
 
 

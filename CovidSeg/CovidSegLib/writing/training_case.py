@@ -1,0 +1,71 @@
+"""A corrected scan as a case to train on: the layout that CovidSegTraining reads, and nothing about the patient.
+
+``images/CASE.nii.gz`` (int16 HU), ``labels/CASE.nii.gz`` (uint8 of :class:`CovidSegLib.segmentation.Label`) and a row
+in ``metadata.csv``. A case is called by a hash of its voxels: saving a scan again replaces its case.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError, OutputError
+from ..segmentation import Label
+from ..volume import CtVolume
+from .files import replace_file
+from .labelmap import save_nifti
+
+TABLE = "metadata.csv"
+_SUFFIX = ".nii.gz"
+_COLUMNS = ("case", "ct_scan", "mask", "patient", "fold")
+
+
+def save_training_case(volume: CtVolume, labels: np.ndarray, folder: Path) -> str:
+    """Add ``volume`` with its corrected ``labels`` (uint8, z, y, x) to the data set in ``folder``; returns the case.
+
+    The folder is made if need be. In the table every case counts as a patient of its own: where two scans are of one
+    patient, give both the same entry in the column ``patient``. Raises InputError for labels without lung, OutputError
+    when it cannot be written; a case is whole or not in the table.
+    """
+    if labels.shape != volume.voxels.shape:
+        raise ValueError("labels and volume must be on one grid")
+    if not (labels != Label.BACKGROUND).any():
+        raise InputError("The segmentation is empty.", "There is nothing to learn from it.")
+    case = f"case_{volume.fingerprint[:12]}"
+    paths = {name: folder / name / f"{case}{_SUFFIX}" for name in ("labels", "images")}
+    try:
+        for path in paths.values():
+            path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError("The folder for training cases cannot be made.", "Choose another one.") from error
+    # The labels before the scan, the row last: whoever reads meanwhile never meets a scan without labels.
+    replace_file(paths["labels"], lambda place: save_nifti(labels, volume.affine, place))
+    replace_file(paths["images"], lambda place: save_nifti(volume.voxels, volume.affine, place))
+    _enter(folder / TABLE, case)
+    return case
+
+
+def _enter(table: Path, case: str) -> None:
+    """Give ``case`` a row in ``table``; the other rows and their columns stay. Raises OutputError."""
+    try:
+        rows = list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8-sig")))) if table.exists() else []
+    except (OSError, ValueError, csv.Error) as error:
+        raise OutputError("The folder's metadata.csv cannot be read.", "Repair or move it.") from error
+    columns = list(dict.fromkeys([*(rows[0] if rows else ()), *_COLUMNS]))
+    if any(row.get("case") == case for row in rows):
+        return
+    rows.append(
+        {"case": case, "ct_scan": f"images/{case}{_SUFFIX}", "mask": f"labels/{case}{_SUFFIX}", "patient": case}
+    )
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    replace_file(table, lambda place: _write_text(place, text.getvalue()))
+
+
+def _write_text(place: Path, text: str) -> None:
+    place.write_text(text, encoding="utf-8", newline="")

@@ -1,0 +1,130 @@
+"""A corrected scan becomes a training case: what is in it, what is not, and that it can be trained on."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from CovidSegLib.errors import InputError, OutputError
+from CovidSegLib.phantom import make_phantom
+from CovidSegLib.progress import Progress
+from CovidSegLib.volume import CtVolume
+from CovidSegLib.writing import save_training_case
+from Testing.kit.command_line import CommandLine
+from Testing.kit.dicom_files import write_series
+
+AFFINE = np.array(((-0.7, 0, 0, 100), (0, -0.8, 0, -80.5), (0, 0, 2.5, 7), (0, 0, 0, 1)))
+
+
+def scan(seed: int = 0) -> tuple[CtVolume, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    voxels = rng.integers(-1024, 400, (4, 9, 14), dtype=np.int16)
+    return CtVolume(voxels, AFFINE), rng.integers(0, 4, voxels.shape, dtype=np.uint8)
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metadata.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_image_and_labels_come_back_on_their_grid(tmp_path: Path) -> None:
+    volume, labels = scan()
+    case = save_training_case(volume, labels, tmp_path / "set")
+    image = nibabel.load(tmp_path / "set" / "images" / f"{case}.nii.gz")
+    mask = nibabel.load(tmp_path / "set" / "labels" / f"{case}.nii.gz")
+    assert (image.get_data_dtype(), mask.get_data_dtype()) == (np.int16, np.uint8)
+    np.testing.assert_array_equal(np.asarray(image.dataobj).T, volume.voxels)
+    np.testing.assert_array_equal(np.asarray(mask.dataobj).T, labels)
+    np.testing.assert_allclose(image.affine, AFFINE, atol=1e-4)
+    np.testing.assert_array_equal(image.affine, mask.affine)
+
+
+def test_a_scan_that_is_saved_again_replaces_its_case_and_other_rows_stay(tmp_path: Path) -> None:
+    first, second = scan(0), scan(1)
+    old = "case,ct_scan,mask,fold,notes\nold,images/old.nii.gz,labels/old.nii.gz,2,x\n"
+    (tmp_path / "metadata.csv").write_text(old)
+    names = [save_training_case(*first, tmp_path), save_training_case(*second, tmp_path)]
+    corrected = first[1].copy()
+    corrected[1] = 3
+    assert save_training_case(first[0], corrected, tmp_path) == names[0]
+    assert [row["case"] for row in rows(tmp_path)] == ["old", *names]
+    assert rows(tmp_path)[0] == {
+        "case": "old", "ct_scan": "images/old.nii.gz", "mask": "labels/old.nii.gz", "fold": "2", "notes": "x",
+        "patient": "",
+    }  # fmt: skip
+    mask = nibabel.load(tmp_path / "labels" / f"{names[0]}.nii.gz")
+    np.testing.assert_array_equal(np.asarray(mask.dataobj).T, corrected)
+    assert len(list((tmp_path / "images").iterdir())) == 2
+
+
+def test_an_empty_segmentation_and_a_place_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
+    volume, labels = scan()
+    with pytest.raises(InputError, match="empty"):
+        save_training_case(volume, np.zeros_like(labels), tmp_path / "set")
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be made"):
+        save_training_case(volume, labels, tmp_path / "file")
+    (tmp_path / "metadata.csv").mkdir()
+    with pytest.raises(OutputError, match=r"metadata\.csv"):
+        save_training_case(volume, labels, tmp_path)
+
+
+def test_slicers_python_without_nibabel_writes_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    volume, labels = scan()
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "nibabel" else real(name))
+    case = save_training_case(volume, labels, tmp_path)
+    image, mask = (nibabel.load(tmp_path / name / f"{case}.nii.gz") for name in ("images", "labels"))
+    np.testing.assert_array_equal(np.asarray(image.dataobj).T, volume.voxels)
+    np.testing.assert_array_equal(np.asarray(mask.dataobj).T, labels)
+    np.testing.assert_allclose(image.affine, AFFINE, atol=1e-4)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the kit's command line is for Unix")
+def test_nothing_about_the_patient_is_in_a_case(tmp_path: Path) -> None:
+    planted = {"PatientName": "Planted^Paula", "PatientID": "PL4711", "PatientBirthDate": "19600102"}
+    hu = np.full((4, 32, 32), 40, np.int16)
+    hu[:, 8:24, 8:24] = -800
+    write_series(tmp_path / "ct", hu, StudyDate="20200401", **planted)
+    command = CommandLine(tmp_path, stand_in=True)
+    assert command.run("segment", "ct", "-o", "Paula.seg.nrrd").returncode == 0
+    ended = command.run("training-case", "ct", "Paula.seg.nrrd", "set")
+    assert ended.returncode == 0, ended.stderr
+    files = [path for path in (tmp_path / "set").rglob("*") if path.is_file()]
+    assert len(files) == 3
+    for path in files:
+        content = path.read_bytes()
+        content += gzip.decompress(content) if path.suffix == ".gz" else b""
+        for secret in (b"Paula", b"Planted", b"PL4711", b"19600102", b"20200401", str(tmp_path).encode()):
+            assert secret not in content
+            assert secret.decode() not in path.name
+    assert "Paula" not in ended.stdout
+
+
+def test_a_set_of_saved_cases_passes_the_check_and_can_be_trained_on(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        made = make_phantom(seed=seed, slices=4, progress=Progress())
+        save_training_case(made.volume, made.truth, tmp_path / "set")
+    program = [sys.executable, "-m", "CovidSegTraining.cli"]
+    checked = subprocess.run([*program, "check", tmp_path / "set"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    run = tmp_path / "run"
+    options = ["--encoder", "none", "--steps", "1", "--batch", "1", "--test-fold", "0", "--run", run]
+    fitted = subprocess.run(
+        [*program, "fit", "--data", tmp_path / "set", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert fitted.returncode == 0, fitted.stderr[-3000:]
+    assert (run / "network.weights.h5").is_file()
