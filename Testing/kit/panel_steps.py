@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 
 import slicer
 
+from .slicer_window.application import install_qt
+
 if TYPE_CHECKING:
     from .slicer_window.module import OpenModule
+
+install_qt()  # what tests import after this, CovidSegLib.gui among it, finds qt, ctk and Slicer's base classes
 
 CLEAN, PRINTS, IS_REFUSED, HAS_A_BUG, IS_KILLED, NEVER_ENDS, OUT_OF_MEMORY = range(7)
 """What the stand-in pipeline does when a scan's first voxel has this value; any other is segmented."""

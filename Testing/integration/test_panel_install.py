@@ -1,0 +1,207 @@
+"""The one package that Slicer lacks: asked for when needed, installed after Yes, or refused with nothing changed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+pytest.importorskip("slicer", reason="needs the pip package slicer-core")
+pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
+
+import slicer
+from kit.panel_steps import sees
+from kit.wheels import BREAKS, WORKS, make_wheel
+
+from CovidSegLib.gui import install, run
+
+if TYPE_CHECKING:
+    from kit.slicer_window.module import OpenModule
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the environment's layout is that of Unix")
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python with pip that stands for Slicer's: this one's packages, but no onnxruntime of its own choosing."""
+    folder = tmp_path_factory.mktemp("slicers python")
+    venv.create(folder, with_pip=True)
+    packages = next(folder.glob("lib/python*/site-packages"))
+    here = Path(np.__file__).parents[1]
+    for entry in here.iterdir():
+        if entry.name.lower().startswith(("numpy", "scipy", "simpleitk", "pydicom")):
+            (packages / entry.name).symlink_to(entry)
+    return folder
+
+
+@pytest.fixture
+def slicers_python(environment: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """``environment`` in the place of Slicer's Python; what a test installs is removed again."""
+    python = environment / "bin" / "python"
+    monkeypatch.setattr(run, "python_interpreter", lambda: str(python))
+    monkeypatch.setattr(install, "python_interpreter", lambda: str(python))
+    monkeypatch.setattr(install, "is_installed", lambda package="onnxruntime": bool(list(own(environment))))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_CACHE_DIR", str(environment / "cache"))
+    yield python
+    subprocess.run([python, "-m", "pip", "-q", "uninstall", "-y", "onnxruntime"], check=False, capture_output=True)
+
+
+def own(environment: Path) -> Iterator[Path]:
+    """What lies in the environment of onnxruntime."""
+    return environment.glob("lib/python*/site-packages/onnxruntime*")
+
+
+def frozen(python: Path) -> str:
+    """Name and version of each package in the environment itself."""
+    folder = next(python.parents[1].glob("lib/python*/site-packages"))
+    return "\n".join(sorted(entry.name for entry in folder.iterdir()))
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    from kit.slicer_window.pythonqt import FileDialog
+
+    monkeypatch.setattr(FileDialog, "answers", [str(folder)])
+
+
+def test_nothing_is_asked_before_apply_and_the_question_names_package_and_size(
+    panel: OpenModule, slicers_python: Path
+) -> None:
+    assert not sees(panel.ui.installFrame)
+    assert panel.ui.applyButton.enabled
+    panel.click("applyButton")
+    assert not panel.running
+    assert sees(panel.ui.installFrame)
+    assert "onnxruntime" in panel.ui.installLabel.text
+    assert re.search(r"\d+ MB to download, \d+ MB on disk", panel.ui.installLabel.text)
+    assert "Nothing that Slicer brings is changed" in panel.ui.installLabel.text
+
+
+def test_not_now_changes_nothing_and_it_can_be_asked_again(panel: OpenModule, slicers_python: Path) -> None:
+    before = frozen(slicers_python)
+    panel.click("applyButton")
+    panel.click("installNoButton")
+    assert not sees(panel.ui.installFrame)
+    assert frozen(slicers_python) == before
+    panel.click("applyButton")
+    assert sees(panel.ui.installFrame)
+
+
+@pytest.mark.usefixtures("stand_in_pipeline")
+def test_after_yes_one_wheel_from_a_folder_is_installed_and_the_run_goes_on(
+    panel: OpenModule, slicers_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wheel asks for an older numpy; neither numpy nor anything else is replaced."""
+    make_wheel(tmp_path / "wheels", "onnxruntime", "1.20.0", WORKS, requires="numpy<1.0")
+    make_wheel(tmp_path / "wheels", "numpy", "0.9", "")
+    before = frozen(slicers_python)
+    answer(monkeypatch, tmp_path / "wheels")
+    panel.click("applyButton")
+    said = set()
+    panel.click("installFolderButton")
+    assert sees(panel.ui.installProgress)
+    assert not panel.ui.applyButton.enabled
+    panel.until(lambda: said.add(panel.ui.installLabel.text) or panel.running or sees(panel.ui.messageFrame), 20)
+    assert panel.ui.messageLabel.text == ""
+    panel.until(lambda: not panel.running)
+    assert {"Looking for the package...", "Trying the package before it is installed..."} <= said
+    assert set(frozen(slicers_python).split("\n")) - set(before.split("\n")) == {
+        "onnxruntime",
+        "onnxruntime-1.20.0.dist-info",
+    }
+    assert panel.ui.outputSelector.currentNode() is not None
+    assert not sees(panel.ui.installFrame)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda folder: folder.mkdir(), "there is no wheel of it for Python"),
+        (lambda folder: make_wheel(folder, "onnxruntime", "1.20.0", "", tag="cp27-cp27m-win32"), "there is no wheel"),
+        (lambda folder: make_wheel(folder, "onnxruntime", "1.2.0", WORKS), "there is no wheel of it for Python"),
+        (lambda folder: make_wheel(folder, "onnxruntime", "1.20.0", BREAKS), "it does not work here"),
+    ],
+    ids=["an empty folder", "a wheel for another system", "a version that is too old", "a wheel that cannot be loaded"],
+)
+def test_a_failed_install_names_the_package_and_the_reason_and_leaves_slicer_as_it_was(
+    make: object,
+    words: str,
+    panel: OpenModule,
+    slicers_python: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make(tmp_path / "wheels")
+    before = frozen(slicers_python)
+    answer(monkeypatch, tmp_path / "wheels")
+    panel.click("applyButton")
+    panel.click("installFolderButton")
+    panel.until(lambda: sees(panel.ui.messageFrame))
+    assert panel.ui.messageLabel.text.startswith("The package onnxruntime could not be installed: ")
+    assert words in panel.ui.messageLabel.text
+    assert sees(panel.ui.detailsCollapsibleButton)
+    assert panel.ui.detailsText.plainText
+    assert frozen(slicers_python) == before
+    assert panel.ui.applyButton.enabled
+
+
+def test_an_index_that_cannot_be_reached_is_said_and_the_folder_is_offered() -> None:
+    said = install._explained(
+        "WARNING: Retrying ... NewConnectionError('Temporary failure in name resolution')\nERROR: x"
+    )
+    assert "the package index cannot be reached" in said.sentence
+    assert "folder with its wheel" in said.hint
+
+
+def test_cancel_in_the_middle_of_an_install_leaves_slicer_as_it_was(
+    panel: OpenModule, slicers_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_wheel(tmp_path / "wheels", "onnxruntime", "1.20.0", "import time; time.sleep(60)")
+    before = frozen(slicers_python)
+    answer(monkeypatch, tmp_path / "wheels")
+    panel.click("applyButton")
+    panel.click("installFolderButton")
+    panel.until(lambda: panel.ui.installLabel.text.startswith("Trying"))
+    panel.click("installNoButton")
+    assert not sees(panel.ui.installFrame)
+    assert frozen(slicers_python) == before
+    assert panel.ui.applyButton.enabled
+
+
+def test_the_constraints_are_the_running_pythons_own_packages() -> None:
+    import numpy
+
+    lines = install.constraints().split("\n")
+    assert f"numpy=={numpy.__version__}" in lines
+    assert not [line for line in lines if line.lower().startswith("onnxruntime==")]
+
+
+def test_no_question_where_the_package_is_there_or_another_engine_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    for there, engine, needed in (
+        ({"onnxruntime"}, "auto", False),
+        (set(), "auto", True),
+        ({"tensorflow"}, "auto", False),
+        ({"tensorflow"}, "onnx", True),
+        (set(), "tensorflow", False),
+    ):
+        monkeypatch.setattr(install, "is_installed", lambda package="onnxruntime", there=there: package in there)
+        assert install.is_needed(engine) is needed
+
+
+def test_an_installation_of_another_extension_is_waited_for(
+    panel: OpenModule, slicers_python: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kit.slicer_window.application import Strict
+
+    monkeypatch.setattr(slicer, "packaging", Strict(isPipInstallInProgress=lambda: True), raising=False)
+    panel.click("applyButton")
+    panel.click("installButton")
+    assert panel.ui.installLabel.text.startswith("Another extension is installing packages")
+    assert panel.ui.installButton.enabled

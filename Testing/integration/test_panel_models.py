@@ -1,0 +1,90 @@
+"""The list of networks in the panel, and one that is imported from a file."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+pytest.importorskip("slicer", reason="needs the pip package slicer-core")
+pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
+
+from kit.panel_steps import finish, sees
+
+from CovidSegLib.gui.models_section import describe
+from CovidSegLib.network import models
+
+if TYPE_CHECKING:
+    from kit.slicer_window.module import OpenModule
+
+
+def pack(folder: Path, *, altered: bool = False) -> Path:
+    """The shipped network as the file of another hospital."""
+    model = models.find("default")
+    card = {**model.card, "name": "our-hospital", "date": "2026-05-01", "licence": "CC BY 4.0"}
+    file = folder / "our-hospital.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("our-hospital.json", json.dumps(card))
+        for weights in model.files:
+            data = weights.read_bytes()
+            archive.writestr(weights.name, data[:-1] if altered else data)
+    return file
+
+
+def choose(monkeypatch: pytest.MonkeyPatch, file: Path | None) -> None:
+    from kit.slicer_window.pythonqt import FileDialog
+
+    monkeypatch.setattr(FileDialog, "answers", [str(file) if file else ""])
+
+
+def test_the_list_shows_name_date_dice_and_licence(panel: OpenModule) -> None:
+    assert panel.ui.modelSelector.currentText == models.DEFAULT_NAME
+    card = models.find("default").card
+    text = panel.ui.modelInfoLabel.text
+    assert models.DEFAULT_NAME in text
+    assert f"infection Dice {card['metrics']['mean']['infection_infected_slices']:.2f}" in text
+    assert "licence: " in text
+    assert panel.ui.modelInfoLabel.toolTip == card["licence"]
+    dated = models.Model("a", Path(), {"date": "2026-05-01", "licence": "MIT"})
+    assert describe(dated) == "a · 2026-05-01 · licence: MIT"
+
+
+def test_an_imported_model_is_chosen_and_segments(
+    panel: OpenModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(monkeypatch, pack(tmp_path))
+    panel.ui.advancedCollapsibleButton.collapsed = False
+    panel.click("importModelButton")
+    assert panel.ui.modelSelector.currentText == "our-hospital"
+    assert "our-hospital · 2026-05-01" in panel.ui.modelInfoLabel.text
+    finish(panel)
+    assert panel.session.result.segmentation.provenance.model == "our-hospital"
+
+
+def test_an_altered_model_is_refused_in_a_sentence(
+    panel: OpenModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(monkeypatch, pack(tmp_path, altered=True))
+    panel.ui.advancedCollapsibleButton.collapsed = False
+    panel.click("importModelButton")
+    assert sees(panel.ui.messageFrame)
+    assert "SHA-256" in panel.ui.messageLabel.text
+    assert panel.ui.modelSelector.currentText == models.DEFAULT_NAME
+
+
+def test_no_file_chosen_changes_nothing(panel: OpenModule, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose(monkeypatch, None)
+    panel.ui.advancedCollapsibleButton.collapsed = False
+    panel.click("importModelButton")
+    assert not sees(panel.ui.messageFrame)
+
+
+def test_a_saved_model_that_is_missing_stays_visible_and_apply_says_so(panel: OpenModule) -> None:
+    panel.session.parameters.model = "of-another-hospital"
+    assert panel.ui.modelSelector.currentText == "of-another-hospital (missing)"
+    assert panel.ui.statusLabel.text == "The chosen model is not installed: see Advanced."
+    panel.ui.modelSelector.setCurrentIndex(0)
+    assert panel.ui.applyButton.enabled
