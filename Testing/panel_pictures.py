@@ -20,7 +20,7 @@ from CovidSegLib.errors import EngineError
 from CovidSegLib.phantom import make_phantom
 from CovidSegLib.progress import Progress
 
-WIDTH, HEIGHT = 440, 560
+WIDTH, HEIGHT = 440, 620
 STATES = ("empty", "ready", "running", "done", "error", "advanced", "install", "transform")
 
 # Role, light, dark: what qSlicerStyle sets (Slicer 5.12). A third word names the colour of disabled widgets.
@@ -93,6 +93,9 @@ class Photographer:
         ui.advancedCollapsibleButton.collapsed = True
         session.parameters.outputSegmentation = None
         session.setResult(None)
+        next(section for section in module.widget.panel.sections if hasattr(section, "_ask"))._ask()
+        yield "install", self._picture()
+        ui.installFrame.setVisible(False)
         try:
             raise EngineError(
                 "The process that computes the network stopped in the middle of its work.",
@@ -102,9 +105,6 @@ class Photographer:
             session.failed.emit(error)
         yield "error", self._picture()
         ui.messageFrame.setVisible(False)
-        next(section for section in module.widget.panel.sections if hasattr(section, "_ask"))._ask()
-        yield "install", self._picture()
-        ui.installFrame.setVisible(False)
         bent = self._world.scene.AddNewNodeByClass("vtkMRMLBSplineTransformNode", "Acquisition transform")
         scan.SetAndObserveTransformNodeID(bent.GetID())
         module.until(lambda: session.reason)

@@ -20,21 +20,19 @@ _DEFAULT = "default"
 
 
 def describe(model: Model) -> str:
-    """One line about a network: name, date, Dice, licence."""
+    """Two lines about a network: date and Dice; licence. Its name stands in the list."""
     card = model.card
-    parts = [model.name]
-    if card.get("date"):
-        parts.append(str(card["date"]))
-    dice = card.get("metrics", {}).get("mean", {}).get("infection_infected_slices")
-    if isinstance(dice, int | float):
-        parts.append(_("infection Dice {dice}").format(dice=f"{dice:.2f}"))
-    lung = card.get("metrics", {}).get("mean", {}).get("lung")
-    if isinstance(lung, int | float):
-        parts.append(_("lung Dice {dice}").format(dice=f"{lung:.2f}"))
-    # Its name and terms in short; the whole sentence is in the tool tip.
+    facts = [str(card["date"])] if card.get("date") else []
+    measured = card.get("metrics", {}).get("mean", {})
+    for key, text in (
+        ("infection_infected_slices", _("infection Dice {dice}")),
+        ("lung", _("lung Dice {dice}")),
+    ):
+        if isinstance(measured.get(key), int | float):
+            facts.append(text.format(dice=f"{measured[key]:.2f}"))
+    # The terms in short; the whole sentence is in the tool tip.
     licence = str(card.get("licence") or _("not stated")).partition(":")[0]
-    parts.append(_("licence: {licence}").format(licence=licence))
-    return " · ".join(parts)
+    return "\n".join([*([" · ".join(facts)] if facts else []), _("Licence: {licence}").format(licence=licence)])
 
 
 class ModelsSection:
