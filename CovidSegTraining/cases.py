@@ -110,7 +110,10 @@ def assign_folds(cases: Iterable[Case], count: int, seed: int) -> list[Case]:
     cases = list(cases)
     patients = sorted({case.group for case in cases})
     if len(patients) < count:
-        raise InputError(f"{len(patients)} patients cannot be parted into {count} folds.", "Ask for fewer folds.")
+        raise InputError(
+            f"{len(patients)} patients cannot be parted into {count} folds.",
+            "Train on all with --test-fold 0, or give folds.",
+        )
     order = np.random.default_rng(seed).permutation(len(patients))
     folds = {patients[index]: number % count + 1 for number, index in enumerate(order)}
     return [replace(case, fold=folds[case.group]) for case in cases]

@@ -14,7 +14,7 @@ from . import cli_data, cli_figures, cli_fit, cli_judge, cli_models, cli_preset
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns 0 (done), 2 (input or call is wrong) or 130 (cancelled)."""
+    """Run the command; returns 0 (done), 2 (input or call is wrong), 130 (cancelled) or 1 (our own fault)."""
     args = parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     for library in ("absl", "tf2onnx"):
@@ -28,6 +28,11 @@ def main(argv: list[str] | None = None) -> int:
     except (Cancelled, KeyboardInterrupt):
         print("error: Cancelled.", file=sys.stderr)
         return 130
+    except Exception:
+        # Told here and let go: an exception that lives on until Python ends keeps TensorFlow's data threads alive, and
+        # the two would wait for each other for ever.
+        logging.getLogger(__name__).exception("covidseg-train failed, by a fault of its own")
+        return 1
 
 
 def parser() -> argparse.ArgumentParser:

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.network.inputs import INPUT_SHAPE
 from CovidSegLib.progress import Progress
 
 from .architecture import build_network
@@ -54,6 +55,8 @@ def fit(
     run.mkdir(parents=True, exist_ok=True)
     if (run / NAME).is_file() and TrainingConfig.load(run) != config:
         raise InputError("The run folder holds a training with other settings.", "Choose another --run folder.")
+    if config.input_shape != INPUT_SHAPE:
+        raise InputError(f"Slices are framed as {INPUT_SHAPE}, not {config.input_shape}.", "Leave input_shape out.")
     config.save(run)
     if gpus() and config.deterministic:
         tf.config.experimental.enable_op_determinism()

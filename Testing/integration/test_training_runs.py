@@ -1,0 +1,220 @@
+"""``covidseg-train`` as its users call it: real processes, real runs, one of them killed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tensorflow", reason="needs the extra 'training'")
+
+from kit.training_data import write_case
+
+from CovidSegTraining.cli import main
+
+STILL = {
+    "warm_up_steps": 5,
+    "average": 0.8,
+    "checkpoint_steps": 10,
+    "augmentation": {
+        "warp_chance": 0, "left_right_chance": 0, "up_down_chance": 0, "blur_chance": 0, "contrast": [1, 1],
+        "offset_hu": 0, "noise_chance": 0, "single_slice_chance": 0, "fade_chance": 0, "gravity_hu": 0,
+    },
+}  # fmt: skip
+"""No augmentation: two slices are to be learned by heart."""
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "CovidSegTraining.cli", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def two_slices(tmp_path) -> tuple[Path, list[object]]:
+    """A data set of two slices, and the call that learns them by heart in a run's folder."""
+    write_case(tmp_path / "data", "two", slices=2, seed=3)
+    (tmp_path / "still.json").write_text(json.dumps(STILL))
+    call = ["fit", "--data", tmp_path / "data", "--encoder", "none", "--config", tmp_path / "still.json"]
+    call += ["--test-fold", 0, "--steps", 80, "--batch", 2, "--learning-rate", 4e-3, "--run", tmp_path / "run"]
+    return tmp_path, call
+
+
+def test_two_slices_are_learned_by_heart_though_the_training_is_killed(two_slices):
+    folder, call = two_slices
+    first = start(*call)
+    deadline = time.monotonic() + 300
+    while not (folder / "run/state/checkpoint").is_file():
+        assert first.poll() is None, first.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    assert not (folder / "run/network.weights.h5").exists()
+
+    second = start(*call)
+    _, errors = second.communicate(timeout=600)
+    assert second.returncode == 0, errors
+    assert "resumed at step" in errors
+    assert "of the time for data" in errors
+    assert main(["evaluate", "--data", str(folder / "data"), "--run", str(folder / "run"), "--device", "cpu"]) == 0
+    scores = json.loads((folder / "run/metrics.json").read_text())["mean"]
+    assert scores["infection_infected_slices"] > 0.9
+    assert scores["lung"] > 0.95
+    _look_at_the_folder(folder / "run")
+
+
+def _look_at_the_folder(run: Path) -> None:
+    """A run is one folder that tells all, and keeps no picture of a patient."""
+    names = {"config.json", "split.json", "environment.json", "command.txt", "log.csv", "network.weights.h5", "model"}
+    assert names <= {file.name for file in run.iterdir()}
+    assert not (run / "cache").exists()
+    assert json.loads((run / "split.json").read_text())["trained"] == [{"case": "two", "patient": "two", "fold": 0}]
+    with (run / "log.csv").open(newline="") as file:
+        steps = [int(row["step"]) for row in csv.DictReader(file)]
+    assert steps == [25, 50, 75, 80]
+    card = json.loads((run / "model/network.json").read_text())
+    assert card["agreement"]["onnx"]["pixels_that_differ"] <= 1e-4
+    assert "--learning-rate 0.004" in card["command"]
+    told = "".join((run / name).read_text() for name in ("environment.json", "command.txt", "config.json"))
+    assert str(run.parent.parent) not in told
+    assert os.uname().nodename not in (run / "environment.json").read_text()
+
+
+def test_a_call_that_cannot_work_says_so_in_one_line(two_slices, capsys):
+    folder, call = two_slices
+    wrong = {
+        "encoder weights does not exist": ["--encoder", str(folder / "none.h5")],
+        "configuration file does not exist": ["--config", str(folder / "none.json")],
+        "unknown key stepz": ["--config", str(folder / "bad.json")],
+        "parted into 5 folds": ["--test-fold", "1"],
+        "There is no model named nothing": ["--init", "nothing", "--run", str(folder / "other")],
+        "Slices are framed as": ["--config", str(folder / "small.json")],
+    }
+    (folder / "small.json").write_text('{"input_shape": [64, 64]}')
+    (folder / "bad.json").write_text('{"stepz": 3}')
+    for message, options in wrong.items():
+        assert main([*map(str, call), *options]) == 2
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert error.startswith("error: ")
+        assert message in error
+
+
+@pytest.mark.slow
+def test_a_fault_while_slices_are_drawn_ends_the_training(two_slices):
+    """The cache is broken under the feet of a training: it says so and ends, and does not wait for ever."""
+    folder, call = two_slices
+    run = start(*call, "--cache", folder / "cache")
+    deadline = time.monotonic() + 300
+    while not (framed := list((folder / "cache").glob("*.json"))):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.truncate(framed[0].with_suffix(".slices"), 100)
+    _, errors = run.communicate(timeout=300)
+    assert run.returncode == 1
+    assert "by a fault of its own" in errors
+
+
+@pytest.mark.slow
+def test_two_runs_with_one_seed_agree_and_another_seed_does_not(tmp_path):
+    write_case(tmp_path / "data", "one", slices=3)
+    losses = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        call = ["fit", "--data", tmp_path / "data", "--encoder", "none", "--test-fold", 0, "--steps", 4, "--batch", 2]
+        run = start(*call, "--seed", seed, "--run", tmp_path / name)
+        _, errors = run.communicate(timeout=600)
+        assert run.returncode == 0, errors
+        losses.append((tmp_path / name / "log.csv").read_text().split(",")[-6])
+    assert losses[0] == losses[1] != losses[2]
+
+
+@pytest.mark.slow
+def test_the_watched_fold_decides_when_to_stop_and_what_is_kept(tmp_path):
+    for number in range(3):
+        write_case(tmp_path / "data", f"case{number}", slices=3, seed=number)
+    (tmp_path / "data/metadata.csv").write_text("case,fold\ncase0,1\ncase1,2\ncase2,3\n")
+    (tmp_path / "c.json").write_text(json.dumps({**STILL, "validation_steps": 1, "learning_rate": 1e-9}))
+    call = ["fit", "--data", tmp_path / "data", "--encoder", "none", "--steps", 40, "--batch", 2, "--patience", 2]
+    run = start(*call, "--config", tmp_path / "c.json", "--validation-fold", 2, "--run", tmp_path / "run")
+    _, errors = run.communicate(timeout=600)
+    assert run.returncode == 0, errors
+    assert "stopped early" in errors
+    assert (tmp_path / "run/best.weights.h5").is_file()
+    split = json.loads((tmp_path / "run/split.json").read_text())
+    assert [[row["case"] for row in split[part]] for part in ("trained", "watched", "held_out")] == [
+        ["case2"], ["case1"], ["case0"],
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_fine_tuned_network_starts_from_the_installed_one(tmp_path):
+    """With no learning at all it is the installed network again."""
+    import numpy as np
+
+    from CovidSegLib.network import models
+    from CovidSegTraining.export import run_model
+
+    write_case(tmp_path / "data", "one", slices=2)
+    (tmp_path / "c.json").write_text(json.dumps({**STILL, "learning_rate": 1e-12, "final_learning_rate": 0.0}))
+    call = ["fit", "--data", tmp_path / "data", "--test-fold", 0, "--steps", 1, "--batch", 2, "--init", "default"]
+    run = start(*call, "--config", tmp_path / "c.json", "--run", tmp_path / "run")
+    _, errors = run.communicate(timeout=600)
+    assert run.returncode == 0, errors
+    mine, theirs = (_kernels(models.find(name)) for name in (str(run_model(tmp_path / "run")), "default"))
+    for one, other in zip(mine, theirs, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-3)
+
+
+def _kernels(model):
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load_model_from_string(model.read("onnx")).graph
+    return [numpy_helper.to_array(t).astype(float) for t in graph.initializer if len(t.dims) == 4]
+
+
+@pytest.mark.slow
+def test_the_seed_is_reproduced_from_split_to_pictures(tmp_path, capsys):
+    for number in range(2):
+        write_case(tmp_path / "data", f"case{number}", slices=6, seed=number)
+    call = ["preset", "seed", "--data", tmp_path / "data", "--encoder", "none", "--epochs", 1, "--size", 64]
+    assert main([*map(str, call), "--run", str(tmp_path / "run")]) == 0
+    table = capsys.readouterr().out
+    assert "pixel accuracy" in table
+    for split in ("random", "patient"):
+        assert f"| {split}" in table
+        files = {str(file.relative_to(tmp_path / "run" / split)) for file in (tmp_path / "run" / split).rglob("*.*")}
+        assert {"figures/slices.png", "figures/curves.png", "metrics.json", "network.weights.h5", "log.csv"} <= files
+    assert main([*map(str, call), "--run", str(tmp_path / "run")]) == 0
+    assert capsys.readouterr().out == table  # what is done is not done again
+    assert main([*map(str, call[:-1]), "96", "--run", str(tmp_path / "run")]) == 2
+
+
+@pytest.mark.slow
+def test_two_devices_learn_as_one():
+    """Two virtual processors stand for two GPUs: after a step both hold the same weights."""
+    program = """
+import numpy as np, tensorflow as tf
+processor, = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+from CovidSegTraining.architecture import build_network
+from CovidSegTraining.config import TrainingConfig
+from CovidSegTraining.trainer import Trainer, choose_strategy
+strategy = choose_strategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    trainer = Trainer(build_network((64, 64), None), TrainingConfig(steps=6, warm_up_steps=1), strategy)
+inputs = np.random.default_rng(0).normal(size=(4, 64, 64, 3)).astype("f4")
+data = tf.data.Dataset.from_tensors((inputs, (inputs[..., 1] > 0).astype("i4"))).unbatch().batch(4).repeat(6)
+losses = [float(trainer.train(*batch)) for batch in strategy.experimental_distribute_dataset(data)]
+one, other = (copy.numpy() for copy in trainer.network.weights[0].value.values)
+assert np.array_equal(one, other)
+assert losses[-1] < losses[0], losses
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
