@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,7 @@ ALL = (1 << len(SEGMENTS)) - 1
 """The bits of all our segments."""
 
 _VERSION = "1"
-_TO_BITS = np.array([0, *(1 << number for number in range(len(SEGMENTS)))], np.uint8)
+_INFECTION = np.uint8(Label.INFECTION)
 # Where segments overlap, infection counts more than lung: it is drawn on top of it.
 _TO_LABELS = np.array([bits.bit_length() for bits in range(ALL + 1)], np.uint8)
 
@@ -37,7 +37,8 @@ def bit(label: int) -> int:
 
 def to_bits(labels: np.ndarray) -> np.ndarray:
     """uint8 labels, any shape, as bits of the same shape."""
-    return _TO_BITS[labels]
+    # 0, 1, 2, 3 become 0, 1, 2, 4; a table is four times as slow.
+    return labels + (labels == _INFECTION).view(np.uint8)
 
 
 def to_labels(bits: np.ndarray) -> np.ndarray:
@@ -83,7 +84,18 @@ class LastWritten:
 
     def text(self, label: int) -> str:
         """The record of one segment as :func:`encode` writes it."""
-        return encode(self.drawn & bit(label) != 0, self.agreed & bit(label) != 0)
+        return encode(*(_Planes(bits, np.uint8(bit(label))) for bits in (self.drawn, self.agreed)))
+
+
+class _Planes:
+    """One bit of ``bits`` (z, y, x) as bool planes, made one after the other: what :func:`encode` asks of an array."""
+
+    def __init__(self, bits: np.ndarray, bit: np.uint8) -> None:
+        self.shape = bits.shape
+        self._bits, self._bit = bits, bit
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (plane & self._bit != 0 for plane in self._bits)
 
 
 @dataclass(frozen=True)
@@ -160,7 +172,7 @@ def edited_percent(current: np.ndarray, last: LastWritten, label: int = Label.IN
     return 100.0 * changed / either if either else 0.0
 
 
-def encode(drawn: np.ndarray, agreed: np.ndarray) -> str:
+def encode(drawn: np.ndarray | _Planes, agreed: np.ndarray | _Planes) -> str:
     """Two bool arrays (z, y, x) as one line: version, size, SHA-256, then the packed lengths of their runs.
 
     Without blanks, colons and bars, so that it can be the value of a tag in a .seg.nrrd. About 0.1 MB for the lungs of
@@ -196,12 +208,15 @@ def _fingerprint(size: str, content: bytes) -> str:
     return hashlib.sha256(size.encode("ascii") + b";" + content).hexdigest()
 
 
-def _runs(mask: np.ndarray) -> np.ndarray:
+def _runs(mask: Iterable[np.ndarray]) -> np.ndarray:
     """Lengths of the runs of equal voxels, uint32, beginning with one of False (may be 0)."""
     ends: list[np.ndarray] = []
     previous, offset = False, 0
     for plane in mask:
         flat = np.ravel(plane)
+        if not previous and not flat.any():
+            offset += flat.size
+            continue
         if flat[0] != previous:
             ends.append(np.array([offset]))
         ends.append(np.flatnonzero(flat[1:] != flat[:-1]) + (offset + 1))

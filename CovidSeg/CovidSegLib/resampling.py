@@ -34,12 +34,48 @@ def axis_weights(size: int, new_size: int, first: float, step: float) -> sparse.
     )
 
 
+def block_sums(plane: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Sums over blocks of ``rows`` x ``columns`` pixels; blocks at the far edges may be smaller.
+
+    ``plane``: bool or unsigned integers (rows, columns); returns uint16, or uint32 where that could be too small. By
+    adding strided views: ten times as fast as ``np.add.reduceat``.
+    """
+    largest = 1 if plane.dtype == bool else int(np.iinfo(plane.dtype).max)
+    dtype = np.uint16 if rows * columns * largest < 1 << 16 else np.uint32
+    lines = np.zeros((-(-plane.shape[0] // rows), plane.shape[1]), dtype)
+    for first in range(min(rows, plane.shape[0])):
+        part = plane[first::rows]
+        lines[: len(part)] += part
+    sums = np.zeros((len(lines), -(-plane.shape[1] // columns)), dtype)
+    for first in range(min(columns, plane.shape[1])):
+        part = lines[:, first::columns]
+        sums[:, : part.shape[1]] += part
+    return sums
+
+
 @dataclass(frozen=True)
 class PlaneResampler:
     """Takes planes of one size to planes of another: ``rows`` (new, old) and ``columns`` (new, old) weights."""
 
     rows: sparse.csr_matrix
     columns: sparse.csr_matrix
+
+    def part(self, rows: slice, columns: slice) -> PlaneResampler:
+        """The resampler that gives only these rows and columns of the new plane, with the very same numbers."""
+        return PlaneResampler(self.rows[rows], self.columns[columns])
+
+    def reach(self, seen: np.ndarray) -> tuple[slice, slice] | None:
+        """The rows and columns of the new plane that depend on any pixel of ``seen`` (bool, old plane); None: none."""
+        lines = seen.any(axis=1), seen.any(axis=0)
+        if not lines[0].any():
+            return None
+        reached = [
+            np.flatnonzero(weights @ line.astype(np.float32))
+            for weights, line in zip((self.rows, self.columns), lines, strict=True)
+        ]
+        if not all(line.size for line in reached):
+            return None
+        return tuple(slice(int(line[0]), int(line[-1]) + 1) for line in reached)
 
     def __call__(self, plane: np.ndarray) -> np.ndarray:
         """``plane`` (rows, columns), any number type → float32 on the new grid; 0 where nothing was."""

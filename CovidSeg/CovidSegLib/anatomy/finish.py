@@ -12,11 +12,24 @@ import numpy as np
 from scipy import ndimage
 
 from ..network.inputs import SliceFraming
+from ..resampling import block_sums
 from ..segmentation import Label
 from .lungs import find_sides
 
 _LUNG, _INFECTION = 1, 2
 """Bits of the rough mask."""
+
+_ROUNDING = 1e-3
+
+
+_LABELS = np.array(
+    [
+        [Label.BACKGROUND, Label.RIGHT_LUNG, Label.INFECTION, Label.INFECTION],
+        [Label.BACKGROUND, Label.LEFT_LUNG, Label.INFECTION, Label.INFECTION],
+    ],
+    np.uint8,
+)
+"""The label by side (0 right, 1 left) and bits."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +54,16 @@ class RoughMask:
 
     def add(self, framing: SliceFraming, k: int, probabilities: np.ndarray) -> None:
         """Slice ``k``: probabilities (rows, columns, 3) of neither, lung, infection on the network's grid."""
-        infection = framing.from_network(probabilities[..., 2])
-        lung = framing.from_network(probabilities[..., 1]) + infection >= self._options.lung
-        self.bits[k] = lung * _LUNG | (lung & (infection >= self._options.infection)) * _INFECTION
+        # A mean of pixels reaches a threshold only where one of them does: the rest need not be resized.
+        where = framing.from_network_where(
+            probabilities[..., 1] + probabilities[..., 2] >= self._options.lung - _ROUNDING
+        )
+        if where is None:
+            return
+        part, from_network = where
+        infection = from_network(probabilities[..., 2])
+        lung = from_network(probabilities[..., 1]) + infection >= self._options.lung
+        self.bits[k][part] = lung * _LUNG | (lung & (infection >= self._options.infection)) * _INFECTION
 
 
 def finish(rough: RoughMask, spacing_mm: tuple[float, float, float], options: FinishOptions) -> np.ndarray:
@@ -57,11 +77,13 @@ def finish(rough: RoughMask, spacing_mm: tuple[float, float, float], options: Fi
     _drop_small(bits, _LUNG, options.lung_part * lung_voxels, spacing_mm, _LUNG | _INFECTION)
     voxel_ml = float(np.prod(spacing_mm)) / 1000
     _drop_small(bits, _INFECTION, options.infection_ml / voxel_ml, spacing_mm, _INFECTION)
-    sides = find_sides(bits & _LUNG > 0, spacing_mm)
+    lung = bits & _LUNG > 0
+    sides = find_sides(lung, spacing_mm)
     for k, plane in enumerate(bits):
-        if plane.any():
-            lung = np.where(sides.is_left(k), Label.LEFT_LUNG, Label.RIGHT_LUNG)
-            plane[:] = np.where(plane & _INFECTION, Label.INFECTION, np.where(plane & _LUNG, lung, Label.BACKGROUND))
+        rows, columns = (np.flatnonzero(lung[k].any(axis=axis)) for axis in (1, 0))
+        if rows.size:
+            box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+            plane[box] = _LABELS[sides.is_left(k, *box).astype(np.uint8), plane[box]]
     return bits
 
 
@@ -74,7 +96,7 @@ def _drop_small(
     joins what less than a block parts.
     """
     block = [max(1, int(2.5 / mm)) for mm in spacing_mm[1::-1]]
-    counts = np.stack([_block_counts(plane & bit > 0, block) for plane in bits])
+    counts = np.stack([block_sums(plane & bit > 0, *block) for plane in bits])
     pieces, number = ndimage.label(counts > 0, np.ones((3, 3, 3)))
     if number == 0:
         return
@@ -84,8 +106,3 @@ def _drop_small(
         gone = small[pieces[k]].repeat(block[0], axis=0).repeat(block[1], axis=1)
         rows, columns = bits.shape[1:]
         bits[k][gone[:rows, :columns] & (bits[k] & bit > 0)] &= np.uint8(~clear & 0xFF)
-
-
-def _block_counts(plane: np.ndarray, block: list[int]) -> np.ndarray:
-    rows = np.add.reduceat(plane.astype(np.uint16), np.arange(0, plane.shape[0], block[0]), axis=0)
-    return np.add.reduceat(rows, np.arange(0, plane.shape[1], block[1]), axis=1)

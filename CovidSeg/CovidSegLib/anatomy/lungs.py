@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage, sparse
 
-from ..resampling import PlaneResampler, axis_weights
+from ..resampling import PlaneResampler, axis_weights, block_sums
 from ..volume import axial_affine, axial_order, spacing
 
 COARSE_MM = 3.0
@@ -24,6 +24,9 @@ SMALLER_SHARE = 0.1
 
 MAX_SHRINK_MM = 24.0
 """Contact deeper than this is no contact of two lungs."""
+
+
+_ALL = slice(None)
 
 
 @dataclass(frozen=True)
@@ -37,15 +40,15 @@ class Sides:
     steps: tuple[int, int, int]
     shape: tuple[int, int, int]
 
-    def is_left(self, k: int) -> np.ndarray:
-        """Which pixels of upright slice ``k`` lie on the patient's left: bool (rows, columns)."""
+    def is_left(self, k: int, rows: slice = _ALL, columns: slice = _ALL) -> np.ndarray:
+        """Which pixels of upright slice ``k`` lie on the patient's left: bool (rows, columns), or a part of them."""
         step = self.steps[0]
         position = (k - (step - 1) / 2) / step
         low = int(np.clip(np.floor(position), 0, len(self.field) - 1))
         high = min(low + 1, len(self.field) - 1)
         share = float(np.clip(position - low, 0, 1))
         plane = (1 - share) * self.field[low] + share * self.field[high]
-        return self._resampler(plane) > 0
+        return self._resampler.part(rows, columns)(plane) > 0
 
     @cached_property
     def _resampler(self) -> PlaneResampler:
@@ -95,13 +98,11 @@ def sides_of_labels(lung: np.ndarray, affine: np.ndarray) -> Sides:
 
 def _coarse(lung: np.ndarray, steps: tuple[int, int, int]) -> np.ndarray:
     """The mask on the coarse grid, slab by slab: a block is lung where half of its voxels are."""
-    depth = -(-lung.shape[0] // steps[0])
     blocks = []
-    for z in range(depth):
-        slab = lung[z * steps[0] : (z + 1) * steps[0]].mean(axis=0, dtype=np.float32)
-        rows = np.add.reduceat(slab, np.arange(0, slab.shape[0], steps[1]), axis=0)
-        both = np.add.reduceat(rows, np.arange(0, slab.shape[1], steps[2]), axis=1)
-        blocks.append(both >= 0.5 * steps[1] * steps[2])
+    for z in range(0, lung.shape[0], steps[0]):
+        slab = lung[z : z + steps[0]]
+        sums = sum(block_sums(plane, *steps[1:]).astype(np.uint32) for plane in slab)
+        blocks.append(sums >= 0.5 * len(slab) * steps[1] * steps[2])
     return np.stack(blocks)
 
 

@@ -46,7 +46,7 @@ def find_lesions(infection: np.ndarray, affine: np.ndarray) -> tuple[Lesion, ...
     numbers, box = label_lesions(infection)
     if numbers.size == 0:
         return ()
-    sizes = np.bincount(numbers.ravel())
+    sizes = np.bincount(numbers[infection[box]])
     start = np.array([part.start for part in box])
     ml = voxel_ml(affine)
     found = []

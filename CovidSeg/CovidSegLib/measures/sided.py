@@ -61,7 +61,7 @@ def sided_lungs(labels: np.ndarray, affine: np.ndarray) -> SidedLungs | None:
     for k, plane in enumerate(codes):
         infection = plane == Label.INFECTION
         if sides is not None and infection.any():
-            left = sides.is_left(k + box[0].start)[box[1:]]
+            left = sides.is_left(k + box[0].start, *box[1:])
             plane[infection & ~left] = Code.RIGHT_INFECTED
     moved = axial_affine(affine, labels.shape)
     moved[:3, 3] = (moved @ [*(part.start for part in reversed(box)), 1.0])[:3]

@@ -154,6 +154,14 @@ class SliceFraming:
         """One plane of probabilities on the network's grid → float32 on the slice's own grid; 0 outside the crop."""
         return self._outward(plane)
 
+    def from_network_where(self, seen: np.ndarray) -> tuple[tuple[slice, slice], PlaneResampler] | None:
+        """Rows and columns of the slice that depend on ``seen`` (bool, network's grid), and :meth:`from_network` there.
+
+        None where no pixel does.
+        """
+        reached = self._outward.reach(seen)
+        return None if reached is None else (reached, self._outward.part(*reached))
+
     def channels(self, framed: Callable[[int], np.ndarray], k: int, count: int) -> np.ndarray:
         """Slice ``k`` of ``count`` as (rows, columns, 3): slice below, itself, slice above.
 
