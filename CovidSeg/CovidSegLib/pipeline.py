@@ -66,6 +66,7 @@ def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: E
     with _timed(seconds, "masks"):
         progress.step("masks", 0, 1)
         labels = order.from_axial(finish(rough, spacing_mm, finishing)).copy()
+        certainty = order.from_axial(rough.infection)[labels == Label.INFECTION]
         progress.step("masks", 1, 1)
     if not (labels != Label.BACKGROUND).any():
         warnings += ("No lung was found: all segments are empty.",)
@@ -83,6 +84,7 @@ def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: E
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             volume=f"{volume.source}, SHA-256 of its voxels {volume.fingerprint}",
         ),
+        certainty,
     )
 
 

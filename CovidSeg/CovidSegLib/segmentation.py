@@ -75,11 +75,16 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """``labels``: uint8 (z, y, x) of :class:`Label` on the CT's grid; ``affine``: that grid's IJK→RAS in mm."""
+    """``labels``: uint8 (z, y, x) of :class:`Label` on the CT's grid; ``affine``: that grid's IJK→RAS in mm.
+
+    ``certainty``: the network's probability of each infected voxel, in the order of ``labels == Label.INFECTION``, as
+    uint8 (255 is 1); None where it is not known.
+    """
 
     labels: np.ndarray
     affine: np.ndarray
     provenance: Provenance
+    certainty: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.labels.ndim != 3 or self.labels.dtype != np.uint8:

@@ -27,7 +27,7 @@ from .processes import signal_group
 from .progress import Progress, Report
 from .segmentation import Provenance, Segmentation
 from .volume import CtVolume
-from .worker_child import LABELS_FILE, LOG_FILE, VOXELS_FILE
+from .worker_child import CERTAINTY_FILE, LABELS_FILE, LOG_FILE, VOXELS_FILE
 
 if TYPE_CHECKING:
     from .pipeline import Options
@@ -223,10 +223,14 @@ class _Child:
         """The segmentation that ``message`` announces; its file is removed."""
         labels = np.load(self.folder / LABELS_FILE, allow_pickle=False)
         (self.folder / LABELS_FILE).unlink()
+        certainty = None
+        if message.get("certainty"):
+            certainty = np.load(self.folder / CERTAINTY_FILE, allow_pickle=False)
+            (self.folder / CERTAINTY_FILE).unlink()
         provenance = message["provenance"]
         for field in ("warnings", "edited"):  # JSON has no tuples
             provenance[field] = tuple(provenance[field])
-        return Segmentation(labels, np.array(message["affine"], dtype=float), Provenance(**provenance))
+        return Segmentation(labels, np.array(message["affine"], dtype=float), Provenance(**provenance), certainty)
 
     def end(self, *, at_once: bool) -> None:
         """End the process and all it started, wait for it, remove the folder."""

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from .network.engines import Engine
     from .pipeline import Options
 
-VOXELS_FILE, LABELS_FILE, LOG_FILE = "voxels.npy", "labels.npy", "log.txt"
-"""What lies in the folder that parent and child share: int16 HU, uint8 labels, and what libraries print."""
+VOXELS_FILE, LABELS_FILE, CERTAINTY_FILE, LOG_FILE = "voxels.npy", "labels.npy", "certainty.npy", "log.txt"
+"""What lies in the folder that parent and child share: int16 HU, uint8 labels, their certainty (see
+:class:`CovidSegLib.segmentation.Segmentation`), and what libraries print."""
 
 _ending = threading.Lock()
 _REPORT_SECONDS = 0.05
@@ -128,7 +129,13 @@ def _segment(
     volume = CtVolume(voxels, np.array(scan["affine"], dtype=float), scan["source"], tuple(scan["notes"]))
     segmentation = pipeline.segment(volume, options, progress, engine=engine)
     np.save(folder / LABELS_FILE, segmentation.labels, allow_pickle=False)
-    return {"affine": segmentation.affine.tolist(), "provenance": asdict(segmentation.provenance)}
+    if segmentation.certainty is not None:
+        np.save(folder / CERTAINTY_FILE, segmentation.certainty, allow_pickle=False)
+    return {
+        "affine": segmentation.affine.tolist(),
+        "provenance": asdict(segmentation.provenance),
+        "certainty": segmentation.certainty is not None,
+    }
 
 
 def _described(error: Exception, *, last: bool) -> dict[str, Any]:

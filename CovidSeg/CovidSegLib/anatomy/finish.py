@@ -50,6 +50,7 @@ class RoughMask:
 
     def __init__(self, shape: tuple[int, int, int], options: FinishOptions) -> None:
         self.bits = np.zeros(shape, np.uint8)
+        self.infection = np.zeros(shape, np.uint8)  # its probability, 255 is 1
         self._options = options
 
     def add(self, framing: SliceFraming, k: int, probabilities: np.ndarray) -> None:
@@ -63,6 +64,7 @@ class RoughMask:
         part, from_network = where
         infection = from_network(probabilities[..., 2])
         lung = from_network(probabilities[..., 1]) + infection >= self._options.lung
+        self.infection[k][part] = np.rint(255 * infection)
         self.bits[k][part] = lung * _LUNG | (lung & (infection >= self._options.infection)) * _INFECTION
 
 

@@ -1,0 +1,117 @@
+"""The lesions of a scan as a list to review: how large, how certain the network was, and which are the reader's.
+
+How certain the network was is kept as *seeds*: of each lesion that it drew one voxel and the mean probability. Seeds
+are small enough for a tag, and still fit when the reader has changed the lesions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..segmentation import Label, Segmentation
+from .lesions import Box, Lesion, find_lesions, label_lesions
+
+CERTAINTY_TAG = "CovidSeg.Certainty"
+"""The tag of the infection segment that holds the seeds (:func:`seeds_text`)."""
+
+MAX_SEEDS = 500
+"""Of more lesions than these, the smallest have no seed."""
+
+Seed = tuple[int, int, int, int]
+"""K, J, I of a voxel and the mean probability of its lesion in percent."""
+
+
+@dataclass(frozen=True)
+class ReviewLesion:
+    """One lesion to look at. ``number``: its value in :attr:`ReviewList.numbers`; ``certainty``: the network's mean
+    probability in percent, None where the network drew nothing or it is not known; ``readers``: whether a reader drew,
+    changed or accepted any of it; ``accepted``: whether all of it is the reader's word."""
+
+    number: int
+    lesion: Lesion
+    certainty: int | None
+    readers: bool
+    accepted: bool
+
+
+@dataclass(frozen=True)
+class ReviewList:
+    """All lesions, largest first. ``numbers`` (int32, K J I): which voxel is whose, inside ``box``."""
+
+    lesions: tuple[ReviewLesion, ...]
+    numbers: np.ndarray
+    box: Box
+
+    def by_certainty(self) -> tuple[ReviewLesion, ...]:
+        """Least certain first; those of which nothing is known last."""
+        known = lambda one: 101 if one.certainty is None else one.certainty  # noqa: E731
+        return tuple(sorted(self.lesions, key=known))
+
+    def mask(self, number: int, shape: tuple[int, ...]) -> np.ndarray:
+        """The voxels (bool, K J I) of one lesion on the whole grid."""
+        mask = np.zeros(shape, bool)
+        mask[self.box] = self.numbers == number
+        return mask
+
+
+def make_review_list(
+    infection: np.ndarray, affine: np.ndarray, readers: np.ndarray, accepted: np.ndarray, seeds: Sequence[Seed]
+) -> ReviewList:
+    """The lesions of ``infection`` (bool, K J I; ``affine``: IJK→RAS in mm).
+
+    ``readers``: voxels where a reader decided; ``accepted``: voxels that a reader confirmed or drew (bool, K J I).
+    """
+    numbers, box = label_lesions(infection)
+    count = int(numbers.max(initial=0))
+    flat = numbers.ravel()
+    any_reader = np.bincount(flat, readers[box].ravel(), count + 1) > 0
+    sizes = np.bincount(flat, minlength=count + 1)
+    all_accepted = np.bincount(flat, accepted[box].ravel(), count + 1) == sizes
+    certainty: dict[int, list[int]] = {}
+    for *voxel, percent in seeds:
+        place = [at - part.start for at, part in zip(voxel, box, strict=True)]
+        if all(0 <= at < size for at, size in zip(place, numbers.shape, strict=True)) and numbers[tuple(place)]:
+            certainty.setdefault(int(numbers[tuple(place)]), []).append(percent)
+    to_voxel = np.linalg.inv(affine)
+    found = []
+    for lesion in find_lesions(infection, affine):
+        i, j, k = np.rint((to_voxel @ [*lesion.centre_ras, 1.0])[:3]).astype(int)
+        number = int(numbers[k - box[0].start, j - box[1].start, i - box[2].start])
+        # Two lesions of the network that the reader joined: the less certain one is the reason to look.
+        sure = min(certainty[number]) if number in certainty else None
+        found.append(ReviewLesion(number, lesion, sure, bool(any_reader[number]), bool(all_accepted[number])))
+    return ReviewList(tuple(found), numbers, box)
+
+
+def lesion_seeds(segmentation: Segmentation) -> tuple[Seed, ...]:
+    """The seeds of the lesions that the network drew, largest lesion first; none where its certainty is not known."""
+    if segmentation.certainty is None or segmentation.certainty.size == 0:
+        return ()
+    infection = segmentation.labels == Label.INFECTION
+    numbers, box = label_lesions(infection)
+    inside = numbers[infection[box]]  # in the order of the certainty
+    sizes = np.bincount(inside)
+    means = np.bincount(inside, segmentation.certainty, len(sizes)) / np.maximum(sizes, 1)
+    first = np.full(len(sizes), -1)
+    first[inside[::-1]] = np.arange(len(inside))[::-1]
+    voxels = np.argwhere(infection[box]) + [part.start for part in box]
+    largest = sorted(range(1, len(sizes)), key=lambda number: -sizes[number])[:MAX_SEEDS]
+    return tuple((*map(int, voxels[first[number]]), round(100 * means[number] / 255)) for number in largest)
+
+
+def seeds_text(seeds: Sequence[Seed]) -> str:
+    """Seeds as the value of a tag."""
+    return ",".join(" ".join(str(value) for value in seed) for seed in seeds)
+
+
+def read_seeds(text: str | None) -> tuple[Seed, ...]:
+    """The inverse of :func:`seeds_text`; what cannot be read is left out."""
+    seeds = []
+    for part in (text or "").split(","):
+        values = part.split()
+        if len(values) == 4 and all(value.isdecimal() for value in values):
+            seeds.append(tuple(int(value) for value in values))
+    return tuple(seeds)

@@ -1,0 +1,83 @@
+"""The list of lesions to review, on blocks whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from CovidSegLib.measures.review import lesion_seeds, make_review_list, read_seeds, seeds_text
+from CovidSegLib.segmentation import Provenance, Segmentation
+
+AFFINE = np.array(((-1.0, 0, 0, 50), (0, -1.0, 0, 60), (0, 0, 2.0, 0), (0, 0, 0, 1)))
+SHAPE = (10, 20, 30)
+LARGE, SMALL, TINY = np.s_[1:5, 2:8, 3:9], np.s_[6:8, 10:13, 20:23], np.s_[9:10, 19:20, 29:30]
+
+
+@pytest.fixture
+def drawn() -> Segmentation:
+    """Three lesions: the large one 90 % certain, the small one 60 %, the tiny one 75 %."""
+    labels = np.ones(SHAPE, np.uint8)
+    probability = np.zeros(SHAPE)
+    for box, percent in ((LARGE, 90), (SMALL, 60), (TINY, 75)):
+        labels[box] = 3
+        probability[box] = percent
+    certainty = np.rint(2.55 * probability[labels == 3]).astype(np.uint8)
+    return Segmentation(labels, AFFINE, Provenance("m", "", "", "", ""), certainty)
+
+
+def listed(infection: np.ndarray, seeds, readers=None, accepted=None):
+    nobody = np.zeros(SHAPE, bool)
+    return make_review_list(
+        infection, AFFINE, nobody if readers is None else readers, nobody if accepted is None else accepted, seeds
+    )
+
+
+def test_lesions_come_largest_or_least_certain_first(drawn: Segmentation) -> None:
+    found = listed(drawn.labels == 3, lesion_seeds(drawn))
+    assert [(one.lesion.voxels, one.certainty) for one in found.lesions] == [(144, 90), (18, 60), (1, 75)]
+    assert [one.certainty for one in found.by_certainty()] == [60, 75, 90]
+    assert not any(one.readers or one.accepted for one in found.lesions)
+    for one, box in zip(found.lesions, (LARGE, SMALL, TINY), strict=True):
+        mask = np.zeros(SHAPE, bool)
+        mask[box] = True
+        np.testing.assert_array_equal(found.mask(one.number, SHAPE), mask)
+        i, j, k = np.rint((np.linalg.inv(AFFINE) @ [*one.lesion.centre_ras, 1])[:3]).astype(int)
+        assert mask[k, j, i]
+
+
+def test_what_a_reader_drew_changed_or_accepted_is_told(drawn: Segmentation) -> None:
+    infection = drawn.labels == 3
+    new = np.s_[0:2, 15:18, 15:18]
+    infection[new] = True
+    readers, accepted = np.zeros(SHAPE, bool), np.zeros(SHAPE, bool)
+    readers[new] = accepted[new] = readers[SMALL] = accepted[SMALL] = True
+    readers[1, 2, 3] = True  # one voxel of the large one
+    found = {one.lesion.voxels: one for one in listed(infection, lesion_seeds(drawn), readers, accepted).lesions}
+    told = {size: (one.certainty, one.readers, one.accepted) for size, one in found.items() if size != 18}
+    assert told == {144: (90, True, False), 1: (75, False, False)}
+    assert sorted((one.certainty or 0, one.accepted) for one in found.values() if one.lesion.voxels == 18)[-1][1]
+
+
+def test_lesions_that_were_joined_are_as_certain_as_the_less_certain_one(drawn: Segmentation) -> None:
+    infection = drawn.labels == 3
+    infection[4:7, 7:11, 8:21] = True
+    found = listed(infection, lesion_seeds(drawn))
+    assert found.lesions[0].certainty == 60
+
+
+def test_seeds_survive_their_text_and_damage(drawn: Segmentation) -> None:
+    seeds = lesion_seeds(drawn)
+    assert read_seeds(seeds_text(seeds)) == seeds
+    assert not set(seeds_text(seeds)) & set("|:\n")
+    assert read_seeds(seeds_text(seeds[:1]) + ",1 2,x y z 3") == seeds[:1]
+    assert read_seeds(None) == ()
+    far = ((99, 0, 0, 50), *seeds)
+    assert len(listed(drawn.labels == 3, far).lesions) == 3
+
+
+def test_nothing_drawn_is_an_empty_list(drawn: Segmentation) -> None:
+    empty = np.zeros(SHAPE, bool)
+    assert listed(empty, lesion_seeds(drawn)).lesions == ()
+    nothing = Segmentation(empty.astype(np.uint8), AFFINE, drawn.provenance, np.zeros(0, np.uint8))
+    assert lesion_seeds(nothing) == ()
+    assert lesion_seeds(Segmentation(drawn.labels, AFFINE, drawn.provenance)) == ()
