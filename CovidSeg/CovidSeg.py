@@ -68,7 +68,9 @@ class CovidSegLogic(ScriptedLoadableModuleLogic):
 
     def __init__(self) -> None:
         super().__init__()
-        self.isSingletonParameterNode = False
+        from CovidSegLib.gui.undo import RunUndo
+
+        self.isSingletonParameterNode, self.undoPoints = False, RunUndo()
 
     def getParameterNode(self):
         """The first set of parameters in the scene."""
@@ -77,15 +79,14 @@ class CovidSegLogic(ScriptedLoadableModuleLogic):
         return CovidSegParameterNode(super().getParameterNode())
 
     def process(self, volumeNode, segmentationNode=None, *, options=None, wait=True):
-        """Segment the CT in ``volumeNode``; the panel calls this, too.
+        """Segment the CT in ``volumeNode``, as the panel does.
 
-        ``segmentationNode``: where the segments go (None: a new one); ``options``: CovidSegLib.pipeline.Options.
-        Returns the run, a gui.task.Task. With ``wait`` it has ended: its ``result`` holds ``segmentationNode`` and
-        ``measurements``; errors were raised. Without, connect to its ``finished``, ``failed`` and ``cancelled``.
+        ``segmentationNode``: where the segments go (None: a new one); corrections in it stay. ``undoPoints.undo(node)``
+        takes a run back. ``options``: pipeline.Options. Returns a gui.task.Task (``result``, ``finished`` ...).
         """
         from CovidSegLib.gui.logic import process
 
-        return process(volumeNode, segmentationNode, options, wait=wait)
+        return process(volumeNode, segmentationNode, options, wait=wait, before_write=self.undoPoints.save)
 
 
 class CovidSegTest(ScriptedLoadableModuleTest):

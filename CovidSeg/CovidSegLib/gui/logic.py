@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..pipeline import Options
@@ -19,13 +20,14 @@ def process(
     *,
     wait: bool,
     ticker: Ticker | None = None,
+    before_write: Callable[[slicer.vtkMRMLSegmentationNode], None] = lambda node: None,
 ) -> Task[RunResult]:
-    """Segment ``volume_node``; see ``CovidSegLogic.process``. ``ticker`` drives a run that is not waited for."""
+    """Segment ``volume_node``; see ``CovidSegLogic.process``. ``ticker`` drives a run that is not waited for;
+    ``before_write`` is called with an existing segmentation before it is changed."""
     import slicer
 
-    task = Task(
-        run_steps(volume_node, segmentation_node, options or Options(), worker_in_slicer), ticker or _qt_ticker(wait)
-    )
+    steps = run_steps(volume_node, segmentation_node, options or Options(), worker_in_slicer, before_write)
+    task = Task(steps, ticker or _qt_ticker(wait))
     if wait:
         try:
             task.wait(slicer.app.processEvents)

@@ -17,11 +17,14 @@ from .models_section import ModelsSection
 from .parameter_sets_section import ParameterSetsSection
 from .parameters import CovidSegParameterNode, is_untouched
 from .results_section import ResultsSection
+from .review_section import ReviewSection
 from .run_section import RunSection
 from .session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ..mrml import UndoPoints
 
 
 class Section(Protocol):
@@ -39,6 +42,7 @@ SECTIONS: tuple[type[Section], ...] = (
     InstallSection,
     MessageSection,
     ResultsSection,
+    ReviewSection,
     RunSection,
 )
 """In the order in which they hear of changes. A new one is added here; its widgets go into ``ui.moreSections``
@@ -51,6 +55,7 @@ class Logic(Protocol):
     getParameterNode: Callable[[], CovidSegParameterNode]
     getAllParameterNodes: Callable[[], list[slicer.vtkMRMLScriptedModuleNode]]
     process: Callable[..., Any]
+    undoPoints: UndoPoints
 
 
 class Panel(VTKObservationMixin):
@@ -63,7 +68,7 @@ class Panel(VTKObservationMixin):
         self._imported = False
         self.widget = slicer.util.loadUI(ui_file)
         self.ui = slicer.util.childWidgetVariables(self.widget)
-        self.session = Session(self._start_run)
+        self.session = Session(self._start_run, logic.undoPoints)
         self.sections = [section(self.ui, self.session) for section in SECTIONS]
         # What a .ui file says of visibility holds only until the window is shown, so the sections decide it.
         self.widget.setMRMLScene(slicer.mrmlScene)

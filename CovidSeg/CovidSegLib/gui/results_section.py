@@ -32,16 +32,26 @@ class ResultsSection:
         self._set_up_table()
         ui.editButton.connect("clicked(bool)", self._edit)
         session.resultChanged.connect(self._show)
+        session.editedChanged.connect(self._show_edited)
         self._show(None)
 
     def _set_up_table(self) -> None:
         table = self._ui.resultsTable
-        table.setColumnCount(3)
+        table.setColumnCount(4)
         table.setRowCount(3)
-        table.setHorizontalHeaderLabels([_("Lung (mL)"), _("Infection (mL)"), _("Infected (%)")])
+        table.setHorizontalHeaderLabels([_("Lung (mL)"), _("Infection (mL)"), _("Infected (%)"), _("Edited (%)")])
         table.setVerticalHeaderLabels([_("Left lung"), _("Right lung"), _("Both lungs")])
         table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
-        table.toolTip = _("Infection counts as lung, and to the lung of its own side.")
+        table.toolTip = _(
+            "Infection counts as lung, and to the lung of its own side. Edited: share of the infection that a reader "
+            "added or took away."
+        )
+
+    def _show_edited(self) -> None:
+        percent = self._session.editedPercent
+        item = qt.QTableWidgetItem("-" if percent is None else f"{percent:.1f}")
+        item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+        self._ui.resultsTable.setItem(2, 3, item)
 
     def _show(self, result: RunResult | None) -> None:
         ui = self._ui

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..errors import InputError
 from ..measures import Measurements, measure
-from ..mrml import add_segmentation, read_in_steps, write_segmentation
+from ..measures.review import Seed, lesion_seeds
+from ..mrml import Update, add_segmentation, keep_certainty, plan_update, read_in_steps, write_segmentation
 from ..pipeline import Options
 from ..progress import Progress, Report
-from ..segmentation import Segmentation
+from ..segmentation import Label, Segmentation
 from ..volume import CtVolume
 from ..worker import Worker
 from .task import in_thread
@@ -44,8 +45,9 @@ class SegmentingProcess(Protocol):
 class RunResult:
     """What a run brought.
 
-    ``segmentationNode``: where it is; ``measurements``: mL and percent; ``segmentation``: the labels as the network
-    left them and how they were made; ``seconds``: what the whole run took.
+    ``segmentationNode``: where it is; ``measurements``: mL and percent; ``segmentation``: the labels with the reader's
+    corrections kept, and how they were made; ``untouched``: names of segments that were left as they were;
+    ``seconds``: what the whole run took.
     """
 
     volumeNode: slicer.vtkMRMLScalarVolumeNode
@@ -53,6 +55,7 @@ class RunResult:
     segmentation: Segmentation
     measurements: Measurements
     seconds: float = 0.0
+    untouched: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -79,8 +82,11 @@ def run_steps(
     segmentation_node: slicer.vtkMRMLSegmentationNode | None,
     options: Options,
     open_worker: Callable[[Options], SegmentingProcess] = worker_in_slicer,
+    before_write: Callable[[slicer.vtkMRMLSegmentationNode], None] = lambda node: None,
 ) -> Generator[Report | None, None, RunResult]:
     """The steps of one run; see :mod:`.task`. Until the last one nothing in the scene is touched.
+
+    ``before_write`` is called with a segmentation that is about to be changed: the place for an undo point.
 
     Raises what reading, the pipeline and writing raise; a child process is gone, with its files, however it ends.
     """
@@ -95,11 +101,19 @@ def run_steps(
     finally:
         worker.close()
     yield Report("measuring")
-    labels, affine = segmentation.labels, segmentation.affine
-    measurements = yield from in_thread(lambda: measure(labels, affine, voxels=volume.voxels))
+    seeds = yield from in_thread(lambda: lesion_seeds(segmentation))
+    while True:
+        node = _where(volume_node, segmentation_node)
+        update = plan_update(segmentation, volume_node, node)
+        joined = update.result
+        measurements = yield from in_thread(lambda: measure(joined.labels, joined.affine, voxels=volume.voxels))  # noqa: B023
+        # The reader may have gone on editing while this was computed.
+        if update.is_current() and node is _where(volume_node, segmentation_node):
+            break
     yield Report("writing")
-    node = _write(segmentation, volume_node, segmentation_node)
-    return RunResult(volume_node, node, segmentation, measurements, time.monotonic() - began)
+    node, update = _write(segmentation, volume_node, node, update, seeds, before_write)
+    seconds = time.monotonic() - began
+    return RunResult(volume_node, node, update.result, measurements, seconds, update.untouched)
 
 
 def _read(volume_node: slicer.vtkMRMLScalarVolumeNode) -> Generator[Report, None, CtVolume]:
@@ -129,18 +143,31 @@ def _wait(worker: SegmentingProcess) -> Generator[Report | None, None, Segmentat
             yield None
 
 
+def _where(
+    volume_node: slicer.vtkMRMLScalarVolumeNode, segmentation_node: slicer.vtkMRMLSegmentationNode | None
+) -> slicer.vtkMRMLSegmentationNode | None:
+    """The segmentation that the result goes to, None for a new one."""
+    if volume_node.GetScene() is None:
+        raise InputError("The scan was removed from the scene while it was segmented.", "Load it again.")
+    if segmentation_node is not None and segmentation_node.GetScene() is None:
+        return None  # removed meanwhile: the work of the run is not lost, it goes to a new one
+    return segmentation_node
+
+
 def _write(
     segmentation: Segmentation,
     volume_node: slicer.vtkMRMLScalarVolumeNode,
-    segmentation_node: slicer.vtkMRMLSegmentationNode | None,
-) -> slicer.vtkMRMLSegmentationNode:
+    node: slicer.vtkMRMLSegmentationNode | None,
+    update: Update,
+    seeds: tuple[Seed, ...],
+    before_write: Callable[[slicer.vtkMRMLSegmentationNode], None],
+) -> tuple[slicer.vtkMRMLSegmentationNode, Update]:
     """The only call that changes the scene."""
-    scene = volume_node.GetScene()
-    if scene is None:
-        raise InputError("The scan was removed from the scene while it was segmented.", "Load it again.")
-    if segmentation_node is not None and segmentation_node.GetScene() is None:
-        segmentation_node = None  # removed meanwhile: the work of the run is not lost, it goes to a new one
-    if segmentation_node is None:
-        return add_segmentation(scene, segmentation, volume_node, f"{volume_node.GetName()} CovidSeg")
-    write_segmentation(segmentation, volume_node, segmentation_node)
-    return segmentation_node
+    if node is None:
+        name = f"{volume_node.GetName()} CovidSeg"
+        node = add_segmentation(volume_node.GetScene(), segmentation, volume_node, name)
+    else:
+        update = write_segmentation(segmentation, volume_node, node, update, before_write)
+    if Label.INFECTION in update.open_labels:
+        keep_certainty(node, seeds)
+    return node, update

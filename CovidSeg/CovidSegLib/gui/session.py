@@ -10,6 +10,7 @@ from .signal import Signal
 from .task import Task
 
 if TYPE_CHECKING:
+    from ..mrml import UndoPoints
     from ..pipeline import Options
     from .parameters import CovidSegParameterNode
 
@@ -23,11 +24,17 @@ class Session:
     Signals: ``parametersChanged`` (another set, or another value in it), ``runStarted`` (Task), ``runReported``
     (Report), ``runEnded``, ``resultChanged`` (RunResult or None), ``failed`` (exception), ``reasonsChanged``,
     ``expectationChanged`` (how long a run will take: ``expectedSeconds``, None for not known), ``packagesChanged``
-    (something was installed), ``parameterSetChosen`` (vtkMRMLScriptedModuleNode), ``closing`` (the panel goes away).
+    (something was installed), ``editedChanged`` (``editedPercent``: share of the infection that a reader edited),
+    ``parameterSetChosen`` (vtkMRMLScriptedModuleNode), ``closing`` (the panel goes away). ``undoPoints``: of every run.
     """
 
-    def __init__(self, start_run: Callable[[CovidSegParameterNode, Options], Task[RunResult]]) -> None:
+    def __init__(
+        self, start_run: Callable[[CovidSegParameterNode, Options], Task[RunResult]], undo_points: UndoPoints
+    ) -> None:
         self._start_run = start_run
+        self.undoPoints = undo_points
+        self.editedPercent: float | None = None
+        self.editedChanged: Signal = Signal()
         self._reasons: dict[str, str] = {}
         self._gates: list[Callable[[], bool]] = []
         self.parameters: CovidSegParameterNode | None = None
@@ -61,6 +68,11 @@ class Session:
         """Let ``gate`` be asked before each run. False: something must happen first, and whoever owns the gate calls
         :meth:`start` again afterwards."""
         self._gates.append(gate)
+
+    def setEdited(self, percent: float | None) -> None:
+        """How much of the infection a reader has edited."""
+        self.editedPercent = percent
+        self.editedChanged.emit()
 
     def setExpectation(self, seconds: float | None) -> None:
         """How long a run will take."""

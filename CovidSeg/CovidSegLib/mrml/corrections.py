@@ -12,9 +12,11 @@ import numpy as np
 
 from ..corrections import ALL, RECORD_TAG, LastWritten, Merged, bit, joined, merge, to_labels
 from ..errors import InputError
-from ..segmentation import SEGMENTS, Segmentation
+from ..measures.review import CERTAINTY_TAG, Seed, seeds_text
+from ..segmentation import SEGMENTS, Label, Segmentation
 from ..volume import voxel_ml
 from ..writing import on_grid
+from .volumes import check_same_grid
 
 if TYPE_CHECKING:
     import slicer
@@ -108,8 +110,10 @@ def plan_update(
 ) -> Update:
     """Join ``segmentation`` with what the reader made of ``node`` (None: a new one); the scene does not change.
 
-    Raises InputError when the node's segments lie on another grid.
+    Raises InputError when the node's segments lie on another grid, or when the volume was changed or moved since
+    ``segmentation`` was made from it.
     """
+    check_same_grid(segmentation, volume_node)
     state = read_state(node, volume_node)
     merged = merge(state.current, state.last, segmentation.labels, state.held)
     unknown = ALL & ~merged.last.known
@@ -140,6 +144,18 @@ def set_record(node: slicer.vtkMRMLSegmentationNode, last: LastWritten, label: i
     """Keep the record of one of our segments with it."""
     (one,) = (one for one in SEGMENTS if one.label == label)
     node.GetSegmentation().GetSegment(one.id).SetTag(RECORD_TAG, last.text(label))
+
+
+def keep_certainty(node: slicer.vtkMRMLSegmentationNode, seeds: tuple[Seed, ...]) -> None:
+    """Keep with the infection segment how certain the network was of its lesions."""
+    segment = node.GetSegmentation().GetSegment(infection_id())
+    if segment is not None and seeds:
+        segment.SetTag(CERTAINTY_TAG, seeds_text(seeds))
+
+
+def infection_id() -> str:
+    """The id of the infection segment."""
+    return next(one.id for one in SEGMENTS if one.label == Label.INFECTION)
 
 
 def tag(segment: slicer.vtkSegment, key: str) -> str | None:

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..segmentation import SEGMENTS, Label, Segmentation
 from ..writing import segment_tags
 from .corrections import Update, plan_update
-from .volumes import world_affine
+from .volumes import check_same_grid
 
 if TYPE_CHECKING:
     import slicer
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 LUNG_OPACITY_3D = 0.3
 """Lungs are seen through in 3-D, so that the infection inside is seen."""
 
-_SAME_PLACE_MM = 1e-2
 _SURFACE = "Closed surface"
 
 
@@ -34,7 +33,7 @@ def add_segmentation(
 
     When that fails the scene is as it was before.
     """
-    _check_same_grid(segmentation, volume_node)
+    check_same_grid(segmentation, volume_node)
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     try:
         write_segmentation(segmentation, volume_node, node)
@@ -63,7 +62,7 @@ def write_segmentation(
     """
     import slicer
 
-    _check_same_grid(segmentation, volume_node)
+    check_same_grid(segmentation, volume_node)
     _check_same_transform(volume_node, node)
     if update is None or update.node is not node or not update.is_current():
         update = plan_update(segmentation, volume_node, node)
@@ -76,8 +75,7 @@ def write_segmentation(
         # transform that the two nodes do not share twice.
         node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
         node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
-        for labels in _groups(update):
-            _import(node, volume_node, update, labels)
+        replace_voxels(node, volume_node, update.merged.bits, update.open_labels)
         _describe(node, update)
         if had_surfaces:  # the import drops what was made from the old voxels
             node.CreateClosedSurfaceRepresentation()
@@ -95,45 +93,43 @@ def _check_same_transform(volume_node: slicer.vtkMRMLScalarVolumeNode, node: sli
         )
 
 
-def _check_same_grid(segmentation: Segmentation, volume_node: slicer.vtkMRMLScalarVolumeNode) -> None:
-    """Raise InputError unless ``segmentation`` covers the voxels of ``volume_node`` where they are now."""
-    image = volume_node.GetImageData()
-    shape = image.GetDimensions()[::-1] if image is not None else ()
-    moved = True
-    if shape == segmentation.labels.shape:
-        corners = np.array(np.meshgrid(*[(0, size - 1) for size in shape[::-1]], [1])).reshape(4, -1)
-        moved = np.abs((world_affine(volume_node) - segmentation.affine) @ corners).max() > _SAME_PLACE_MM
-    if moved:
-        raise InputError("The volume was changed or moved after it was segmented.", "Segment it again.")
+def replace_voxels(
+    node: slicer.vtkMRMLSegmentationNode,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    bits: np.ndarray,
+    labels: tuple[int, ...],
+) -> None:
+    """Give the segments of ``labels`` the voxels that ``bits`` (z, y, x; :mod:`CovidSegLib.corrections`) has for them.
 
-
-def _groups(update: Update) -> list[tuple[int, ...]]:
-    """The segments to write, in groups of such that share a layer: all in one, unless a reader let them overlap."""
-    labels = update.open_labels
+    They share a layer, unless a reader let them overlap. Other segments, names, colours and tags stay.
+    """
     alone = [0, *(bit(label) for label in labels)]
     open_bits = np.uint8(sum(alone))
-    if all(np.isin(plane & open_bits, alone).all() for plane in update.merged.bits):
-        return [labels] if labels else []
-    return [(label,) for label in labels]
+    if all(np.isin(plane & open_bits, alone).all() for plane in bits):
+        groups = [labels] if labels else []
+    else:
+        groups = [(label,) for label in labels]
+    for group in groups:
+        _import(node, volume_node, bits, group)
 
 
 def _import(
     node: slicer.vtkMRMLSegmentationNode,
     volume_node: slicer.vtkMRMLScalarVolumeNode,
-    update: Update,
+    bits: np.ndarray,
     labels: tuple[int, ...],
 ) -> None:
     """Put the voxels of these segments in the place of those that they have. Other segments stay."""
     import slicer
     import vtk
 
-    array = np.zeros(update.merged.bits.shape, np.uint8)
+    array = np.zeros(bits.shape, np.uint8)
     ids = vtk.vtkStringArray()
     for segment in sorted(SEGMENTS, key=lambda segment: segment.label):
         # Label value n becomes the n-th id; without a name the value is left out.
         ids.InsertNextValue(segment.id if segment.label in labels else "")
         if segment.label in labels:
-            array[update.merged.bits & bit(segment.label) != 0] = segment.label
+            array[bits & bit(segment.label) != 0] = segment.label
     logic = slicer.vtkSlicerSegmentationsModuleLogic
     if not logic.ImportLabelmapToSegmentationNode(_labelmap(array, volume_node), node, ids):
         raise RuntimeError("Slicer did not take the segments")

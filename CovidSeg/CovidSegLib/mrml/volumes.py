@@ -10,10 +10,13 @@ import numpy as np
 from ..errors import InputError
 from ..reading.geometry import checked_affine
 from ..reading.hounsfield import HounsfieldVolume
+from ..segmentation import Segmentation
 from ..volume import CtVolume
 
 if TYPE_CHECKING:
     import slicer
+
+_SAME_PLACE_MM = 1e-2
 
 
 def read_volume_node(node: slicer.vtkMRMLScalarVolumeNode) -> CtVolume:
@@ -67,3 +70,15 @@ def world_affine(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
         parent.GetMatrixTransformToWorld(to_world)
         vtk.vtkMatrix4x4.Multiply4x4(to_world, affine, affine)
     return checked_affine(slicer.util.arrayFromVTKMatrix(affine))
+
+
+def check_same_grid(segmentation: Segmentation, volume_node: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Raise InputError unless ``segmentation`` covers the voxels of ``volume_node`` where they are now."""
+    image = volume_node.GetImageData()
+    shape = image.GetDimensions()[::-1] if image is not None else ()
+    moved = True
+    if shape == segmentation.labels.shape:
+        corners = np.array(np.meshgrid(*[(0, size - 1) for size in shape[::-1]], [1])).reshape(4, -1)
+        moved = np.abs((world_affine(volume_node) - segmentation.affine) @ corners).max() > _SAME_PLACE_MM
+    if moved:
+        raise InputError("The volume was changed or moved after it was segmented.", "Segment it again.")

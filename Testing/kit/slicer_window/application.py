@@ -126,10 +126,19 @@ class ModulePlace(pythonqt.CLASSES["QWidget"]):
 
 
 class SegmentEditor:
-    """The Segment Editor as far as another module reaches it: remembers what it was given."""
+    """The Segment Editor as far as another module reaches it: remembers what it was given.
+
+    ``history``: keeps the undo points (a vtkSlicerSegmentEditorLogic, where a test has one).
+    """
 
     def __init__(self) -> None:
         self.segmentation = self.volume = self.segment_id = None
+        self.history: slicer.vtkSlicerSegmentEditorLogic | None = None
+
+    def saveStateForUndo(self) -> None:  # noqa: N802
+        """Keep the state before a change."""
+        if self.history is not None:
+            self.history.SaveStateForUndo()
 
     def setSegmentationNode(self, node: slicer.vtkMRMLSegmentationNode) -> None:  # noqa: N802
         """Edit this segmentation."""

@@ -1,0 +1,241 @@
+"""The part of the panel where the result is reviewed: what was kept, lesion after lesion, Undo, a case to train on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ..corrections import bit
+from ..mrml import Review, accept_lesion, delete_lesion, mark_edited, plan_review, read_in_steps
+from ..mrml.corrections import infection_id
+from ..segmentation import SEGMENTS, Label
+from ..words import in_ml
+from ..writing import save_training_case
+from .edits import EditFollower
+from .review_widgets import ReviewWidgets, lesion_cells
+from .task import Task, in_thread
+from .ticker import QtTicker
+
+if TYPE_CHECKING:
+    from ..measures.review import ReviewLesion
+    from .run import RunResult
+    from .session import Session
+
+
+def review_steps(
+    node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode
+) -> Generator[None, None, Review]:
+    """Make the list of lesions while the window lives. Raises InputError when the two do not belong together."""
+    yield None
+    compute = plan_review(node, volume_node)
+    return (yield from in_thread(compute))
+
+
+def training_case_steps(review: Review, folder: Path) -> Generator[None, None, str]:
+    """Save scan and segments as a training case in ``folder``; returns its name. Raises InputError, OutputError."""
+    from ..corrections import to_labels
+
+    reading = read_in_steps(review.volume_node)
+    while True:
+        try:
+            next(reading)
+        except StopIteration as end:
+            volume = end.value
+            break
+        yield None
+    labels = to_labels(review.state.current)
+    return (yield from in_thread(lambda: save_training_case(volume, labels, folder)))
+
+
+class ReviewSection:
+    """Follows the segmentation that the parameters name, also after a scene was loaded."""
+
+    def __init__(self, ui: Any, session: Session) -> None:
+        self._session = session
+        self.widgets = ReviewWidgets(ui.moreSections)
+        self.review: Review | None = None
+        self._shown: tuple[ReviewLesion, ...] = ()
+        self._nodes: tuple[Any, Any] = (None, None)
+        self._task: Task[Review] | None = None
+        self._saving: Task[str] | None = None
+        self._follower = EditFollower(self.refresh)
+        self._connect()
+        session.parametersChanged.connect(self._follow)
+        session.resultChanged.connect(self._tell_kept)
+        session.runStarted.connect(lambda run: self._update_buttons())
+        session.runEnded.connect(self._run_ended)
+        session.closing.connect(self._close)
+        self._show(None)
+
+    def _connect(self) -> None:
+        widgets = self.widgets
+        widgets.order.connect("currentIndexChanged(int)", lambda index: self._fill())
+        widgets.table.connect("itemSelectionChanged()", self._select)
+        widgets.accept.connect("clicked(bool)", lambda: self._change(accept_lesion))
+        widgets.delete.connect("clicked(bool)", lambda: self._change(delete_lesion))
+        widgets.edit.connect("clicked(bool)", self._edit)
+        widgets.undo.connect("clicked(bool)", self._undo)
+        widgets.redo.connect("clicked(bool)", self._redo)
+        widgets.save.connect("clicked(bool)", self._save)
+
+    def refresh(self) -> None:
+        """Make the list anew."""
+        self._stop()
+        node, volume_node = self._nodes
+        if node is None or volume_node is None or node.GetScene() is None:
+            self._show(None)
+            return
+        self._task = Task(review_steps(node, volume_node), QtTicker())
+        self._task.finished.connect(self._show)
+        self._task.failed.connect(lambda error: self._show(None))  # another scan's: Apply will say so
+        self._task.start()
+
+    def _follow(self) -> None:
+        """Take up the nodes that the parameters name now."""
+        parameters = self._session.parameters
+        node = parameters.outputSegmentation if parameters is not None else None
+        volume_node = parameters.inputVolume if parameters is not None else None
+        if node is not None and not any(node.GetSegmentation().GetSegment(one.id) for one in SEGMENTS):
+            node = None
+        if (node, volume_node) != self._nodes:
+            self._nodes = node, volume_node
+            self._follower.follow(node)
+            self.refresh()
+
+    def _run_ended(self) -> None:
+        self._follow()
+        self.refresh()
+
+    def _stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    def _close(self) -> None:
+        self._stop()
+        if self._saving is not None:
+            self._saving.cancel()
+        self._follower.follow(None)
+
+    def _show(self, review: Review | None) -> None:
+        self.review = review
+        if review is not None and mark_edited(review.node, review.state):
+            # The tags are set now: what was read is still what is there.
+            return self.refresh()
+        self._session.setEdited(None if review is None else review.edited_percent)
+        self._fill()
+        return None
+
+    def _fill(self) -> None:
+        """Put the lesions into the table, in the order that is chosen."""
+        review, widgets = self.review, self.widgets
+        self._shown = ()
+        if review is not None:
+            by_size = widgets.order.currentIndex == 0
+            self._shown = review.lesions.lesions if by_size else review.lesions.by_certainty()
+        widgets.frame.setVisible(review is not None)
+        widgets.fill([lesion_cells(lesion) for lesion in self._shown])
+        self._update_buttons()
+
+    @property
+    def selected(self) -> ReviewLesion | None:
+        """The lesion whose row is selected."""
+        row = self.widgets.table.currentRow()
+        rows = self.widgets.table.selectionModel().selectedRows()
+        return self._shown[row] if rows and 0 <= row < len(self._shown) else None
+
+    def _select(self) -> None:
+        """Go to the lesion in all slice views."""
+        lesion = self.selected
+        self._update_buttons()
+        if lesion is not None:
+            slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *lesion.lesion.centre_ras)
+
+    def _update_buttons(self) -> None:
+        widgets, node = self.widgets, self._nodes[0]
+        idle = self.review is not None and self._session.run is None
+        chosen = idle and self.selected is not None
+        may_change = chosen and self.review.can_change
+        widgets.accept.enabled = may_change and bool(self.review.state.last.known & bit(Label.INFECTION))
+        widgets.delete.enabled = may_change
+        widgets.edit.enabled = chosen
+        widgets.save.enabled = idle and self._saving is None
+        points = self._session.undoPoints
+        widgets.undo.enabled = self._session.run is None and points.can_undo(node)
+        widgets.redo.enabled = self._session.run is None and points.can_redo(node)
+
+    def _change(self, change: Callable[[Review, ReviewLesion], None]) -> None:
+        """Accept or delete the selected lesion, with an undo point before it."""
+        review, lesion = self.review, self.selected
+        if review is None or lesion is None:
+            return
+        if review.state.time != plan_time(review.node):
+            self.refresh()  # edited this very moment: the list is old
+            return
+        self._session.undoPoints.save(review.node)
+        change(review, lesion)
+        self.refresh()
+
+    def _edit(self) -> None:
+        """Open the Segment Editor at the selected lesion."""
+        lesion, (node, volume_node) = self.selected, self._nodes
+        slicer.util.selectModule("SegmentEditor")
+        editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
+        editor.setSegmentationNode(node)
+        editor.setSourceVolumeNode(volume_node)
+        editor.setCurrentSegmentID(infection_id())
+        slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *lesion.lesion.centre_ras)
+
+    def _undo(self) -> None:
+        self._session.undoPoints.undo(self._nodes[0])
+        self.refresh()
+
+    def _redo(self) -> None:
+        self._session.undoPoints.redo(self._nodes[0])
+        self.refresh()
+
+    def _tell_kept(self, result: RunResult | None) -> None:
+        """Say how much of the reader's work the run kept."""
+        texts = []
+        if result is not None and result.segmentation.provenance.kept_ml:
+            volume = in_ml(result.segmentation.provenance.kept_ml)
+            texts.append(_("{volume} that you had corrected were kept.").format(volume=volume))
+        if result is not None and result.untouched:
+            names = ", ".join(result.untouched)
+            texts.append(_("Not touched: {names} (completed, removed, or without a record).").format(names=names))
+        self.widgets.kept.text = " ".join(texts)
+        self.widgets.kept.setVisible(bool(texts))
+
+    def _save(self) -> None:
+        """Ask for a folder and save the case there."""
+        folder = qt.QFileDialog.getExistingDirectory(self.widgets.save, _("Folder of training cases"))
+        if not folder or self.review is None:
+            return
+        self._saving = Task(training_case_steps(self.review, Path(folder)), QtTicker())
+        self._saving.finished.connect(self._saved)
+        self._saving.failed.connect(self._not_saved)
+        self._saving.start()
+        self._update_buttons()
+
+    def _saved(self, case: str) -> None:
+        self._saving = None
+        self.widgets.saved.text = _("Saved as {case}, without anything about the patient.").format(case=case)
+        self.widgets.saved.setVisible(True)
+        self._update_buttons()
+
+    def _not_saved(self, error: BaseException) -> None:
+        self._saving = None
+        self._update_buttons()
+        self._session.failed.emit(error)
+
+
+def plan_time(node: slicer.vtkMRMLSegmentationNode) -> int:
+    """When the segmentation was last changed."""
+    from ..mrml.corrections import modified_time
+
+    return modified_time(node)

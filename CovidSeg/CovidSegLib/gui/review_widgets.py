@@ -1,0 +1,94 @@
+"""The widgets of the review, without what they do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import ctk
+import qt
+from slicer.i18n import tr as _
+
+if TYPE_CHECKING:
+    from ..measures.review import ReviewLesion
+
+
+def lesion_cells(lesion: ReviewLesion) -> tuple[str, str, str]:
+    """Volume in mL, certainty in percent, and whose it is."""
+    state = ""
+    if lesion.accepted:
+        state = _("yours")
+    elif lesion.readers:
+        state = _("edited")
+    return f"{lesion.lesion.ml:.2f}", "-" if lesion.certainty is None else str(lesion.certainty), state
+
+
+class ReviewWidgets:
+    """A fold with a line on what was kept, the list of lesions, and buttons."""
+
+    def __init__(self, place: Any) -> None:
+        self.fold = ctk.ctkCollapsibleButton(place)
+        self.fold.text = _("Review")
+        place.layout().addWidget(self.fold)
+        layout = qt.QVBoxLayout(self.fold)
+        self.kept = self._label(layout)
+        self.frame = qt.QWidget()
+        layout.addWidget(self.frame)
+        inner = qt.QVBoxLayout(self.frame)
+        inner.setContentsMargins(0, 0, 0, 0)
+        self.order = qt.QComboBox()
+        self.order.addItems([_("Largest lesions first"), _("Least certain lesions first")])
+        inner.addWidget(self.order)
+        self.table = self._table()
+        inner.addWidget(self.table)
+        row = qt.QHBoxLayout()
+        inner.addLayout(row)
+        self.accept = self._button(row, _("Accept"), _("This lesion is right: no later run takes it away."))
+        self.delete = self._button(row, _("Delete"), _("This is no infection: turn it into lung."))
+        self.edit = self._button(row, _("Edit"), _("Correct this lesion in the Segment Editor."))
+        row = qt.QHBoxLayout()
+        layout.addLayout(row)
+        self.undo = self._button(row, _("Undo"), _("Take back the last run, Accept or Delete, and all edits after it."))
+        self.redo = self._button(row, _("Redo"), _("Bring back what Undo took."))
+        self.save = self._button(
+            row, _("Save as training case..."), _("Save scan and segments for CovidSegTraining, without the patient.")
+        )
+        self.saved = self._label(layout)
+
+    def fill(self, rows: list[tuple[str, str, str]]) -> None:
+        """Show these cells."""
+        table = self.table
+        table.clearSelection()
+        table.setRowCount(len(rows))
+        for row, texts in enumerate(rows):
+            for column, text in enumerate(texts):
+                item = qt.QTableWidgetItem(text)
+                if column < 2:
+                    item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+                table.setItem(row, column, item)
+
+    def _table(self) -> Any:
+        table = qt.QTableWidget()
+        table.setColumnCount(3)
+        table.setHorizontalHeaderLabels([_("Volume (mL)"), _("Certainty (%)"), _("State")])
+        table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
+        table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
+        table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
+        table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+        table.setMaximumHeight(180)
+        table.toolTip = _("Select a lesion to see it in all slice views.")
+        return table
+
+    @staticmethod
+    def _label(layout: Any) -> Any:
+        label = qt.QLabel()
+        label.wordWrap = True
+        label.setVisible(False)
+        layout.addWidget(label)
+        return label
+
+    @staticmethod
+    def _button(layout: Any, text: str, tip: str) -> Any:
+        button = qt.QPushButton(text)
+        button.toolTip = tip
+        layout.addWidget(button)
+        return button

@@ -1,0 +1,19 @@
+"""The undo point before a run: in the module's own history, and in the Segment Editor's where it edits the node."""
+
+from __future__ import annotations
+
+import slicer
+
+from ..mrml import UndoPoints
+
+
+class RunUndo(UndoPoints):
+    """See :class:`CovidSegLib.mrml.UndoPoints`; one Undo of the Segment Editor, too, takes back what follows."""
+
+    def save(self, node: slicer.vtkMRMLSegmentationNode) -> None:
+        """Keep the state of ``node``."""
+        super().save(node)
+        # The editor has a history of the one segmentation that it shows; where its window was not built it has none.
+        editor = node.GetScene().GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
+        if editor is not None and editor.GetSegmentationNode() is node:
+            slicer.modules.segmenteditor.widgetRepresentation().self().editor.saveStateForUndo()
