@@ -14,6 +14,7 @@ from .input_section import InputSection
 from .install_section import InstallSection
 from .message_section import MessageSection
 from .models_section import ModelsSection
+from .numbers_section import NumbersSection
 from .parameter_sets_section import ParameterSetsSection
 from .parameters import CovidSegParameterNode, is_untouched
 from .results_section import ResultsSection
@@ -42,6 +43,7 @@ SECTIONS: tuple[type[Section], ...] = (
     InstallSection,
     MessageSection,
     ResultsSection,
+    NumbersSection,
     ReviewSection,
     RunSection,
 )

@@ -32,6 +32,7 @@ class ResultsSection:
         self._set_up_table()
         ui.editButton.connect("clicked(bool)", self._edit)
         session.resultChanged.connect(self._show)
+        session.measurementsChanged.connect(self._show_numbers)
         session.editedChanged.connect(self._show_edited)
         self._show(None)
 
@@ -59,15 +60,20 @@ class ResultsSection:
         ui.resultsTable.setVisible(result is not None)
         ui.resultsButtons.enabled = result is not None
         ui.show3DButton.setSegmentationNode(result.segmentationNode if result else None)
-        notes = "\n".join(result.warnings) if result else ""
-        ui.resultsNotes.text = notes
-        ui.resultsNotes.setVisible(bool(notes))
+        ui.resultsNotes.setVisible(False)
         if result is not None:
-            for row, texts in enumerate(table_rows(result.measurements)):
-                for column, text in enumerate(texts):
-                    item = qt.QTableWidgetItem(text)
-                    item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
-                    ui.resultsTable.setItem(row, column, item)
+            self._show_numbers(result)
+
+    def _show_numbers(self, result: RunResult) -> None:
+        """Fill the table, and say what the reader should know."""
+        notes = "\n".join(result.warnings)
+        self._ui.resultsNotes.text = notes
+        self._ui.resultsNotes.setVisible(bool(notes))
+        for row, texts in enumerate(table_rows(result.measurements)):
+            for column, text in enumerate(texts):
+                item = qt.QTableWidgetItem(text)
+                item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+                self._ui.resultsTable.setItem(row, column, item)
 
     def _edit(self) -> None:
         """Open the Segment Editor where the reader will want to correct: at the infection, on its CT."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .run import RunResult
@@ -10,6 +11,9 @@ from .signal import Signal
 from .task import Task
 
 if TYPE_CHECKING:
+    import slicer
+
+    from ..measures import Measurements
     from ..mrml import UndoPoints
     from ..pipeline import Options
     from .parameters import CovidSegParameterNode
@@ -22,7 +26,8 @@ class Session:
     ``result``: what the last run brought, or None; ``reason``: why Apply cannot be pressed, "" when it can.
 
     Signals: ``parametersChanged`` (another set, or another value in it), ``runStarted`` (Task), ``runReported``
-    (Report), ``runEnded``, ``resultChanged`` (RunResult or None), ``failed`` (exception), ``reasonsChanged``,
+    (Report), ``runEnded``, ``resultChanged`` (RunResult or None), ``measurementsChanged`` (RunResult:
+    a reader corrected it), ``failed`` (exception), ``reasonsChanged``,
     ``expectationChanged`` (how long a run will take: ``expectedSeconds``, None for not known), ``packagesChanged``
     (something was installed), ``editedChanged`` (``editedPercent``: share of the infection that a reader edited),
     ``parameterSetChosen`` (vtkMRMLScriptedModuleNode), ``closing`` (the panel goes away). ``undoPoints``: of every run.
@@ -45,6 +50,7 @@ class Session:
         self.runReported: Signal = Signal()
         self.runEnded: Signal = Signal()
         self.resultChanged: Signal = Signal()
+        self.measurementsChanged: Signal = Signal()
         self.failed: Signal = Signal()
         self.reasonsChanged: Signal = Signal()
         self.packagesChanged: Signal = Signal()
@@ -89,6 +95,12 @@ class Session:
         """Show another result."""
         self.result = result
         self.resultChanged.emit(result)
+
+    def setMeasurements(self, node: slicer.vtkMRMLSegmentationNode, measurements: Measurements) -> None:
+        """The numbers of ``node`` as a reader has corrected it by now; they take the place of the last run's."""
+        if self.result is not None and self.result.segmentationNode is node:
+            self.result = replace(self.result, measurements=measurements)
+            self.measurementsChanged.emit(self.result)
 
     def start(self) -> None:
         """Begin a run with the parameters in use; does nothing while one is under way."""

@@ -1,4 +1,4 @@
-"""What the module tells Slicer once, when all modules are loaded: its codes, and scans to try it on."""
+"""What the module tells Slicer once, when all modules are loaded: codes, a plug-in for its statistics, sample scans."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from ..mrml import statistics
 from ..phantom import make_phantom
 from ..progress import Progress, Report
 from .scene import add_scan
@@ -22,10 +23,11 @@ _CT_CHEST = f"https://github.com/Slicer/SlicerTestingData/releases/download/SHA2
 
 
 def register(resource_path: Callable[[str], str]) -> None:
-    """Make codes and sample scans known; ``resource_path`` gives the place of a file in Resources."""
+    """Make codes, numbers and sample scans known; ``resource_path`` gives the place of a file in Resources."""
     logic = slicer.modules.terminologies.logic()
     logic.LoadTerminologyFromFile(resource_path("CovidSeg.term.json"))
     _register_samples(resource_path)
+    statistics.register()
 
 
 def _register_samples(resource_path: Callable[[str], str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..errors import OutputError
@@ -11,7 +12,7 @@ from ..segmentation import Segmentation
 from ..volume import CtVolume
 from .content import ReportContent, to_csv, to_json
 from .page import render_page
-from .page_pictures import page_pictures
+from .page_pictures import Picture, page_pictures
 
 SUFFIXES = (".html", ".json", ".csv")
 """A page for people, a record for programs, a table for spreadsheets."""
@@ -29,16 +30,24 @@ def check_report(path: Path) -> None:
 
 
 def write_report(
-    content: ReportContent, volume: CtVolume, segmentation: Segmentation, path: Path, progress: Progress
+    content: ReportContent,
+    volume: CtVolume,
+    segmentation: Segmentation,
+    path: Path,
+    progress: Progress,
+    draw: Callable[[CtVolume, Segmentation, Progress], tuple[Mapping[str, Picture], str]] = page_pictures,
 ) -> None:
-    """Write the report to ``path`` (a place that nobody reads yet). Raises OutputError or Cancelled."""
+    """Write the report to ``path`` (a place that nobody reads yet). Raises OutputError or Cancelled.
+
+    ``draw`` makes the pictures of a page, and says in a sentence if one had to be left out.
+    """
     suffix = path.suffix.lower()
     if suffix == ".json":
         text = json.dumps(to_json(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     elif suffix == ".csv":
         text = to_csv(content)
     else:
-        pictures, note = page_pictures(volume, segmentation, progress)
+        pictures, note = draw(volume, segmentation, progress)
         if note:
             progress.notice("report", note)
         text = render_page(content, pictures)

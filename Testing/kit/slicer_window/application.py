@@ -181,6 +181,7 @@ class SlicerWorld:
             sampledata=Strict(path=str(folder / "SampleData.py")),
             segmenteditor=Strict(widgetRepresentation=lambda: editor),
             segmentations=Strict(logic=slicer.vtkSlicerSegmentationsModuleLogic),
+            tables=Strict(logic=slicer.vtkSlicerTablesLogic),
             terminologies=Strict(logic=lambda: terminologies),
             volumes=Strict(logic=slicer.vtkSlicerVolumesLogic),
         )

@@ -191,7 +191,7 @@ class FileDialog:
             raise RuntimeError("a file dialog opened that the test did not expect")
         return cls.answers.pop(0)
 
-    getOpenFileName = getExistingDirectory = _answer  # noqa: N815
+    getOpenFileName = getSaveFileName = getExistingDirectory = _answer  # noqa: N815
 
 
 def _with_manners(kind: type) -> type:

@@ -1,0 +1,188 @@
+"""The part of the panel with all numbers: kept up to date while a reader corrects, as a table and as a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ctk
+import qt
+from slicer.i18n import tr as _
+
+from ..mrml.tables import table_for, write_table
+from ..segmentation import SEGMENTS
+from . import report_packages
+from .edits import EditFollower
+from .report import Numbers, numbers_steps, report_steps
+from .task import Task
+from .ticker import QtTicker
+from .views import grab_3d_view, show_table
+
+if TYPE_CHECKING:
+    from ..measures import Measurements
+    from .session import Session
+
+_KINDS = "Report (*.html);;Numbers (*.json);;Table (*.csv)"
+
+
+def summary(measured: Measurements) -> str:
+    """What the result means, in one line."""
+    if measured.ct_class is None or measured.total.infection_percent is None:
+        return _("No lung was found.")
+    texts = [
+        _("{percent} % infected").format(percent=f"{measured.total.infection_percent:.1f}"),
+        f"CT-{measured.ct_class}",
+        _("zone score {score}/24").format(score=measured.zone_score),
+        _("{count} lesions").format(count=len(measured.lesions)),
+    ]
+    if measured.lobe_score is not None:
+        texts.insert(2, _("lobes {score}/25").format(score=measured.lobe_score))
+    return " · ".join(texts)
+
+
+class NumbersSection:
+    """Follows the segmentation that the parameters name, also after a scene was loaded."""
+
+    def __init__(self, ui: Any, session: Session) -> None:
+        self._session = session
+        self._nodes: tuple[Any, Any] = (None, None)
+        self._measuring: Task[Numbers] | None = None
+        self._work: Task[Any] | None = None
+        self._table: Any = None
+        self._waiting: Path | None = None
+        self._build(ui.moreSections)
+        self._follower = EditFollower(self.refresh)
+        session.parametersChanged.connect(self._follow)
+        session.runEnded.connect(self._follow)
+        session.closing.connect(self._close)
+        self._show(None)
+
+    def _build(self, place: Any) -> None:
+        self.fold = ctk.ctkCollapsibleButton(place)
+        self.fold.text = _("Numbers and report")
+        place.layout().addWidget(self.fold)
+        layout = qt.QVBoxLayout(self.fold)
+        self.line = qt.QLabel()
+        self.line.wordWrap = True
+        layout.addWidget(self.line)
+        row = qt.QHBoxLayout()
+        layout.addLayout(row)
+        self.reportButton = self._button(row, _("Report..."), _("Save a page to read and print; it names no patient."))
+        self.tableButton = self._button(row, _("Table"), _("Show all numbers; the table follows your corrections."))
+        self.question = qt.QWidget()
+        layout.addWidget(self.question)
+        row = qt.QHBoxLayout(self.question)
+        row.setContentsMargins(0, 0, 0, 0)
+        self.questionLabel = qt.QLabel()
+        self.questionLabel.wordWrap = True
+        row.addWidget(self.questionLabel)
+        self.yesButton = self._button(row, _("Install"), _("Install this package into Slicer."))
+        self.noButton = self._button(row, _("Not now"), _("Save no report."))
+        self.question.setVisible(False)
+        self.reportButton.connect("clicked(bool)", self._ask_for_file)
+        self.tableButton.connect("clicked(bool)", self._show_table)
+        self.yesButton.connect("clicked(bool)", self._install)
+        self.noButton.connect("clicked(bool)", self._decline)
+
+    def _button(self, row: Any, text: str, tip: str) -> Any:
+        button = qt.QPushButton(text)
+        button.toolTip = tip
+        row.addWidget(button)
+        return button
+
+    def refresh(self) -> None:
+        """Measure anew."""
+        self._stop_measuring()
+        node, volume_node = self._nodes
+        if node is None or volume_node is None or node.GetScene() is None or volume_node.GetScene() is None:
+            self._show(None)
+            return
+        self._measuring = Task(numbers_steps(node, volume_node, stability=False), QtTicker())
+        self._measuring.finished.connect(lambda numbers: self._show(numbers.measured))
+        self._measuring.failed.connect(lambda error: self._show(None))  # another scan's: Apply will say so
+        self._measuring.start()
+
+    def _follow(self) -> None:
+        """Take up the nodes that the parameters name now."""
+        parameters = self._session.parameters
+        node = parameters.outputSegmentation if parameters is not None else None
+        volume_node = parameters.inputVolume if parameters is not None else None
+        if node is not None and not any(node.GetSegmentation().GetSegment(one.id) for one in SEGMENTS):
+            node = None
+        if (node, volume_node) != self._nodes:
+            self._nodes = node, volume_node
+            self._table = None
+            self._follower.follow(node)
+            self.refresh()
+
+    def _show(self, measured: Measurements | None) -> None:
+        self._measuring = None
+        there = measured is not None
+        self.line.text = summary(measured) if there else _("Numbers appear here when there are segments.")
+        self.reportButton.enabled = self.tableButton.enabled = there and self._work is None
+        if there:
+            self._session.setMeasurements(self._nodes[0], measured)
+            if self._table is not None and self._table.GetScene() is not None:
+                write_table(measured, self._table)
+        self._measured = measured
+
+    def _show_table(self) -> None:
+        self._table = table_for(self._nodes[0])
+        write_table(self._measured, self._table)
+        show_table(self._table)
+
+    def _ask_for_file(self) -> None:
+        name = qt.QFileDialog.getSaveFileName(self.reportButton, _("Save the report"), "report.html", _KINDS)
+        if not name:
+            return
+        path = Path(name)
+        if report_packages.is_needed(path):
+            self._waiting = path
+            text = _(
+                "The page needs the Python package {package}, which Slicer does not have ({size} MB). Nothing that "
+                "Slicer brings is changed. Install it?"
+            )
+            self.questionLabel.text = text.format(package=report_packages.PACKAGE, size=report_packages.DOWNLOAD_MB)
+            self.question.setVisible(True)
+            return
+        self._write(path)
+
+    def _decline(self) -> None:
+        self._waiting = None
+        self.question.setVisible(False)
+
+    def _install(self) -> None:
+        self.question.setVisible(False)
+        self._begin(report_packages.install_steps(), _("Installing ..."), lambda _result: self._write(self._waiting))
+
+    def _write(self, path: Path) -> None:
+        node, volume_node = self._nodes
+        steps = report_steps(node, volume_node, path, grab_3d_view(node))
+        self._begin(steps, _("Writing the report ..."), lambda written: self._tell(_("Saved: {}").format(written)))
+
+    def _begin(self, steps: Any, text: str, then: Any) -> None:
+        self._work = Task(steps, QtTicker())
+        self._work.finished.connect(lambda result: self._end() or then(result))
+        self._work.failed.connect(lambda error: self._end() or self._session.failed.emit(error))
+        self.reportButton.enabled = self.tableButton.enabled = False
+        self._tell(text)
+        self._work.start()
+
+    def _end(self) -> None:
+        self._work = None
+        self.reportButton.enabled = self.tableButton.enabled = True
+        self._tell(summary(self._measured) if self._measured is not None else "")
+
+    def _tell(self, text: str) -> None:
+        self.line.text = text
+
+    def _stop_measuring(self) -> None:
+        if self._measuring is not None:
+            self._measuring.cancel()
+            self._measuring = None
+
+    def _close(self) -> None:
+        self._stop_measuring()
+        if self._work is not None:
+            self._work.cancel()
+        self._follower.follow(None)

@@ -1,0 +1,110 @@
+"""Numbers and reports of the segments as they are now, in steps (see :mod:`.task`), so that the window lives."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..batch import OutputSet
+from ..corrections import ALL, to_labels
+from ..measures import Measurements, measure
+from ..measures.edits import SegmentEdit, reader_edits
+from ..mrml import read_in_steps, read_state
+from ..mrml.corrections import tag
+from ..mrml.readback import read_labels, read_lobes
+from ..progress import Progress
+from ..reading.checks import inspect
+from ..report.content import report_content
+from ..report.files import check_report, write_report
+from ..report.page_pictures import Picture, picture_of, projection, slice_pictures
+from ..segmentation import SEGMENTS, Provenance, Segmentation
+from ..volume import CtVolume, voxel_ml
+from .task import in_thread
+
+if TYPE_CHECKING:
+    import slicer
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The scan and the segments in the scene as values, and what follows from them."""
+
+    volume: CtVolume
+    labels: np.ndarray
+    measured: Measurements
+
+
+def numbers_steps(
+    node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode, *, stability: bool
+) -> Generator[None, None, Numbers]:
+    """Measure the segments of ``node`` on the scan ``volume_node``. Raises InputError when the scan cannot be read."""
+    reading = read_in_steps(volume_node)
+    while True:
+        try:
+            next(reading)
+        except StopIteration as end:
+            volume: CtVolume = end.value
+            break
+        yield None
+    labels = read_labels(node, volume_node)
+    yield None
+    lobes = read_lobes(volume_node.GetScene(), volume_node)
+    measured = yield from in_thread(
+        lambda: measure(labels, volume.affine, voxels=volume.voxels, lobes=lobes, stability=stability)
+    )
+    return Numbers(volume, labels, measured)
+
+
+def report_steps(
+    node: slicer.vtkMRMLSegmentationNode,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    path: Path,
+    three_d: bytes | None,
+) -> Generator[None, None, Path]:
+    """Write a report on the segments as they are to ``path`` (.html, .json, .csv); returns it.
+
+    ``three_d``: the 3-D view as a PNG, or None. Raises InputError, or OutputError; then there is no new file.
+    """
+    check_report(path)
+    numbers = yield from numbers_steps(node, volume_node, stability=True)
+    edits = _edits(node, volume_node, numbers)
+    segmentation = Segmentation(numbers.labels, numbers.volume.affine, made_by(node))
+
+    def write() -> Path:
+        notes = inspect(numbers.volume).warnings
+        content = report_content(numbers.volume, segmentation, numbers.measured, edits=edits, notes=notes)
+
+        def pictures(volume: CtVolume, shown: Segmentation, _progress: Progress) -> tuple[Mapping[str, Picture], str]:
+            view = {"3d": picture_of("3d", three_d)} if three_d else {"projection": projection(shown)}
+            return {**slice_pictures(volume, shown), **view}, ""
+
+        with OutputSet() as files:
+            write_report(content, numbers.volume, segmentation, files.add(path), Progress(), pictures)
+            files.publish()
+        return path
+
+    return (yield from in_thread(write))
+
+
+def made_by(node: slicer.vtkMRMLSegmentationNode) -> Provenance:
+    """What the tags of our segments say of the network that made them."""
+    found = dict.fromkeys(("Model", "ModelSha256", "Engine", "Software"), "")
+    for definition in SEGMENTS:
+        segment = node.GetSegmentation().GetSegment(definition.id)
+        if segment is not None:
+            found = {name: value or tag(segment, f"CovidSeg.{name}") or "" for name, value in found.items()}
+    return Provenance(found["Model"], found["ModelSha256"], found["Engine"], "", found["Software"])
+
+
+def _edits(
+    node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode, numbers: Numbers
+) -> tuple[SegmentEdit, ...] | None:
+    """What a reader changed; None where it is not recorded what the network wrote."""
+    state = read_state(node, volume_node)
+    if state.last.known != ALL:
+        return None
+    return reader_edits(numbers.labels, to_labels(state.last.drawn), voxel_ml(numbers.volume.affine))

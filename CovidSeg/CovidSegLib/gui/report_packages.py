@@ -1,0 +1,40 @@
+"""The package that HTML reports need and Slicer does not bring: looked for, and installed after Yes alone."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+from slicer.i18n import tr as _
+
+from .child import child_steps
+from .install import InstallError, constraints
+from .run import python_interpreter
+
+PACKAGE, DOWNLOAD_MB = "jinja2", 0.2
+"""With its one dependency, markupsafe."""
+
+
+def is_needed(path: Path) -> bool:
+    """Whether a report in ``path`` has to wait for the package."""
+    importlib.invalidate_caches()
+    return path.suffix.lower() == ".html" and importlib.util.find_spec(PACKAGE) is None
+
+
+def install_steps() -> Generator[str | None, None, None]:
+    """Install it in steps; no package that Slicer has is changed. Raises InstallError."""
+    with tempfile.TemporaryDirectory(prefix="covidseg-") as folder:
+        kept = Path(folder) / "constraints.txt"
+        kept.write_text(constraints(), encoding="utf-8")
+        general = ["--disable-pip-version-check", "--no-input", "--only-binary", ":all:", "--constraint", str(kept)]
+        outcome = yield from child_steps([python_interpreter(), "-m", "pip", "install", *general, f"{PACKAGE}>=3.1"])
+    if outcome.code != 0:
+        raise InstallError(
+            _("The package {package} could not be installed. Slicer is as it was.").format(package=PACKAGE),
+            _("Is the package index within reach? Reports ending in .json or .csv do not need it."),
+            outcome.output,
+        )
+    importlib.invalidate_caches()

@@ -1,0 +1,160 @@
+"""The panel's numbers: they follow corrections at once, fill a table, and become a report."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+pytest.importorskip("slicer", reason="needs the pip package slicer-core")
+pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
+
+import slicer
+from kit.slicer_window.pythonqt import qt
+
+from CovidSegLib.mrml import add_segmentation
+from CovidSegLib.mrml.tables import table_for
+from CovidSegLib.segmentation import Provenance, Segmentation
+from CovidSegLib.volume import CtVolume
+from Testing.kit.blocks import LEFT_INFECTED, RIGHT_INFECTED, UPRIGHT, VOXEL_ML, block_labels, block_scan
+
+if TYPE_CHECKING:
+    from kit.slicer_window.application import SlicerWorld
+    from kit.slicer_window.module import OpenModule
+
+MADE = Provenance("a-network", "ab" * 32, "onnx", "cpu", "CovidSeg 1.0")
+INFECTION_ML = (LEFT_INFECTED + RIGHT_INFECTED) * VOXEL_ML
+
+
+@pytest.fixture
+def opened(world: SlicerWorld, panel: OpenModule):
+    """The panel with a scan and its segments, as after a run or after a scene was loaded."""
+    labels = block_labels()
+    scan = world.logics.add_volume(CtVolume(block_scan(labels), UPRIGHT))
+    node = add_segmentation(world.scene, Segmentation(labels, UPRIGHT, MADE), scan, "COVID-19")
+    panel.session.parameters.inputVolume = scan
+    panel.session.parameters.outputSegmentation = node
+    section = next(one for one in panel.widget.panel.sections if type(one).__name__ == "NumbersSection")
+    panel.until(lambda: "infected" in section.line.text)
+    return panel, section, node, scan
+
+
+def paint(node, scan, box: tuple) -> None:
+    """Add a box of voxels to the infection, as the Segment Editor does."""
+    from kit.segment_editor import Reader
+
+    Reader(scan.GetScene(), node, scan).paint("Covid19Infection", box)
+
+
+def test_segments_that_are_there_are_summed_up_in_a_line(opened) -> None:
+    assert opened[1].line.text == "2.1 % infected · CT-1 · zone score 2/24 · 2 lesions"
+
+
+def test_the_table_follows_corrections(opened) -> None:
+    panel, section, node, scan = opened
+    section.tableButton.click()
+    table = table_for(node)
+    assert slicer.app.applicationLogic().GetSelectionNode().GetActiveTableID() == table.GetID()
+
+    def infection() -> float:
+        content = table.GetTable()
+        rows = range(content.GetNumberOfRows())
+        names = [content.GetValueByName(row, "Measure").ToString() for row in rows]
+        return content.GetValueByName(names.index("Infection volume"), "Value").ToDouble()
+
+    assert infection() == pytest.approx(INFECTION_ML)
+    paint(node, scan, np.s_[10:12, 12:16, 70:80])
+    panel.until(lambda: infection() > INFECTION_ML + 1e-6)
+    assert infection() == pytest.approx(INFECTION_ML + 80 * VOXEL_ML)
+    assert "3 lesions" in section.line.text
+
+
+@pytest.mark.usefixtures("stand_in_pipeline")
+def test_the_results_of_a_run_follow_corrections(panel: OpenModule, chest) -> None:
+    panel.click("applyButton")
+    panel.until(lambda: not panel.running)
+    node = panel.session.result.segmentationNode
+    before = panel.session.result.measurements.total.infection_ml
+    shape = slicer.util.arrayFromVolume(chest).shape
+    middle = tuple(slice(size // 2 - 2, size // 2 + 2) for size in shape)
+    paint(node, chest, middle)
+    panel.until(lambda: panel.session.result.measurements.total.infection_ml != before)
+    shown = panel.ui.resultsTable.item(2, 1).text()
+    assert shown == f"{panel.session.result.measurements.total.infection_ml:.1f}"
+
+
+def test_a_report_is_saved_with_what_the_reader_changed(opened, tmp_path: Path) -> None:
+    panel, section, node, scan = opened
+    paint(node, scan, np.s_[10:12, 12:16, 70:80])
+    panel.until(lambda: "3 lesions" in section.line.text)
+    for name in ("r.html", "r.json", "r.csv"):
+        qt.QFileDialog.answers.append(str(tmp_path / name))
+        section.reportButton.click()
+        panel.until(lambda name=name: section.line.text == f"Saved: {tmp_path / name}")
+    record = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert record["infection_ml"] == pytest.approx(INFECTION_ML + 80 * VOXEL_ML)
+    assert record["model"] == {"name": MADE.model, "sha256": MADE.sha256}
+    assert {edit["name"]: edit["added_ml"] for edit in record["reader_edits"]}["COVID-19 infection"] == 1.2
+    assert len(list(csv.reader((tmp_path / "r.csv").open(encoding="utf-8")))) > 30
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert page.count("data:image/jpeg") == 4
+    assert "Corrected by a reader" in page
+    assert sorted(path.name for path in tmp_path.glob("r.*")) == ["r.csv", "r.html", "r.json"]
+
+
+def test_a_report_that_is_not_wanted_after_all_writes_nothing(opened) -> None:
+    _, section, _, _ = opened
+    qt.QFileDialog.answers.append("")
+    section.reportButton.click()
+    assert section.reportButton.enabled
+
+
+def test_a_page_asks_before_a_package_is_installed(opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    panel, section, _, _ = opened
+    from CovidSegLib.gui import report_packages
+
+    monkeypatch.setattr(report_packages, "is_needed", lambda path: path.suffix == ".html")
+    qt.QFileDialog.answers.append(str(tmp_path / "r.html"))
+    section.reportButton.click()
+    assert not section.question.isHidden()
+    assert "jinja2" in section.questionLabel.text
+    section.noButton.click()
+    assert section.question.isHidden()
+    assert not (tmp_path / "r.html").exists()
+    installed = []
+
+    def steps():
+        yield None
+        installed.append(True)
+        monkeypatch.setattr(report_packages, "is_needed", lambda path: False)
+
+    monkeypatch.setattr(report_packages, "install_steps", steps)
+    qt.QFileDialog.answers.append(str(tmp_path / "r.html"))
+    section.reportButton.click()
+    section.yesButton.click()
+    panel.until((tmp_path / "r.html").exists)
+    assert installed == [True]
+    panel.until(lambda: section.line.text.startswith("Saved"))
+
+
+def test_a_place_that_cannot_be_written_is_said(opened, tmp_path: Path) -> None:
+    panel, section, _, _ = opened
+    qt.QFileDialog.answers.append(str(tmp_path / "nowhere" / "r.json"))
+    section.reportButton.click()
+    panel.until(lambda: "could not be written" in panel.ui.messageLabel.text)
+    assert section.reportButton.enabled
+
+
+def test_segment_statistics_knows_our_numbers_when_slicer_has_started(world: SlicerWorld) -> None:
+    from kit.slicer_window.module import OpenModule
+
+    from Testing.kit.segment_statistics import install
+
+    logic = install()
+    opened = OpenModule(world)
+    assert [plugin.__name__ for plugin in logic.registeredPlugins] == ["CovidSegSegmentStatisticsPlugin"]
+    opened.close()
