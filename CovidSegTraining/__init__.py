@@ -1,8 +1,11 @@
-"""Training, judging and exporting the networks of CovidSeg.
+"""Training, judging and exporting the networks of CovidSeg: the command ``covidseg-train``. See README.md beside this.
 
-``dataset`` and ``streams`` read scans slice by slice and draw from them (``cache`` keeps what is framed),
-``augmentation`` changes what is drawn, ``architecture`` and ``losses`` are the network and what it learns from,
-``training`` is the loop (``config`` its settings, ``memory`` how it keeps memory), ``evaluation`` scores a network
-through the shipped pipeline, ``export`` writes what ships. ``cli`` is the command ``covidseg-train``. Everything that
-prediction does too (window, crop, neighbours) comes from ``CovidSegLib.network.inputs``.
+Data: ``cases`` finds scans and labels, ``check`` looks at them, ``dataset`` reads them slice by slice, ``cache`` keeps
+what is framed, ``augmentation`` changes what is drawn, ``streams`` draws. Network: ``architecture``, ``losses``,
+``trainer`` (one step, any number of devices), ``training`` (the loop; ``config`` its settings, ``start`` what it starts
+from, ``validation`` the look at a watched fold, ``run_folder`` what it leaves, ``memory`` how it keeps memory),
+``crossval`` (all folds), ``seed`` (the notebook this began from). Judging: ``metrics``, ``evaluation`` (through the
+shipped pipeline), ``protocol`` (the whole table from fold networks), ``seen`` (no network judges what it learned from),
+``figures``, ``tables``. Shipping: ``export``, ``half`` (float16), ``agreement`` (all formats say the same), ``card``.
+Commands: ``cli`` and ``cli_*``. All that prediction does too comes from ``CovidSegLib.network.inputs``.
 """

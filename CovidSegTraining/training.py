@@ -68,7 +68,9 @@ def fit(
             f"A batch of {config.batch} cannot be shared by {strategy.num_replicas_in_sync} GPUs.", "Change the batch."
         )
     with strategy.scope():
-        network = _network(config, encoder)
+        network = build_network(config.input_shape, encoder)
+        if encoder is not None or start is not None:
+            _freeze(network, config.trained_from)
         if start is not None:
             start_from(network, start)
         trainer = Trainer(network, config, strategy)
@@ -98,16 +100,15 @@ def _save_weights(network: keras.Model, target: Path) -> None:
     part.replace(target)
 
 
-def _network(config: TrainingConfig, encoder: str | Path | None) -> keras.Model:
-    network = build_network(config.input_shape, encoder)
-    if encoder is not None and config.trained_from:
-        names = [layer.name for layer in network.layers]
-        if config.trained_from not in names:
-            raise InputError(f"The network has no layer named {config.trained_from}.", "Correct trained_from.")
-        encoder_order = [layer.name for layer in keras.applications.MobileNetV2(weights=None, include_top=False).layers]
-        for name in encoder_order[1 : encoder_order.index(config.trained_from)]:
-            network.get_layer(name).trainable = False
-    return network
+def _freeze(network: keras.Model, trained_from: str) -> None:
+    """Let the encoder's layers before ``trained_from`` keep what they know; "" lets all learn."""
+    if not trained_from:
+        return
+    if trained_from not in [layer.name for layer in network.layers]:
+        raise InputError(f"The network has no layer named {trained_from}.", "Correct trained_from.")
+    encoder_order = [layer.name for layer in keras.applications.MobileNetV2(weights=None, include_top=False).layers]
+    for name in encoder_order[1 : encoder_order.index(trained_from)]:
+        network.get_layer(name).trainable = False
 
 
 class _Loop:

@@ -63,7 +63,7 @@ def test_memory_is_flat_from_2_to_200_volumes_and_a_sample_is_cheap(tmp_path):
 
     volumes(tmp_path / "data")
     peaks: dict[str, list[float]] = {}
-    for name, cache in (("framed slices on disk", tmp_path / "cache"), ("scans read at every draw", None)):
+    for name, cache in (("framed slices on disk (default)", tmp_path / "cache"), ("--cache none", None)):
         for count in COUNTS:
             peak, sample, ready = measured(tmp_path / "data", cache, count)
             peaks.setdefault(name, []).append(peak)

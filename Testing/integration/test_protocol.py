@@ -1,0 +1,103 @@
+"""The protocol's table from fold networks: copies of the shipped one judge small sets of every kind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from kit.training_data import chest_slices, write_case
+from PIL import Image
+
+from CovidSegLib.network import models
+from CovidSegTraining.cli import main
+from CovidSegTraining.seen import fingerprints
+
+
+def network(folder: Path, fold: int, seen: list[str]) -> None:
+    """A fold network: the shipped ONNX weights alone, with a card that says what it was trained on."""
+    model = models.find("default")
+    folder.mkdir(exist_ok=True)
+    entry = model.card["files"]["onnx"]
+    shutil.copyfile(model.folder / entry["name"], folder / f"tiny-fold{fold}.onnx")
+    files = {"onnx": {**entry, "name": f"tiny-fold{fold}.onnx"}}
+    card = {**model.card, "name": f"tiny-fold{fold}", "files": files, "trained_on": fingerprints(seen)}
+    (folder / f"tiny-fold{fold}.json").write_text(json.dumps(card))
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    root = tmp_path / "data"
+    for name in ("one", "two"):
+        write_case(root / "scans", name, slices=3)
+    (root / "scans/metadata.csv").write_text("case,fold\none,1\ntwo,2\n")
+    for name in ("L1", "L2"):
+        write_case(root / "lungs", name, slices=2, infected=False)
+    (root / "clean").mkdir()
+    shutil.copyfile(root / "lungs/images/L1.nii.gz", root / "clean/healthy.nii.gz")
+    voxels, labels = chest_slices(1, 0)
+    for kind in ("images", "infection"):
+        (root / "slices" / kind).mkdir(parents=True)
+    Image.fromarray(((voxels[0] + 1250) / 1500 * 255).clip(0, 255).astype(np.uint8)).save(root / "slices/images/7.jpg")
+    Image.fromarray((labels[0] == 1).astype(np.uint8) * 255).save(root / "slices/infection/7.png")
+    network(tmp_path / "networks", 1, ["two", "L1"])
+    network(tmp_path / "networks", 2, ["one", "L2"])
+    return root
+
+
+def test_every_network_judges_its_own_fold_and_what_it_has_not_seen(data, tmp_path, capsys):
+    call = ["evaluate", "--crossval", str(data), "--networks", str(tmp_path / "networks"), "--device", "cpu"]
+    assert main([*call, "--json", str(tmp_path / "table.json")]) == 0
+    found = json.loads((tmp_path / "table.json").read_text())
+    assert [row["case"] for row in found["scans"]] == ["one", "two"]
+    assert [row["case"] for row in found["lungs"]] == ["L2", "L1"]
+    assert [(row["case"], row["fold"]) for row in found["clean"]] == [("healthy", 1), ("healthy", 2)]
+    assert [(row["case"], row["fold"]) for row in found["slices"]] == [("7", 1), ("7", 2)]
+    names = [row["name"] for row in found["table"]]
+    assert "lung on lungs/" in names
+    assert "false infection on clean/, healthy, % of lung" in names
+    text = capsys.readouterr().out
+    assert all(f"| {name}" in text for name in names)
+
+
+def test_a_network_that_was_trained_on_its_own_fold_is_refused(data, tmp_path, capsys):
+    network(tmp_path / "networks", 2, ["two"])
+    assert main(["evaluate", "--crossval", str(data), "--networks", str(tmp_path / "networks")]) == 2
+    assert "fold 2 was trained on two: a leak" in capsys.readouterr().err
+
+
+def test_a_fold_without_a_network_is_named(data, tmp_path, capsys):
+    (tmp_path / "networks/tiny-fold2.json").unlink()
+    assert main(["evaluate", "--crossval", str(data), "--networks", str(tmp_path / "networks")]) == 2
+    assert "no network for fold 2" in capsys.readouterr().err
+
+
+def test_a_series_is_judged_slice_by_slice_from_head_to_feet(data, tmp_path, monkeypatch):
+    """The radiologists' table runs from head to feet, against the slice axis."""
+    from CovidSegLib.pipeline import Options
+    from CovidSegTraining import protocol
+
+    folder = tmp_path / "dicom"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "series.zip", "w") as archive:
+        archive.writestr("a", "")
+    (folder / "series_slices.csv").write_text("slice_from_head_to_feet,infected\n0,1\n1,1\n2,0\n")
+    labels = np.zeros((3, 9, 9), np.uint8)
+    labels[2] = 3  # the slice nearest to the head
+    monkeypatch.setattr(protocol, "read_ct", lambda *_: None)
+    monkeypatch.setattr(protocol._Judge, "_labels", lambda *_: labels)
+    (row,) = protocol._Judge(1, None, Options(), lambda _: False).series(folder)
+    assert (row["sensitivity"], row["specificity"]) == (0.5, 1.0)
+
+
+def test_a_single_picture_becomes_a_slice_that_lies_the_right_way_up():
+    from CovidSegLib.volume import axial_order
+    from CovidSegTraining.protocol import single_slice
+
+    volume = single_slice(np.array([[0, 255], [0, 0]], np.float32))
+    np.testing.assert_array_equal(axial_order(volume.affine).to_axial(volume.voxels)[0], [[-1250, 250], [-1250, -1250]])
+    assert nibabel.aff2axcodes(volume.affine) == ("L", "P", "S")
