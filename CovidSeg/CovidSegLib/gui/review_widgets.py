@@ -74,6 +74,7 @@ class ReviewWidgets:
         table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
         table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
         table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+        table.verticalHeader().setVisible(False)
         table.setMaximumHeight(180)
         table.toolTip = _("Select a lesion to see it in all slice views.")
         return table
