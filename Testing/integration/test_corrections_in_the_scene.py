@@ -117,12 +117,16 @@ def test_edit_run_with_another_model_save_reload_run_undo(
     np.testing.assert_array_equal(before_noise, expected)
     readers = expected != result(volume).labels
 
+    statuses = slicer.vtkSlicerSegmentationsModuleLogic
+    infection = node.GetSegmentation().GetSegment(INFECTION)
+    assert statuses.GetSegmentStatus(infection) == statuses.InProgress  # set by the editor at the first edit
     second = result(volume, "two", shift=2)
     written = write_segmentation(second, volume, node, before_write=lambda node: reader.logic.SaveStateForUndo())
     after_second = np.where(readers, expected, second.labels)
     np.testing.assert_array_equal(labels_of(node, volume), after_second)
     assert written.result.provenance.kept_ml == pytest.approx(np.count_nonzero(readers) * 0.7 * 0.8 * 2.5 / 1000)
     np.testing.assert_array_equal(written.result.labels, after_second)
+    assert statuses.GetSegmentStatus(infection) == statuses.InProgress
 
     loaded = save_and_load(world, node, tmp_path / "a.seg.nrrd")
     third = result(volume, "three", shift=1)
@@ -131,6 +135,9 @@ def test_edit_run_with_another_model_save_reload_run_undo(
     write_segmentation(third, volume, loaded, before_write=undo.save)
     np.testing.assert_array_equal(labels_of(loaded, volume), np.where(readers, expected, third.labels))
     assert tags_of(loaded) != states
+    segment = loaded.GetSegmentation().GetSegment(INFECTION)
+    segment.SetName("Ground glass")
+    segment.SetColor(0, 1, 1)
     assert undo.undo(loaded)
     np.testing.assert_array_equal(labels_of(loaded, volume), after_second)
     assert tags_of(loaded) == states

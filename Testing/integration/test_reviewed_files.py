@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegLib.writing import read_reviewed, update, write, write_reviewed
 from CovidSegLib.writing.grids import on_grid
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan, write_scan
+from Testing.kit.killed import killed_at
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals and looks at processes")
 AFFINE = np.array(((-0.7, 0, 0, 100), (0, -0.8, 0, -80.5), (0, 0, 2.5, 7), (0, 0, 0, 1)))
@@ -161,6 +160,18 @@ def test_tags_say_how_a_segment_was_made_and_who_edited_it(tmp_path: Path) -> No
         assert not any("|" in value for value in one.values())
 
 
+def test_the_readers_status_and_terminology_stay(tmp_path: Path) -> None:
+    path = tmp_path / "a.seg.nrrd"
+    write(result(0), path)
+    rewrite(path, lambda array: None, {"Status:notstarted": "Status:flagged", "Lung~": "Lung lobe~"})
+    reviewed = read_reviewed(path, AFFINE, SHAPE)
+    write_reviewed(reviewed, *update(reviewed, result(1, "two")), path)
+    for before, after in zip(reviewed.segments, read_reviewed(path, AFFINE, SHAPE).segments, strict=True):
+        assert after.tags["Segmentation.Status"] == "flagged"
+        assert after.tags["TerminologyEntry"] == before.tags["TerminologyEntry"]
+        assert after.tags["CovidSeg.Model"] == "two"
+
+
 def test_where_the_record_is_lost_or_altered_everything_is_the_readers(tmp_path: Path) -> None:
     path = tmp_path / "a.seg.nrrd"
     first = result(0)
@@ -180,7 +191,7 @@ def test_completed_removed_and_foreign_segments_are_never_touched(tmp_path: Path
     first, second = result(0), result(1)
     write(first, path)
     rewrite(path, lambda array: None, {"RightLung": "Drainage", "Left lung": "Lunge links"})
-    rewrite(path, lambda array: None, {"DICOM.SegmentAlgorithmType:AUTOMATIC|": "Segmentation.Status:completed|"})
+    rewrite(path, lambda array: None, {"Status:notstarted": "Status:completed"})
     reviewed = read_reviewed(path, AFFINE, SHAPE)
     assert reviewed.held == ALL
     merged, joined = update(reviewed, second)
@@ -241,27 +252,6 @@ def test_voxels_that_are_not_those_of_the_scan_are_refused(change: str) -> None:
     assert not on_grid(np.zeros((1, 1, 1), np.uint8), own, AFFINE, (3, 4, 5)).any()
 
 
-def _killed_at(moment: int, work: Callable[[], None]) -> bool:
-    """Run ``work`` in a fork that is killed -9 before its ``moment``-th system call; whether it came to its end."""
-    process = os.fork()
-    if process == 0:
-        count = [0]
-
-        def hook(event: str, _arguments: tuple) -> None:
-            if event.startswith(("open", "os.", "shutil.", "tempfile.")):
-                count[0] += 1
-                if count[0] == moment:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        sys.addaudithook(hook)
-        try:
-            work()
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(process, 0)
-    return os.WIFEXITED(status)
-
-
 @pytest.mark.parametrize("way", ["one file", "several files"])
 def test_a_save_that_is_killed_at_any_moment_leaves_the_old_file_or_the_new_one(way: str, tmp_path: Path) -> None:
     path = tmp_path / "a.seg.nrrd"
@@ -280,7 +270,7 @@ def test_a_save_that_is_killed_at_any_moment_leaves_the_old_file_or_the_new_one(
     moment, ended, seen = 0, False, set()
     while not ended:
         moment += 1
-        ended = _killed_at(moment, save)
+        ended = killed_at(moment, save)
         labels = labels_of(path)
         is_new = np.array_equal(labels, new.labels)
         assert is_new or np.array_equal(labels, old.labels)

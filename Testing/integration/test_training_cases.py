@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 
 from CovidSegLib.errors import InputError, OutputError
-from CovidSegLib.phantom import make_phantom
-from CovidSegLib.progress import Progress
 from CovidSegLib.volume import CtVolume
 from CovidSegLib.writing import save_training_case
+from CovidSegTraining.cases import find_cases
 from Testing.kit.command_line import CommandLine
 from Testing.kit.dicom_files import write_series
+from Testing.kit.killed import killed_at
+from Testing.kit.training_data import chest_slices
 
 AFFINE = np.array(((-0.7, 0, 0, 100), (0, -0.8, 0, -80.5), (0, 0, 2.5, 7), (0, 0, 0, 1)))
 
@@ -89,6 +90,23 @@ def test_slicers_python_without_nibabel_writes_the_same(tmp_path: Path, monkeypa
     np.testing.assert_allclose(image.affine, AFFINE, atol=1e-4)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="kills a process")
+def test_a_save_that_is_killed_at_any_moment_leaves_a_data_set_that_can_be_read(tmp_path: Path) -> None:
+    old = save_training_case(*scan(0), tmp_path)
+    volume, labels = scan(1)
+    moment, ended = 0, False
+    while not ended:
+        moment += 1
+        ended = killed_at(moment, lambda: save_training_case(volume, labels, tmp_path))
+        found = find_cases(tmp_path)  # raises where a scan has no labels
+        assert old in [case.name for case in found]
+        for case in found:
+            assert nibabel.load(case.image).shape == nibabel.load(case.labels).shape
+            assert np.asarray(nibabel.load(case.image).dataobj).any()
+    assert moment > 8
+    assert len(found) == 2
+
+
 @pytest.mark.skipif(os.name == "nt", reason="the kit's command line is for Unix")
 def test_nothing_about_the_patient_is_in_a_case(tmp_path: Path) -> None:
     planted = {"PatientName": "Planted^Paula", "PatientID": "PL4711", "PatientBirthDate": "19600102"}
@@ -112,8 +130,8 @@ def test_nothing_about_the_patient_is_in_a_case(tmp_path: Path) -> None:
 
 def test_a_set_of_saved_cases_passes_the_check_and_can_be_trained_on(tmp_path: Path) -> None:
     for seed in (0, 1):
-        made = make_phantom(seed=seed, slices=4, progress=Progress())
-        save_training_case(made.volume, made.truth, tmp_path / "set")
+        voxels, labels = chest_slices(3, seed)
+        save_training_case(CtVolume(voxels, np.diag([-3.0, -3.0, 5.0, 1.0])), labels, tmp_path / "set")
     program = [sys.executable, "-m", "CovidSegTraining.cli"]
     checked = subprocess.run([*program, "check", tmp_path / "set"], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -19,13 +19,13 @@ from ..reading.itk import run_itk, unreadable
 from ..segmentation import SEGMENTS, Segmentation, SegmentDefinition
 from ..volume import voxel_ml
 from .grids import on_grid
-from .seg_nrrd import FileSegment, segment_tags, write_layers
+from .seg_nrrd import READERS_TAGS, STATUS_TAG, FileSegment, segment_tags, write_layers
 
 if TYPE_CHECKING:
     import SimpleITK
 
-STATUS_TAG, COMPLETED = "Segmentation.Status", "completed"
-"""Slicer's tag for what the reader thinks of a segment, and its value for "do not touch this any more"."""
+COMPLETED = "completed"
+"""The status that means: do not touch this any more."""
 
 _OURS = {segment.id: segment for segment in SEGMENTS}
 _SEGMENT_FIELD = re.compile(r"Segment(\d+)_(\w+)")
@@ -168,10 +168,9 @@ def write_reviewed(reviewed: Reviewed, merged: Merged, result: Segmentation, pat
 def _new_tags(
     segment: FileSegment, definition: SegmentDefinition, merged: Merged, result: Segmentation
 ) -> dict[str, str]:
-    """Where the voxels come from now; the reader's choice of a terminology stays."""
+    """Where the voxels come from now; what is the reader's to say stays."""
     tags = segment_tags(definition, result.provenance)
-    if "TerminologyEntry" in segment.tags:
-        del tags["TerminologyEntry"]
+    tags = {key: value for key, value in tags.items() if key not in READERS_TAGS or key not in segment.tags}
     return {**tags, RECORD_TAG: merged.last.text(definition.label)}
 
 

@@ -13,6 +13,12 @@ from ..corrections import RECORD_TAG, LastWritten
 from ..segmentation import SEGMENTS, Provenance, Segmentation, SegmentDefinition
 from .labelmap import array_to_itk
 
+STATUS_TAG = "Segmentation.Status"
+"""What the reader thinks of a segment: notstarted, inprogress, completed, flagged."""
+
+READERS_TAGS = ("TerminologyEntry", STATUS_TAG)
+"""Tags that are the reader's once a segment is there: a later run does not write them."""
+
 _REPRESENTATION = "Binary labelmap"
 
 
@@ -124,7 +130,7 @@ def segment_tags(segment: SegmentDefinition, provenance: Provenance) -> dict[str
         "DICOM.SegmentAlgorithmType": "SEMIAUTOMATIC" if segment.id in provenance.edited else "AUTOMATIC",
         "DICOM.SegmentAlgorithmName": "CovidSeg",
         # The column of flags in the Segment Editor: nobody has looked yet. It turns to "in progress" at the first edit.
-        "Segmentation.Status": "notstarted",
+        STATUS_TAG: "notstarted",
         "CovidSeg.Software": provenance.software,
         "CovidSeg.Model": provenance.model,
         "CovidSeg.ModelSha256": provenance.sha256,
