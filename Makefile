@@ -46,9 +46,9 @@ $(stamp): pyproject.toml Testing/debian_packages.sh Testing/find_python.sh
 demo: install
 	@mkdir -p demo
 	$(bin)/covidseg sample demo/scan.nii.gz --truth demo/truth.nii.gz
-	$(bin)/covidseg segment demo/scan.nii.gz -o demo/result.seg.nrrd -o demo/result.nii.gz --json demo/result.json
+	$(bin)/covidseg segment demo/scan.nii.gz -o demo/result.seg.nrrd -o demo/result.nii.gz --json demo/result.json --report demo/report.html --overwrite
 	$(bin)/python -m CovidSegLib.report.demo demo/scan.nii.gz demo/result.nii.gz --truth demo/truth.nii.gz --pictures demo/
-	@echo "The numbers: demo/result.json. In Slicer: load demo/scan.nii.gz and demo/result.seg.nrrd."
+	@echo "The report: demo/report.html. The numbers: demo/result.json. In Slicer: load demo/scan.nii.gz and demo/result.seg.nrrd."
 
 test: install
 	$(bin)/python -m pytest -q -m "not slow"

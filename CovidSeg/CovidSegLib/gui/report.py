@@ -90,6 +90,16 @@ def report_steps(
     return (yield from in_thread(write))
 
 
+def save_report(node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode, path: Path) -> Path:
+    """:func:`report_steps` from beginning to end, for the console."""
+    steps = report_steps(node, volume_node, Path(path), None)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
 def made_by(node: slicer.vtkMRMLSegmentationNode) -> Provenance:
     """What the tags of our segments say of the network that made them."""
     found = dict.fromkeys(("Model", "ModelSha256", "Engine", "Software"), "")
