@@ -15,9 +15,9 @@ SCHEMA = "covidseg-result-1"
 """Name and version of the form; the file ``Resources/Schemas/<SCHEMA>.schema.json`` describes it."""
 
 
-def result_schema() -> dict[str, Any]:
-    """The published JSON schema of :func:`result_record`."""
-    return json.loads(resource(f"Schemas/{SCHEMA}.schema.json").read_text(encoding="utf-8"))
+def result_schema(name: str = SCHEMA) -> dict[str, Any]:
+    """The published JSON schema called ``name`` (that of :func:`result_record`, or of a follow-up)."""
+    return json.loads(resource(f"Schemas/{name}.schema.json").read_text(encoding="utf-8"))
 
 
 def result_record(

@@ -1,0 +1,74 @@
+"""The page of a report with values of every length: nothing sticks out, one sheet, numbers as people write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from CovidSegLib.measures import measure
+from CovidSegLib.report.content import ReportContent, checks, report_content
+from CovidSegLib.report.page import ml, number, percent, render_page, signed
+from CovidSegLib.segmentation import Label, Provenance, Segmentation
+from CovidSegLib.volume import CtVolume
+from Testing.kit.blocks import UPRIGHT, block_labels, block_scan
+from Testing.kit.browser import Browser
+
+MADE = Provenance("a-network-with-a-long-name", "0123456789abcdef" * 4, "tensorflow", "gpu", "CovidSeg 10.11.12")
+
+
+def content(labels: np.ndarray, voxels: np.ndarray, **more: object) -> ReportContent:
+    affine = UPRIGHT @ np.diag([2.4, 2.4, 2.4, 1])
+    measured = measure(labels, affine, voxels=voxels, stability=True)
+    return report_content(CtVolume(voxels, affine), Segmentation(labels, affine, MADE), measured, **more)
+
+
+def full() -> ReportContent:
+    """Large lungs, wholly infected on one side, with every other number as long as it gets."""
+    labels = block_labels()
+    labels[labels == Label.RIGHT_LUNG] = Label.INFECTION
+    labels[3:21:3, 10:50:9, 60:90:7] = Label.INFECTION  # many lesions
+    voxels = block_scan(labels)
+    lung = labels > 0
+    voxels[lung] = np.random.default_rng(0).integers(-1000, -100, np.count_nonzero(lung))
+    return content(labels, voxels, label="A very long label without any blank: " + "x" * 60, notes=["A note. " * 12])
+
+
+@pytest.mark.parametrize("width", [1280, 760, 390])
+def test_the_longest_numbers_fit(width: int, tmp_path: Path) -> None:
+    seen = Browser(tmp_path).look(render_page(full(), {}), width)
+    assert seen.overflowing == []
+    assert seen.width <= width
+    assert "100.0 %" in seen.text
+
+
+def test_a_scan_without_lung_is_a_page_too(tmp_path: Path) -> None:
+    labels = np.zeros_like(block_labels())
+    page = render_page(content(labels, block_scan(block_labels())), {})
+    seen = Browser(tmp_path).look(page, 390)
+    assert seen.overflowing == []
+    assert "nan" not in seen.text.lower()
+    assert "None" not in seen.text
+    assert "no lung" in seen.text
+
+
+def test_every_check_says_whether_it_was_passed() -> None:
+    labels = block_labels()
+    passed = {check.name: check.passed for check in checks(content(labels, block_scan(labels)))}
+    assert list(passed.values()) == [True, True, True, True]
+    cut = content(labels[8:], np.clip(block_scan(labels)[8:], -1000, 250))
+    found = {check.name: check.passed for check in checks(cut)}
+    assert found["Values are Hounsfield units"] is False
+    assert found["Both lungs are wholly visible"] is False
+
+
+def test_numbers_are_written_as_people_write_them() -> None:
+    assert [ml(value) for value in (None, 0, 0.051, 9.994, 12.4, 3936.4)] == [
+        "\u2013", "0", "0.05", "9.99", "12", "3\u202f936",
+    ]  # fmt: skip
+    assert [percent(value) for value in (None, 0, 0.01, 0.05, 7.04, 100)] == [
+        "\u2013", "0.0", "<\u20090.1", "0.1", "7.0", "100.0",
+    ]  # fmt: skip
+    assert [number(value) for value in (None, -519.3, 0)] == ["\u2013", "\u2212519", "0"]
+    assert [signed(value) for value in (None, -0.04, 0.5, -12)] == ["\u2013", "0.0", "+0.5", "\u221212.0"]
