@@ -11,7 +11,7 @@ from ..progress import Progress
 from ..reading.checks import inspect
 from ..report.content import report_content
 from ..report.files import write_report
-from ..report.inputs import read_lobe_map
+from ..report.lobe_files import lobes_beside, read_lobe_map
 from ..segmentation import Segmentation
 from ..volume import CtVolume
 
@@ -21,7 +21,8 @@ class ReportRequest:
     """What a user wants to have reported.
 
     ``files``: where to (.html, .json, .csv; none: no report); ``label``: what stands as the case's name; ``rules``: see
-    :class:`CovidSegLib.measures.Rules`; ``lobes``: a ``.seg.nrrd`` with lobes, or None.
+    :class:`CovidSegLib.measures.Rules`; ``lobes``: a file with lobes (``.seg.nrrd``, DICOM SEG), None: a DICOM SEG of
+    lobes that lies in the scan's own folder is used, if a report is wanted and there is one.
     """
 
     files: tuple[Path, ...] = ()
@@ -29,13 +30,21 @@ class ReportRequest:
     rules: Rules = Rules()  # noqa: RUF009 - frozen
     lobes: Path | None = None
 
-    def measure(self, volume: CtVolume, segmentation: Segmentation) -> Measurements:
-        """The numbers as this request wants them. Raises InputError when the lobes cannot be used."""
+    def measure(self, source: Path, volume: CtVolume, segmentation: Segmentation) -> Measurements:
+        """The numbers as this request wants them; ``source``: what ``volume`` was read from.
+
+        Raises InputError when the lobes cannot be used.
+        """
+        lobes = None
+        if self.lobes is not None:
+            lobes = read_lobe_map(self.lobes, volume)
+        elif self.files:
+            lobes = lobes_beside(source, volume)
         return measure(
             segmentation.labels,
             segmentation.affine,
             voxels=volume.voxels,
-            lobes=read_lobe_map(self.lobes, volume) if self.lobes is not None else None,
+            lobes=lobes,
             rules=self.rules,
             stability=bool(self.files),
         )

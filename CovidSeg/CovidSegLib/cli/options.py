@@ -69,7 +69,10 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
         help="infection below it is ground glass, the rest consolidation (-300)",
     )
     parser.add_argument(
-        "--lobes", metavar="FILE", type=Path, help="a .seg.nrrd with lobes (told by DICOM codes), for the lobe score"
+        "--lobes",
+        metavar="FILE",
+        type=Path,
+        help="lobes (.seg.nrrd or DICOM SEG, told by their codes) for the lobe score; one beside the scan is found",
     )
 
 

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         volume = read_ct(args.scan, progress)
         masks = read_masks(args.masks, volume)
-        measured = request.measure(volume, masks.segmentation)
+        measured = request.measure(args.scan, volume, masks.segmentation)
         with OutputSet() as files:
             places = [files.add(file) for file in request.files]
             request.write(volume, masks.segmentation, measured, masks.edits, places, progress)

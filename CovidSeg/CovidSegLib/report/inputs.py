@@ -1,4 +1,4 @@
-"""Masks and lobes from files, for a report on what somebody may have corrected."""
+"""Masks from files, for a report on what somebody may have corrected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 
 from ..corrections import ALL, to_labels
 from ..errors import InputError
-from ..measures import lobe_of_terminology
 from ..measures.edits import SegmentEdit, reader_edits
 from ..progress import Progress
 from ..reading import read_ct
@@ -19,7 +18,6 @@ from ..writing import Reviewed, is_seg_nrrd, read_reviewed
 from ..writing.grids import on_grid
 from .content import UNKNOWN
 
-_TERMINOLOGY = "TerminologyEntry"
 _ANOTHER_FILE = "Give a segmentation that CovidSeg wrote, or one with its three segments."
 
 
@@ -46,28 +44,6 @@ def read_masks(path: Path, volume: CtVolume) -> Masks:
         raise InputError("The file is no labelmap with values 0 to 3.", _ANOTHER_FILE)
     labels = on_grid(labelmap.voxels.astype(np.uint8), labelmap.affine, volume.affine, volume.voxels.shape)
     return Masks(Segmentation(labels, volume.affine, UNKNOWN))
-
-
-def read_lobe_map(path: Path, volume: CtVolume) -> np.ndarray:
-    """The lobes in the Slicer segmentation ``path``, told by their codes, on the grid of ``volume``: uint8 (K, J, I).
-
-    Raises InputError when the file has no lobe or belongs to another scan.
-    """
-    if not is_seg_nrrd(path):
-        raise InputError("Lobes are read from a .seg.nrrd file.", "Save the lobe segmentation in Slicer.")
-    reviewed = read_reviewed(path, volume.affine, volume.voxels.shape)
-    lobes = np.zeros(volume.voxels.shape, np.uint8)
-    for segment in reviewed.segments:
-        lobe = lobe_of_terminology(segment.tags.get(_TERMINOLOGY, ""))
-        if lobe is not None:
-            layer, value = segment.place
-            lobes[reviewed.layers[layer] == value] = lobe
-    if not lobes.any():
-        raise InputError(
-            "The file has no segment whose DICOM code says that it is a lobe of a lung.",
-            "Set the segments' terminology in Slicer (double click on the colour of a segment).",
-        )
-    return lobes
 
 
 def _reviewed_masks(reviewed: Reviewed) -> Masks:

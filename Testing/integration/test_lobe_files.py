@@ -1,0 +1,104 @@
+"""Lobes that another program wrote as DICOM SEG lie where they belong, and are found in the scan's own folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+pytest.importorskip("highdicom", reason="writes the lobes as another program does")
+
+import highdicom
+from highdicom.seg import SegmentDescription
+from pydicom.sr.coding import Code
+
+from CovidSegLib.batch import segment_case
+from CovidSegLib.batch.reports import ReportRequest
+from CovidSegLib.errors import InputError
+from CovidSegLib.measures import Lobe
+from CovidSegLib.progress import Progress
+from CovidSegLib.reading import read_ct
+from CovidSegLib.report.lobe_files import read_lobe_map
+from CovidSegLib.segmentation import Provenance, Segmentation
+from Testing.kit.blocks import block_labels, block_scan
+from Testing.kit.dicom_files import write_series
+
+UPPER, LOWER = Code("45653009", "SCT", "Upper lobe of lung"), Code("90572001", "SCT", "Lower lobe of lung")
+MIDDLE = Code("72481006", "SCT", "Middle lobe of right lung")
+LEFT, RIGHT = Code("7771000", "SCT", "Left"), Code("24028007", "SCT", "Right")
+CODES = ((LOWER, LEFT, Lobe.LEFT_LOWER), (UPPER, LEFT, Lobe.LEFT_UPPER), (UPPER, RIGHT, Lobe.RIGHT_UPPER))
+CODES += ((MIDDLE, None, Lobe.RIGHT_MIDDLE), (LOWER, RIGHT, Lobe.RIGHT_LOWER))
+UIDS = {"FrameOfReferenceUID": "1.2.826.0.1.3680043.8.498.77", "PatientID": "P", "StudyID": "1", "PatientName": "N"}
+UIDS |= {"PatientBirthDate": "", "PatientSex": "", "AccessionNumber": "", "StudyDate": "", "StudyTime": ""}
+
+
+def lobe_map(shape: tuple[int, ...]) -> np.ndarray:
+    """Lobes as slabs of the left and the right half."""
+    lobes = np.zeros(shape, np.uint8)
+    lobes[:12, :, 50:], lobes[12:, :, 50:] = Lobe.LEFT_LOWER, Lobe.LEFT_UPPER
+    lobes[:8, :, :50], lobes[8:16, :, :50], lobes[16:, :, :50] = Lobe.RIGHT_LOWER, Lobe.RIGHT_MIDDLE, Lobe.RIGHT_UPPER
+    lobes[:, :5] = 0
+    return lobes
+
+
+def description(number: int, kind: Code, modifier: Code | None) -> SegmentDescription:
+    made = SegmentDescription(
+        number, f"structure {number}", Code("123037004", "SCT", "Anatomical Structure"), kind, "MANUAL"
+    )
+    if modifier is not None:
+        code = pydicom.Dataset()
+        code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = modifier.value, "SCT", modifier.meaning
+        made.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = [code]
+    return made
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A CT series with a SEG of lobes beside it."""
+    labels = block_labels()
+    files = write_series(tmp_path / "ct", block_scan(labels), **UIDS)
+    images = [pydicom.dcmread(file) for file in files]
+    lobes = lobe_map(labels.shape)
+    segments = [description(number, kind, side) for number, (kind, side, _) in enumerate(CODES, 1)]
+    pixels = np.stack([lobes == lobe for _, _, lobe in CODES], axis=-1).astype(np.uint8)
+    seg = highdicom.seg.Segmentation(
+        images, pixels, "BINARY", segments, "1.2.3.4", 9, "1.2.3.5", 1, "Maker", "Model", "1", "2"
+    )
+    seg.save_as(tmp_path / "ct" / "lobes.dcm")
+    return tmp_path / "ct"
+
+
+def test_lobes_lie_where_the_other_program_put_them(folder: Path) -> None:
+    volume = read_ct(folder, Progress())
+    found = read_lobe_map(folder / "lobes.dcm", volume)
+    expected = lobe_map(block_labels().shape)
+    assert np.array_equal(found, expected if volume.affine[2, 2] > 0 else expected[::-1])
+
+
+def test_a_report_finds_the_lobes_in_the_folder_of_the_scan(folder: Path, tmp_path: Path) -> None:
+    def drawn(volume, progress) -> Segmentation:
+        labels = block_labels() if volume.affine[2, 2] > 0 else block_labels()[::-1].copy()
+        return Segmentation(labels, volume.affine, Provenance("m", "0", "onnx", "cpu", "s"))
+
+    request = ReportRequest((tmp_path / "r.csv",))
+    record = segment_case(folder, [], segment=drawn, progress=Progress(), report=request)
+    assert record["measurements"]["lobe_score"] == 3
+    assert "CT severity score" in (tmp_path / "r.csv").read_text(encoding="utf-8")
+    # Without a report nobody looks for them.
+    assert segment_case(folder, [], segment=drawn, progress=Progress())["measurements"]["lobes"] == []
+
+
+def test_what_is_no_lobe_segmentation_is_refused(folder: Path, tmp_path: Path) -> None:
+    volume = read_ct(folder, Progress())
+    for path, words in (
+        (next(folder.glob("0*.dcm")), "no binary segmentation"),
+        (folder / "nothing.nii.gz", r"\.seg\.nrrd file or a DICOM SEG"),
+    ):
+        with pytest.raises(InputError, match=words):
+            read_lobe_map(path, volume)
+    broken = tmp_path / "broken.dcm"
+    broken.write_bytes((folder / "lobes.dcm").read_bytes()[:-5000])
+    with pytest.raises(InputError, match="cannot be read"):
+        read_lobe_map(broken, volume)
