@@ -20,7 +20,7 @@ from CovidSegLib.errors import EngineError
 from CovidSegLib.phantom import make_phantom
 from CovidSegLib.progress import Progress
 
-WIDTH, HEIGHT = 440, 620
+WIDTH, HEIGHT = 440, 680
 STATES = ("empty", "ready", "running", "done", "error", "advanced", "install", "transform")
 
 # Role, light, dark: what qSlicerStyle sets (Slicer 5.12). A third word names the colour of disabled widgets.

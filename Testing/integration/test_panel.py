@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -249,3 +251,14 @@ def test_the_console_gets_the_same_by_one_call_waiting_or_not(panel: OpenModule,
 def test_the_modules_own_test_passes(panel: OpenModule) -> None:
     panel.session.setParameters(None)
     panel.file.CovidSegTest().runTest()
+
+
+@pytest.mark.usefixtures("stand_in_pipeline")
+def test_the_readmes_lines_for_the_console_work(
+    panel: OpenModule, chest: object, capsys: pytest.CaptureFixture
+) -> None:
+    text = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    (lines,) = [block for block in re.findall(r"```py\n(.*?)```", text, re.DOTALL) if "CovidSegLogic" in block]
+    chest.SetName("CT")
+    exec(lines, {"slicer": slicer})
+    assert capsys.readouterr().out.startswith("CT CovidSeg ")
