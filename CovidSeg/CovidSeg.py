@@ -45,7 +45,7 @@ class CovidSegWidget(ScriptedLoadableModuleWidget):
 
         super().setup()
         self.logic = CovidSegLogic()  # slicer.util.getModuleLogic looks for it here
-        self.panel = Panel(self.resourcePath("UI/CovidSeg.ui"), self.logic)
+        self.panel = Panel(self.resourcePath("UI/CovidSeg.ui"), self.logic, lambda: self.parent.isEntered)
         self.layout.addWidget(self.panel.widget)
 
     def enter(self) -> None:

@@ -91,6 +91,24 @@ def test_closing_the_scene_brings_the_panel_back_to_its_beginning(panel: OpenMod
     assert panel.ui.statusLabel.text.startswith("Load a chest CT first")
 
 
+def test_while_another_module_is_open_nothing_is_added_to_the_scene(panel: OpenModule, world: SlicerWorld) -> None:
+    panel.exit()
+    world.scene.Clear(False)
+    assert not slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")
+    panel.enter()
+    assert len(slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode")) == 1
+
+
+def test_a_set_of_parameters_can_be_removed_but_not_the_last_one(panel: OpenModule, world: SlicerWorld) -> None:
+    selector = panel.ui.parameterSetSelector
+    assert not selector.removeEnabled
+    first, second = selector.currentNode(), selector.addNode()
+    assert selector.removeEnabled
+    world.scene.RemoveNode(second)
+    assert panel.session.parameters.parameterNode is first
+    assert not selector.removeEnabled
+
+
 def test_reload_takes_the_library_anew_and_ends_the_old_panel(
     panel: OpenModule, chest: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,10 +61,14 @@ class Logic(Protocol):
 
 
 class Panel(VTKObservationMixin):
-    """The panel of the module. ``ui``: its widgets by name; ``widget``: what goes into Slicer's window."""
+    """The panel of the module. ``ui``: its widgets by name; ``widget``: what goes into Slicer's window.
 
-    def __init__(self, ui_file: str, logic: Logic) -> None:
+    ``is_shown`` says whether the module is the one that the user has open: only then is anything added to the scene.
+    """
+
+    def __init__(self, ui_file: str, logic: Logic, is_shown: Callable[[], bool]) -> None:
         super().__init__()
+        self._is_shown = is_shown
         self._logic = logic
         self._link: int | None = None
         self._imported = False
@@ -79,6 +83,8 @@ class Panel(VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._scene_closed)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self._scene_imported)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndBatchProcessEvent, self._batch_ended)
+        if is_shown():  # after a reload, which does not enter the module again
+            self.enter()
 
     def enter(self) -> None:
         """The panel comes into view: take up the parameters in the scene."""
@@ -117,7 +123,8 @@ class Panel(VTKObservationMixin):
 
     def _scene_closed(self, *_: object) -> None:
         """Begin anew in the empty scene."""
-        self.enter()
+        if self._is_shown():
+            self.enter()
 
     def _scene_imported(self, *_: object) -> None:
         # The selectors learn of the new nodes only when the whole batch has ended.
@@ -133,12 +140,15 @@ class Panel(VTKObservationMixin):
     def _take_up_imported(self) -> None:
         """Prefer parameters that came with a scene to those that were made while it was still empty."""
         mine = self.session.parameters
+        if mine is None and not self._is_shown():
+            return  # entering the module will find them
         others = [node for node in self._logic.getAllParameterNodes() if mine is None or node is not mine.parameterNode]
         if others and (mine is None or is_untouched(mine)):
             self.setParameterNode(CovidSegParameterNode(others[0]))
             if mine is not None:
                 slicer.mrmlScene.RemoveNode(mine.parameterNode)
-        self.enter()
+        if self._is_shown():
+            self.enter()
 
     def _start_run(self, parameters: CovidSegParameterNode, options: Any) -> Any:
         return self._logic.process(parameters.inputVolume, parameters.outputSegmentation, options=options, wait=False)

@@ -20,10 +20,16 @@ class ParameterSetsSection:
         session.parametersChanged.connect(self._show)
 
     def _show(self) -> None:
+        selector = self._ui.parameterSetSelector
         if self._session.parameters is not None:
-            self._ui.parameterSetSelector.setCurrentNode(self._session.parameters.parameterNode)
+            selector.setCurrentNode(self._session.parameters.parameterNode)
+            selector.removeEnabled = selector.nodeCount() > 1  # the last one stays
 
     def _chosen(self, node: Any) -> None:
         current = self._session.parameters
-        if node is not None and current is not None and node is not current.parameterNode:
+        if current is None:
+            return
+        if node is None and current.parameterNode.GetScene() is None:  # the set in use was removed
+            node = self._ui.parameterSetSelector.nodeFromIndex(0)
+        if node is not None and node is not current.parameterNode:
             self._session.parameterSetChosen.emit(node)

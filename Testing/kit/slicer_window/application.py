@@ -120,9 +120,7 @@ class ModulePlace(pythonqt.CLASSES["QWidget"]):
         """Build the panel anew from the code that is loaded now."""
         kind = sys.modules["CovidSeg"].CovidSegWidget
         slicer.modules.CovidSegWidget = widget = kind(self)
-        widget.setup()
-        if self._entered:
-            widget.enter()
+        widget.setup()  # and not enter(): Slicer does not call it after a reload
 
 
 class SegmentEditor:

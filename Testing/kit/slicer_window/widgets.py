@@ -164,6 +164,11 @@ class qMRMLNodeComboBox(QWidget):  # noqa: N801
         """Number of nodes listed."""
         return len([node_id for node_id in self._nodes if node_id])
 
+    def nodeFromIndex(self, index: int) -> slicer.vtkMRMLNode | None:  # noqa: N802
+        """The node at a place of the list."""
+        ids = [node_id for node_id in self._nodes if node_id]
+        return self._scene.GetNodeByID(ids[index]) if 0 <= index < len(ids) else None
+
     def addNode(self) -> slicer.vtkMRMLNode:  # noqa: N802
         """What the entry "Create new ..." does."""
         node = self._scene.CreateNodeByClass(self._values["nodeTypes"][0])
