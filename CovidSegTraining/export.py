@@ -23,6 +23,7 @@ from .agreement import check_agreement
 from .architecture import CLASSES, build_network
 from .config import TrainingConfig
 from .half import halve_keras, halve_onnx, round_kernels
+from .planar_softmax import use_planes
 from .run_folder import SPLIT, WEIGHTS
 from .seen import CARD_KEY, fingerprints
 
@@ -115,6 +116,7 @@ def _save_onnx(network: keras.Model, target: Path) -> None:
     signature = [tf.TensorSpec((None, *network.input_shape[1:]), tf.float32, name="slices")]
     function = tf.function(lambda slices: network(slices, training=False), input_signature=signature)
     model, _ = tf2onnx.convert.from_function(function, signature, opset=ONNX_OPSET)
+    use_planes(model, len(CLASSES))
     model.ir_version = min(model.ir_version, ONNX_IR_VERSION)
     onnx.checker.check_model(model)
     onnx.save(model, str(target))
