@@ -8,12 +8,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import keras
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 OPSET = 15
 UNET_DEPTH, UNET_FILTERS, UNET_CLASSES = 5, 64, 3
 
