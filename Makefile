@@ -67,6 +67,7 @@ format: install
 screenshots: install
 	PYTHONPATH=Testing:CovidSeg $(bin)/python Testing/panel_pictures.py Resources/Screenshots
 	PYTHONPATH=Testing:CovidSeg:. $(bin)/python Testing/correction_pictures.py Resources/Screenshots
+	PYTHONPATH=Testing:CovidSeg $(bin)/python Testing/batch_picture.py Resources/Screenshots
 
 bench: install
 	$(bin)/python -m pytest -q -s Testing/benchmarks

@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from ..report.thumbnails import EDGE
+from ..report.thumbnails import HEIGHT, WIDTH
 from .case import replace_text
 from .manifest import DONE
 from .plan import PICTURES_NAME, SUMMARY_NAME
@@ -23,9 +23,9 @@ body {{ font: 15px/1.45 system-ui, "DejaVu Sans", sans-serif; margin: 0 auto; pa
 h1 {{ font-size: 1.5rem; margin: 0; }} h2 {{ font-size: 1.1rem; margin: 2rem 0 .7rem; }}
 p.about {{ margin: .3rem 0 1.2rem; }}
 ol, ul {{ list-style: none; margin: 0; padding: 0; }}
-ol {{ display: grid; grid-template-columns: repeat(auto-fill, minmax({EDGE}px, 1fr)); gap: 1rem; }}
+ol {{ display: grid; grid-template-columns: repeat(auto-fill, minmax({WIDTH}px, 1fr)); gap: 1rem; }}
 li.scan {{ border: 1px solid var(--line); border-radius: 8px; overflow: hidden; }}
-li.scan img {{ display: block; width: 100%; aspect-ratio: 1; object-fit: contain; background: #000; }}
+li.scan img {{ display: block; width: 100%; height: auto; background: #000; }}
 li.scan .text {{ padding: .6rem .75rem .75rem; }}
 .name {{ font-weight: 600; overflow-wrap: anywhere; }} .percent {{ font-size: 1.35rem; }}
 .bar {{ height: 6px; border-radius: 3px; background: var(--soft); margin: .3rem 0 .45rem; }}
@@ -90,7 +90,7 @@ def _scan(row: Row) -> str:
         f"<details><summary>Warnings</summary><small>{escape(row.message)}</small></details>" if row.message else ""
     )
     return (
-        f'<li class="scan"><a href="{quote(row.result)}"><img loading="lazy" width="{EDGE}" height="{EDGE}" '
+        f'<li class="scan"><a href="{quote(row.result)}"><img loading="lazy" width="{WIDTH}" height="{HEIGHT}" '
         f'alt="Axial slice of {name}" src="{PICTURES_NAME}/{quote(row.case)}.jpg"></a><div class="text">'
         f'<div class="name">{name}</div><div class="percent">{words}</div>{bar}<small>{numbers}</small>'
         f"<small>{escape(row.source)}</small>{warnings}</div></li>"

@@ -8,8 +8,8 @@ from ..segmentation import Segmentation
 from ..volume import CtVolume
 from .overlays import overlay_picture
 
-EDGE = 240
-"""Width and height in pixels."""
+WIDTH, HEIGHT = 280, 210
+"""In pixels; a chest is about as much wider than deep."""
 
 _QUALITY = 88
 
@@ -17,5 +17,5 @@ _QUALITY = 88
 def thumbnail(volume: CtVolume, segmentation: Segmentation) -> bytes:
     """The axial slice with the most infection and what was found on it, as a JPEG file (a fifth of a PNG's size)."""
     packed = io.BytesIO()
-    overlay_picture(volume, segmentation.labels, "axial", (EDGE, EDGE)).save(packed, "JPEG", quality=_QUALITY)
+    overlay_picture(volume, segmentation.labels, "axial", (WIDTH, HEIGHT)).save(packed, "JPEG", quality=_QUALITY)
     return packed.getvalue()

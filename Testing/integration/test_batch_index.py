@@ -1,0 +1,85 @@
+"""The index of a batch in a real browser: every scan with its picture, the most involved first, at any width."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from CovidSegLib.batch.index import index_page
+from CovidSegLib.batch.plan import PICTURES_NAME
+from CovidSegLib.batch.summary import Row
+from CovidSegLib.report.thumbnails import HEIGHT, WIDTH, thumbnail
+from CovidSegLib.segmentation import Label, Provenance, Segmentation
+from CovidSegLib.volume import CtVolume
+from Testing.kit.browser import Browser
+from Testing.kit.command_line import rough_chest
+
+LONG = "a very long name " + "without-any-place-to-break" * 8
+NASTY = '<img src=x onerror=alert(1)> & "co" #1 100%?'
+ROWS = [
+    Row("mild", "done", "mild.seg.nrrd", lung_ml=4000, infection_ml=40, infection_percent=1.0, source="NIfTI file"),
+    Row(
+        NASTY, "done", f"{NASTY}.seg.nrrd", lung_ml=3000, infection_ml=1500, infection_percent=50.0, message="Odd <b>."
+    ),
+    Row("empty", "done", "empty.seg.nrrd", lung_ml=0, infection_ml=0, message="No lung was found."),
+    Row(LONG, "done", f"{LONG[:40]}.seg.nrrd", lung_ml=5000, infection_ml=1000, infection_percent=20.0),
+    Row("broken", "failed", message="The file <is> damaged. Copy it again."),
+]
+
+
+def chest() -> tuple[CtVolume, Segmentation]:
+    """Six slices with two lungs; infection on the patient's left, most of it on slice 4."""
+    voxels = rough_chest(6)
+    labels = np.zeros(voxels.shape, np.uint8)
+    labels[:, :, 64:][voxels[:, :, 64:] < -500] = Label.LEFT_LUNG
+    labels[:, 30:95, 20:64][voxels[:, 30:95, 20:64] < -500] = Label.RIGHT_LUNG
+    labels[:, :, 120:], labels[:, :30], labels[:, 95:] = 0, 0, 0
+    labels[4, 55:75, 80:95] = Label.INFECTION
+    affine = np.diag([-3.0, -3.0, 5.0, 1.0])
+    return CtVolume(voxels, affine), Segmentation(labels, affine, Provenance("m", "0", "onnx", "cpu", "CovidSeg 0"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / PICTURES_NAME).mkdir()
+    for row in ROWS[:2] + ROWS[2:3]:
+        (tmp_path / PICTURES_NAME / f"{row.case}.jpg").write_bytes(thumbnail(*chest()))
+    return tmp_path
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_most_involved_come_first_and_nothing_sticks_out(folder: Path, width: int) -> None:
+    seen = Browser(folder).look(index_page(ROWS, 7), width)
+    assert seen.overflowing == []
+    assert seen.width == width
+    places = [seen.text.index(name) for name in (NASTY, LONG, "mild", "empty", "Not done (1)", "broken")]
+    assert places == sorted(places)
+    assert "4 of 7 scans done, 1 failed, 2 to come" in seen.text
+    assert re.search(r"50\.0 % of lung\s+infection 1500 mL of 3000 mL lung", seen.text)
+    assert "The file <is> damaged. Copy it again." in seen.text
+    assert "not a medical device" in seen.text
+    # Its own pictures and nothing else were loaded, whatever the scans are called.
+    shown = [picture for picture in seen.pictures if picture]  # others are out of sight, or (LONG) not there
+    assert shown == [WIDTH] * len(shown)
+    assert len(shown) == 3 if width == 1280 else len(shown) >= 1
+    assert all(name.startswith("file:") for name in seen.loaded)
+
+
+def test_a_picture_shows_the_slice_with_most_infection_as_radiologists_look_at_it(tmp_path: Path) -> None:
+    import io
+
+    from PIL import Image
+
+    volume, segmentation = chest()
+    packed = thumbnail(volume, segmentation)
+    picture = np.asarray(Image.open(io.BytesIO(packed)), np.int16)
+    assert picture.shape == (HEIGHT, WIDTH, 3)
+    assert len(packed) < 30_000
+    red = picture[..., 0] - picture[..., 2] > 40
+    assert red.any()
+    assert np.flatnonzero(red.any(axis=0)).mean() > WIDTH / 2  # the patient's left is on the right
+    none = Segmentation(np.zeros_like(segmentation.labels), volume.affine, segmentation.provenance)
+    assert len(thumbnail(volume, none)) > 0
