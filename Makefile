@@ -7,6 +7,7 @@
 
 EXTRAS ?= cpu,training,pictures,test
 PYTHON ?=
+README ?=
 
 comma := ,
 venv := .venv
@@ -23,7 +24,7 @@ help:
 	@echo "make test               all tests but the slow ones"
 	@echo "make test-slow          the slow tests alone"
 	@echo "make lint, make format  check the style; repair it"
-	@echo "make bench              speed and memory"
+	@echo "make bench              speed and memory (README=1: its tables into README.md as well)"
 	@echo "make screenshots        the panel in all its states, light and dark, into Resources/Screenshots"
 	@echo "make check-wheels       do the declared dependencies have wheels for Python 3.10 to 3.13?"
 	@echo "make check-onnxruntime  do the committed weights load in the oldest and the newest onnxruntime?"
@@ -70,7 +71,7 @@ screenshots: install
 	PYTHONPATH=Testing:CovidSeg $(bin)/python Testing/batch_picture.py Resources/Screenshots
 
 bench: install
-	$(bin)/python -m pytest -q -s Testing/benchmarks
+	README=$(README) $(bin)/python -m pytest -q -s Testing/benchmarks
 
 check-wheels: install
 	$(bin)/python Testing/check_wheels.py

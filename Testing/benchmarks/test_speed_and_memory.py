@@ -23,6 +23,7 @@ from CovidSegLib.progress import Progress
 from Testing.kit.watched import watch
 from Testing.kit.yardsticks import bare_encoder, lungmask_unet, write_onnx
 
+README = Path(__file__).resolve().parents[2] / "README.md"
 SLICES = 300
 ROUNDS = 20
 UNET_ROUNDS = 3
@@ -55,15 +56,14 @@ def test_one_large_scan_from_file_to_file(scan: Path) -> None:
     peaks = {
         row: max((seen.peak_gib.get(stage, 0.0) for stage in stages), default=0.0) for row, stages in STEPS.items()
     }
-    print(f"\n\n| 512x512x{SLICES}, {core_count()} cores | seconds | peak memory |\n|---|---|---|")
+    table = [f"| 512x512x{SLICES}, {core_count()} cores | seconds | peak memory |", "|---|---|---|"]
     for row, stages in STEPS.items():
         memory = f"{peaks[row]:.2f} GiB" if peaks[row] else ""
-        print(f"| {row} | {sum(seconds.get(stage, 0.0) for stage in stages):.1f} | {memory} |")
+        table.append(f"| {row} | {sum(seconds.get(stage, 0.0) for stage in stages):.1f} | {memory} |")
     peak = max(seen.peak_gib.values())
-    print(
-        f"| **`covidseg segment` as a whole**, start of Python included | **{seen.seconds:.1f}** | **{peak:.2f} GiB** |"
-    )
-    print(f"\n{seen.processor_seconds:.1f} s of processor time; load of the machine {os.getloadavg()[0]:.1f}")
+    table.append(f"| **the whole command**, start of Python included | **{seen.seconds:.1f}** | **{peak:.2f} GiB** |")
+    show("steps", table)
+    print(f"{seen.processor_seconds:.1f} s of processor time; load of the machine {os.getloadavg()[0]:.1f}")
     assert peak < MOST_GIB
 
 
@@ -95,18 +95,21 @@ def test_the_network_beside_two_yardsticks(scan: Path, tmp_path: Path) -> None:
     processor = fastest(ways(1), counts, time.process_time)
     rows, columns = INPUT_SHAPE
     threads = f"ms a slice, {core_count()} threads"
-    print(f"\n\n| {rows}x{columns}, ONNX Runtime | {threads} | ratio | processor, 1 thread | ratio |")
-    print("|---|---|---|---|---|")
+    table = [
+        f"| {rows}x{columns}, ONNX Runtime | {threads} | ratio | processor, 1 thread | ratio |",
+        "|---|---|---|---|---|",
+    ]
     for name, title in (
         ("encoder", "bare MobileNetV2 encoder"),
         ("ours", "CovidSeg's network"),
         ("unet", "U-Net of lungmask's R231, random weights"),
     ):
         cells = [f"{times[name]:.1f} | {times[name] / times['ours']:.2f}" for times in (wall, processor)]
-        print(f"| {title} | {' | '.join(cells)} |")
+        table.append(f"| {title} | {' | '.join(cells)} |")
+    show("yardsticks", table)
     for words, times in (("all threads", wall), ("one thread", processor)):
         print(
-            f"\n{words}: ours takes {times['ours'] / times['encoder']:.2f} times the encoder (aim: at most 2.5) and is "
+            f"{words}: ours takes {times['ours'] / times['encoder']:.2f} times the encoder (aim: at most 2.5) and is "
             f"{times['unet'] / times['ours']:.0f} times faster than the U-Net (aim: at least 25)"
         )
     assert processor["unet"] > 25 * processor["ours"]
@@ -125,3 +128,14 @@ def fastest(
                 run()
                 best[name] = min(best[name], 1000 * (clock() - began) / slices[name])
     return best
+
+
+def show(name: str, table: list[str]) -> None:
+    """Print ``table`` (lines of Markdown); with README=1 in the environment also put it between its marks there."""
+    text = "\n".join(table)
+    print(f"\n\n{text}\n")
+    if os.environ.get("README") == "1":
+        before, mark, rest = README.read_text(encoding="utf-8").partition(f"<!-- bench: {name} -->\n")
+        _, end, after = rest.partition("<!-- end -->")
+        assert end, f"README.md has no place for the table {name!r}"
+        README.write_text(f"{before}{mark}{text}\n{end}{after}", encoding="utf-8")
