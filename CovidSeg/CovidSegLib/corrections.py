@@ -79,7 +79,7 @@ class LastWritten:
                 continue
             known |= bit(label)
             for target, plane in zip((last.drawn, last.agreed), planes, strict=True):
-                target[plane] |= np.uint8(bit(label))
+                target |= plane.view(np.uint8) * np.uint8(bit(label))
         return cls(last.drawn, last.agreed, known)
 
     def text(self, label: int) -> str:
@@ -240,5 +240,15 @@ def joined(masks: Iterable[tuple[int, np.ndarray]], shape: tuple[int, ...]) -> n
     """Bits (z, y, x) of several segments: pairs of label and bool (z, y, x)."""
     bits = np.zeros(shape, np.uint8)
     for label, mask in masks:
-        bits[mask] |= np.uint8(bit(label))
+        bits |= mask.view(np.uint8) * np.uint8(bit(label))
     return bits
+
+
+def overlap(bits: np.ndarray, labels: Iterable[int]) -> bool:
+    """Whether any voxel of ``bits`` (z, y, x) is in more than one of the segments ``labels``."""
+    chosen = np.uint8(sum(bit(label) for label in labels))
+    for plane in bits:
+        some = plane & chosen
+        if (some & (some - np.uint8(1))).any():  # more than one bit
+            return True
+    return False

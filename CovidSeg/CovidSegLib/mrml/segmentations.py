@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..corrections import RECORD_TAG, bit
+from ..corrections import RECORD_TAG, bit, overlap, to_labels
 from ..errors import InputError
 from ..segmentation import SEGMENTS, Label, Segmentation
 from ..writing import READERS_TAGS, segment_tags
@@ -103,12 +103,7 @@ def replace_voxels(
 
     They share a layer, unless a reader let them overlap. Other segments, names, colours and tags stay.
     """
-    alone = [0, *(bit(label) for label in labels)]
-    open_bits = np.uint8(sum(alone))
-    if all(np.isin(plane & open_bits, alone).all() for plane in bits):
-        groups = [labels] if labels else []
-    else:
-        groups = [(label,) for label in labels]
+    groups = [(label,) for label in labels] if overlap(bits, labels) else [labels] * bool(labels)
     for group in groups:
         _import(node, volume_node, bits, group)
 
@@ -123,13 +118,11 @@ def _import(
     import slicer
     import vtk
 
-    array = np.zeros(bits.shape, np.uint8)
+    array = to_labels(bits & np.uint8(sum(bit(label) for label in labels)))
     ids = vtk.vtkStringArray()
     for segment in sorted(SEGMENTS, key=lambda segment: segment.label):
         # Label value n becomes the n-th id; without a name the value is left out.
         ids.InsertNextValue(segment.id if segment.label in labels else "")
-        if segment.label in labels:
-            array[bits & bit(segment.label) != 0] = segment.label
     logic = slicer.vtkSlicerSegmentationsModuleLogic
     if not logic.ImportLabelmapToSegmentationNode(_labelmap(array, volume_node), node, ids):
         raise RuntimeError("Slicer did not take the segments")

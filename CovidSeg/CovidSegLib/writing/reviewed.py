@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..corrections import ALL, RECORD_TAG, LastWritten, Merged, bit, joined, merge, reader_voxels, to_labels
+from ..corrections import ALL, RECORD_TAG, LastWritten, Merged, bit, joined, merge, overlap, reader_voxels, to_labels
 from ..errors import InputError
 from ..reading.geometry import LPS_TO_RAS
 from ..reading.itk import run_itk, unreadable
@@ -177,8 +177,7 @@ def _new_tags(
 def _own_layers(bits: np.ndarray) -> tuple[list[np.ndarray], dict[int, int]]:
     """Our segments as one layer, or as one each where they overlap; and which label is in which."""
     labels = [int(segment.label) for segment in SEGMENTS]
-    alone = [0, *(bit(label) for label in labels)]
-    if all(np.isin(plane, alone).all() for plane in bits):
+    if not overlap(bits, labels):
         return [to_labels(bits)], dict.fromkeys(labels, 0)
     layers = [np.where(bits & bit(label), np.uint8(label), np.uint8(0)) for label in labels]
     return layers, {label: number for number, label in enumerate(labels)}
