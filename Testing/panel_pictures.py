@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from CovidSegLib.errors import EngineError
 from CovidSegLib.phantom import make_phantom
 from CovidSegLib.progress import Progress
 
-WIDTH, HEIGHT = 440, 680
+WIDTH, HEIGHT = 440, 480
+SETTLE_SECONDS = 8.0
 STATES = ("empty", "ready", "running", "done", "error", "advanced", "install", "transform")
 
 # Role, light, dark: what qSlicerStyle sets (Slicer 5.12). A third word names the colour of disabled widgets.
@@ -87,6 +89,7 @@ class Photographer:
         module.until(lambda: ui.progressBar.value > 450)
         yield "running", self._picture()
         module.until(lambda: session.run is None)
+        self._settle()
         yield "done", self._picture()
         ui.advancedCollapsibleButton.collapsed = False
         yield "advanced", self._picture()
@@ -113,10 +116,21 @@ class Photographer:
         self._module.place.hide()
         self._world.close()
 
+    def _settle(self) -> None:
+        """Let the sections that follow a segmentation do their work."""
+        end = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < end:
+            self._world.qt.processEvents()
+            time.sleep(0.01)
+
     def _picture(self) -> QtGui.QImage:
+        place = self._module.place
         for _ in range(5):
             self._world.qt.processEvents()
-        return self._module.place.grab().toImage()
+            # As high as its content at this width, as in Slicer's scrolling column.
+            needed = place.layout().heightForWidth(WIDTH)
+            place.resize(WIDTH, max(HEIGHT, needed))
+        return place.grab().toImage()
 
 
 def save_all(target: Path, themes: tuple[str, ...] = ("light", "dark")) -> list[Path]:

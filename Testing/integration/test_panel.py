@@ -145,6 +145,16 @@ def test_a_notice_of_the_pipeline_is_shown_while_it_runs(panel: OpenModule, ches
 
 
 @pytest.mark.usefixtures("stand_in_pipeline")
+def test_at_first_sight_there_is_only_what_comes_first(panel: OpenModule) -> None:
+    assert not sees(panel.ui.moreSections)
+    assert panel.ui.advancedCollapsibleButton.collapsed
+    finish(panel)
+    assert sees(panel.ui.moreSections)
+    panel.ui.outputSelector.setCurrentNode(None)
+    assert not sees(panel.ui.moreSections)
+
+
+@pytest.mark.usefixtures("stand_in_pipeline")
 def test_edit_opens_the_segment_editor_on_this_segmentation_and_its_scan(
     panel: OpenModule, chest: object, world: SlicerWorld
 ) -> None:

@@ -26,6 +26,13 @@ class InputSection:
         self._ui.outputSelector.enabled = enabled
 
     def _update(self) -> None:
+        self._choose()
+        parameters = self._session.parameters
+        # At first sight the panel shows what comes first; what is done with a segmentation appears with one.
+        chosen = parameters is not None and parameters.outputSegmentation is not None
+        self._ui.moreSections.setVisible(chosen)
+
+    def _choose(self) -> None:
         parameters = self._session.parameters
         if parameters is None:
             self._shown = (None, None)

@@ -31,7 +31,7 @@ def describe(model: Model) -> str:
         if isinstance(measured.get(key), int | float):
             facts.append(text.format(dice=f"{measured[key]:.2f}"))
     # The terms in short; the whole sentence is in the tool tip.
-    licence = str(card.get("licence") or _("not stated")).partition(":")[0]
+    licence = str(card.get("licence") or _("not stated")).partition(":")[0].partition(" (")[0]
     return "\n".join([*([" · ".join(facts)] if facts else []), _("Licence: {licence}").format(licence=licence)])
 
 

@@ -40,7 +40,7 @@ class ResultsSection:
         table = self._ui.resultsTable
         table.setColumnCount(4)
         table.setRowCount(3)
-        table.setHorizontalHeaderLabels([_("Lung (mL)"), _("Infection (mL)"), _("Infected (%)"), _("Edited (%)")])
+        table.setHorizontalHeaderLabels([_("Lung mL"), _("Infection mL"), _("Infected %"), _("Edited %")])
         table.setVerticalHeaderLabels([_("Left lung"), _("Right lung"), _("Both lungs")])
         table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
         table.toolTip = _(
