@@ -79,7 +79,10 @@ class LastWritten:
                 continue
             known |= bit(label)
             for target, plane in zip((last.drawn, last.agreed), planes, strict=True):
-                target |= plane.view(np.uint8) * np.uint8(bit(label))
+                if plane.any():
+                    marks = plane.view(np.uint8)
+                    marks *= np.uint8(bit(label))  # in place: nobody else has this array
+                    target |= marks
         return cls(last.drawn, last.agreed, known)
 
     def text(self, label: int) -> str:

@@ -57,7 +57,8 @@ class Provenance:
 
     ``seconds`` per stage; ``warnings``: sentences for the user. ``created``: when, in UTC (ISO 8601). ``volume``: the
     scan by its kind and the SHA-256 of its voxels, never by a name. ``edited``: ids of the segments in which a reader
-    changed something, ``kept_ml``: how much of that is in this result.
+    changed something, ``kept_ml``: how much of that is in this result. ``lesion_certainty``: how certain the network
+    was of its lesions, as text (see ``measures.review``); empty where it was not asked.
     """
 
     model: str
@@ -71,6 +72,7 @@ class Provenance:
     volume: str = ""
     edited: tuple[str, ...] = ()
     kept_ml: float = 0.0
+    lesion_certainty: str = ""
 
 
 @dataclass(frozen=True)

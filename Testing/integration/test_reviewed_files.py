@@ -172,6 +172,12 @@ def test_the_readers_status_and_terminology_stay(tmp_path: Path) -> None:
         assert after.tags["CovidSeg.Model"] == "two"
 
 
+def test_a_second_file_of_segments_knows_the_readers_voxels_too(told: CommandLine) -> None:
+    rewrite(told.folder / "a.seg.nrrd", erase)
+    assert told.run("segment", "ct.nii.gz", "-o", "a.seg.nrrd", "-o", "b.seg.nrrd", "--keep-edits").returncode == 0
+    assert "1.80 mL would be lost" in told.refused("segment", "ct.nii.gz", "-o", "b.seg.nrrd")
+
+
 def test_where_the_record_is_lost_or_altered_everything_is_the_readers(tmp_path: Path) -> None:
     path = tmp_path / "a.seg.nrrd"
     first = result(0)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from CovidSegLib.measures.review import lesion_seeds, make_review_list, read_seeds, seeds_text
+from CovidSegLib.measures.review import lesion_seeds, make_review_list, read_seeds, seeds_text, with_certainty
 from CovidSegLib.segmentation import Provenance, Segmentation
+from CovidSegLib.writing import CERTAINTY_TAG, read_reviewed, write
 
 AFFINE = np.array(((-1.0, 0, 0, 50), (0, -1.0, 0, 60), (0, 0, 2.0, 0), (0, 0, 0, 1)))
 SHAPE = (10, 20, 30)
@@ -73,6 +76,13 @@ def test_seeds_survive_their_text_and_damage(drawn: Segmentation) -> None:
     assert read_seeds(None) == ()
     far = ((99, 0, 0, 50), *seeds)
     assert len(listed(drawn.labels == 3, far).lesions) == 3
+
+
+def test_a_file_of_segments_carries_the_certainty(drawn: Segmentation, tmp_path: Path) -> None:
+    write(with_certainty(drawn), tmp_path / "a.seg.nrrd")
+    tags = {one.id: one.tags for one in read_reviewed(tmp_path / "a.seg.nrrd", AFFINE, SHAPE).segments}
+    assert read_seeds(tags["Covid19Infection"][CERTAINTY_TAG]) == lesion_seeds(drawn)
+    assert CERTAINTY_TAG not in tags["LeftLung"]
 
 
 def test_nothing_drawn_is_an_empty_list(drawn: Segmentation) -> None:

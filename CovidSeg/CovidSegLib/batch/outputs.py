@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..corrections import Merged
+from ..measures.review import with_certainty
 from ..progress import Progress
 from ..segmentation import Segmentation
 from ..volume import CtVolume
@@ -16,6 +17,7 @@ from ..writing import (
     SourceSeries,
     find_reviewed,
     is_dicom_seg,
+    is_seg_nrrd,
     read_source_series,
     update,
     write,
@@ -27,9 +29,10 @@ from ..writing import (
 class CaseOutputs:
     """The outputs of one scan. Made by :meth:`prepare`; then :meth:`joined`, then :meth:`write` for each output."""
 
-    _reviewed: tuple[Path, Reviewed] | None = None
+    _reviewed: Reviewed | None = None
     _series: SourceSeries | None = None
     _merged: Merged | None = None
+    _wants_segments: bool = False
 
     @classmethod
     def prepare(
@@ -49,18 +52,20 @@ class CaseOutputs:
         """
         reviewed = find_reviewed(outputs, volume.affine, volume.voxels.shape, existing)
         wants_dicom = any(is_dicom_seg(output) for output in outputs)
-        return cls(reviewed, read_source_series(source, progress, files) if wants_dicom else None)
+        series = read_source_series(source, progress, files) if wants_dicom else None
+        return cls(reviewed, series, None, any(is_seg_nrrd(output) for output in outputs))
 
     def joined(self, segmentation: Segmentation) -> Segmentation:
         """The network's result with the reader's corrections, where there are any to keep."""
-        if self._reviewed is None:
-            return segmentation
-        self._merged, segmentation = update(self._reviewed[1], segmentation)
+        if self._wants_segments:
+            segmentation = with_certainty(segmentation)
+        if self._reviewed is not None:
+            self._merged, segmentation = update(self._reviewed, segmentation)
         return segmentation
 
     def write(self, segmentation: Segmentation, output: Path, place: Path) -> None:
         """Write what :meth:`joined` gave to ``place``, in the form and with the content that ``output`` shall have."""
-        if self._reviewed is not None and self._merged is not None and output == self._reviewed[0]:
-            write_reviewed(self._reviewed[1], self._merged, segmentation, place)
+        if self._reviewed is not None and self._merged is not None and is_seg_nrrd(output):
+            write_reviewed(self._reviewed, self._merged, segmentation, place)
         else:
             write(segmentation, place, self._series)

@@ -120,6 +120,7 @@ class Panel(VTKObservationMixin):
     def _scene_closes(self, *_: object) -> None:
         self.session.cancel()
         self.setParameterNode(None)
+        self._logic.undoPoints.clear()
 
     def _scene_closed(self, *_: object) -> None:
         """Begin anew in the empty scene."""

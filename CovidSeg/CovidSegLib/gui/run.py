@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..errors import InputError
 from ..measures import Measurements, measure
-from ..measures.review import Seed, lesion_seeds
-from ..mrml import Update, add_segmentation, keep_certainty, plan_update, read_in_steps, write_segmentation
+from ..measures.review import with_certainty
+from ..mrml import Update, add_segmentation, plan_update, read_in_steps, write_segmentation
 from ..pipeline import Options
 from ..progress import Progress, Report
-from ..segmentation import Label, Segmentation
+from ..segmentation import Segmentation
 from ..volume import CtVolume
 from ..worker import Worker
 from .task import in_thread
@@ -101,7 +101,8 @@ def run_steps(
     finally:
         worker.close()
     yield Report("measuring")
-    seeds = yield from in_thread(lambda: lesion_seeds(segmentation))
+    found = segmentation
+    segmentation = yield from in_thread(lambda: with_certainty(found))
     while True:
         node = _where(volume_node, segmentation_node)
         update = plan_update(segmentation, volume_node, node)
@@ -111,7 +112,7 @@ def run_steps(
         if update.is_current() and node is _where(volume_node, segmentation_node):
             break
     yield Report("writing")
-    node, update = _write(segmentation, volume_node, node, update, seeds, before_write)
+    node, update = _write(segmentation, volume_node, node, update, before_write)
     seconds = time.monotonic() - began
     return RunResult(volume_node, node, update.result, measurements, seconds, update.untouched)
 
@@ -159,7 +160,6 @@ def _write(
     volume_node: slicer.vtkMRMLScalarVolumeNode,
     node: slicer.vtkMRMLSegmentationNode | None,
     update: Update,
-    seeds: tuple[Seed, ...],
     before_write: Callable[[slicer.vtkMRMLSegmentationNode], None],
 ) -> tuple[slicer.vtkMRMLSegmentationNode, Update]:
     """The only call that changes the scene."""
@@ -168,6 +168,4 @@ def _write(
         node = add_segmentation(volume_node.GetScene(), segmentation, volume_node, name)
     else:
         update = write_segmentation(segmentation, volume_node, node, update, before_write)
-    if Label.INFECTION in update.open_labels:
-        keep_certainty(node, seeds)
     return node, update

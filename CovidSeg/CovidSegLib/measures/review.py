@@ -7,15 +7,12 @@ are small enough for a tag, and still fit when the reader has changed the lesion
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..segmentation import Label, Segmentation
 from .lesions import Box, Lesion, find_lesions, label_lesions
-
-CERTAINTY_TAG = "CovidSeg.Certainty"
-"""The tag of the infection segment that holds the seeds (:func:`seeds_text`)."""
 
 MAX_SEEDS = 500
 """Of more lesions than these, the smallest have no seed."""
@@ -100,6 +97,12 @@ def lesion_seeds(segmentation: Segmentation) -> tuple[Seed, ...]:
     voxels = np.argwhere(infection[box]) + [part.start for part in box]
     largest = sorted(range(1, len(sizes)), key=lambda number: -sizes[number])[:MAX_SEEDS]
     return tuple((*map(int, voxels[first[number]]), round(100 * means[number] / 255)) for number in largest)
+
+
+def with_certainty(segmentation: Segmentation) -> Segmentation:
+    """``segmentation`` whose provenance says how certain the network was of each lesion that it drew."""
+    text = seeds_text(lesion_seeds(segmentation))
+    return replace(segmentation, provenance=replace(segmentation.provenance, lesion_certainty=text))
 
 
 def seeds_text(seeds: Sequence[Seed]) -> str:

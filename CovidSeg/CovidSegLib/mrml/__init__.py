@@ -3,7 +3,7 @@
 ``slicer`` and ``vtk`` are imported when a function is called, so that this package can be imported anywhere.
 """
 
-from .corrections import Update, keep_certainty, mark_edited, plan_update, read_state
+from .corrections import Update, mark_edited, plan_update, read_state
 from .history import UndoPoints
 from .lesions import Review, accept_lesion, delete_lesion, plan_review
 from .resampling import needs_resampling, resample_steps
@@ -17,7 +17,6 @@ __all__ = [
     "accept_lesion",
     "add_segmentation",
     "delete_lesion",
-    "keep_certainty",
     "mark_edited",
     "needs_resampling",
     "plan_review",

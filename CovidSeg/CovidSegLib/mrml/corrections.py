@@ -12,7 +12,6 @@ import numpy as np
 
 from ..corrections import ALL, RECORD_TAG, LastWritten, Merged, bit, joined, merge, to_labels
 from ..errors import InputError
-from ..measures.review import CERTAINTY_TAG, Seed, seeds_text
 from ..segmentation import SEGMENTS, Label, Segmentation
 from ..volume import voxel_ml
 from ..writing import on_grid
@@ -144,13 +143,6 @@ def set_record(node: slicer.vtkMRMLSegmentationNode, last: LastWritten, label: i
     """Keep the record of one of our segments with it."""
     (one,) = (one for one in SEGMENTS if one.label == label)
     node.GetSegmentation().GetSegment(one.id).SetTag(RECORD_TAG, last.text(label))
-
-
-def keep_certainty(node: slicer.vtkMRMLSegmentationNode, seeds: tuple[Seed, ...]) -> None:
-    """Keep with the infection segment how certain the network was of its lesions."""
-    segment = node.GetSegmentation().GetSegment(infection_id())
-    if segment is not None and seeds:
-        segment.SetTag(CERTAINTY_TAG, seeds_text(seeds))
 
 
 def infection_id() -> str:

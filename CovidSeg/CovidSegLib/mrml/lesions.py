@@ -9,9 +9,10 @@ import numpy as np
 
 from ..anatomy.lungs import sides_of_labels
 from ..corrections import accept, bit, edited_percent, reader_voxels
-from ..measures.review import CERTAINTY_TAG, ReviewLesion, ReviewList, make_review_list, read_seeds
+from ..measures.review import ReviewLesion, ReviewList, make_review_list, read_seeds
 from ..segmentation import Label
 from ..volume import axial_order
+from ..writing import CERTAINTY_TAG
 from .corrections import NodeState, infection_id, mark_edited, read_state, set_record, tag
 from .segmentations import replace_voxels
 from .volumes import world_affine

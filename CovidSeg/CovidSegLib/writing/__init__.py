@@ -11,10 +11,11 @@ from .existing import NOTHING_LOST, ExistingFiles, find_reviewed
 from .files import SUFFIXES, check_suffix, is_dicom_seg, is_seg_nrrd, replace_file, write
 from .grids import on_grid
 from .reviewed import Reviewed, read_reviewed, update, write_reviewed
-from .seg_nrrd import READERS_TAGS, segment_tags
+from .seg_nrrd import CERTAINTY_TAG, READERS_TAGS, segment_tags
 from .training_case import save_training_case
 
 __all__ = [
+    "CERTAINTY_TAG",
     "NOTHING_LOST",
     "READERS_TAGS",
     "SUFFIXES",

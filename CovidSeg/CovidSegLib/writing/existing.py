@@ -32,8 +32,8 @@ NOTHING_LOST = ExistingFiles()
 
 def find_reviewed(
     outputs: Sequence[Path], affine: np.ndarray, shape: tuple[int, int, int], choice: ExistingFiles
-) -> tuple[Path, Reviewed] | None:
-    """Look at the ``outputs`` that exist; the one to bring up to date, with its content, or None.
+) -> Reviewed | None:
+    """Look at the ``outputs`` that exist; the content of the one to bring up to date, or None.
 
     ``affine`` (IJK→RAS, mm) and ``shape`` (z, y, x): the scan's grid. Raises OutputError when an output must not be
     replaced; nothing was touched then.
@@ -47,7 +47,7 @@ def find_reviewed(
         elif choice.keep_edits:
             if found is not None:
                 raise OutputError("Corrections can be kept in one file only.", "Name one existing .seg.nrrd.")
-            found = output, _read(output, affine, shape)
+            found = _read(output, affine, shape)
         elif not choice.overwrite:
             _refuse_edits(output, affine, shape)
     return found

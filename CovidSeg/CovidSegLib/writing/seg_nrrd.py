@@ -10,11 +10,14 @@ from types import MappingProxyType
 import numpy as np
 
 from ..corrections import RECORD_TAG, LastWritten
-from ..segmentation import SEGMENTS, Provenance, Segmentation, SegmentDefinition
+from ..segmentation import SEGMENTS, Label, Provenance, Segmentation, SegmentDefinition
 from .labelmap import array_to_itk
 
 STATUS_TAG = "Segmentation.Status"
 """What the reader thinks of a segment: notstarted, inprogress, completed, flagged."""
+
+CERTAINTY_TAG = "CovidSeg.Certainty"
+"""How certain the network was of its lesions, on the infection segment (see ``measures.review``)."""
 
 READERS_TAGS = ("TerminologyEntry", STATUS_TAG)
 """Tags that are the reader's once a segment is there: a later run does not write them."""
@@ -138,6 +141,8 @@ def segment_tags(segment: SegmentDefinition, provenance: Provenance) -> dict[str
         "CovidSeg.Created": provenance.created,
         "CovidSeg.SourceVolume": provenance.volume,
     }
+    if segment.label == Label.INFECTION and provenance.lesion_certainty:
+        tags[CERTAINTY_TAG] = provenance.lesion_certainty
     # In a .seg.nrrd a bar ends the value, and a line break ends the header's line.
     return {key: " ".join(value.replace("|", "/").split()) for key, value in tags.items()}
 
