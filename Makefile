@@ -25,7 +25,7 @@ help:
 	@echo "make test-slow          the slow tests alone"
 	@echo "make lint, make format  check the style; repair it"
 	@echo "make bench              speed and memory (README=1: its tables into README.md as well)"
-	@echo "make screenshots        the panel in all its states, light and dark, into Resources/Screenshots"
+	@echo "make screenshots        every picture of the README anew, into Resources/Screenshots"
 	@echo "make check-wheels       do the declared dependencies have wheels for Python 3.10 to 3.13?"
 	@echo "make check-onnxruntime  do the committed weights load in the oldest and the newest onnxruntime?"
 
@@ -69,6 +69,7 @@ screenshots: install
 	PYTHONPATH=Testing:CovidSeg $(bin)/python Testing/panel_pictures.py Resources/Screenshots
 	PYTHONPATH=Testing:CovidSeg:. $(bin)/python Testing/correction_pictures.py Resources/Screenshots
 	PYTHONPATH=Testing:CovidSeg $(bin)/python Testing/batch_picture.py Resources/Screenshots
+	PYTHONPATH=Testing:CovidSeg $(bin)/python Testing/report_pictures.py Resources/Screenshots
 
 bench: install
 	README=$(README) $(bin)/python -m pytest -q -s Testing/benchmarks
