@@ -22,16 +22,6 @@ _LUNG, _INFECTION = 1, 2
 _ROUNDING = 1e-3
 
 
-_LABELS = np.array(
-    [
-        [Label.BACKGROUND, Label.RIGHT_LUNG, Label.INFECTION, Label.INFECTION],
-        [Label.BACKGROUND, Label.LEFT_LUNG, Label.INFECTION, Label.INFECTION],
-    ],
-    np.uint8,
-)
-"""The label by side (0 right, 1 left) and bits."""
-
-
 @dataclass(frozen=True)
 class FinishOptions:
     """Thresholds (probability) and smallest volumes; chosen on training folds, kept in the model card.
@@ -75,18 +65,25 @@ def finish(rough: RoughMask, spacing_mm: tuple[float, float, float], options: Fi
     lung, infection is only where lung is, and left and right are the patient's.
     """
     bits = rough.bits
-    lung_voxels = np.count_nonzero(bits & _LUNG)
+    # Infection is only where lung is: what has any bit is lung.
+    lung_voxels = np.count_nonzero(bits)
     _drop_small(bits, _LUNG, options.lung_part * lung_voxels, spacing_mm, _LUNG | _INFECTION)
     voxel_ml = float(np.prod(spacing_mm)) / 1000
     _drop_small(bits, _INFECTION, options.infection_ml / voxel_ml, spacing_mm, _INFECTION)
-    lung = bits & _LUNG > 0
+    lung = bits != 0
     sides = find_sides(lung, spacing_mm)
     for k, plane in enumerate(bits):
         rows, columns = (np.flatnonzero(lung[k].any(axis=axis)) for axis in (1, 0))
         if rows.size:
             box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-            plane[box] = _LABELS[sides.is_left(k, *box).astype(np.uint8), plane[box]]
+            plane[box] = _labels(plane[box], sides.is_left(k, *box))
     return bits
+
+
+def _labels(bits: np.ndarray, is_left: np.ndarray) -> np.ndarray:
+    """The labels of one slice. Arithmetic on bytes, several times as fast as a table: bit 1 becomes 1 or 2, bit 2 3."""
+    lung = (bits & np.uint8(_LUNG)) * (np.uint8(Label.RIGHT_LUNG) - is_left.view(np.uint8))
+    return np.maximum(lung, (bits >> 1) * np.uint8(Label.INFECTION))
 
 
 def _drop_small(
@@ -100,11 +97,19 @@ def _drop_small(
     block = [max(1, int(2.5 / mm)) for mm in spacing_mm[1::-1]]
     counts = np.stack([block_sums(plane & bit > 0, *block) for plane in bits])
     pieces, number = ndimage.label(counts > 0, np.ones((3, 3, 3)))
-    if number == 0:
-        return
-    small = np.bincount(pieces.ravel(), counts.ravel()) < smallest
+    held = [np.flatnonzero(numbers) for numbers in pieces.reshape(len(pieces), -1)]
+    sizes = np.zeros(number + 1)
+    for numbers, voxels, place in zip(pieces, counts, held, strict=True):
+        sizes += np.bincount(numbers.ravel()[place], voxels.ravel()[place], minlength=number + 1)
+    small = sizes < smallest
     small[0] = False
-    for k in np.flatnonzero(small[pieces].any(axis=(1, 2))):
-        gone = small[pieces[k]].repeat(block[0], axis=0).repeat(block[1], axis=1)
-        rows, columns = bits.shape[1:]
-        bits[k][gone[:rows, :columns] & (bits[k] & bit > 0)] &= np.uint8(~clear & 0xFF)
+    kept = np.uint8(~clear & 0xFF)
+    for k, place in enumerate(held):
+        if not small[pieces[k].ravel()[place]].any():
+            continue
+        blocks = small[pieces[k]]
+        lines = np.flatnonzero(blocks.any(axis=1))
+        part = slice(lines[0] * block[0], (lines[-1] + 1) * block[0])
+        gone = blocks[lines[0] : lines[-1] + 1].repeat(block[0], axis=0).repeat(block[1], axis=1)
+        plane = bits[k, part]
+        plane[:] = np.where(gone[: plane.shape[0], : plane.shape[1]] & (plane & bit > 0), plane & kept, plane)
