@@ -182,8 +182,8 @@ class _Telling:
     def passing(self) -> None:
         """Time has passed: show how far the batch is and when it will be done."""
         left = ""
-        if self._ended:
-            seconds = (time.monotonic() - self._began) / self._ended * (len(self._cases) - self._ended)
+        if self.done:  # one that failed at once says nothing about the others
+            seconds = (time.monotonic() - self._began) / self.done * (len(self._cases) - self._ended)
             left = f"about {_duration(seconds)} left"
         self._console.overall(self._ended, len(self._cases), left)
 
