@@ -94,6 +94,7 @@ def test_who_only_segments_gets_the_one_runtime_that_was_chosen_and_no_tensorflo
         "simpleitk",
         "pydicom",
         "nibabel",
+        "isal",
         "jinja2",
         "pillow",
     }

@@ -6,8 +6,6 @@ memory is taken, and no floating point copy of the volume ever exists.
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +19,7 @@ from ..volume import CtVolume
 from .geometry import UNPLACED, checked_affine
 from .hounsfield import HounsfieldVolume, check_promise, check_size, truncated
 from .silent_pydicom import load_pydicom
+from .unpacking import damage, open_gzip
 
 if TYPE_CHECKING:
     from nibabel import Nifti1Header
@@ -62,10 +61,10 @@ def _stream(path: Path) -> Iterator[tuple[BinaryIO, bool]]:
         compressed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
         try:
-            yield (gzip.GzipFile(fileobj=file) if compressed else file), compressed  # type: ignore[misc]
+            yield (open_gzip(file) if compressed else file), compressed
         except EOFError:
             raise truncated() from None
-        except (gzip.BadGzipFile, zlib.error):
+        except damage():
             raise InputError("The file is damaged: it cannot be unpacked.", "Copy or download it again.") from None
 
 

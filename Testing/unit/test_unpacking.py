@@ -1,0 +1,55 @@
+"""A packed scan is read alike with the fast unpacker and without it, and refused alike when it is damaged."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from CovidSegLib.errors import InputError
+from CovidSegLib.progress import Progress
+from CovidSegLib.reading import read_ct
+from CovidSegLib.reading.unpacking import open_gzip
+
+
+@pytest.fixture(params=["isal", "gzip"])
+def unpacker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """With the package isal, and as in Slicer, which has none."""
+    if request.param == "gzip":
+        monkeypatch.setitem(sys.modules, "isal", None)
+    else:
+        pytest.importorskip("isal")
+    return request.param
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    path = tmp_path / "scan.nii.gz"
+    voxels = np.random.default_rng(0).integers(-1000, 400, (32, 32, 8)).astype(np.int16)
+    nibabel.save(nibabel.Nifti1Image(voxels, np.diag([-1.0, -1, 2, 1])), path)
+    return path
+
+
+def test_the_voxels_are_those_of_the_file(unpacker: str, scan: Path) -> None:
+    with scan.open("rb") as file:
+        assert type(open_gzip(file)).__module__.startswith("isal") == (unpacker == "isal")
+    expected = np.asarray(nibabel.load(scan).dataobj).transpose(2, 1, 0)
+    assert np.array_equal(read_ct(scan, Progress()).voxels, expected)
+
+
+@pytest.mark.parametrize("place", [0.3, 0.6, 0.999])
+def test_an_altered_byte_is_refused(unpacker: str, scan: Path, place: float) -> None:
+    data = bytearray(scan.read_bytes())
+    data[int(place * len(data))] ^= 0x55
+    scan.write_bytes(data)
+    with pytest.raises(InputError, match=r"unpacked|cut off"):
+        read_ct(scan, Progress())
+
+
+def test_a_cut_is_refused(unpacker: str, scan: Path) -> None:
+    scan.write_bytes(scan.read_bytes()[:-20])
+    with pytest.raises(InputError, match="cut off"):
+        read_ct(scan, Progress())
