@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,17 @@ pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
 import slicer
-from kit.panel_steps import HAS_A_BUG, IS_KILLED, IS_REFUSED, NEVER_ENDS, PRINTS, finish, sees, tell
+from kit.panel_steps import (
+    HAS_A_BUG,
+    IS_KILLED,
+    IS_REFUSED,
+    NEVER_ENDS,
+    PRINTS,
+    assert_window_lives,
+    finish,
+    sees,
+    tell,
+)
 
 from CovidSegLib.segmentation import SEGMENTS
 
@@ -87,17 +96,10 @@ def test_apply_becomes_cancel_while_it_runs_and_apply_again(panel: OpenModule, c
 
 @pytest.mark.usefixtures("stand_in_pipeline")
 def test_the_window_is_never_held_up_for_long(panel: OpenModule) -> None:
-    """Between two turns of Qt's event loop no more than a fifth of a second goes by, from the click to the table."""
     panel.until(lambda: "Looking" not in panel.ui.allChecksLabel.text)
     panel.click("applyButton")
-    gaps, last = [], time.monotonic()
-    while panel.running:
-        began = time.monotonic()
-        slicer.app.processEvents()
-        gaps.append(time.monotonic() - began)
-        assert time.monotonic() - last < 60
-    # Other programs on the same machine may hold us up as well: the one longest turn may be theirs.
-    assert sorted(gaps)[-2] < 0.2
+    assert_window_lives(panel, until=lambda: not panel.running)
+    assert panel.ui.outputSelector.currentNode() is not None
 
 
 @pytest.mark.usefixtures("stand_in_pipeline")

@@ -17,7 +17,7 @@ pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
 import slicer
-from kit.panel_steps import sees
+from kit.panel_steps import assert_window_lives, sees
 from kit.wheels import BREAKS, WORKS, make_wheel
 
 from CovidSegLib.gui import install, run
@@ -118,6 +118,16 @@ def test_after_yes_one_wheel_from_a_folder_is_installed_and_the_run_goes_on(
     }
     assert panel.ui.outputSelector.currentNode() is not None
     assert not sees(panel.ui.installFrame)
+
+
+def test_the_window_lives_while_a_package_is_installed(
+    panel: OpenModule, slicers_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_wheel(tmp_path / "wheels", "onnxruntime", "1.20.0", BREAKS)
+    answer(monkeypatch, tmp_path / "wheels")
+    panel.click("applyButton")
+    panel.click("installFolderButton")
+    assert_window_lives(panel, until=lambda: sees(panel.ui.messageFrame))
 
 
 @pytest.mark.parametrize(

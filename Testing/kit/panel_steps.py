@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import slicer
@@ -27,6 +29,22 @@ def finish(panel: OpenModule) -> None:
     """Click Apply and wait for the end of the run, however it ends."""
     panel.click("applyButton")
     panel.until(lambda: not panel.running)
+
+
+def assert_window_lives(panel: OpenModule, until: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Let Qt work until ``until``, and hold that no turn of its event loop keeps the window from answering.
+
+    A turn may compute for a fifth of a second and take one second altogether (other programs on the same machine take
+    their share of that).
+    """
+    end = time.monotonic() + seconds
+    while not until():
+        assert time.monotonic() < end, f"it did not happen in {seconds} s"
+        began, computed = time.monotonic(), time.thread_time()
+        slicer.app.processEvents()
+        assert time.thread_time() - computed < 0.2
+        assert time.monotonic() - began < 1.0
+        time.sleep(0.002)
 
 
 def sees(widget: object) -> bool:
