@@ -165,7 +165,7 @@ def _write(
     """The only call that changes the scene."""
     if node is None:
         name = f"{volume_node.GetName()} CovidSeg"
-        node = add_segmentation(volume_node.GetScene(), segmentation, volume_node, name)
+        node = add_segmentation(volume_node.GetScene(), segmentation, volume_node, name, update)
     else:
         update = write_segmentation(segmentation, volume_node, node, update, before_write)
     return node, update

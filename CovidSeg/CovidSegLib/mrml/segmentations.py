@@ -28,15 +28,16 @@ def add_segmentation(
     segmentation: Segmentation,
     volume_node: slicer.vtkMRMLScalarVolumeNode,
     name: str,
+    update: Update | None = None,
 ) -> slicer.vtkMRMLSegmentationNode:
     """Add a segmentation node called ``name`` and write ``segmentation`` into it; see :func:`write_segmentation`.
 
-    When that fails the scene is as it was before.
+    ``update``: its join with nothing, if that was made before. When this fails the scene is as it was before.
     """
     check_same_grid(segmentation, volume_node)
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     try:
-        write_segmentation(segmentation, volume_node, node)
+        write_segmentation(segmentation, volume_node, node, update)
     except BaseException:
         scene.RemoveNode(node)
         raise
@@ -64,7 +65,7 @@ def write_segmentation(
 
     check_same_grid(segmentation, volume_node)
     _check_same_transform(volume_node, node)
-    if update is None or update.node is not node or not update.is_current():
+    if update is None or not _was_made_for(update, node):
         update = plan_update(segmentation, volume_node, node)
     before_write(node)
     with slicer.util.NodeModify(node):
@@ -81,6 +82,13 @@ def write_segmentation(
             node.CreateClosedSurfaceRepresentation()
     place_beside(node.GetScene(), node, volume_node)
     return update
+
+
+def _was_made_for(update: Update, node: slicer.vtkMRMLSegmentationNode) -> bool:
+    """Whether ``update`` was made from ``node`` as it is, or from nothing and ``node`` is empty."""
+    if update.node is None:
+        return node.GetSegmentation().GetNumberOfSegments() == 0
+    return update.node is node and update.is_current()
 
 
 def _check_same_transform(volume_node: slicer.vtkMRMLScalarVolumeNode, node: slicer.vtkMRMLSegmentationNode) -> None:
