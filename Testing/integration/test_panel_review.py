@@ -20,8 +20,6 @@ from CovidSegLib.network import models
 from Testing.kit.segment_editor import Reader, voxels_of
 
 LEFT, RIGHT, INFECTION = "LeftLung", "RightLung", "Covid19Infection"
-NEW = np.s_[8:11, 200:212, 150:162]
-"""Where the reader paints: 3 slices, in the right lung of the phantom."""
 
 
 def run(panel) -> object:
@@ -68,17 +66,34 @@ def labels_of(node, chest) -> np.ndarray:
     return labels
 
 
+def healthy_place(labels: np.ndarray) -> tuple[slice, ...]:
+    """A box of 2 x 10 x 10 voxels in a lung, with no infection near it: where the reader paints."""
+    lung = np.isin(labels, (1, 2))
+    # Sums over boxes of 4 x 16 x 16 voxels.
+    boxes = np.lib.stride_tricks.sliding_window_view(lung, (4, 16, 16))[:, ::8, ::8].all(axis=(3, 4, 5))
+    k, j, i = np.argwhere(boxes)[len(np.argwhere(boxes)) // 2] * (1, 8, 8)
+    return np.s_[k + 1 : k + 3, j + 3 : j + 13, i + 3 : i + 13]
+
+
 def test_edit_run_with_another_model_save_reload_run_undo(panel, chest, world, tmp_path: Path) -> None:
     node = run(panel)
     first = labels_of(node, chest)
     assert not review(panel).widgets.kept.visible
     reader = Reader(world.scene, node, chest)
-    reader.paint(INFECTION, NEW)
+    reader.paint(INFECTION, healthy_place(first))
     lesion = first == 3
     slices = np.flatnonzero(lesion.any(axis=(1, 2)))
     gone = np.s_[int(slices[0]) : int(slices[len(slices) // 2]), :, :]
     reader.erase(INFECTION, gone)
+    k = int((labels_of(node, chest) == 2).sum(axis=(1, 2)).argmax())
+    rows = np.flatnonzero((first[k] == 2).any(axis=1))
+    before = labels_of(node, chest)
+    reader.cut_inside(INFECTION, np.s_[k : k + 1, int(rows[0]) : int(rows[len(rows) // 4]), :], RIGHT)
     expected = labels_of(node, chest)
+    assert set(before[expected != before]) == {2}
+    reader.paint(LEFT, np.s_[0:2, 0:9, 0:9])
+    reader.undo()
+    np.testing.assert_array_equal(labels_of(node, chest), expected)
     readers = expected != first
     assert readers.any()
     section = review(panel)
@@ -131,7 +146,7 @@ def test_one_undo_in_the_segment_editor_takes_the_run_back(panel, chest, world, 
     reader = Reader(world.scene, node, chest)
     world.editor.history = reader.logic
     reader.editor_node.SetSingletonTag("SegmentEditor")
-    reader.paint(INFECTION, NEW)
+    reader.paint(INFECTION, healthy_place(labels_of(node, chest)))
     before = labels_of(node, chest)
     review(panel)
     another_model(panel, tmp_path)
@@ -144,7 +159,7 @@ def test_one_undo_in_the_segment_editor_takes_the_run_back(panel, chest, world, 
 
 def test_lesions_are_listed_shown_accepted_deleted_and_edited(panel, chest, world, tmp_path: Path) -> None:
     node = run(panel)
-    Reader(world.scene, node, chest).paint(INFECTION, NEW)
+    Reader(world.scene, node, chest).paint(INFECTION, healthy_place(labels_of(node, chest)))
     panel.until(lambda: "yours" in states(review(panel)))
     section = review(panel)
     volumes = [float(section.widgets.table.item(row, 0).text()) for row in range(section.widgets.table.rowCount)]
