@@ -121,6 +121,9 @@ def test_a_labelmap_cannot_tell_edits_and_is_replaced_only_when_told_so(told: Co
 def test_a_file_of_another_scan_or_of_another_kind_is_not_touched(told: CommandLine) -> None:
     told_scan(told.folder / "other.nii.gz", CLEAN, slices=3)
     (told.folder / "b.seg.nrrd").write_text("notes")
+    header = (told.folder / "a.seg.nrrd").read_bytes().replace(b"sizes: 32 32 4", b"sizes: 99999 99999 9999")
+    (told.folder / "c.seg.nrrd").write_bytes(header)
+    assert "cannot be kept" in told.refused("segment", "ct.nii.gz", "-o", "c.seg.nrrd")
     for flag in ([], ["--keep-edits"]):
         assert "another scan" in told.refused("segment", "other.nii.gz", "-o", "a.seg.nrrd", *flag)
         assert "cannot be kept" in told.refused("segment", "ct.nii.gz", "-o", "b.seg.nrrd", *flag)

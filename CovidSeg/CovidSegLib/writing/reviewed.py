@@ -15,6 +15,7 @@ import numpy as np
 from ..corrections import ALL, RECORD_TAG, LastWritten, Merged, bit, joined, merge, overlap, reader_voxels, to_labels
 from ..errors import InputError
 from ..reading.geometry import LPS_TO_RAS
+from ..reading.hounsfield import check_size
 from ..reading.itk import run_itk, unreadable
 from ..segmentation import SEGMENTS, Segmentation, SegmentDefinition
 from ..volume import voxel_ml
@@ -97,6 +98,8 @@ def read_reviewed(path: Path, affine: np.ndarray, shape: tuple[int, int, int]) -
     reader = SimpleITK.ImageFileReader()
     reader.SetImageIO("NrrdImageIO")
     reader.SetFileName(str(path))
+    run_itk(reader.ReadImageInformation)
+    check_size(reader.GetSize())  # before memory is asked for, whatever the header claims
     image = run_itk(reader.Execute)
     fields = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
     array = SimpleITK.GetArrayViewFromImage(image)
