@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import subprocess
@@ -13,6 +14,7 @@ import jsonschema
 import numpy as np
 import pytest
 import SimpleITK
+from PIL import Image
 
 from CovidSegLib.errors import OutputError
 from CovidSegLib.measures import Lobe, measure
@@ -22,6 +24,7 @@ from CovidSegLib.report.files import check_report
 from CovidSegLib.report.page_pictures import page_pictures
 from CovidSegLib.report.record import result_schema
 from CovidSegLib.segmentation import Provenance, Segmentation
+from CovidSegLib.volume import CtVolume
 from CovidSegLib.writing import write
 from Testing.kit.blocks import LEFT_INFECTED, LUNG_VOXELS, UPRIGHT, VOXEL_ML, block_labels, block_scan
 from Testing.kit.browser import Browser
@@ -186,6 +189,23 @@ def test_where_slicers_views_are_missing_both_lungs_are_seen_through_and_it_is_s
     pictures, note = page_pictures(volume, segmentation, Progress())
     assert list(pictures) == ["axial", "coronal", "sagittal", "projection"]
     assert "slicer-core" in note
+
+
+def test_the_3d_view_of_a_finer_grid_shows_the_same(written: CommandLine) -> None:
+    volume = read_ct(written.folder / "Doe John 1960.nii.gz", Progress())
+    labels = block_labels()
+    shares = []
+    for finer in (1, 4):  # 0.5 mm along x: more than a picture shows, so it is drawn from every third voxel
+        grid = volume.affine @ np.diag([1 / finer, 1, 1, 1])
+        fine, masks = (np.repeat(array, finer, axis=2) for array in (volume.voxels, labels))
+        pictures, _ = page_pictures(CtVolume(fine, grid), Segmentation(masks, grid, MADE), Progress())
+        if "3d" not in pictures:
+            pytest.skip("needs slicer-core and an OpenGL library")
+        seen = np.asarray(Image.open(io.BytesIO(pictures["3d"].data))).astype(int)
+        red = (seen[..., 0] > seen[..., 1] + 25) & (seen[..., 0] > seen[..., 2] + 25)
+        shares.append((red.mean(), np.nonzero(red)[1].mean()))
+    assert shares[1] == pytest.approx(shares[0], rel=0.12)
+    assert shares[0][0] > 0.002
 
 
 def test_where_jinja2_is_missing_it_is_named_before_any_work() -> None:

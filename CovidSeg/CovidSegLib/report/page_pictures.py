@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ..errors import EngineError, OutputError
 from ..progress import Progress
@@ -28,6 +30,7 @@ _CAPTIONS = {
 }
 _SIZE = (720, 720)
 _QUALITY = 88
+_SURFACE_MM = 1.5
 _ROOM = 1.08
 """How much larger a square is than what it shows."""
 
@@ -51,12 +54,23 @@ def page_pictures(volume: CtVolume, segmentation: Segmentation, progress: Progre
     pictures = slice_pictures(volume, segmentation)
     try:
         with tempfile.TemporaryDirectory(prefix="covidseg-") as folder:
-            (path,) = draw_pictures(volume, segmentation, Path(folder), "report", progress, ["3d"])
+            (path,) = draw_pictures(*_coarser(volume, segmentation), Path(folder), "report", progress, ["3d"])
             return {**pictures, "3d": picture_of("3d", path.read_bytes())}, ""
     except (EngineError, OutputError, OSError):
         return {**pictures, "projection": projection(segmentation)}, (
             "The report has no 3-D view: it needs the Python package slicer-core and, on Linux, an OpenGL library."
         )
+
+
+def _coarser(volume: CtVolume, segmentation: Segmentation) -> tuple[CtVolume, Segmentation]:
+    """Every so many voxels: the surfaces of a large scan take long, and a picture shows no more than this."""
+    steps = [max(1, round(_SURFACE_MM / mm)) for mm in volume.spacing]
+    if max(steps) == 1:
+        return volume, segmentation
+    part = tuple(slice(None, None, step) for step in reversed(steps))
+    affine = volume.affine @ np.diag([*steps, 1.0])
+    voxels, labels = (np.ascontiguousarray(array[part]) for array in (volume.voxels, segmentation.labels))
+    return replace(volume, voxels=voxels, affine=affine), replace(segmentation, labels=labels, affine=affine)
 
 
 def slice_pictures(volume: CtVolume, segmentation: Segmentation) -> dict[str, Picture]:
