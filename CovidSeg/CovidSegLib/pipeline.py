@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from . import __version__
@@ -14,6 +13,7 @@ from .network import models
 from .network.engines import Engine
 from .network.engines import open_engine as _open_engine
 from .network.inputs import network_batches
+from .options import Options
 from .progress import Progress
 from .reading.checks import inspect
 from .segmentation import Label, Provenance, Segmentation
@@ -21,19 +21,6 @@ from .volume import CtVolume, axial_affine, axial_order, spacing
 
 BATCH = 4
 """Slices handed to the engine at once: on a CPU more is not faster, and progress moves smoothly."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a user can choose: ``engine`` and ``device`` (see ``network.engines``), ``model`` by name or file.
-
-    ``threads``: how many the engine may use on the CPU; 0: as many as there are cores.
-    """
-
-    engine: str = "auto"
-    device: str = "auto"
-    model: str = "default"
-    threads: int = 0
 
 
 def open_engine(options: Options, progress: Progress) -> Engine:

@@ -30,7 +30,7 @@ from .volume import CtVolume
 from .worker_child import CERTAINTY_FILE, LABELS_FILE, LOG_FILE, VOXELS_FILE
 
 if TYPE_CHECKING:
-    from .pipeline import Options
+    from .options import Options
 
 _ERRORS = {kind.__name__: kind for kind in (EngineError, InputError, ModelError, OutputError)}
 _PATIENCE_SECONDS = 3.0

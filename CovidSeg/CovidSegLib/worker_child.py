@@ -29,7 +29,7 @@ from .volume import CtVolume
 
 if TYPE_CHECKING:
     from .network.engines import Engine
-    from .pipeline import Options
+    from .options import Options
 
 VOXELS_FILE, LABELS_FILE, CERTAINTY_FILE, LOG_FILE = "voxels.npy", "labels.npy", "certainty.npy", "log.txt"
 """What lies in the folder that parent and child share: int16 HU, uint8 labels, their certainty (see

@@ -21,6 +21,7 @@ FLOORS = (
     (
         "",
         "errors",
+        "options",
         "processes",
         "progress",
         "resampling",

@@ -25,7 +25,7 @@ from .plan import PlannedCase
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-    from ..pipeline import Options
+    from ..options import Options
 
 _CONNECT_SECONDS = 10
 _LOOK_SECONDS = 0.2

@@ -21,7 +21,7 @@ from .outcome import Outcome, run_case
 from .plan import PlannedCase
 
 if TYPE_CHECKING:
-    from ..pipeline import Options
+    from ..options import Options
 
 _LOOK_SECONDS = 0.2
 """How often a wait is left to see whether to stop."""

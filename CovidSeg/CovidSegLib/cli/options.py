@@ -12,7 +12,7 @@ from ..errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from ..batch.reports import ReportRequest
-    from ..pipeline import Options
+    from ..options import Options
     from ..writing import ExistingFiles
 
 _MODEL_SUFFIXES = (".onnx", ".keras", ".json")
@@ -101,7 +101,7 @@ def _split_hu(text: str) -> int:
 
 def pipeline_options(args: argparse.Namespace) -> Options:
     """The pipeline's options of a call. A model's file is named in full: the child process works in another folder."""
-    from ..pipeline import Options
+    from ..options import Options
 
     is_file = os.path.basename(args.model) != args.model or args.model.lower().endswith(_MODEL_SUFFIXES)
     model = os.path.abspath(os.path.expanduser(args.model)) if is_file else args.model

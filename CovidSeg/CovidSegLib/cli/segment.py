@@ -48,17 +48,17 @@ def run(args: argparse.Namespace) -> int:
     """Segment ``args.input``; returns 0. Raises the errors of errors.py, Cancelled and KeyboardInterrupt."""
     check_input(args.input)
     check_targets(args.input, [*args.output, *args.report, *([args.json] if args.json else [])])
-    # What is slow to load is loaded only for calls that can succeed.
-    from ..batch import segment_case
     from ..worker import Worker
-    from ..writing import check_suffix
 
-    for output in args.output:
-        check_suffix(output)
-    report = report_request(args, args.report)
     console, progress = Console.of(args)
     try:
+        # The child comes first: it loads its network while this process loads what reads and writes.
         with Worker(pipeline_options(args)) as worker:
+            from ..batch import segment_case
+            from ..writing import check_suffix
+
+            for output in args.output:
+                check_suffix(output)
             record = segment_case(
                 args.input,
                 args.output,
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
                 progress=progress,
                 json_file=args.json,
                 existing=existing_files(args),
-                report=report,
+                report=report_request(args, args.report),
             )
     finally:
         console.clear()
