@@ -44,7 +44,9 @@ def to_labels(bits: np.ndarray) -> np.ndarray:
     """Bits as uint8 labels; where segments overlap the larger label counts (infection before lung)."""
     # The number of the highest bit: 0, 1, 2, 2 and then 3; a table is eight times as slow.
     labels = np.minimum(bits, 2)
-    labels += (bits > 3).view(np.uint8)
+    # Plane by plane, so that what is in between stays in the processor's cache.
+    for part, plane in zip(np.atleast_2d(labels), np.atleast_2d(bits), strict=True):
+        part += (plane > 3).view(np.uint8)
     return labels
 
 

@@ -15,7 +15,7 @@ from ..measures import Measurements, measure
 from ..measures.edits import SegmentEdit, reader_edits
 from ..mrml import read_in_steps, read_state
 from ..mrml.corrections import tag
-from ..mrml.readback import read_labels, read_lobes
+from ..mrml.readback import read_labels_in_steps, read_lobes
 from ..progress import Progress
 from ..reading.checks import inspect
 from ..report.content import report_content
@@ -50,7 +50,7 @@ def numbers_steps(
             volume: CtVolume = end.value
             break
         yield None
-    labels = read_labels(node, volume_node)
+    labels = yield from read_labels_in_steps(node, volume_node)
     yield None
     lobes = read_lobes(volume_node.GetScene(), volume_node)
     measured = yield from in_thread(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,10 +31,25 @@ def read_labels(segmentation_node: slicer.vtkMRMLSegmentationNode, volume_node: 
 
     Where a reader let segments overlap, infection counts before lung.
     """
+    steps = read_labels_in_steps(segmentation_node, volume_node)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def read_labels_in_steps(
+    segmentation_node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLVolumeNode
+) -> Generator[None, None, np.ndarray]:
+    """As :func:`read_labels`, segment by segment, for a window that must stay live."""
     labels = np.zeros(volume_node.GetImageData().GetDimensions()[::-1], np.uint8)
     found = [(label_of_segment(*key), key[0]) for key in _segments(segmentation_node)]
     for label, segment_id in sorted((label, name) for label, name in found if label is not None):
+        if not segmentation_node.GetSegmentation().GetSegment(segment_id):
+            continue  # taken out meanwhile
         labels[_mask(segmentation_node, segment_id, volume_node)] = label
+        yield
     return labels
 
 
