@@ -1,5 +1,8 @@
 """The training loss: cross-entropy, soft Dice, and a Tversky term that punishes missed infection more than false.
 
+The first two are of the whole batch; the Tversky term is the mean over its slices, so that a small lesion counts as
+much as a large one and a slice without infection has a say of its own.
+
 Labels are those of :class:`CovidSegTraining.dataset.Label`; classes those of the architecture: neither, lung,
 infection. Pixels marked UNKNOWN count nothing; where lungs were not drawn, only infection is known to be absent.
 """
@@ -13,6 +16,10 @@ from .dataset import Label
 FALSE_WEIGHT = 0.3
 MISSED_WEIGHT = 0.7
 """Tversky weights (Salehi et al. 2017, arXiv:1706.05721): pale ground glass is a recall problem."""
+
+SPECK_PIXELS = 20.0
+"""Added above and below in the Tversky term, which is taken slice by slice: a slice without infection costs nothing
+when nothing is found on it, and half when as much is found as three specks of this size."""
 
 _SMALL = 1e-6
 
@@ -38,8 +45,9 @@ def segmentation_loss(labels: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
     dice = 1 - tf.reduce_mean((2 * overlap + 1) / (size + 1))
 
     infection, infected = probabilities[..., 2] * (known + free), targets[..., 2]
-    hit = tf.reduce_sum(infection * infected)
-    false = tf.reduce_sum(infection * (1 - infected))
-    missed = tf.reduce_sum((1 - infection) * infected)
-    tversky = 1 - (hit + 1) / (hit + FALSE_WEIGHT * false + MISSED_WEIGHT * missed + 1)
+    hit = tf.reduce_sum(infection * infected, axis=(1, 2))
+    false = tf.reduce_sum(infection * (1 - infected), axis=(1, 2))
+    missed = tf.reduce_sum((1 - infection) * infected, axis=(1, 2))
+    found = (hit + SPECK_PIXELS) / (hit + FALSE_WEIGHT * false + MISSED_WEIGHT * missed + SPECK_PIXELS)
+    tversky = 1 - tf.reduce_mean(found)
     return entropy + dice + tversky

@@ -156,6 +156,28 @@ def test_the_loss_knows_what_each_label_says():
     assert loss(not_drawn, wild) > loss(not_drawn, perfect) + 0.5
 
 
+def test_false_infection_on_a_free_slice_costs_as_much_beside_a_large_lesion_as_beside_a_small_one():
+    costs = []
+    for size in (4, 40):
+        labels = np.ones((2, 48, 48), np.int32)
+        labels[0, :size, :size] = Label.INFECTION
+        perfect = probabilities(labels)
+        false = perfect.copy()
+        false[1, 10:20, 10:20] = (0, 0, 1)
+        only_tversky = loss(labels, false) - loss(labels, perfect) - _entropy_and_dice(labels, false)
+        costs.append(only_tversky + _entropy_and_dice(labels, perfect))
+    assert costs[0] == pytest.approx(costs[1], abs=1e-3)
+    assert costs[0] > 0.25
+
+
+def _entropy_and_dice(labels: np.ndarray, answer: np.ndarray) -> float:
+    """What the loss says of the whole batch, in numpy."""
+    targets, answer = probabilities(labels), np.clip(answer, 1e-6, 1 - 1e-6)
+    entropy = -(targets * np.log(answer)).sum(-1).mean()
+    overlap, size = (targets * answer).sum((0, 1, 2)), (targets + answer).sum((0, 1, 2))
+    return float(entropy + 1 - ((2 * overlap + 1) / (size + 1)).mean())
+
+
 def test_a_configuration_survives_its_file():
     config = TrainingConfig(steps=7, augmentation=Augmentation(offset_hu=30))
     assert TrainingConfig.from_json(config.to_json()) == config
