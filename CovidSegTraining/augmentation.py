@@ -27,10 +27,10 @@ class Augmentation:
     up_down_chance: float = 0.1
     blur_chance: float = 0.25
     blur_pixels: tuple[float, float] = (0.3, 1.2)
-    contrast: tuple[float, float] = (0.9, 1.1)
-    offset_hu: float = 70.0
+    contrast: tuple[float, float] = (0.94, 1.06)
+    offset_hu: float = 30.0
     noise_chance: float = 0.5
-    noise_hu: float = 40.0
+    noise_hu: float = 30.0
     single_slice_chance: float = 0.25
     """Chance that the neighbours are replaced by the slice itself, as in thick-slice scans."""
     fade_chance: float = 0.3
