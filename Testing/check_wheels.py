@@ -41,11 +41,12 @@ sys.exit(main())
 def requirements(extra: str, project: dict) -> list[str]:
     """What `pip install covidseg[extra]` asks for (extra may be "": the core alone), as lines for pip."""
     extras = project["optional-dependencies"]
-    lines: list[str] = list(project["dependencies"])
+    lines: list[str] = []
     for name in filter(None, extra.split(",")):
         for line in extras[name]:
-            lines += extras[line[len("covidseg[") : -1]] if line.startswith("covidseg[") else [line]
-    return lines
+            inner = line[len("covidseg[") : -1] if line.startswith("covidseg[") else None
+            lines += [line] if inner is None else requirements(inner, {**project, "dependencies": []})
+    return [*project["dependencies"], *lines]
 
 
 def resolve(python: str, lines: list[str]) -> dict[str, str] | str:
