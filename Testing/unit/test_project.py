@@ -102,6 +102,18 @@ def test_who_only_segments_gets_the_one_runtime_that_was_chosen_and_no_tensorflo
     assert _names(extras["gpu"], extras, MACHINES[0]) == {"onnxruntime-gpu"}
 
 
+def test_the_check_of_wheels_asks_for_all_that_an_extra_brings(project: dict) -> None:
+    import check_wheels
+
+    extras = project["project"]["optional-dependencies"]
+    for extra, lines in extras.items():
+        asked = {
+            canonicalize_name(Requirement(line).name) for line in check_wheels.requirements(extra, project["project"])
+        }
+        assert asked >= _names([*project["project"]["dependencies"], *lines], extras, MACHINES[0]), extra
+        assert "covidseg" not in asked
+
+
 def test_every_package_of_the_library_is_installed(project: dict) -> None:
     library = MODULE / "CovidSegLib"
     folders = {path.relative_to(MODULE).parent for path in library.rglob("*.py")}
