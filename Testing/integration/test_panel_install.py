@@ -185,6 +185,25 @@ def test_cancel_in_the_middle_of_an_install_leaves_slicer_as_it_was(
     assert panel.ui.applyButton.enabled
 
 
+def test_cancel_while_pip_writes_into_slicer_leaves_no_half_a_package(
+    panel: OpenModule, slicers_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a package would count as installed, and no run would ever work again."""
+    make_wheel(tmp_path / "wheels", "onnxruntime", "1.20.0", WORKS)
+    before = frozen(slicers_python)
+    half = next(slicers_python.parents[1].glob("lib/python*/site-packages")) / "onnxruntime" / "half.py"
+    writes = f"import pathlib, time; p = pathlib.Path({str(half)!r}); p.parent.mkdir(); p.touch(); time.sleep(60)"
+    monkeypatch.setattr(install.Pip, "install", lambda _pip: [str(slicers_python), "-c", writes])
+    answer(monkeypatch, tmp_path / "wheels")
+    panel.click("applyButton")
+    panel.click("installFolderButton")
+    panel.until(half.exists)
+    panel.click("installNoButton")
+    assert frozen(slicers_python) == before
+    panel.click("applyButton")
+    assert sees(panel.ui.installFrame)  # it is asked for again
+
+
 def test_the_constraints_are_the_running_pythons_own_packages() -> None:
     import numpy
 

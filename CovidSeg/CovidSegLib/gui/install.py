@@ -11,9 +11,11 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import shutil
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +33,8 @@ _TRY = (
     "from CovidSegLib.network import engines, models; from CovidSegLib.progress import Progress\n"
     "engines.open_engine(models.find('default'), 'onnx', 'cpu', Progress()); print('It works.')"
 )
+
+_WHERE = "import sysconfig; print(*{sysconfig.get_path(kind) for kind in ('purelib', 'platlib')}, sep='\\n')"
 
 
 class InstallError(EngineError):
@@ -111,9 +115,27 @@ def install_steps(wheels: Path | None) -> Generator[str | None, None, None]:
         environment = library_environment()
         first = {"PYTHONPATH": os.pathsep.join([str(pip.trial), environment["PYTHONPATH"]])}
         yield from _run([python_interpreter(), "-c", _TRY], first)
+        places = (yield from _run([python_interpreter(), "-c", _WHERE])).output.splitlines()
         yield _("Installing")
-        yield from _run(pip.install())
+        with _whole_or_not_at_all(pip.trial, [Path(place) for place in places]):
+            yield from _run(pip.install())
     importlib.invalidate_caches()
+
+
+@contextmanager
+def _whole_or_not_at_all(trial: Path, places: list[Path]) -> Iterator[None]:
+    """Take half a package out of ``places`` again when its installation fails or is stopped: pip leaves it there when
+    it is ended. ``trial`` holds what the package consists of; what was there before stays."""
+    parts = [place / entry.name for place in places for entry in trial.iterdir()]
+    new = [part for part in parts if not part.exists()]
+    try:
+        yield
+    except BaseException:
+        for part in new:
+            shutil.rmtree(part, ignore_errors=True)
+            if part.is_file():
+                part.unlink()
+        raise
 
 
 def _run(command: list[str], environment: dict[str, str] | None = None) -> Generator[None, None, Outcome]:
