@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +13,12 @@ import pytest
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
-from kit.panel_steps import finish, sees
+from kit.panel_steps import assert_window_lives, finish, sees
 
+from CovidSegLib.gui import models_section
 from CovidSegLib.gui.models_section import describe
 from CovidSegLib.network import models
+from CovidSegLib.network.model_import import import_model
 
 if TYPE_CHECKING:
     from kit.slicer_window.module import OpenModule
@@ -57,6 +60,7 @@ def test_an_imported_model_is_chosen_and_segments(
     choose(monkeypatch, pack(tmp_path))
     panel.ui.advancedCollapsibleButton.collapsed = False
     panel.click("importModelButton")
+    panel.until(lambda: panel.ui.importModelButton.enabled)
     assert panel.ui.modelSelector.currentText == "our-hospital"
     assert panel.ui.modelInfoLabel.text.startswith("2026-05-01 · infection Dice")
     finish(panel)
@@ -69,9 +73,30 @@ def test_an_altered_model_is_refused_in_a_sentence(
     choose(monkeypatch, pack(tmp_path, altered=True))
     panel.ui.advancedCollapsibleButton.collapsed = False
     panel.click("importModelButton")
-    assert sees(panel.ui.messageFrame)
+    panel.until(lambda: sees(panel.ui.messageFrame))
+    assert panel.ui.importModelButton.enabled
     assert "SHA-256" in panel.ui.messageLabel.text
     assert panel.ui.modelSelector.currentText == models.DEFAULT_NAME
+
+
+def test_the_window_lives_while_a_model_is_imported(
+    panel: OpenModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share that answers late stands for a file of a gigabyte."""
+
+    def late(source: Path) -> models.Model:
+        time.sleep(1.5)
+        return import_model(source)
+
+    monkeypatch.setattr(models_section, "import_model", late)
+    choose(monkeypatch, pack(tmp_path))
+    panel.ui.advancedCollapsibleButton.collapsed = False
+    panel.click("importModelButton")
+    assert panel.ui.importModelButton.text == "Importing..."
+    assert not panel.ui.importModelButton.enabled
+    assert_window_lives(panel, until=lambda: panel.ui.importModelButton.enabled)
+    assert panel.ui.importModelButton.text == "Import model..."
+    assert panel.ui.modelSelector.currentText == "our-hospital"
 
 
 def test_no_file_chosen_changes_nothing(panel: OpenModule, monkeypatch: pytest.MonkeyPatch) -> None:

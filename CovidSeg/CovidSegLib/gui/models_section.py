@@ -11,10 +11,12 @@ from slicer.i18n import tr as _
 from ..errors import ModelError
 from ..network import models
 from ..network.model_import import import_model
-from .session import Session
+from .task import Task, in_thread
+from .ticker import QtTicker
 
 if TYPE_CHECKING:
     from ..network.models import Model
+    from .session import Session
 
 _DEFAULT = "default"
 
@@ -42,9 +44,11 @@ class ModelsSection:
         self._ui, self._session = ui, session
         self._names: list[str] = []
         self._filling = False
+        self._task: Task[Model] | None = None
         ui.modelSelector.connect("currentIndexChanged(int)", self._chosen)
         ui.importModelButton.connect("clicked(bool)", self._import)
         session.parametersChanged.connect(self._fill)
+        session.closing.connect(self._stop)
 
     def _fill(self) -> None:
         parameters = self._session.parameters
@@ -80,10 +84,27 @@ class ModelsSection:
         file = qt.QFileDialog.getOpenFileName(self._ui.importModelButton, _("Import a model"), "", kinds)
         if not file:
             return
-        try:
-            model = import_model(Path(file))
-        except ModelError as error:
-            self._session.failed.emit(error)
-            return
-        self._session.parameters.model = model.name
-        self._fill()
+        self._importing(True)
+        # A large file on a slow share takes its time: the window lives meanwhile.
+        self._task = Task(in_thread(lambda: import_model(Path(file))), QtTicker())
+        self._task.finished.connect(self._imported)
+        self._task.failed.connect(self._import_failed)
+        self._task.start()
+
+    def _importing(self, busy: bool) -> None:
+        self._ui.importModelButton.text = _("Importing...") if busy else _("Import model...")
+        self._ui.importModelButton.enabled = not busy
+
+    def _imported(self, model: Model) -> None:
+        self._importing(False)
+        if self._session.parameters is not None:
+            self._session.parameters.model = model.name
+            self._fill()
+
+    def _import_failed(self, error: BaseException) -> None:
+        self._importing(False)
+        self._session.failed.emit(error)
+
+    def _stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
