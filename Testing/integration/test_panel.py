@@ -77,6 +77,16 @@ def test_a_scan_that_is_there_but_not_chosen_is_asked_for(panel: OpenModule) -> 
     assert not panel.ui.applyButton.enabled
 
 
+def test_a_label_map_is_not_taken_for_the_scan(empty_panel: OpenModule) -> None:
+    labels = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "Labels")
+    empty_panel.enter()
+    assert empty_panel.session.parameters.inputVolume is None
+    scan = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Scan")
+    empty_panel.enter()
+    assert labels is not scan
+    assert empty_panel.session.parameters.inputVolume is scan
+
+
 @pytest.mark.usefixtures("stand_in_pipeline")
 def test_apply_becomes_cancel_while_it_runs_and_apply_again(panel: OpenModule, chest: object) -> None:
     ui = panel.ui

@@ -92,7 +92,10 @@ class Panel(VTKObservationMixin):
             self.setParameterNode(self._logic.getParameterNode())
         parameters = self.session.parameters
         if parameters.inputVolume is None:
-            parameters.inputVolume = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+            # The classes of label maps and colour pictures derive from that of scans; the selector does not offer them.
+            volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+            scans = (node for node in volumes if node.GetClassName() == "vtkMRMLScalarVolumeNode")
+            parameters.inputVolume = next(scans, None)
 
     def close(self) -> None:
         """The panel is taken away for good: stop a run, observe nothing any more."""
