@@ -10,7 +10,13 @@ import pytest
 
 GUI = Path(__file__).resolve().parents[2] / "CovidSeg/CovidSegLib/gui"
 SHOWN = {"text", "toolTip", "title", "windowTitle", "plainText"}
-SETTERS = {"setText", "setToolTip", "setTitle", "setWindowTitle", "addItem", "setHorizontalHeaderLabels"}
+SETTERS = {
+    *("setText", "setPlainText", "setToolTip", "setTitle", "setWindowTitle", "addItem", "addItems", "setReason"),
+    *("setHorizontalHeaderLabels", "setVerticalHeaderLabels", "showStatusMessage", "QLabel", "QPushButton"),
+    *("QAction", "QTableWidgetItem", "getExistingDirectory", "getOpenFileName", "getSaveFileName"),
+}
+NAMES = {"setReason": 0, "getSaveFileName": 2}
+"""The argument of a call that is no text: the name of a section, of a file."""
 
 
 def _is_words(node: ast.AST) -> bool:
@@ -28,14 +34,26 @@ def untranslated(source: str) -> Iterator[tuple[int, str]]:
             candidates = [node.value] if shown else []
         elif isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            candidates = node.args if name in SETTERS else []
+            shown = [argument for place, argument in enumerate(node.args) if place != NAMES.get(name)]
+            candidates = shown if name in SETTERS else []
             if name == "_" and not (len(node.args) == 1 and isinstance(node.args[0], ast.Constant)):
                 yield node.lineno, ast.unparse(node)
         else:
             continue
         for value in candidates:
-            pieces = value.elts if isinstance(value, ast.List | ast.Tuple) else [value]
-            yield from ((node.lineno, ast.unparse(piece)) for piece in pieces if _is_words(piece))
+            yield from ((node.lineno, ast.unparse(piece)) for piece in _pieces(value) if _is_words(piece))
+
+
+def _pieces(value: ast.AST) -> Iterator[ast.AST]:
+    """What ``value`` may be, or hold: both sides of a condition, each of a list."""
+    parts = {ast.List: ("elts",), ast.Tuple: ("elts",), ast.IfExp: ("body", "orelse"), ast.BoolOp: ("values",)}
+    if type(value) not in parts:
+        yield value
+        return
+    for name in parts[type(value)]:
+        inner = getattr(value, name)
+        for part in inner if isinstance(inner, list) else [inner]:
+            yield from _pieces(part)
 
 
 @pytest.mark.parametrize("file", sorted(GUI.glob("*.py")), ids=lambda file: file.name)
@@ -49,6 +67,13 @@ def test_every_text_goes_through_the_translation(file: Path) -> None:
         "label.text = 'Ready'",
         "label.text = f'Ready in {n} s of time'",
         "b.setToolTip('Stop')",
+        "label.text = _('Cancel') if busy else 'Apply'",
+        "label.text = reason or 'Ready'",
+        "session.setReason('input', 'Choose a scan.')",
+        "table.setVerticalHeaderLabels([_('Left lung'), 'Right lung'])",
+        "qt.QPushButton('Undo')",
+        "qt.QFileDialog.getSaveFileName(button, 'Save', 'report.html', kinds)",
+        "slicer.util.showStatusMessage('Computing')",
         "_(f'{n} slices')",
         "_(text)",
     ],
