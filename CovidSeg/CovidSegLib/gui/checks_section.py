@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import qt
 import slicer
+import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
@@ -35,6 +36,16 @@ def check_steps(node: slicer.vtkMRMLScalarVolumeNode) -> Generator[None, None, t
     return (*volume.notes, *findings.warnings)
 
 
+def _content(node: slicer.vtkMRMLScalarVolumeNode | None) -> tuple[object, ...]:
+    """What changes with the voxels of a scan (their time) and with its grid, and with nothing else."""
+    if node is None:
+        return ()
+    grid, image = vtk.vtkMatrix4x4(), node.GetImageData()
+    node.GetIJKToRASMatrix(grid)
+    rows = [grid.GetElement(row, column) for row in range(4) for column in range(4)]
+    return (image.GetMTime() if image is not None else None, *rows)
+
+
 class ChecksSection(VTKObservationMixin):
     """Checks the scan when it is chosen, moved or changed; objects to Apply when it cannot be segmented."""
 
@@ -42,6 +53,7 @@ class ChecksSection(VTKObservationMixin):
         super().__init__()
         self._ui, self._session = ui, session
         self._node: slicer.vtkMRMLScalarVolumeNode | None = None
+        self._seen: tuple[object, ...] = ()
         self._task: Task[tuple[str, ...]] | None = None
         ui.resampleButton.connect("clicked(bool)", self._resample)
         session.parametersChanged.connect(self._follow)
@@ -60,16 +72,23 @@ class ChecksSection(VTKObservationMixin):
         self.removeObservers()
         self._node = node
         if node is not None:
-            for event in (node.ImageDataModifiedEvent, slicer.vtkMRMLTransformableNode.TransformModifiedEvent):
-                self.addObserver(node, event, self._check)
+            self.addObserver(node, slicer.vtkMRMLTransformableNode.TransformModifiedEvent, self._check)
+            # arrayFromVolumeModified and another matrix are told as a change of the node, as its name is, too.
+            for event in (node.ImageDataModifiedEvent, vtk.vtkCommand.ModifiedEvent):
+                self.addObserver(node, event, self._check_if_changed)
 
     def _stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
             self._task = None
 
+    def _check_if_changed(self, *_event: object) -> None:
+        if self._seen != _content(self._node):
+            self._check()
+
     def _check(self, *_event: object) -> None:
         self._stop()
+        self._seen = _content(self._node)
         self._show((), can_run=True)
         self._reset_button()
         if self._node is None:
