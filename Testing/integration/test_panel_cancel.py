@@ -12,6 +12,7 @@ pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
 import slicer
+import vtk
 from kit.panel_steps import NEVER_ENDS, finish, tell
 
 if TYPE_CHECKING:
@@ -39,9 +40,27 @@ def _state(process: int) -> str:
         return ""
 
 
-def content(scene: slicer.vtkMRMLScene) -> list[tuple[str, str, str]]:
-    """Every node of the scene, by ID, name and time of its last change of content."""
-    return [(node.GetID(), node.GetName(), node.GetClassName()) for node in scene.GetNodes()]
+def content(scene: slicer.vtkMRMLScene) -> list[tuple[str, str, object]]:
+    """Every node of the scene, by ID, name and what is in it: voxels of volumes, segments with voxels and tags."""
+    return [(node.GetID(), node.GetName(), inside(node)) for node in scene.GetNodes()]
+
+
+def inside(node: slicer.vtkMRMLNode) -> object:
+    """What must not change: voxels as bytes."""
+    if node.IsA("vtkMRMLScalarVolumeNode"):
+        return slicer.util.arrayFromVolume(node).tobytes()
+    if not node.IsA("vtkMRMLSegmentationNode"):
+        return node.GetClassName()
+    segments = []
+    for name in node.GetSegmentation().GetSegmentIDs():
+        segment = node.GetSegmentation().GetSegment(name)
+        written = []
+        for key in ("Segmentation.Status", "DICOM.SegmentAlgorithmType"):
+            value = vtk.reference("")
+            written.append(str(value) if segment.GetTag(key, value) else None)
+        voxels = slicer.util.arrayFromSegmentInternalBinaryLabelmap(node, name)
+        segments.append((name, segment.GetName(), written, b"" if voxels is None else voxels.tobytes()))
+    return segments
 
 
 def until_reported(panel: OpenModule, phase: str, act: Callable[[], None]) -> None:
@@ -76,6 +95,23 @@ def test_cancel_leaves_no_process_no_file_and_an_unchanged_scene(
     tell(chest, -1000)
     finish(panel)
     assert panel.ui.outputSelector.currentNode() is not None
+
+
+@pytest.mark.parametrize("phase", ["reading", "network", "measuring", "writing"])
+def test_cancel_leaves_the_segmentation_that_was_to_be_updated_as_it_was(
+    phase: str, panel: OpenModule, chest: object, world: SlicerWorld
+) -> None:
+    finish(panel)
+    first = panel.ui.outputSelector.currentNode()
+    slicer.util.arrayFromVolume(chest)[:, ::2] = 0  # so that a run that is not cancelled changes what is there
+    slicer.util.arrayFromVolumeModified(chest)
+    before = content(world.scene)
+    until_reported(panel, phase, lambda: panel.ui.applyButton.click())
+    assert panel.ui.statusLabel.text == "Stopped. Nothing was changed."
+    assert content(world.scene) == before
+    assert panel.ui.outputSelector.currentNode() is first
+    finish(panel)
+    assert content(world.scene) != before
 
 
 def test_cancel_while_the_network_loads_ends_the_child_too(
