@@ -211,6 +211,23 @@ def test_completed_removed_and_foreign_segments_are_never_touched(
     assert (infection & before[LEFT]).any()
 
 
+def test_a_foreign_segment_keeps_its_voxels_where_the_network_draws_later(
+    world: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode
+) -> None:
+    node = add_segmentation(world.scene, result(volume), volume, "result")
+    node.GetSegmentation().AddEmptySegment("Drain", "Drainage")
+    place = np.s_[2:5, 14:18, 13:17]  # outside of the lungs now, inside of them when the other model has run
+    Reader(world.scene, node, volume).paint("Drain", place)
+    drain = np.zeros(SHAPE, bool)
+    drain[place] = True
+    np.testing.assert_array_equal(voxels_of(node, "Drain", volume), drain)
+    second = result(volume, "two", shift=3)
+    assert (second.labels[drain] != 0).any()
+    write_segmentation(second, volume, node)
+    np.testing.assert_array_equal(voxels_of(node, "Drain", volume), drain)
+    np.testing.assert_array_equal(labels_of(node, volume), second.labels)
+
+
 def test_overlapping_segments_of_the_reader_stay_overlapping(
     world: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode
 ) -> None:
