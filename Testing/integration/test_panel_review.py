@@ -157,6 +157,27 @@ def test_one_undo_in_the_segment_editor_takes_the_run_back(panel, chest, world, 
     np.testing.assert_array_equal(labels_of(node, chest), before)
 
 
+def test_what_was_edited_after_a_run_that_is_undone_comes_back_in_the_segment_editor(
+    panel, chest, world, tmp_path: Path
+) -> None:
+    node = run(panel)
+    another_model(panel, tmp_path)
+    before = labels_of(node, chest)
+    run(panel)
+    reader = Reader(world.scene, node, chest)
+    world.editor.history = reader.logic
+    reader.editor_node.SetSingletonTag("SegmentEditor")
+    reader.paint(INFECTION, healthy_place(labels_of(node, chest)))
+    edited = labels_of(node, chest)
+    section = review(panel)
+    section.widgets.undo.click()
+    np.testing.assert_array_equal(labels_of(node, chest), before)
+    reader.paint(LEFT, np.s_[0:2, 0:9, 0:9])  # the panel's Redo is gone with this
+    reader.undo()
+    reader.undo()
+    np.testing.assert_array_equal(labels_of(node, chest), edited)
+
+
 def test_lesions_are_listed_shown_accepted_deleted_and_edited(panel, chest, world, tmp_path: Path) -> None:
     node = run(panel)
     Reader(world.scene, node, chest).paint(INFECTION, healthy_place(labels_of(node, chest)))

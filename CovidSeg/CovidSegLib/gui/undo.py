@@ -13,6 +13,15 @@ class RunUndo(UndoPoints):
     def save(self, node: slicer.vtkMRMLSegmentationNode) -> None:
         """Keep the state of ``node``."""
         super().save(node)
+        self._save_in_editor(node)
+
+    def undo(self, node: slicer.vtkMRMLSegmentationNode) -> bool:
+        """Take the last run back; what was edited after it can be brought back in the Segment Editor, too."""
+        if self.can_undo(node):
+            self._save_in_editor(node)
+        return super().undo(node)
+
+    def _save_in_editor(self, node: slicer.vtkMRMLSegmentationNode) -> None:
         # The editor has a history of the one segmentation that it shows; where its window was not built it has none.
         editor = node.GetScene().GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
         if editor is not None and editor.GetSegmentationNode() is node:
