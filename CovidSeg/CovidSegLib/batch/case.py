@@ -84,6 +84,7 @@ def segment_case(
         record = result_record(measured, segmentation.provenance, seconds, notes) | {"source": source_words}
         if json_file is not None:
             _write_text(json_text(record), files_to_be.add(json_file))
+        plan.check()
         files_to_be.publish()
     for warning in record["warnings"]:
         progress.notice("writing", warning)

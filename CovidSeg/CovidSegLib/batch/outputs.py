@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..corrections import Merged
@@ -15,6 +15,8 @@ from ..writing import (
     ExistingFiles,
     Reviewed,
     SourceSeries,
+    check_still,
+    file_state,
     find_reviewed,
     is_dicom_seg,
     is_seg_nrrd,
@@ -27,12 +29,17 @@ from ..writing import (
 
 @dataclass
 class CaseOutputs:
-    """The outputs of one scan. Made by :meth:`prepare`; then :meth:`joined`, then :meth:`write` for each output."""
+    """The outputs of one scan.
+
+    Made by :meth:`prepare`; then :meth:`joined`, then :meth:`write` for each output, and :meth:`check` right before
+    they take the place of what is there.
+    """
 
     _reviewed: Reviewed | None = None
     _series: SourceSeries | None = None
     _merged: Merged | None = None
     _wants_segments: bool = False
+    _states: Mapping[Path, str] = field(default_factory=dict)
 
     @classmethod
     def prepare(
@@ -50,10 +57,16 @@ class CaseOutputs:
         Raises OutputError when an existing output must not be replaced, InputError when ``source`` cannot have a DICOM
         SEG, or Cancelled.
         """
+        # Taken before the look, so that no save falls between the two.
+        states = {} if existing.overwrite else {output: file_state(output) for output in outputs}
         reviewed = find_reviewed(outputs, volume.affine, volume.voxels.shape, existing)
         wants_dicom = any(is_dicom_seg(output) for output in outputs)
         series = read_source_series(source, progress, files) if wants_dicom else None
-        return cls(reviewed, series, None, any(is_seg_nrrd(output) for output in outputs))
+        return cls(reviewed, series, None, any(is_seg_nrrd(output) for output in outputs), states)
+
+    def check(self) -> None:
+        """Raise OutputError when an existing output was changed since :meth:`prepare`: its changes would be lost."""
+        check_still(self._states)
 
     def joined(self, segmentation: Segmentation) -> Segmentation:
         """The network's result with the reader's corrections, where there are any to keep."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, OutputError
 from ..progress import Progress
 from ..reading import find_cases
-from ..writing import NOTHING_LOST, ExistingFiles
+from ..writing import NOTHING_LOST, ExistingFiles, file_state
 
 SUMMARY_NAME, MANIFEST_NAME, INDEX_NAME, PICTURES_NAME = "summary.csv", "manifest.jsonl", "index.html", "pictures"
 """What lies in the output folder besides the results."""
@@ -96,10 +96,22 @@ def own_result(case: PlannedCase, entry: Mapping[str, Any] | None) -> bool:
     return entry.get("state") == file_state(case.result) or (entry["status"] == "begun" and not tells_by_itself)
 
 
-def file_state(path: Path) -> str:
-    """Changes when somebody writes to the file."""
-    about = path.stat()
-    return f"{about.st_size}/{about.st_mtime_ns}"
+def settled(case: PlannedCase, entry: Mapping[str, Any] | None) -> PlannedCase:
+    """``case`` with leave to replace what the batch itself made.
+
+    A ``.seg.nrrd`` only while it is as it was written: hours may pass until its turn, and a reader may come first.
+    """
+    if not own_result(case, entry):
+        return case
+    if case.result.name.endswith(SAFE_SUFFIX):
+        return replace(case, existing=replace(case.existing, own_state=file_state(case.result)))
+    return replace(case, existing=replace(case.existing, overwrite=True))
+
+
+def state_to_keep(case: PlannedCase) -> str:
+    """The state of a result that was just written, "" where a reader's voxels may be in it: it is not ours alone."""
+    may_hold_edits = case.existing.keep_edits and case.result.name.endswith(SAFE_SUFFIX)
+    return "" if may_hold_edits else file_state(case.result)
 
 
 def model_identity(name: str) -> str:

@@ -12,7 +12,7 @@ from ..progress import Cancelled
 from .index import write_index
 from .manifest import BEGUN, DONE, FAILED, Manifest
 from .outcome import Outcome
-from .plan import INDEX_NAME, SUMMARY_NAME, PlannedCase, file_state
+from .plan import INDEX_NAME, SUMMARY_NAME, PlannedCase, state_to_keep
 from .summary import Row, Summary
 
 INDEX_SECONDS = 10.0
@@ -43,7 +43,7 @@ class Books:
             "status": FAILED if failure else DONE,
             "message": failure.message if failure else "",
             "result": "" if failure else case.result.name,
-            "state": "" if failure else file_state(case.result),
+            "state": "" if failure else state_to_keep(case),
             "fingerprint": case.fingerprint,
             "model": self._model,
             "record": outcome.record,

@@ -6,7 +6,6 @@ import argparse
 import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..batch import Manifest, Outcome, PlannedCase, Row
+    from ..batch import Outcome, PlannedCase, Row
 
 _DESCRIPTION = """Segment every scan in INPUT_DIR into OUT_DIR under the scan's own name. Scans are the files in it and
 the DICOM studies in its sub-folders (any depth, many patients and series; the chest CT series of a study is chosen and
@@ -69,7 +68,15 @@ def run(args: argparse.Namespace) -> int:
     check_input(args.input)
     from ..batch.case import json_text, replace_text
     from ..batch.manifest import Manifest, remove_leftovers
-    from ..batch.plan import MANIFEST_NAME, SUMMARY_NAME, make_output_folder, model_identity, plan_cases, still_done
+    from ..batch.plan import (
+        MANIFEST_NAME,
+        SUMMARY_NAME,
+        make_output_folder,
+        model_identity,
+        plan_cases,
+        settled,
+        still_done,
+    )
     from ..batch.run import Books, keep_books
     from ..batch.summary import read_rows
     from ..writing import check_suffix
@@ -90,7 +97,8 @@ def run(args: argparse.Namespace) -> int:
         remove_leftovers(args.output)
         model = model_identity(runner.options.model)
         finished = {c.stem for c in cases if not args.restart and still_done(c, manifest.entries.get(c.stem), model)}
-        to_do = [(n, _settled(case, manifest)) for n, case in enumerate(cases) if case.stem not in finished]
+        left = [(n, case) for n, case in enumerate(cases) if case.stem not in finished]
+        to_do = [(n, settled(case, manifest.entries.get(case.stem))) for n, case in left]
         manifest.begin(case.stem for _, case in to_do if case.existing.overwrite)
         books = Books(args.output, manifest, cases, model)
         books.keep(case for case in cases if case.stem in finished)
@@ -102,14 +110,6 @@ def run(args: argparse.Namespace) -> int:
     console.begin("")
     console.result(f"{telling.done} of {len(to_do)} scans done{kept}.")
     return telling.code
-
-
-def _settled(case: PlannedCase, manifest: Manifest) -> PlannedCase:
-    """``case`` with leave to replace what the batch itself made."""
-    from ..batch.plan import own_result
-
-    own = own_result(case, manifest.entries.get(case.stem))
-    return replace(case, existing=replace(case.existing, overwrite=True)) if own else case
 
 
 class _Runner:

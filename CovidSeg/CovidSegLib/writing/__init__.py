@@ -7,7 +7,7 @@ from being replaced unasked.
 """
 
 from .dicom_seg import SourceSeries, read_source_series
-from .existing import NOTHING_LOST, ExistingFiles, find_reviewed
+from .existing import NOTHING_LOST, ExistingFiles, check_still, file_state, find_reviewed
 from .files import SUFFIXES, check_suffix, is_dicom_seg, is_seg_nrrd, replace_file, write
 from .grids import on_grid
 from .reviewed import Reviewed, read_reviewed, update, write_reviewed
@@ -22,7 +22,9 @@ __all__ = [
     "ExistingFiles",
     "Reviewed",
     "SourceSeries",
+    "check_still",
     "check_suffix",
+    "file_state",
     "find_reviewed",
     "is_dicom_seg",
     "is_seg_nrrd",

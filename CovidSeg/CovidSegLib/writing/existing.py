@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,15 +19,38 @@ class ExistingFiles:
     """What may be done with outputs that exist.
 
     ``keep_edits``: a ``.seg.nrrd`` is brought up to date around the reader's corrections. ``overwrite``: whatever else
-    is there is replaced. Without either, only a ``.seg.nrrd`` in which nobody changed anything is replaced.
+    is there is replaced. Without either, only a ``.seg.nrrd`` in which nobody changed anything is replaced, and a file
+    whose :func:`file_state` is ``own_state``: it is still as the caller itself wrote it.
     """
 
     keep_edits: bool = False
     overwrite: bool = False
+    own_state: str = ""
 
 
 NOTHING_LOST = ExistingFiles()
 """What holds unless the user says otherwise."""
+
+
+def file_state(path: Path) -> str:
+    """Changes when somebody writes to the file; "" where there is none."""
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        return ""
+    return f"{about.st_size}/{about.st_mtime_ns}"
+
+
+def check_still(states: Mapping[Path, str]) -> None:
+    """Raise OutputError unless every file is in the :func:`file_state` that it was in when it was looked at.
+
+    Minutes lie between the look and the result: somebody may have saved corrections meanwhile.
+    """
+    if any(file_state(path) != state for path, state in states.items()):
+        raise OutputError(
+            "The output was changed by somebody else while the scan was segmented, and stays as it is.",
+            "Run again, with --keep-edits to bring it up to date.",
+        )
 
 
 def find_reviewed(
@@ -40,7 +63,7 @@ def find_reviewed(
     """
     found = None
     for output in outputs:
-        if not output.exists():
+        if not output.exists() or (choice.own_state and file_state(output) == choice.own_state):
             continue
         if not is_seg_nrrd(output):
             _refuse_unknown(choice)
