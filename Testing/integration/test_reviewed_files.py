@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from CovidSegLib.batch import OutputSet, PlannedCase, segment_case
-from CovidSegLib.batch.plan import settled
+from CovidSegLib.batch import OutputSet
 from CovidSegLib.corrections import ALL, RECORD_TAG
-from CovidSegLib.errors import InputError, OutputError
-from CovidSegLib.progress import Progress
+from CovidSegLib.errors import InputError
 from CovidSegLib.segmentation import Provenance, Segmentation
-from CovidSegLib.volume import CtVolume
 from CovidSegLib.writing import (
-    ExistingFiles,
-    file_state,
-    find_reviewed,
     read_reviewed,
     update,
     write,
@@ -33,6 +25,7 @@ from CovidSegLib.writing import (
 from CovidSegLib.writing.grids import on_grid
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan, write_scan
 from Testing.kit.killed import killed_at
+from Testing.kit.rewritten import erase, labels_of, rewrite
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals and looks at processes")
 AFFINE = np.array(((-0.7, 0, 0, 100), (0, -0.8, 0, -80.5), (0, 0, 2.5, 7), (0, 0, 0, 1)))
@@ -44,25 +37,6 @@ def result(seed: int, model: str = "one") -> Segmentation:
     return Segmentation(labels, AFFINE, Provenance(model, "ab" * 32, "onnx", "CPU", "CovidSeg 1.0", volume="a|b"))
 
 
-def rewrite(path: Path, change: Callable[[np.ndarray], None], tags: dict[str, str] | None = None) -> None:
-    """Change a file's voxels (z, y, x) by a program that keeps the header, or replaces texts in it (``tags``)."""
-    image = SimpleITK.ReadImage(str(path))
-    array = SimpleITK.GetArrayFromImage(image)
-    change(array)
-    edited = SimpleITK.GetImageFromArray(array)
-    edited.CopyInformation(image)
-    for key in image.GetMetaDataKeys():
-        text = image.GetMetaData(key)
-        for old, new in (tags or {}).items():
-            text = text.replace(old, new)
-        edited.SetMetaData(key, text)
-    SimpleITK.WriteImage(edited, str(path), useCompression=True)
-
-
-def labels_of(path: Path) -> np.ndarray:
-    return SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path)))
-
-
 @pytest.fixture
 def told(tmp_path: Path) -> CommandLine:
     """The command line with a network that finds left lung where the scan is dark, and what it wrote of a scan."""
@@ -70,10 +44,6 @@ def told(tmp_path: Path) -> CommandLine:
     command = CommandLine(tmp_path, stand_in=True)
     assert command.run("segment", "ct.nii.gz", "-o", "a.seg.nrrd").returncode == 0
     return command
-
-
-def erase(array: np.ndarray) -> None:
-    array[1, 10:14, 10:20] = 0  # 40 voxels of 45 mm³
 
 
 def paint(array: np.ndarray) -> None:
@@ -155,54 +125,6 @@ def test_a_batch_keeps_corrections_and_reports_those_it_must_not_replace(told: C
     ended = told.run("batch", "scans", "out", "--restart", "--keep-edits")
     assert ended.returncode == 0, ended.stderr
     assert labels_of(path)[1, 10:14, 10:20].max() == 0
-
-
-def test_corrections_that_a_batch_kept_are_not_its_own_work_in_the_next_one(told: CommandLine) -> None:
-    (told.folder / "scans").mkdir()
-    told_scan(told.folder / "scans" / "a.nii.gz", CLEAN)
-    assert told.run("batch", "scans", "out").returncode == 0
-    path = told.folder / "out" / "a.seg.nrrd"
-    rewrite(path, erase)
-    assert told.run("batch", "scans", "out", "--restart", "--keep-edits").returncode == 0
-    before = path.read_bytes()
-    ended = told.run("batch", "scans", "out", "--restart")
-    assert ended.returncode == 2
-    assert "1.80 mL would be lost" in ended.stderr
-    assert path.read_bytes() == before
-
-
-@pytest.mark.parametrize("existing", [ExistingFiles(), ExistingFiles(keep_edits=True), "own"])
-def test_what_a_reader_saves_while_the_scan_is_segmented_is_not_lost(
-    existing: ExistingFiles | str, tmp_path: Path
-) -> None:
-    scan, path = told_scan(tmp_path / "ct.nii.gz", CLEAN), tmp_path / "a.seg.nrrd"
-
-    def segment(volume: CtVolume, progress: Progress) -> Segmentation:
-        labels = (volume.voxels < -500).astype(np.uint8)
-        return Segmentation(labels, volume.affine, result(0).provenance)
-
-    def segment_while_a_reader_saves(volume: CtVolume, progress: Progress) -> Segmentation:
-        rewrite(path, erase)
-        return segment(volume, progress)
-
-    segment_case(scan, [path], segment=segment, progress=Progress())
-    if existing == "own":
-        existing = ExistingFiles(own_state=file_state(path))
-    with pytest.raises(OutputError, match="changed by somebody else"):
-        segment_case(scan, [path], segment=segment_while_a_reader_saves, progress=Progress(), existing=existing)
-    assert labels_of(path)[1, 10:14, 10:20].max() == 0
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.seg.nrrd", "ct.nii.gz"]
-
-
-def test_a_result_of_a_batch_that_a_reader_corrects_before_its_turn_is_not_replaced(tmp_path: Path) -> None:
-    path = tmp_path / "a.seg.nrrd"
-    write(result(0), path)
-    case = PlannedCase("a", tmp_path / "ct.nii.gz", path, tmp_path / "a.jpg")
-    planned = settled(case, {"status": "done", "state": file_state(path)})
-    assert find_reviewed([path], AFFINE, SHAPE, planned.existing) is None
-    rewrite(path, lambda array: array.fill(0))
-    with pytest.raises(OutputError, match="would be lost"):
-        find_reviewed([path], AFFINE, SHAPE, planned.existing)
 
 
 def test_tags_say_how_a_segment_was_made_and_who_edited_it(tmp_path: Path) -> None:

@@ -120,11 +120,12 @@ class OutputSet:
     """Files that appear together or not at all.
 
     :meth:`add` gives a place to write to, in a temporary folder beside the target and under the target's own name;
-    :meth:`publish` moves all of them. Leaving the context removes what was not published.
+    :meth:`publish` moves all of them. Leaving the context removes what was not published. Where a target is a link, the
+    file that it leads to is replaced and the link stays: there are not two versions of a reader's work afterwards.
     """
 
     def __init__(self) -> None:
-        self._folders: dict[Path, Path] = {}
+        self._folders: dict[tuple[Path, Path], Path] = {}
         self._moves: list[tuple[Path, Path]] = []
 
     def __enter__(self) -> OutputSet:
@@ -136,14 +137,16 @@ class OutputSet:
 
     def add(self, target: Path) -> Path:
         """Where to write what :meth:`publish` will move to ``target``. Raises OutputError."""
-        parent = target.parent
         try:
-            if parent not in self._folders:
-                self._folders[parent] = Path(tempfile.mkdtemp(prefix=f"{UNFINISHED}{os.getpid()}-", dir=parent))
-        except OSError as error:
+            real = target.resolve() if target.is_symlink() else target
+            # By both folders: links of one name in two of them may lead into the same one.
+            key = target.parent, real.parent
+            if key not in self._folders:
+                self._folders[key] = Path(tempfile.mkdtemp(prefix=f"{UNFINISHED}{os.getpid()}-", dir=real.parent))
+        except (OSError, RuntimeError) as error:  # links in a circle are a RuntimeError in older Pythons
             raise _cannot_write(error) from error
-        place = self._folders[parent] / target.name
-        self._moves.append((place, target))
+        place = self._folders[key] / target.name  # under its own name, whose ending says which form is written
+        self._moves.append((place, real))
         return place
 
     def publish(self) -> None:
@@ -187,6 +190,6 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _cannot_write(error: OSError) -> OutputError:
-    reason = f" ({error.strerror})" if error.strerror else ""
+def _cannot_write(error: Exception) -> OutputError:
+    reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
     return OutputError(f"A result could not be written{reason}.", "Check the folder's permissions and the free space.")

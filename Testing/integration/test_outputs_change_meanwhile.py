@@ -1,0 +1,94 @@
+"""What a reader does while a scan or a batch runs, and what a batch kept before, is not replaced; nor is a link."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from CovidSegLib.batch import OutputSet, PlannedCase, segment_case
+from CovidSegLib.batch.plan import settled
+from CovidSegLib.errors import OutputError
+from CovidSegLib.progress import Progress
+from CovidSegLib.segmentation import Provenance, Segmentation
+from CovidSegLib.volume import CtVolume
+from CovidSegLib.writing import ExistingFiles, file_state, find_reviewed, write
+from Testing.kit.command_line import CLEAN, CommandLine, told_scan
+from Testing.kit.rewritten import erase, labels_of, rewrite
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals and looks at processes")
+AFFINE = np.array(((-0.7, 0, 0, 100), (0, -0.8, 0, -80.5), (0, 0, 2.5, 7), (0, 0, 0, 1)))
+SHAPE = (6, 9, 14)
+
+
+def result(seed: int) -> Segmentation:
+    labels = np.random.default_rng(seed).integers(0, 4, SHAPE, dtype=np.uint8)
+    return Segmentation(labels, AFFINE, Provenance("one", "ab" * 32, "onnx", "CPU", "CovidSeg 1.0"))
+
+
+def test_corrections_that_a_batch_kept_are_not_its_own_work_in_the_next_one(tmp_path: Path) -> None:
+    told = CommandLine(tmp_path, stand_in=True)
+    (told.folder / "scans").mkdir()
+    told_scan(told.folder / "scans" / "a.nii.gz", CLEAN)
+    assert told.run("batch", "scans", "out").returncode == 0
+    path = told.folder / "out" / "a.seg.nrrd"
+    rewrite(path, erase)
+    assert told.run("batch", "scans", "out", "--restart", "--keep-edits").returncode == 0
+    before = path.read_bytes()
+    ended = told.run("batch", "scans", "out", "--restart")
+    assert ended.returncode == 2
+    assert "1.80 mL would be lost" in ended.stderr
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("existing", [ExistingFiles(), ExistingFiles(keep_edits=True), "own"])
+def test_what_a_reader_saves_while_the_scan_is_segmented_is_not_lost(
+    existing: ExistingFiles | str, tmp_path: Path
+) -> None:
+    scan, path = told_scan(tmp_path / "ct.nii.gz", CLEAN), tmp_path / "a.seg.nrrd"
+
+    def segment(volume: CtVolume, progress: Progress) -> Segmentation:
+        labels = (volume.voxels < -500).astype(np.uint8)
+        return Segmentation(labels, volume.affine, result(0).provenance)
+
+    def segment_while_a_reader_saves(volume: CtVolume, progress: Progress) -> Segmentation:
+        rewrite(path, erase)
+        return segment(volume, progress)
+
+    segment_case(scan, [path], segment=segment, progress=Progress())
+    if existing == "own":
+        existing = ExistingFiles(own_state=file_state(path))
+    with pytest.raises(OutputError, match="changed by somebody else"):
+        segment_case(scan, [path], segment=segment_while_a_reader_saves, progress=Progress(), existing=existing)
+    assert labels_of(path)[1, 10:14, 10:20].max() == 0
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.seg.nrrd", "ct.nii.gz"]
+
+
+def test_a_result_of_a_batch_that_a_reader_corrects_before_its_turn_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "a.seg.nrrd"
+    write(result(0), path)
+    case = PlannedCase("a", tmp_path / "ct.nii.gz", path, tmp_path / "a.jpg")
+    planned = settled(case, {"status": "done", "state": file_state(path)})
+    assert find_reviewed([path], AFFINE, SHAPE, planned.existing) is None
+    rewrite(path, lambda array: array.fill(0))
+    with pytest.raises(OutputError, match="would be lost"):
+        find_reviewed([path], AFFINE, SHAPE, planned.existing)
+
+
+def test_where_the_output_is_a_link_the_file_that_it_leads_to_is_brought_up_to_date(tmp_path: Path) -> None:
+    for name in ("archive", "a", "b"):
+        (tmp_path / name).mkdir()
+    links = [tmp_path / name / "x.seg.nrrd" for name in "ab"]
+    for number, link in enumerate(links):
+        write(result(9), tmp_path / "archive" / f"{number}.seg.nrrd")
+        link.symlink_to(tmp_path / "archive" / f"{number}.seg.nrrd")
+    with OutputSet() as files:
+        for number, link in enumerate(links):
+            write(result(number), files.add(link))
+        files.publish()
+    for number, link in enumerate(links):
+        assert link.is_symlink()
+        np.testing.assert_array_equal(labels_of(tmp_path / "archive" / f"{number}.seg.nrrd"), result(number).labels)
+    assert len(list((tmp_path / "archive").iterdir())) == 2
