@@ -14,9 +14,11 @@ from scipy.spatial.transform import Rotation
 
 from CovidSegLib.batch import OutputSet
 from CovidSegLib.corrections import ALL, RECORD_TAG
-from CovidSegLib.errors import InputError
+from CovidSegLib.errors import InputError, OutputError
 from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegLib.writing import (
+    NOTHING_LOST,
+    find_reviewed,
     read_reviewed,
     update,
     write,
@@ -97,6 +99,16 @@ def test_a_labelmap_cannot_tell_edits_and_is_replaced_only_when_told_so(told: Co
     assert "--overwrite" in told.refused("segment", "ct.nii.gz", "-o", "b.nii.gz", "--keep-edits")
     assert (told.folder / "b.nii.gz").read_bytes() == before
     assert told.run("segment", "ct.nii.gz", "-o", "b.nii.gz", "--overwrite").returncode == 0
+
+
+@pytest.mark.parametrize("change", [("Left lung", "Lunge links"), ("Status:notstarted", "Status:flagged")])
+def test_a_name_or_a_flag_of_the_reader_is_not_replaced_either(change: tuple[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "a.seg.nrrd"
+    write(result(0), path)
+    assert find_reviewed([path], AFFINE, SHAPE, NOTHING_LOST) is None
+    rewrite(path, lambda array: None, dict([change]))
+    with pytest.raises(OutputError, match="holds a reader's work"):
+        find_reviewed([path], AFFINE, SHAPE, NOTHING_LOST)
 
 
 def test_a_file_of_another_scan_or_of_another_kind_is_not_touched(told: CommandLine) -> None:

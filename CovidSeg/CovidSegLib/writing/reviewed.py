@@ -25,8 +25,8 @@ from .seg_nrrd import READERS_TAGS, STATUS_TAG, FileSegment, segment_tags, write
 if TYPE_CHECKING:
     import SimpleITK
 
-COMPLETED = "completed"
-"""The status that means: do not touch this any more."""
+COMPLETED, FLAGGED = "completed", "flagged"
+"""The statuses that mean: do not touch this any more; somebody should look at this."""
 
 _OURS = {segment.id: segment for segment in SEGMENTS}
 _SEGMENT_FIELD = re.compile(r"Segment(\d+)_(\w+)")
@@ -82,9 +82,9 @@ class Reviewed:
 
     @property
     def has_edits(self) -> bool:
-        """Whether anything in the file is a reader's work, also what has no volume (a status, an empty segment)."""
-        foreign = any(segment.id not in _OURS for segment in self.segments)
-        return foreign or bool(self.held) or self.last.known != ALL or self.reader_ml > 0
+        """Whether anything in the file is a reader's work, also what has no volume (a name, a status)."""
+        marked = any(_is_marked(segment) for segment in self.segments)
+        return marked or bool(self.held) or self.last.known != ALL or self.reader_ml > 0
 
 
 def read_reviewed(path: Path, affine: np.ndarray, shape: tuple[int, int, int]) -> Reviewed:
@@ -191,6 +191,12 @@ def _only(reviewed: Reviewed, layer: int) -> np.ndarray:
     values = [one.place[1] for one in reviewed.segments if one.id not in _OURS and one.place[0] == layer]
     content = reviewed.layers[layer]
     return np.where(np.isin(content, values), content, 0).astype(content.dtype)
+
+
+def _is_marked(segment: FileSegment) -> bool:
+    """Whether the segment is a reader's, was given another name, or was flagged."""
+    ours = _OURS.get(segment.id)
+    return ours is None or segment.fields.get("Name") != ours.name or segment.tags.get(STATUS_TAG) == FLAGGED
 
 
 def _is_completed(segment: FileSegment) -> bool:
