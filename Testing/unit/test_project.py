@@ -199,7 +199,9 @@ def test_the_readme_shows_no_gap_and_no_broken_link() -> None:
     assert not re.findall(r"TODO[\w-]*", text)
     links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
     assert "LICENSE.txt" in links
-    assert not [link for link in links if not (REPOSITORY / link).exists()]
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    anchors = {"#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert not [link for link in links if link not in anchors and not (REPOSITORY / link).exists()]
 
 
 def test_the_readmes_python_uses_names_that_exist() -> None:

@@ -36,7 +36,7 @@ def file_state(path: Path) -> str:
     """Changes when somebody writes to the file; "" where there is none."""
     try:
         about = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ""
     return f"{about.st_size}/{about.st_mtime_ns}"
 
