@@ -93,15 +93,17 @@ class Manifest:
             raise OutputError("The batch's manifest cannot be written.", "Is there space left on the disk?") from error
 
 
-def remove_leftovers(folder: Path) -> None:
+def remove_leftovers(folder: Path, *, own: bool = False) -> None:
     """Remove unfinished files of processes that are gone from ``folder`` and the one for pictures in it.
 
-    Only the holder of the manifest's lock may do so. (A folder's name holds the number of the process that made it.)
+    ``own``: this process's too, at its end: Ctrl-C can come between the making of a folder and the note of it. Only the
+    holder of the manifest's lock may do so. (A folder's name holds the number of the process that made it.)
     """
     for place in (folder, *(entry for entry in folder.iterdir() if entry.is_dir() and not entry.is_symlink())):
         for unfinished in place.glob(f"{UNFINISHED}*-*"):
             number = unfinished.name[len(UNFINISHED) :].split("-")[0]
-            if number.isdigit() and unfinished.is_dir() and not _is_alive(int(number)):
+            gone = number.isdigit() and ((own and int(number) == os.getpid()) or not _is_alive(int(number)))
+            if gone and unfinished.is_dir():
                 shutil.rmtree(unfinished, ignore_errors=True)
 
 

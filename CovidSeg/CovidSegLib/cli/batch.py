@@ -95,6 +95,7 @@ def run(args: argparse.Namespace) -> int:
         check_suffix(args.output / f"result{suffix}")
         manifest = stack.enter_context(Manifest(args.output / MANIFEST_NAME))
         remove_leftovers(args.output)
+        stack.callback(remove_leftovers, args.output, own=True)
         model = model_identity(runner.options.model)
         finished = {c.stem for c in cases if not args.restart and still_done(c, manifest.entries.get(c.stem), model)}
         left = [(n, case) for n, case in enumerate(cases) if case.stem not in finished]
