@@ -12,7 +12,8 @@ def with_metrics(card: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any
     if "table" not in metrics:
         return {**card, "metrics": metrics}
     rows = [{name: value for name, value in row.items() if name != "values"} | _mean(row) for row in metrics["table"]]
-    return {**card, "metrics": {"folds": metrics["folds"], "table": rows, "cases": metrics["scans"]}}
+    kept = {name: metrics[name] for name in ("folds", "mean")}
+    return {**card, "metrics": {**kept, "table": rows, "cases": metrics["scans"]}}
 
 
 def _mean(row: dict[str, Any]) -> dict[str, Any]:

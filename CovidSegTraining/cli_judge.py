@@ -102,7 +102,7 @@ def _evaluate_folds(args: argparse.Namespace) -> None:
     from CovidSegLib.pipeline import Options
 
     from .evaluation import OUTLINE_COLUMNS, table_text
-    from .protocol import cross_validate, fold_networks, protocol_table, table_rows
+    from .protocol import counted, cross_validate, fold_networks, protocol_table, table_rows
 
     networks = fold_networks(args.networks, args.name or _only_name(args.networks))
     options = Options(engine=args.engine, device=args.device, model=args.model)
@@ -114,7 +114,8 @@ def _evaluate_folds(args: argparse.Namespace) -> None:
     print(f"\n{protocol_table(result)}")
     table = [_finite(dataclasses.asdict(row)) for row in table_rows(result)]
     cases = {name: [_rounded(row) for row in rows] for name, rows in record.items()}
-    _write(args, options, {"folds": sorted(networks), "engine": args.engine, "table": table, **cases})
+    mean = _means(counted(record["scans"]))
+    _write(args, options, {"folds": sorted(networks), "engine": args.engine, "table": table, "mean": mean, **cases})
 
 
 def _only_name(folder: Path) -> str:

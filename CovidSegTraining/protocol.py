@@ -205,9 +205,14 @@ def table_rows(result: CrossValidation) -> list[TableRow]:
     return [row for row in rows if np.isfinite(row.values).any()]
 
 
+def counted(scans: list[Row]) -> list[Row]:
+    """The rows whose means are quoted: all but those of :data:`TINY`."""
+    return [row for row in scans if row["case"] != TINY]
+
+
 def _scan_rows(scans: list[CaseScores]) -> list[TableRow]:
     every = [scores.row() for scores in scans]
-    most = [row for row in every if row["case"] != TINY]
+    most = counted(every)
     pace = float(np.mean(_column(every, "ms_per_slice")))
     without = f", without {TINY}" if len(most) < len(every) else ""
     rows = [

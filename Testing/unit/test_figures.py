@@ -70,9 +70,11 @@ def test_a_card_tells_the_scores_of_one_fold():
 
 def test_a_card_tells_the_table_of_a_cross_validation():
     table = [{"measure": "lung", "name": "lung", "values": [0.9, 1.0, None], "limit": ">= 0.985"}]
-    with_table = with_metrics(card(), {"folds": [1, 2], "table": table, "scans": [{"case": "a"}], "lungs": []})
+    scores = {"folds": [1, 2], "table": table, "mean": {"lung": 0.95}, "scans": [{"case": "a"}], "lungs": []}
+    with_table = with_metrics(card(), scores)
     (row,) = with_table["metrics"]["table"]
     assert row["mean"] == pytest.approx(0.95)
     assert row["scans"] == 2
     assert with_table["metrics"]["cases"] == [{"case": "a"}]
+    assert with_table["metrics"]["mean"] == {"lung": 0.95}, "the list of networks quotes it"
     assert "0.950 (0.900-1.000)" in as_markdown(with_table)
