@@ -31,8 +31,15 @@ class Augmentation:
     offset_hu: float = 30.0
     noise_chance: float = 0.5
     noise_hu: float = 30.0
-    single_slice_chance: float = 0.25
-    """Chance that the neighbours are replaced by the slice itself, as in thick-slice scans."""
+    sharpen_chance: float = 0.15
+    sharpen: tuple[float, float] = (0.3, 1.0)
+    """How much of what a blur would take away is added instead: a sharp (lung) reconstruction kernel."""
+    single_slice_chance: float = 0.2
+    """Chance that the neighbours are replaced by the slice itself, as where slices lie far apart."""
+    thick_slice_chance: float = 0.2
+    """Chance that the three slices become one, as in thick-slice scans: half a diaphragm looks like ground glass."""
+    thick_share: tuple[float, float] = (0.4, 1.0)
+    """Weight of the neighbours in a thick slice; that of the slice itself is 1."""
     fade_chance: float = 0.3
     fade: tuple[float, float] = (0.45, 1.0)
     """Infection keeps this share of its contrast to healthy lung: pale ground glass is what networks miss."""
@@ -43,9 +50,7 @@ class Augmentation:
         self, inputs: np.ndarray, labels: np.ndarray, random: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """``inputs`` float32 (rows, columns, 3) in [-1, 1] and ``labels`` uint8 (rows, columns), changed alike."""
-        single = random.random() < self.single_slice_chance
-        if single or (inputs == inputs[..., 1:2]).all():
-            inputs = inputs[..., 1:2]  # three equal channels are turned and blurred once, not three times
+        inputs = self._neighbours(inputs, random)
         if random.random() < self.fade_chance:
             inputs = self._fade(inputs, labels, random)
         if random.random() < self.left_right_chance:
@@ -55,6 +60,15 @@ class Augmentation:
         if random.random() < self.warp_chance:
             inputs, labels = self._warp(inputs, labels, random)
         return self._intensity(inputs, random), np.ascontiguousarray(labels)
+
+    def _neighbours(self, inputs: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Three channels, or one where all are to be equal: it is turned and blurred once, not three times."""
+        draw = random.random()
+        if draw < self.thick_slice_chance:
+            share = random.uniform(*self.thick_share)
+            return (inputs @ np.array([share, 1, share], np.float32) / (1 + 2 * share))[..., None].astype(np.float32)
+        single = draw < self.thick_slice_chance + self.single_slice_chance
+        return inputs[..., 1:2] if single or (inputs == inputs[..., 1:2]).all() else inputs
 
     def _fade(self, inputs: np.ndarray, labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
         share = random.uniform(*self.fade)
@@ -86,9 +100,12 @@ class Augmentation:
         return warped, ndimage.affine_transform(labels, matrix, offset, order=0, cval=outside)
 
     def _intensity(self, inputs: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        if random.random() < self.blur_chance:
+        draw = random.random()
+        if draw < self.blur_chance + self.sharpen_chance:
             sigma = random.uniform(*self.blur_pixels)
-            inputs = ndimage.gaussian_filter(inputs, (sigma, sigma, 0), truncate=2.5)
+            blurred = ndimage.gaussian_filter(inputs, (sigma, sigma, 0), truncate=2.5)
+            sharper = inputs + random.uniform(*self.sharpen) * (inputs - blurred)
+            inputs = blurred if draw < self.blur_chance else sharper
         if inputs.shape[-1] == 1:
             inputs = np.repeat(inputs, 3, axis=-1)
         inputs = inputs * random.uniform(*self.contrast) + random.uniform(-1, 1) * self.offset_hu * _PER_HU

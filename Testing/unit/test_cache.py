@@ -94,7 +94,7 @@ def test_equal_channels_are_augmented_as_three_would_be(case, tmp_path):
     equal = np.repeat(inputs[..., 1:2], 3, axis=-1)
     nearly = equal.copy()
     nearly[0, 0, 0] += 1e-6  # takes the way of three channels
-    augmentation = Augmentation(single_slice_chance=0, warp_chance=1, blur_chance=1)
+    augmentation = Augmentation(single_slice_chance=0, thick_slice_chance=0, warp_chance=1, blur_chance=1)
     short = augmentation(equal, labels, np.random.default_rng(8))
     long = augmentation(nearly, labels, np.random.default_rng(8))
     np.testing.assert_allclose(short[0], long[0], atol=1e-5)

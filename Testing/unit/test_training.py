@@ -66,14 +66,17 @@ def test_a_resumed_stream_goes_on_where_it_stopped(shared_data):
     np.testing.assert_array_equal(again[1], started[3][1])
 
 
+STILL = Augmentation(
+    warp_chance=0, left_right_chance=0, up_down_chance=0, blur_chance=0, sharpen_chance=0, contrast=(1, 1), offset_hu=0,
+    noise_chance=0, single_slice_chance=0, thick_slice_chance=0, fade_chance=0, gravity_hu=0,
+)  # fmt: skip
+"""Changes nothing: each test lets one change alone happen."""
+
+
 def test_augmentation_without_strength_changes_nothing(shared_data):
     framed = FramedCase(find_cases(shared_data / "scans", ("radiopaedia_36_86526_0",))[0])
-    still = Augmentation(
-        warp_chance=0, left_right_chance=0, up_down_chance=0, blur_chance=0,
-        contrast=(1, 1), offset_hu=0, noise_chance=0, single_slice_chance=0, fade_chance=0, gravity_hu=0,
-    )  # fmt: skip
     inputs, labels = framed.slice(20)
-    same, same_labels = still(inputs, labels, np.random.default_rng(0))
+    same, same_labels = STILL(inputs, labels, np.random.default_rng(0))
     np.testing.assert_allclose(same, inputs, atol=1e-6)
     np.testing.assert_array_equal(same_labels, labels)
 
@@ -82,10 +85,7 @@ def test_faded_infection_is_paler_and_all_else_stays():
     labels = np.full(INPUT_SHAPE, Label.LEFT_LUNG, np.uint8)
     labels[60:120, 60:120] = Label.INFECTION
     inputs = np.where(labels == Label.INFECTION, 0.2, -0.6).astype(np.float32)[..., None].repeat(3, axis=-1)
-    only_fade = Augmentation(
-        warp_chance=0, left_right_chance=0, up_down_chance=0, blur_chance=0, contrast=(1, 1), offset_hu=0,
-        noise_chance=0, single_slice_chance=0, fade_chance=1, fade=(0.5, 0.5), gravity_hu=0,
-    )  # fmt: skip
+    only_fade = dataclasses.replace(STILL, fade_chance=1, fade=(0.5, 0.5))
     faded, same_labels = only_fade(inputs, labels, np.random.default_rng(0))
     np.testing.assert_array_equal(same_labels, labels)
     np.testing.assert_allclose(faded[70:110, 70:110], -0.2, atol=1e-3)
@@ -95,10 +95,7 @@ def test_faded_infection_is_paler_and_all_else_stays():
 def test_gravity_makes_the_back_denser_than_the_front_and_moves_no_label():
     labels = np.full(INPUT_SHAPE, Label.LEFT_LUNG, np.uint8)
     inputs = np.full((*INPUT_SHAPE, 3), -0.5, np.float32)
-    only_gravity = Augmentation(
-        warp_chance=0, left_right_chance=0, up_down_chance=0, blur_chance=0, contrast=(1, 1), offset_hu=0,
-        noise_chance=0, single_slice_chance=0, fade_chance=0, gravity_hu=60,
-    )  # fmt: skip
+    only_gravity = dataclasses.replace(STILL, gravity_hu=60)
     random = np.random.default_rng(0)
     slopes = np.array([np.ptp(only_gravity(inputs, labels, random)[0][:, 0, 1]) for _ in range(50)])
     assert slopes.max() <= 60 * 2 / 1500 + 1e-6
@@ -111,14 +108,33 @@ def test_a_warp_moves_labels_with_the_picture_and_marks_the_outside_as_not_drawn
     inputs = np.full((*INPUT_SHAPE, 3), -0.5, np.float32)
     labels = np.zeros(INPUT_SHAPE, np.uint8)
     inputs[80:140, 100:190], labels[80:140, 100:190] = 0.5, Label.INFECTION
-    only_warp = Augmentation(
-        warp_chance=1, scale=(0.74, 0.75), blur_chance=0, contrast=(1, 1), offset_hu=0, noise_chance=0, gravity_hu=0
-    )
+    only_warp = dataclasses.replace(STILL, warp_chance=1, scale=(0.74, 0.75))
     warped, warped_labels = only_warp(inputs, labels, np.random.default_rng(1))
     bright = warped[..., 1] > 0
     drawn = warped_labels == Label.INFECTION
     assert np.count_nonzero(bright != drawn) < 0.1 * np.count_nonzero(drawn)
     assert (warped_labels == Label.LUNG_NOT_DRAWN).any()
+
+
+def test_a_thick_slice_is_the_mean_of_three_and_keeps_the_labels_of_the_middle_one():
+    inputs = np.stack([np.full(INPUT_SHAPE, value, np.float32) for value in (-0.8, -0.5, 0.4)], axis=-1)
+    labels = np.full(INPUT_SHAPE, Label.LEFT_LUNG, np.uint8)
+    thick, same_labels = dataclasses.replace(STILL, thick_slice_chance=1, thick_share=(0.5, 0.5))(
+        inputs, labels, np.random.default_rng(0)
+    )
+    np.testing.assert_allclose(thick, (-0.8 * 0.5 - 0.5 + 0.4 * 0.5) / 2, atol=1e-6)
+    assert thick.shape == inputs.shape
+    np.testing.assert_array_equal(same_labels, labels)
+
+
+def test_a_sharp_kernel_overshoots_at_edges_and_leaves_flat_parts_alone():
+    inputs = np.full((*INPUT_SHAPE, 3), -0.6, np.float32)
+    inputs[:, INPUT_SHAPE[1] // 2 :] = 0.0
+    labels = np.zeros(INPUT_SHAPE, np.uint8)
+    sharp, _ = dataclasses.replace(STILL, sharpen_chance=1)(inputs, labels, np.random.default_rng(0))
+    assert sharp.max() > 0.01
+    assert sharp.min() < -0.61
+    np.testing.assert_allclose(sharp[:, :100], -0.6, atol=1e-6)
 
 
 def probabilities(labels: np.ndarray) -> np.ndarray:
