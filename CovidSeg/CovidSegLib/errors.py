@@ -5,6 +5,8 @@ Everything else that is raised is our own fault and keeps its traceback.
 
 from __future__ import annotations
 
+from .i18n import one_line
+
 
 class CovidSegError(Exception):
     """Base of what a user is told about.
@@ -14,8 +16,8 @@ class CovidSegError(Exception):
     """
 
     def __init__(self, sentence: str, hint: str = "") -> None:
-        self.sentence = " ".join(sentence.split())
-        self.hint = " ".join(hint.split())
+        self.sentence = one_line(sentence)
+        self.hint = one_line(hint)
         super().__init__(self.sentence, self.hint)
 
     def __str__(self) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 
 from . import __version__
 from .anatomy.finish import FinishOptions, RoughMask, finish
+from .i18n import tr as _
 from .network import models
 from .network.engines import Engine
 from .network.engines import open_engine as _open_engine
@@ -56,7 +57,7 @@ def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: E
         certainty = order.from_axial(rough.infection)[labels == Label.INFECTION]
         progress.step("masks", 1, 1)
     if not (labels != Label.BACKGROUND).any():
-        warnings += ("No lung was found: all segments are empty.",)
+        warnings += (_("No lung was found: all segments are empty."),)
     return Segmentation(
         labels,
         volume.affine,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .i18n import one_line
+
 
 class Cancelled(Exception):  # noqa: N818 (it is not an error)
     """Raised inside a loop after the user asked to stop; nothing half-done may stay behind."""
@@ -48,4 +50,4 @@ class Progress:
     def notice(self, stage: str, text: str) -> None:
         """Tell the user one line that is not an error."""
         if self._listener is not None:
-            self._listener(Report(stage, notice=" ".join(text.split())))
+            self._listener(Report(stage, notice=one_line(text)))

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import EngineError, InputError, ModelError, OutputError
+from .i18n import from_json, to_json
+from .i18n import tr as _
 from .processes import signal_group
 from .progress import Progress, Report
 from .segmentation import Provenance, Segmentation
@@ -110,10 +112,11 @@ class Worker:
         except OSError as error:
             self.close()
             raise EngineError(
-                "The scan could not be written to the folder for temporary files.",
-                "Free some space there, or set TMPDIR to another folder.",
+                _("The scan could not be written to the folder for temporary files."),
+                _("Free some space there, or set TMPDIR to another folder."),
             ) from error
-        self._child.send({"affine": volume.affine.tolist(), "source": volume.source, "notes": list(volume.notes)})
+        notes = [to_json(note) for note in volume.notes]
+        self._child.send({"affine": volume.affine.tolist(), "source": volume.source, "notes": notes})
 
     def poll(self, progress: Progress, wait_seconds: float = 0.2) -> Segmentation | None:
         """Wait at most ``wait_seconds`` for one message; returns the result when it is there, else None.
@@ -151,7 +154,7 @@ class Worker:
         if "report" in message:
             stage, fraction, notice = message["report"]
             if notice:
-                progress.notice(stage, notice)
+                progress.notice(stage, from_json(notice))
                 return
             self._last = Report(stage, fraction)
         # Also without news: this is where the user's wish to stop is noticed.
@@ -162,7 +165,7 @@ def _exception(message: dict[str, Any]) -> Exception:
     """The exception that the child told of."""
     if "crash" in message:
         return WorkerCrashError(message["crash"])
-    return _ERRORS[message["error"]](message["sentence"], message["hint"])
+    return _ERRORS[message["error"]](from_json(message["sentence"]), from_json(message["hint"]))
 
 
 class _Child:
@@ -176,7 +179,7 @@ class _Child:
             self.folder = Path(tempfile.mkdtemp(prefix="covidseg-"))
         except OSError as error:
             raise EngineError(
-                "There is no folder for temporary files.", "Set TMPDIR to a folder with space."
+                _("There is no folder for temporary files."), _("Set TMPDIR to a folder with space.")
             ) from error
         try:
             self._process = _popen(python, self.folder)
@@ -184,7 +187,7 @@ class _Child:
         except BaseException as error:
             self.end(at_once=True)
             if isinstance(error, OSError):
-                raise EngineError("The process that computes the network could not be started.") from error
+                raise EngineError(_("The process that computes the network could not be started.")) from error
             raise
 
     def _read(self) -> None:
@@ -215,8 +218,8 @@ class _Child:
         if message is not None:
             return message
         raise WorkerDiedError(
-            "The process that computes the network stopped in the middle of its work.",
-            "Perhaps memory ran out: close other programs and try again, or compute without the graphics card.",
+            _("The process that computes the network stopped in the middle of its work."),
+            _("Perhaps memory ran out: close other programs and try again, or compute without the graphics card."),
         )
 
     def result(self, message: dict[str, Any]) -> Segmentation:
@@ -228,8 +231,8 @@ class _Child:
             certainty = np.load(self.folder / CERTAINTY_FILE, allow_pickle=False)
             (self.folder / CERTAINTY_FILE).unlink()
         provenance = message["provenance"]
-        for field in ("warnings", "edited"):  # JSON has no tuples
-            provenance[field] = tuple(provenance[field])
+        provenance["warnings"] = tuple(from_json(warning) for warning in provenance["warnings"])
+        provenance["edited"] = tuple(provenance["edited"])  # JSON has no tuples
         return Segmentation(labels, np.array(message["affine"], dtype=float), Provenance(**provenance), certainty)
 
     def end(self, *, at_once: bool) -> None:

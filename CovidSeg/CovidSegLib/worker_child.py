@@ -24,6 +24,8 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from .errors import CovidSegError, EngineError
+from .i18n import from_json, to_json
+from .i18n import tr as _
 from .progress import Progress, Report
 from .volume import CtVolume
 
@@ -85,7 +87,7 @@ class _Reporter:
         now = time.monotonic()
         if report.notice or report.stage != self._stage or now - self._time >= _REPORT_SECONDS or report.fraction >= 1:
             self._stage, self._time = report.stage, now
-            self._send({"report": [report.stage, float(report.fraction), report.notice]})
+            self._send({"report": [report.stage, float(report.fraction), to_json(report.notice)]})
 
 
 def _own_channel() -> IO[bytes]:
@@ -126,14 +128,19 @@ def _segment(
     from . import pipeline
 
     voxels = np.asarray(np.load(folder / VOXELS_FILE, mmap_mode="r", allow_pickle=False))
-    volume = CtVolume(voxels, np.array(scan["affine"], dtype=float), scan["source"], tuple(scan["notes"]))
+    volume = CtVolume(
+        voxels, np.array(scan["affine"], dtype=float), scan["source"], tuple(map(from_json, scan["notes"]))
+    )
     segmentation = pipeline.segment(volume, options, progress, engine=engine)
     np.save(folder / LABELS_FILE, segmentation.labels, allow_pickle=False)
     if segmentation.certainty is not None:
         np.save(folder / CERTAINTY_FILE, segmentation.certainty, allow_pickle=False)
     return {
         "affine": segmentation.affine.tolist(),
-        "provenance": asdict(segmentation.provenance),
+        "provenance": {
+            **asdict(segmentation.provenance),
+            "warnings": [to_json(warning) for warning in segmentation.provenance.warnings],
+        },
         "certainty": segmentation.certainty is not None,
     }
 
@@ -141,10 +148,12 @@ def _segment(
 def _described(error: Exception, *, last: bool) -> dict[str, Any]:
     """``error`` as a message; ``last`` says that the child ends with it."""
     if isinstance(error, MemoryError):
-        error = EngineError("There was not enough memory to segment the scan.", "Close other programs and try again.")
+        error = EngineError(
+            _("There was not enough memory to segment the scan."), _("Close other programs and try again.")
+        )
     if isinstance(error, CovidSegError):
         kind = next(kind for kind in type(error).mro() if kind.__module__ == CovidSegError.__module__)
-        return {"error": kind.__name__, "sentence": error.sentence, "hint": error.hint, "last": last}
+        return {"error": kind.__name__, "sentence": to_json(error.sentence), "hint": to_json(error.hint), "last": last}
     return {"crash": "".join(traceback.format_exception(error)), "last": last}
 
 

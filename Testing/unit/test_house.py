@@ -21,6 +21,7 @@ FLOORS = (
     (
         "",
         "errors",
+        "i18n",
         "options",
         "processes",
         "progress",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
+from ..i18n import tr as _
 from ..measures.edits import reader_edits
 from ..progress import Progress
 from ..reading import read_ct
@@ -192,4 +193,7 @@ def _flush(path: Path) -> None:
 
 def _cannot_write(error: Exception) -> OutputError:
     reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
-    return OutputError(f"A result could not be written{reason}.", "Check the folder's permissions and the free space.")
+    return OutputError(
+        _("A result could not be written{reason}.").format(reason=reason),
+        _("Check the folder's permissions and the free space."),
+    )

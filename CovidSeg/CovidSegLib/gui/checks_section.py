@@ -14,6 +14,7 @@ from slicer.util import VTKObservationMixin
 from ..errors import InputError
 from ..mrml import needs_resampling, read_in_steps, resample_steps
 from ..reading.checks import inspect
+from . import wording
 from .message_section import show_icon
 from .task import Task, in_thread
 from .ticker import QtTicker
@@ -96,7 +97,7 @@ class ChecksSection(VTKObservationMixin):
             return
         self._ui.allChecksLabel.text = _("Looking at the scan...")
         self._task = Task(check_steps(self._node), QtTicker())
-        self._task.finished.connect(lambda warnings: self._show(warnings, can_run=True))
+        self._task.finished.connect(lambda found: self._show(tuple(map(wording.translated, found)), can_run=True))
         self._task.failed.connect(self._failed)
         self._task.start()
 
@@ -104,7 +105,7 @@ class ChecksSection(VTKObservationMixin):
         if not isinstance(error, InputError):
             self._session.failed.emit(error)
             return
-        self._show((str(error),), can_run=False)
+        self._show((wording.sentence_and_details(error)[0],), can_run=False)
 
     def _show(self, sentences: tuple[str, ...], *, can_run: bool) -> None:
         """Show ``sentences`` where the scan is chosen, all of them, and in the fold Advanced that there are none."""

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ..measures import Measurements
     from .session import Session
 
-_KINDS = "Report (*.html);;Numbers (*.json);;Table (*.csv)"
-
 
 def summary(measured: Measurements) -> str:
     """What the result means, in one line."""
@@ -132,7 +130,8 @@ class NumbersSection:
         show_table(self._table)
 
     def _ask_for_file(self) -> None:
-        name = qt.QFileDialog.getSaveFileName(self.reportButton, _("Save the report"), "report.html", _KINDS)
+        kinds = _("Report (*.html);;Numbers (*.json);;Table (*.csv)")
+        name = qt.QFileDialog.getSaveFileName(self.reportButton, _("Save the report"), "report.html", kinds)
         if not name:
             return
         path = Path(name)
@@ -158,7 +157,9 @@ class NumbersSection:
     def _write(self, path: Path) -> None:
         node, volume_node = self._nodes
         steps = report_steps(node, volume_node, path, grab_3d_view(node))
-        self._begin(steps, _("Writing the report ..."), lambda written: self._tell(_("Saved: {}").format(written)))
+        self._begin(
+            steps, _("Writing the report ..."), lambda written: self._tell(_("Saved: {path}").format(path=written))
+        )
 
     def _begin(self, steps: Any, text: str, then: Any) -> None:
         self._work = Task(steps, QtTicker())

@@ -8,6 +8,8 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from . import wording
+
 if TYPE_CHECKING:
     from ..measures import Measurements
     from .run import RunResult
@@ -66,7 +68,7 @@ class ResultsSection:
 
     def _show_numbers(self, result: RunResult) -> None:
         """Fill the table, and say what the reader should know."""
-        notes = "\n".join(result.warnings)
+        notes = "\n".join(map(wording.translated, result.warnings))
         self._ui.resultsNotes.text = notes
         self._ui.resultsNotes.setVisible(bool(notes))
         for row, texts in enumerate(table_rows(result.measurements)):

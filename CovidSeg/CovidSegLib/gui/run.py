@@ -10,6 +10,8 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from slicer.i18n import tr as _
+
 from ..errors import InputError
 from ..measures import Measurements, measure
 from ..measures.review import with_certainty
@@ -149,7 +151,7 @@ def _where(
 ) -> slicer.vtkMRMLSegmentationNode | None:
     """The segmentation that the result goes to, None for a new one."""
     if volume_node.GetScene() is None:
-        raise InputError("The scan was removed from the scene while it was segmented.", "Load it again.")
+        raise InputError(_("The scan was removed from the scene while it was segmented."), _("Load it again."))
     if segmentation_node is not None and segmentation_node.GetScene() is None:
         return None  # removed meanwhile: the work of the run is not lost, it goes to a new one
     return segmentation_node

@@ -53,7 +53,7 @@ class RunSection:
 
     def _reported(self, report: Report) -> None:
         if report.notice:
-            self._notice = report.notice
+            self._notice = wording.translated(report.notice)
             return
         if self._clock is None:
             return

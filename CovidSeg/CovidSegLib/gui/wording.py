@@ -5,13 +5,20 @@ from __future__ import annotations
 import math
 
 from slicer.i18n import tr as _
+from slicer.i18n import translate
 
+from .. import i18n
 from ..errors import CovidSegError
 from ..network.hardware import Hardware
 from ..worker import WorkerCrashError
 
 _STAGES = {"reading": 0.0, "engine": 0.05, "network": 0.1, "masks": 0.88, "measuring": 0.94, "writing": 0.99}
 """Where on the bar each stage begins."""
+
+
+def translated(text: str) -> str:
+    """A sentence from below the panel (:mod:`CovidSegLib.i18n`) in the user's language."""
+    return i18n.translated(text, translate)
 
 
 def stage_text(stage: str) -> str:
@@ -65,7 +72,8 @@ def sentence_and_details(error: BaseException) -> tuple[str, str]:
     if isinstance(error, CovidSegError):
         cause = error.__cause__
         said = getattr(error, "output", "")  # of pip
-        return str(error), said or ("".join(traceback.format_exception(cause)) if cause is not None else "")
+        sentence = f"{translated(error.sentence)} {translated(error.hint)}".strip()
+        return sentence, said or ("".join(traceback.format_exception(cause)) if cause is not None else "")
     details = error.child_traceback if isinstance(error, WorkerCrashError) else ""
     details = details or "".join(traceback.format_exception(error))
     if isinstance(error, MemoryError):

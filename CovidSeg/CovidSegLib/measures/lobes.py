@@ -7,6 +7,7 @@ from enum import IntEnum
 
 import numpy as np
 
+from ..i18n import tr as _
 from .rules import lobe_score
 from .sided import Code
 from .values import LobeRegion
@@ -58,7 +59,7 @@ def lobe_of_terminology(entry: str) -> Lobe | None:
     parts = entry.split("~")
     if len(parts) < 4:
         return None
-    scheme, kind, _ = [*parts[2].split("^"), "", "", ""][:3]
+    scheme, kind = [*parts[2].split("^"), "", ""][:2]
     modifier = [*parts[3].split("^"), "", ""][1]
     return lobe_of_codes(scheme, kind, modifier)
 
@@ -76,13 +77,24 @@ def measure_lobes(codes: np.ndarray, lobes: np.ndarray, voxel_ml: float) -> tupl
     lung = counts[Code.LEFT :].sum(axis=0)
     infected = counts[Code.LEFT_INFECTED :].sum(axis=0)
     if not lung[1:].any():
-        return (), ["The lobe segmentation does not lie on the lungs: lobes are not measured."]
+        return (), [_("The lobe segmentation does not lie on the lungs: lobes are not measured.")]
     regions = tuple(_region(lobe, lung[lobe] * voxel_ml, infected[lobe] * voxel_ml) for lobe in Lobe)
-    flags = [f"The lobe segmentation has no {region.name}." for region in regions if not region.lung_ml]
+    flags = [_missing(lobe) for lobe in Lobe if not lung[lobe]]
     missing = lung[0] / lung.sum()
     if missing > MISSING_SHARE:
-        flags.append(f"{100 * missing:.0f} % of the lungs belong to no lobe of the lobe segmentation.")
+        text = _("{percent} % of the lungs belong to no lobe of the lobe segmentation.")
+        flags.append(text.format(percent=f"{100 * missing:.0f}"))
     return regions, flags
+
+
+def _missing(lobe: Lobe) -> str:
+    return {
+        Lobe.RIGHT_UPPER: _("The lobe segmentation has no right upper lobe."),
+        Lobe.RIGHT_MIDDLE: _("The lobe segmentation has no right middle lobe."),
+        Lobe.RIGHT_LOWER: _("The lobe segmentation has no right lower lobe."),
+        Lobe.LEFT_UPPER: _("The lobe segmentation has no left upper lobe."),
+        Lobe.LEFT_LOWER: _("The lobe segmentation has no left lower lobe."),
+    }[lobe]
 
 
 def lobe_total(regions: Iterable[LobeRegion]) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..i18n import tr as _
 from .sided import LEFT_CODES, RIGHT_CODES, SidedLungs
 from .values import Side
 
@@ -59,28 +60,52 @@ def _beside_padding(codes: np.ndarray, side: tuple[int, int], voxels: np.ndarray
 
 def visibility_flags(faces: dict[Side, list[str]]) -> list[str]:
     """A sentence for every lung that is cut off."""
-    flags = []
-    for side, names in faces.items():
-        if names:
-            edges = " and the ".join("round field of view" if name == "round" else f"{name} edge" for name in names)
-            flags.append(
-                f"The {side} lung is only partly visible (cut off by the {edges} of the scan): "
-                "its volume, percentage and zones are those of the visible part."
-            )
-    return flags
+    texts: dict[Side, str] = {
+        "left": _(
+            "The left lung is only partly visible (cut off by the {edges} of the scan): "
+            "its volume, percentage and zones are those of the visible part."
+        ),
+        "right": _(
+            "The right lung is only partly visible (cut off by the {edges} of the scan): "
+            "its volume, percentage and zones are those of the visible part."
+        ),
+    }
+    return [texts[side].format(edges=_edges(names)) for side, names in faces.items() if names]
+
+
+def _edges(names: list[str]) -> str:
+    texts = {
+        "lower": _("lower edge"),
+        "upper": _("upper edge"),
+        "front": _("front edge"),
+        "back": _("back edge"),
+        "right": _("right edge"),
+        "left": _("left edge"),
+        "round": _("round field of view"),
+    }
+    joined = texts[names[0]]
+    for name in names[1:]:
+        joined = _("{edges} and the {edge}").format(edges=joined, edge=texts[name])
+    return joined
 
 
 def plausibility_flags(left_ml: float, right_ml: float) -> list[str]:
     """Sentences on volumes that whole lungs hardly have; ``left_ml``, ``right_ml`` with infection."""
-    if not left_ml or not right_ml:
-        missing = "right" if left_ml else "left"
-        return [f"No {missing} lung was found: numbers of both lungs together are those of one."]
-    flags = []
+    if not left_ml:
+        return [_("No left lung was found: numbers of both lungs together are those of one.")]
+    if not right_ml:
+        return [_("No right lung was found: numbers of both lungs together are those of one.")]
+    flags: list[str] = []
     total, ratio = left_ml + right_ml, left_ml / right_ml
-    if not PLAUSIBLE_ML[0] <= total <= PLAUSIBLE_ML[1]:
-        word = "small" if total < PLAUSIBLE_ML[0] else "large"
-        flags.append(f"The lungs are unusually {word} ({total / 1000:.1f} L): look at the masks and at the voxel size.")
-    if not PLAUSIBLE_RATIO[0] <= ratio <= PLAUSIBLE_RATIO[1]:
-        smaller = "left" if ratio < 1 else "right"
-        flags.append(f"The {smaller} lung is unusually small beside the other one: look at the masks.")
+    litres = f"{total / 1000:.1f}"
+    if total < PLAUSIBLE_ML[0]:
+        text = _("The lungs are unusually small ({litres} L): look at the masks and at the voxel size.")
+        flags.append(text.format(litres=litres))
+    if total > PLAUSIBLE_ML[1]:
+        text = _("The lungs are unusually large ({litres} L): look at the masks and at the voxel size.")
+        flags.append(text.format(litres=litres))
+    if ratio < PLAUSIBLE_RATIO[0]:
+        flags.append(_("The left lung is unusually small beside the other one: look at the masks."))
+    if ratio > PLAUSIBLE_RATIO[1]:
+        flags.append(_("The right lung is unusually small beside the other one: look at the masks."))
     return flags

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..corrections import ALL, RECORD_TAG, LastWritten, Merged, bit, joined, merge, to_labels
 from ..errors import InputError
+from ..i18n import tr as _
 from ..segmentation import SEGMENTS, Label, Segmentation
 from ..volume import voxel_ml
 from ..writing import on_grid
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 ALGORITHM_TAG, AUTOMATIC, SEMIAUTOMATIC = "DICOM.SegmentAlgorithmType", "AUTOMATIC", "SEMIAUTOMATIC"
 _LABELMAP = "Binary labelmap"
-_NOT_OURS = "The chosen segmentation belongs to another scan."
-_CHOOSE = "Choose another one, or let CovidSeg create a new one."
+_NOT_OURS = _("The chosen segmentation belongs to another scan.")
+_CHOOSE = _("Choose another one, or let CovidSeg create a new one.")
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def read_state(node: slicer.vtkMRMLSegmentationNode | None, volume_node: slicer.
     content = node.GetSegmentation()
     ours = [one for one in SEGMENTS if content.GetSegment(one.id) is not None]
     if content.GetNumberOfSegments() and content.GetSourceRepresentationName() != _LABELMAP:
-        raise InputError("The chosen segmentation is made of surfaces, not of voxels.", _CHOOSE)
+        raise InputError(_("The chosen segmentation is made of surfaces, not of voxels."), _CHOOSE)
     texts = {int(one.label): tag(content.GetSegment(one.id), RECORD_TAG) for one in ours}
     masks = [(int(one.label), _mask(content.GetSegment(one.id), volume_node, shape)) for one in ours]
     last = LastWritten.of_texts(texts, shape) if ours else LastWritten.nothing(shape)

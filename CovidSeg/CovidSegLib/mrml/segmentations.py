@@ -9,6 +9,7 @@ import numpy as np
 
 from ..corrections import RECORD_TAG, bit, overlap, to_labels
 from ..errors import InputError
+from ..i18n import tr as _
 from ..segmentation import SEGMENTS, Label, Segmentation
 from ..writing import READERS_TAGS, segment_tags
 from .corrections import Update, plan_update
@@ -96,8 +97,8 @@ def _check_same_transform(volume_node: slicer.vtkMRMLScalarVolumeNode, node: sli
     others = set(node.GetSegmentation().GetSegmentIDs()) - ours
     if others and node.GetTransformNodeID() != volume_node.GetTransformNodeID():
         raise InputError(
-            "The chosen segmentation holds other segments and is under another transform than the scan.",
-            "Choose another one, or let CovidSeg create a new one.",
+            _("The chosen segmentation holds other segments and is under another transform than the scan."),
+            _("Choose another one, or let CovidSeg create a new one."),
         )
 
 

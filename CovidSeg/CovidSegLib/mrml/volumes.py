@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
+from ..i18n import tr as _
 from ..reading.geometry import checked_affine
 from ..reading.hounsfield import HounsfieldVolume
 from ..segmentation import Segmentation
@@ -39,9 +40,9 @@ def read_in_steps(node: slicer.vtkMRMLScalarVolumeNode) -> Generator[float, None
 
     image = node.GetImageData() if node is not None else None
     if image is None or image.GetNumberOfPoints() == 0:
-        raise InputError("The volume has no voxels.", "Choose a CT scan that is loaded.")
+        raise InputError(_("The volume has no voxels."), _("Choose a CT scan that is loaded."))
     if image.GetNumberOfScalarComponents() != 1:
-        raise InputError("The volume has several values per voxel.", "Choose a CT scan, not a colour picture.")
+        raise InputError(_("The volume has several values per voxel."), _("Choose a CT scan, not a colour picture."))
     affine = world_affine(node)
     volume = HounsfieldVolume(image.GetDimensions()[::-1])
     # The array is a view that keeps the node's voxels alive, also when the node is removed meanwhile.
@@ -63,8 +64,8 @@ def world_affine(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
     if parent is not None:
         if not parent.IsTransformToWorldLinear():
             raise InputError(
-                "The volume is under a non-linear transform.",
-                "Harden the transform in the module Data (right click on the volume) and start again.",
+                _("The volume is under a non-linear transform."),
+                _("Harden the transform in the module Data (right click on the volume) and start again."),
             )
         to_world = vtk.vtkMatrix4x4()
         parent.GetMatrixTransformToWorld(to_world)
@@ -81,4 +82,4 @@ def check_same_grid(segmentation: Segmentation, volume_node: slicer.vtkMRMLScala
         corners = np.array(np.meshgrid(*[(0, size - 1) for size in shape[::-1]], [1])).reshape(4, -1)
         moved = np.abs((world_affine(volume_node) - segmentation.affine) @ corners).max() > _SAME_PLACE_MM
     if moved:
-        raise InputError("The volume was changed or moved after it was segmented.", "Segment it again.")
+        raise InputError(_("The volume was changed or moved after it was segmented."), _("Segment it again."))

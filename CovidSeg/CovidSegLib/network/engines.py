@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from ..errors import EngineError
+from ..i18n import tr as _
 from ..progress import Progress
 from .models import Model
 
@@ -42,7 +43,10 @@ def open_engine(model: Model, engine: str, device: str, progress: Progress, thre
     later, work goes on on the CPU with one notice. Raises EngineError where what was asked for is not there.
     """
     if device not in DEVICES:
-        raise EngineError(f"There is no device {device!r}.", f"Choose one of {', '.join(DEVICES)}.")
+        raise EngineError(
+            _("There is no device {device}.").format(device=repr(device)),
+            _("Choose one of {names}.").format(names=", ".join(DEVICES)),
+        )
     opener, has_gpu = _runtime(engine)
     threads = threads or core_count()
     if device == "cpu" or (device == "auto" and not has_gpu()):
@@ -61,10 +65,16 @@ def _runtime(engine: str) -> tuple[Callable[[Model, str, int], Engine], Callable
     if engine == "auto":
         engine = next((name for name, module in _MODULES.items() if find_spec(module)), "onnx")
     if engine not in _MODULES:
-        raise EngineError(f"There is no engine {engine!r}.", f"Choose one of {', '.join(ENGINES)}.")
+        raise EngineError(
+            _("There is no engine {engine}.").format(engine=repr(engine)),
+            _("Choose one of {names}.").format(names=", ".join(ENGINES)),
+        )
     if find_spec(_MODULES[engine]) is None:
         package = {"onnx": "onnxruntime", "tensorflow": "tensorflow-cpu"}[engine]
-        raise EngineError(f"The engine {engine!r} is not installed.", f"Install it with: pip install {package}")
+        raise EngineError(
+            _("The engine {engine} is not installed.").format(engine=repr(engine)),
+            _("Install it with: pip install {package}").format(package=package),
+        )
     if engine == "onnx":
         from . import onnx_engine
 
@@ -109,5 +119,7 @@ class GpuThenCpu:
             return self._engine.predict(inputs)
 
     def _on_cpu(self, error: EngineError) -> Engine:
-        self._progress.notice("network", f"The GPU cannot be used, going on on the CPU. {error.sentence}")
+        self._progress.notice(
+            "network", _("The GPU cannot be used, going on on the CPU. {reason}").format(reason=error.sentence)
+        )
         return self._opener("cpu")

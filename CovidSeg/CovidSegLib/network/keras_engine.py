@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import EngineError
+from ..i18n import tr as _
 from .models import Model
 
 
@@ -36,7 +37,9 @@ class KerasEngine:
         import tensorflow
 
         if device == "gpu" and not has_gpu():
-            raise EngineError("TensorFlow sees no GPU.", "Install its GPU build, or use --device cpu.")
+            raise EngineError(
+                _("TensorFlow sees no GPU."), _("Install its GPU build, or choose the CPU (--device cpu).")
+            )
         self.device = device
         with contextlib.suppress(RuntimeError):  # only the first network of a process can set it
             tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
@@ -54,4 +57,7 @@ class KerasEngine:
         try:
             return self._predict(inputs).numpy()
         except self._errors as error:
-            raise EngineError(f"TensorFlow failed on the {self.device.upper()}.", "Try --device cpu.") from error
+            raise EngineError(
+                _("TensorFlow failed on the {device}.").format(device=self.device.upper()),
+                _("Choose the CPU as the device (--device cpu)."),
+            ) from error

@@ -10,13 +10,14 @@ import zipfile
 from pathlib import Path
 
 from ..errors import ModelError
+from ..i18n import tr as _
 from . import models
 from .models import Model
 
 MAX_BYTES = 1 << 30
 """More than any network of ours; a .zip may promise more than a disk holds."""
 
-_HINT = "Take the .zip as it was made, or the card (.json) with its weights in the same folder."
+_HINT = _("Take the .zip as it was made, or the card (.json) with its weights in the same folder.")
 
 
 def import_model(source: Path) -> Model:
@@ -31,7 +32,7 @@ def import_model(source: Path) -> Model:
                 return _install(models.find(str(_unpack(source, Path(folder)))))
         return _install(models.find(str(source.with_suffix(".json"))))
     except (OSError, zipfile.BadZipFile) as error:
-        raise ModelError("The file cannot be read as a model.", _HINT) from error
+        raise ModelError(_("The file cannot be read as a model."), _HINT) from error
 
 
 def _unpack(source: Path, folder: Path) -> Path:
@@ -40,14 +41,14 @@ def _unpack(source: Path, folder: Path) -> Path:
         entries = {os.path.basename(entry.filename): entry for entry in archive.infolist() if not entry.is_dir()}
         cards = [name for name in entries if name.lower().endswith(".json")]
         if len(cards) != 1:
-            raise ModelError("The .zip must hold exactly one card (.json).", _HINT)
+            raise ModelError(_("The .zip must hold exactly one card (.json)."), _HINT)
         if sum(entry.file_size for entry in entries.values()) > MAX_BYTES:
-            raise ModelError("The .zip is larger than any model.", _HINT)
+            raise ModelError(_("The .zip is larger than any model."), _HINT)
         # Only what the card names is unpacked.
         wanted = [cards[0], *_weights_named(archive.read(entries[cards[0]]))]
         for name in wanted:
             if name not in entries:
-                raise ModelError(f"The .zip lacks the weights {name}.", _HINT)
+                raise ModelError(_("The .zip lacks the weights {name}.").format(name=name), _HINT)
             with archive.open(entries[name]) as packed, (folder / name).open("wb") as file:
                 shutil.copyfileobj(packed, file)
     return folder / cards[0]
@@ -57,9 +58,9 @@ def _weights_named(card: bytes) -> list[str]:
     try:
         names = [str(entry["name"]) for entry in json.loads(card)["files"].values()]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError("The model's card cannot be read.", _HINT) from error
+        raise ModelError(_("The model's card cannot be read."), _HINT) from error
     if any(os.path.basename(name) != name for name in names):
-        raise ModelError("The model's card names weights outside its own folder.", _HINT)
+        raise ModelError(_("The model's card names weights outside its own folder."), _HINT)
     return names
 
 
@@ -67,10 +68,11 @@ def _install(model: Model) -> Model:
     models.verify(model)
     if model.name == models.DEFAULT_NAME or (models.MODELS_FOLDER / f"{model.name}.json").is_file():
         raise ModelError(
-            f"A model named {model.name} came with CovidSeg.", "Rename the one to import (name in its card)."
+            _("A model named {name} came with CovidSeg.").format(name=model.name),
+            _("Rename the one to import (name in its card)."),
         )
     if Path(model.name).name != model.name or model.name.startswith("."):
-        raise ModelError("The model has a name that no file can have.", "Rename it in its card.")
+        raise ModelError(_("The model has a name that no file can have."), _("Rename it in its card."))
     target = models.user_models_folder()
     target.mkdir(parents=True, exist_ok=True)
     card = json.loads(json.dumps(model.card))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
+from ..i18n import tr as _
 from .inputs import HU_WINDOW, INPUT_SHAPE
 
 DEFAULT_NAME = "covidseg-mobilenetv2-1"
@@ -40,7 +41,7 @@ def user_models_folder() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "covidseg" / "models"
 
 
-_AGAIN = "Install CovidSeg again, or choose another --model."
+_AGAIN = _("Install CovidSeg again, or choose another model.")
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,20 @@ class Model:
         """The verified bytes of the weights as ``kind`` ("onnx" or "keras"); raises ModelError if they are altered."""
         entry = self.card["files"].get(kind)
         if entry is None:
-            raise ModelError(f"The model {self.name} has no {kind} weights.", _AGAIN)
+            raise ModelError(_("The model {name} has no {kind} weights.").format(name=self.name, kind=kind), _AGAIN)
         try:
             data = (self.folder / entry["name"]).read_bytes()
         except OSError as error:
-            raise ModelError(f"The {kind} weights of {self.name} cannot be read.", _AGAIN) from error
+            raise ModelError(
+                _("The {kind} weights of {name} cannot be read.").format(kind=kind, name=self.name), _AGAIN
+            ) from error
         if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-            raise ModelError(f"The {kind} weights of {self.name} are not those its card names (SHA-256).", _AGAIN)
+            raise ModelError(
+                _("The {kind} weights of {name} are not those its card names (SHA-256).").format(
+                    kind=kind, name=self.name
+                ),
+                _AGAIN,
+            )
         return data
 
 
@@ -95,7 +103,9 @@ def find(name: str) -> Model:
     card = next((card for card in cards if card.is_file()), None)
     if path.name != name or card is None:
         known = ", ".join(model.name for model in installed()) or "none"
-        raise ModelError(f"There is no model named {path.name}.", f"Installed: {known}.")
+        raise ModelError(
+            _("There is no model named {name}.").format(name=path.name), _("Installed: {known}.").format(known=known)
+        )
     return _open(card)
 
 
@@ -113,11 +123,13 @@ def _open(card_file: Path) -> Model:
         names = [entry["name"] for entry in card["files"].values()]
         model = Model(str(card["name"]), card_file.parent, card)
     except FileNotFoundError as error:
-        raise ModelError("The model has no card.", "Put NAME.json beside NAME.onnx and NAME.keras.") from error
+        raise ModelError(_("The model has no card."), _("Put NAME.json beside NAME.onnx and NAME.keras.")) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError("The model's card cannot be read.", _AGAIN) from error
+        raise ModelError(_("The model's card cannot be read."), _AGAIN) from error
     if not fits:
-        raise ModelError(f"The model {model.name} was trained for other inputs than this version makes.", _AGAIN)
+        raise ModelError(
+            _("The model {name} was trained for other inputs than this version makes.").format(name=model.name), _AGAIN
+        )
     if any(Path(name).name != name for name in names):
-        raise ModelError(f"The card of {model.name} names weights outside its own folder.", _AGAIN)
+        raise ModelError(_("The card of {name} names weights outside its own folder.").format(name=model.name), _AGAIN)
     return model

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import EngineError
+from ..i18n import tr as _
 from .models import Model
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class OnnxEngine:
         """
         onnxruntime = _runtime()
         if device == "gpu" and not has_gpu():
-            raise EngineError("This ONNX Runtime has no GPU.", "Install onnxruntime-gpu in place of onnxruntime.")
+            raise EngineError(_("This ONNX Runtime has no GPU."), _("Install onnxruntime-gpu in place of onnxruntime."))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -53,11 +54,16 @@ class OnnxEngine:
                 weights, options, providers=[_GPU] if device == "gpu" else [_CPU]
             )
         except Exception as error:
-            raise EngineError(f"ONNX Runtime could not open the network on the {device.upper()}.") from error
+            raise EngineError(
+                _("ONNX Runtime could not open the network on the {device}.").format(device=device.upper())
+            ) from error
         # Asked for a GPU whose driver is missing, the runtime opens on the CPU without a word.
         self.device = "gpu" if _GPU in self._session.get_providers() else "cpu"
         if device == "gpu" and self.device == "cpu":
-            raise EngineError("ONNX Runtime found no usable GPU.", "Check the driver and CUDA, or use --device cpu.")
+            raise EngineError(
+                _("ONNX Runtime found no usable GPU."),
+                _("Check the driver and CUDA, or choose the CPU (--device cpu)."),
+            )
         self._input = self._session.get_inputs()[0].name
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
@@ -65,4 +71,7 @@ class OnnxEngine:
         try:
             return self._session.run(None, {self._input: inputs})[0]
         except Exception as error:
-            raise EngineError(f"ONNX Runtime failed on the {self.device.upper()}.", "Try --device cpu.") from error
+            raise EngineError(
+                _("ONNX Runtime failed on the {device}.").format(device=self.device.upper()),
+                _("Choose the CPU as the device (--device cpu)."),
+            ) from error

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..i18n import tr as _
 from ..volume import AIR_HU, CtVolume, axial_affine, axial_order, spacing
 from .slice_checks import slice_warnings
 
@@ -20,7 +21,7 @@ _CLIPPED_SHARE = 0.01
 _THICK_MM = 8.0
 _SMALL_MM = 100.0
 _LARGE_MM = 1000.0
-_POOR = "the masks may be poor"
+_POOR = _("the masks may be poor")
 _SOFT_HU = 300
 """Every chest has bone above it."""
 
@@ -50,21 +51,29 @@ def not_hounsfield(voxels: np.ndarray) -> str:
     for warning in _value_warnings(voxels):
         return warning.split(";")[0].split(": there is nothing")[0].rstrip(".") + "."
     if int(voxels.max()) <= _SOFT_HU:
-        return (
-            f"No value is above {_SOFT_HU}, so there is no bone: the values were cut to a window and perhaps scaled; "
+        return _(
+            "No value is above {highest}, so there is no bone: the values were cut to a window and perhaps scaled; "
             "they cannot be trusted as Hounsfield units."
-        )
+        ).format(highest=_SOFT_HU)
     return ""
 
 
 def _value_warnings(voxels: np.ndarray) -> list[str]:
     lowest, highest = int(voxels.min()), int(voxels.max())
     if lowest == highest:
-        return ["All voxels have the same value: there is nothing to see, the masks will be empty."]
+        return [_("All voxels have the same value: there is nothing to see, the masks will be empty.")]
     if lowest >= -1 and highest <= 1:
-        return [f"The values run from {lowest} to {highest}: a scaled picture, not Hounsfield units; {_POOR}."]
+        return [
+            _("The values run from {lowest} to {highest}: a scaled picture, not Hounsfield units; {poor}.").format(
+                lowest=lowest, highest=highest, poor=_POOR
+            )
+        ]
     if lowest >= 0 and highest <= 255:
-        return [f"The values run from {lowest} to {highest}: a grey picture, not Hounsfield units; {_POOR}."]
+        return [
+            _("The values run from {lowest} to {highest}: a grey picture, not Hounsfield units; {poor}.").format(
+                lowest=lowest, highest=highest, poor=_POOR
+            )
+        ]
     sample = voxels[tuple(slice(None, None, -(-edge // _SAMPLES_PER_AXIS)) for edge in voxels.shape)]
     air = np.count_nonzero((sample >= _AIR_HU[0]) & (sample <= _AIR_HU[1])) / sample.size
     if air >= _ENOUGH_AIR:
@@ -74,9 +83,15 @@ def _value_warnings(voxels: np.ndarray) -> list[str]:
     dark = np.count_nonzero((sample >= _AIR_HU[0]) & (sample < _DARK_HU)) / sample.size
     if dark < _ENOUGH_AIR:
         return [
-            f"Hardly any value is below {_DARK_HU}: the values seem to be shifted (often by 1024), not HU; {_POOR}."
+            _(
+                "Hardly any value is below {lowest}: the values seem to be shifted (often by 1024), not HU; {poor}."
+            ).format(lowest=_DARK_HU, poor=_POOR)
         ]
-    return [f"There is hardly any air (below {_AIR_HU[1]} HU): no lung in view, or the values are not HU; {_POOR}."]
+    return [
+        _("There is hardly any air (below {limit} HU): no lung in view, or the values are not HU; {poor}.").format(
+            limit=_AIR_HU[1], poor=_POOR
+        )
+    ]
 
 
 def _clipped(sample: np.ndarray, lowest: int, highest: int) -> str:
@@ -85,8 +100,13 @@ def _clipped(sample: np.ndarray, lowest: int, highest: int) -> str:
     at_top = highest < _BONE_HU and np.count_nonzero(sample == highest) >= _CLIPPED_SHARE * sample.size
     if not at_bottom and not at_top:
         return ""
-    ends = [f"at {value} HU" for value, cut in ((lowest, at_bottom), (highest, at_top)) if cut]
-    return f"The values are cut off {' and '.join(ends)}, as in a windowed picture; {_POOR}."
+    if at_bottom and at_top:
+        text = _("The values are cut off at {lowest} HU and at {highest} HU, as in a windowed picture; {poor}.")
+    elif at_bottom:
+        text = _("The values are cut off at {lowest} HU, as in a windowed picture; {poor}.")
+    else:
+        text = _("The values are cut off at {highest} HU, as in a windowed picture; {poor}.")
+    return text.format(lowest=lowest, highest=highest, poor=_POOR)
 
 
 def _grid_warnings(volume: CtVolume) -> list[str]:
@@ -96,9 +116,21 @@ def _grid_warnings(volume: CtVolume) -> list[str]:
     width, depth = across * shape[2], back * shape[1]
     warnings = []
     if up > _THICK_MM and shape[0] > 1:
-        warnings.append(f"The slices are {up:.0f} mm apart: lesions between them are missed, volumes are rough.")
+        warnings.append(
+            _("The slices are {distance} mm apart: lesions between them are missed, volumes are rough.").format(
+                distance=f"{up:.0f}"
+            )
+        )
     if min(width, depth) < _SMALL_MM:
-        warnings.append(f"The image shows only {width:.0f} x {depth:.0f} mm, less than a chest; {_POOR}.")
+        warnings.append(
+            _("The image shows only {width} x {depth} mm, less than a chest; {poor}.").format(
+                width=f"{width:.0f}", depth=f"{depth:.0f}", poor=_POOR
+            )
+        )
     elif max(width, depth) > _LARGE_MM:
-        warnings.append(f"The image is {width:.0f} x {depth:.0f} mm: the voxel size seems wrong; {_POOR}.")
+        warnings.append(
+            _("The image is {width} x {depth} mm: the voxel size seems wrong; {poor}.").format(
+                width=f"{width:.0f}", depth=f"{depth:.0f}", poor=_POOR
+            )
+        )
     return warnings

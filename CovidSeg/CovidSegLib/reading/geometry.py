@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError
+from ..i18n import tr as _
 
 VOXEL_MM = (0.01, 1000.0)
 """Voxel edges outside of this are a unit or a number gone wrong."""
@@ -12,7 +13,7 @@ VOXEL_MM = (0.01, 1000.0)
 MAX_SHEAR = 1e-3
 """Largest cosine between two axes that still counts as a right angle: 0.3 mm over 300 mm, the files' rounding."""
 
-UNPLACED = "The file does not say how the patient lies; the usual orientation was assumed (check left and right)."
+UNPLACED = _("The file does not say how the patient lies; the usual orientation was assumed (check left and right).")
 """The note for a file without any orientation."""
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -26,14 +27,16 @@ def checked_affine(affine: np.ndarray) -> np.ndarray:
         lengths = np.linalg.norm(columns, axis=0)
     if not np.isfinite(affine).all() or not ((lengths >= VOXEL_MM[0]) & (lengths <= VOXEL_MM[1])).all():
         raise InputError(
-            "The geometry of the image is unusable: a voxel size or direction is zero, far off or not a number.",
-            "Export the CT again from the original DICOM images.",
+            _("The geometry of the image is unusable: a voxel size or direction is zero, far off or not a number."),
+            _("Export the CT again from the original DICOM images."),
         )
     cosines = (columns / lengths).T @ (columns / lengths) - np.eye(3)
     if np.abs(cosines).max() > MAX_SHEAR:
         raise InputError(
-            "The image is sheared: its axes do not stand at right angles.",
-            "Resample it to a straight grid first (in Slicer: Resample Scalar/Vector/DWI Volume, or harden the "
-            "regularization transform of a gantry-tilted scan).",
+            _("The image is sheared: its axes do not stand at right angles."),
+            _(
+                "Resample it to a straight grid first (in Slicer: Resample Scalar/Vector/DWI Volume, or harden the "
+                "regularization transform of a gantry-tilted scan)."
+            ),
         )
     return np.asarray(affine, np.float64).copy()

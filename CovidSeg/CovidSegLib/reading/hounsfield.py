@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ..errors import InputError
+from ..i18n import tr as _
 from ..volume import AIR_HU
 
 MAX_VOXELS = 1 << 30
@@ -25,13 +26,13 @@ def check_size(shape: tuple[int, ...]) -> None:
     """Raise InputError unless a grid of ``shape`` (any axis order) has voxels and stays below the limits."""
     if any(edge < 1 for edge in shape):
         raise InputError(
-            "The file's header says that the image has no voxels.", "The file is damaged: export it again."
+            _("The file's header says that the image has no voxels."), _("The file is damaged: export it again.")
         )
     voxels = math.prod(shape)
     if max(shape) > MAX_EDGE or voxels > MAX_VOXELS:
         raise InputError(
-            f"The file's header promises {voxels:.3g} voxels, more than any chest CT has.",
-            "The file is damaged or not a CT: export it again, or crop it first.",
+            _("The file's header promises {voxels} voxels, more than any chest CT has.").format(voxels=f"{voxels:.3g}"),
+            _("The file is damaged or not a CT: export it again, or crop it first."),
         )
 
 
@@ -44,7 +45,8 @@ def check_promise(promised: int, present: int, *, compressed: bool) -> None:
 def truncated() -> InputError:
     """The error for a file that ends before its voxels do."""
     return InputError(
-        "The file is cut off: it holds fewer voxels than its header promises.", "Copy or download it again completely."
+        _("The file is cut off: it holds fewer voxels than its header promises."),
+        _("Copy or download it again completely."),
     )
 
 
@@ -83,6 +85,11 @@ class HounsfieldVolume:
         if self.not_numbers == 0:
             return ()
         if self.not_numbers == self.voxels.size:
-            raise InputError("The image holds no numbers: every voxel is NaN or infinite.", "Export the CT again.")
-        count = f"{self.not_numbers} voxels hold" if self.not_numbers > 1 else "1 voxel holds"
-        return (f"{count} no number (NaN or infinite) and were read as air ({AIR_HU} HU).",)
+            raise InputError(
+                _("The image holds no numbers: every voxel is NaN or infinite."), _("Export the CT again.")
+            )
+        if self.not_numbers == 1:
+            text = _("1 voxel holds no number (NaN or infinite) and was read as air ({air} HU).")
+        else:
+            text = _("{count} voxels hold no number (NaN or infinite) and were read as air ({air} HU).")
+        return (text.format(count=self.not_numbers, air=AIR_HU),)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from ..i18n import tr as _
 from ..volume import AIR_HU, CtVolume, axial_affine, axial_order, spacing
 
 _EVERY = 4
@@ -39,18 +40,26 @@ def _gap_warnings(thin: np.ndarray) -> list[str]:
     filled = np.flatnonzero(rows.min(axis=1) < rows.max(axis=1))
     warnings = []
     empty = int(filled[-1] - filled[0] + 1 - len(filled)) if len(filled) else 0
-    if empty:
-        verb = "is" if empty == 1 else "are"
-        warnings.append(f"{_slices(empty)} inside the scan {verb} empty: volumes and masks miss what was there.")
+    if empty == 1:
+        warnings.append(_("1 slice inside the scan is empty: volumes and masks miss what was there."))
+    elif empty:
+        text = _("{count} slices inside the scan are empty: volumes and masks miss what was there.")
+        warnings.append(text.format(count=empty))
     kept = rows[filled].astype(np.int32)
     steps = np.abs(np.diff(kept, axis=0)).mean(axis=1) if len(kept) > 1 else np.empty(0)
     copies = int(np.count_nonzero(steps == 0))
-    if copies:
-        what = "is a copy of its neighbour" if copies == 1 else "are copies of their neighbours"
-        warnings.append(f"{_slices(copies)} {what}: the scan may be incomplete.")
+    if copies == 1:
+        warnings.append(_("1 slice is a copy of its neighbour: the scan may be incomplete."))
+    elif copies:
+        text = _("{count} slices are copies of their neighbours: the scan may be incomplete.")
+        warnings.append(text.format(count=copies))
     place = _jump(steps) if not empty else None
     if place is not None:
-        warnings.append(f"Between slice {place} and slice {place + 1} the picture jumps: slices seem to be missing.")
+        warnings.append(
+            _("Between slice {place} and slice {next} the picture jumps: slices seem to be missing.").format(
+                place=place, next=place + 1
+            )
+        )
     return warnings
 
 
@@ -68,22 +77,20 @@ def _jump(steps: np.ndarray) -> int | None:
     return place + 1 if ratios and ratios[place] > _JUMP else None
 
 
-def _slices(count: int) -> str:
-    return f"{count} slices" if count > 1 else "1 slice"
-
-
 def _cut_warnings(slices: np.ndarray, affine: np.ndarray) -> list[str]:
     """Lungs that are still there in the first or the last slice."""
     across, back, _up = spacing(affine)
-    ends = []
-    for index, limit, name in ((-1, _CUT_TOP_CM2, "top"), (0, _CUT_BOTTOM_CM2, "bottom")):
-        if len(slices) > 1 and _lung_like(slices[index]) * across * back / 100.0 > limit:
-            ends.append(name)
-    if not ends:
-        return []
-    return [
-        f"The lungs are cut off at the {' and at the '.join(ends)} of the scan: volumes are those of the part seen."
+    ends = [
+        len(slices) > 1 and _lung_like(slices[index]) * across * back / 100.0 > limit
+        for index, limit in ((-1, _CUT_TOP_CM2), (0, _CUT_BOTTOM_CM2))
     ]
+    if all(ends):
+        text = _("The lungs are cut off at the top and at the bottom of the scan: volumes are those of the part seen.")
+    elif ends[0]:
+        text = _("The lungs are cut off at the top of the scan: volumes are those of the part seen.")
+    else:
+        text = _("The lungs are cut off at the bottom of the scan: volumes are those of the part seen.")
+    return [text] if any(ends) else []
 
 
 def _lung_like(plane: np.ndarray) -> int:
@@ -100,4 +107,8 @@ def tilt_warnings(affine: np.ndarray) -> list[str]:
     degrees = float(np.degrees(np.arccos(min(1.0, abs(normal[2])))))
     if degrees <= _TILT_DEGREES:
         return []
-    return [f"The slices are tilted by {degrees:.0f} degrees against the patient's axis: the masks may be poor."]
+    return [
+        _("The slices are tilted by {degrees} degrees against the patient's axis: the masks may be poor.").format(
+            degrees=f"{degrees:.0f}"
+        )
+    ]

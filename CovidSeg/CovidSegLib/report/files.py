@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..errors import OutputError
+from ..i18n import tr as _
 from ..progress import Progress
 from ..segmentation import Segmentation
 from ..volume import CtVolume
@@ -21,12 +22,14 @@ SUFFIXES = (".html", ".json", ".csv")
 def check_report(path: Path) -> None:
     """Raise OutputError unless ``path`` has one of :data:`SUFFIXES` and its form can be made here."""
     if not path.name.lower().endswith(SUFFIXES):
-        raise OutputError("A report ends in .html, .json or .csv.", "Give the file such an ending.")
+        raise OutputError(_("A report ends in .html, .json or .csv."), _("Give the file such an ending."))
     if path.name.lower().endswith(".html"):
         try:
             import jinja2  # noqa: F401
         except ImportError as error:
-            raise OutputError("Reports need the Python package jinja2.", "Install it (pip install jinja2).") from error
+            raise OutputError(
+                _("Reports need the Python package jinja2."), _("Install it (pip install jinja2).")
+            ) from error
 
 
 def write_report(
@@ -61,5 +64,6 @@ def write_text(text: str, path: Path) -> None:
     except OSError as error:
         reason = f" ({error.strerror})" if error.strerror else ""
         raise OutputError(
-            f"The report could not be written{reason}.", "Is there space, may you write there?"
+            _("The report could not be written{reason}.").format(reason=reason),
+            _("Is there space, may you write there?"),
         ) from error

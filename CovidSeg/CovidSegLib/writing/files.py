@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import OutputError
+from ..i18n import tr as _
 from ..segmentation import Segmentation
 from . import dicom_seg
 from .labelmap import write_image, write_nifti
@@ -52,7 +53,7 @@ def write(segmentation: Segmentation, path: Path, series: dicom_seg.SourceSeries
     check_suffix(path)
     if is_dicom_seg(path):
         if series is None:
-            raise OutputError("A DICOM segmentation needs the DICOM series that it refers to.")
+            raise OutputError(_("A DICOM segmentation needs the DICOM series that it refers to."))
         replace_file(path, lambda unfinished: dicom_seg.write_dicom_seg(segmentation, series, unfinished))
     else:
         replace_file(path, lambda unfinished: _WRITERS[_suffix(path)](segmentation, unfinished))
@@ -72,7 +73,8 @@ def replace_file(path: Path, write_to: Callable[[Path], None]) -> None:
     except (OSError, RuntimeError) as error:  # SimpleITK raises RuntimeError
         reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
         raise OutputError(
-            f"The result could not be written{reason}.", "Is there space left on the disk, and is the file in use?"
+            _("The result could not be written{reason}.").format(reason=reason),
+            _("Is there space left on the disk, and is the file in use?"),
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)
@@ -85,19 +87,19 @@ def check_suffix(path: Path) -> None:
     try:
         is_folder, has_place = path.is_dir(), path.parent.is_dir()
     except OSError as error:
-        raise OutputError("The name of the output cannot be used.", "Choose a shorter or simpler one.") from error
+        raise OutputError(_("The name of the output cannot be used."), _("Choose a shorter or simpler one.")) from error
     if is_folder:
-        raise OutputError("The output is a folder, not a file.", "Give a file name in it.")
+        raise OutputError(_("The output is a folder, not a file."), _("Give a file name in it."))
     if not has_place:
-        raise OutputError("The folder for the output does not exist.", "Make it first, or choose another one.")
+        raise OutputError(_("The folder for the output does not exist."), _("Make it first, or choose another one."))
     if suffix.startswith(".nii") and importlib.util.find_spec("nibabel") is None:
         raise OutputError(
-            "NIfTI files need the Python package nibabel.", "Install nibabel, or choose .seg.nrrd, .nrrd or .mha."
+            _("NIfTI files need the Python package nibabel."), _("Install nibabel, or choose .seg.nrrd, .nrrd or .mha.")
         )
     if is_dicom_seg(path) and importlib.util.find_spec("highdicom") is None:
         raise OutputError(
-            "DICOM segmentations need the Python package highdicom.",
-            "Install it (pip install highdicom), or choose another form of output.",
+            _("DICOM segmentations need the Python package highdicom."),
+            _("Install it (pip install highdicom), or choose another form of output."),
         )
     _try_folder(path.parent)
 
@@ -108,7 +110,10 @@ def _suffix(path: Path) -> str:
     for suffix in _KNOWN:
         if name.endswith(suffix):
             return suffix
-    raise OutputError("The output file has an ending that is not known.", f"Known endings: {', '.join(_KNOWN)}.")
+    raise OutputError(
+        _("The output file has an ending that is not known."),
+        _("Known endings: {endings}.").format(endings=", ".join(_KNOWN)),
+    )
 
 
 def _try_folder(folder: Path) -> None:
@@ -119,5 +124,5 @@ def _try_folder(folder: Path) -> None:
         attempt.unlink()
     except OSError as error:
         raise OutputError(
-            "Files cannot be made in the folder for the output.", "Choose a folder that you may write to."
+            _("Files cannot be made in the folder for the output."), _("Choose a folder that you may write to.")
         ) from error

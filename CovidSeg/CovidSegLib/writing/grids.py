@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError
+from ..i18n import tr as _
 
 _TOLERANCE = 0.05
 """In voxels: programs round the numbers that describe a grid."""
@@ -51,4 +52,4 @@ def _whole_steps(steps: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray,
 
 
 def _another_scan() -> InputError:
-    return InputError("The segmentation belongs to another scan: its voxels are not those of this one.")
+    return InputError(_("The segmentation belongs to another scan: its voxels are not those of this one."))

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError, OutputError
+from ..i18n import tr as _
 from ..segmentation import Label
 from ..volume import CtVolume
 from .files import replace_file
@@ -33,14 +34,14 @@ def save_training_case(volume: CtVolume, labels: np.ndarray, folder: Path) -> st
     if labels.shape != volume.voxels.shape:
         raise ValueError("labels and volume must be on one grid")
     if not (labels != Label.BACKGROUND).any():
-        raise InputError("The segmentation is empty.", "There is nothing to learn from it.")
+        raise InputError(_("The segmentation is empty."), _("There is nothing to learn from it."))
     case = f"case_{volume.fingerprint[:12]}"
     paths = {name: folder / name / f"{case}{_SUFFIX}" for name in ("labels", "images")}
     try:
         for path in paths.values():
             path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError("The folder for training cases cannot be made.", "Choose another one.") from error
+        raise OutputError(_("The folder for training cases cannot be made."), _("Choose another one.")) from error
     # The labels before the scan, the row last: whoever reads meanwhile never meets a scan without labels.
     replace_file(paths["labels"], lambda place: save_nifti(labels, volume.affine, place))
     replace_file(paths["images"], lambda place: save_nifti(volume.voxels, volume.affine, place))
@@ -53,7 +54,7 @@ def _enter(table: Path, case: str) -> None:
     try:
         rows = list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8-sig")))) if table.exists() else []
     except (OSError, ValueError, csv.Error) as error:
-        raise OutputError("The folder's metadata.csv cannot be read.", "Repair or move it.") from error
+        raise OutputError(_("The folder's metadata.csv cannot be read."), _("Repair or move it.")) from error
     columns = list(dict.fromkeys([*(rows[0] if rows else ()), *_COLUMNS]))
     if any(row.get("case") == case for row in rows):
         return
