@@ -1,4 +1,4 @@
-"""Every text that the panel shows can be translated: it goes through ``_()``, as a literal."""
+"""Every text that the panel shows can be translated: it goes through ``_()``, as a literal, everywhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,21 @@ from pathlib import Path
 
 import pytest
 
-GUI = Path(__file__).resolve().parents[2] / "CovidSeg/CovidSegLib/gui"
+LIBRARY = Path(__file__).resolve().parents[2] / "CovidSeg/CovidSegLib"
+GUI = LIBRARY / "gui"
+SAID_BY_THE_PANEL = sorted(
+    file
+    for pattern in (
+        *("gui/*.py", "mrml/*.py", "measures/*.py", "network/*.py", "anatomy/*.py", "*.py", "batch/case.py"),
+        *("reading/checks.py", "reading/slice_checks.py", "reading/geometry.py", "reading/hounsfield.py"),
+        *("writing/files.py", "writing/grids.py", "writing/training_case.py", "report/files.py"),
+    )
+    for file in LIBRARY.glob(pattern)
+    # Rows of a table and of Slicer's statistics: numbers for other programs, under names that do not change.
+    if file.relative_to(LIBRARY).as_posix() not in ("mrml/tables.py", "mrml/statistics.py", "measures/table.py")
+)
+"""Files whose sentences may reach the panel: what it and its child process call, but readers and writers of files."""
+
 SHOWN = {"text", "toolTip", "title", "windowTitle", "plainText"}
 SETTERS = {
     *("setText", "setPlainText", "setToolTip", "setTitle", "setWindowTitle", "addItem", "addItems", "setReason"),
@@ -84,3 +98,63 @@ def test_a_text_without_it_would_be_found(code: str) -> None:
 
 def test_a_text_with_it_is_fine() -> None:
     assert list(untranslated("label.text = _('Ready in {time}.').format(time=t)\nlabel.text = ''")) == []
+
+
+_TO_THE_USER = {"InputError", "ModelError", "EngineError", "OutputError", "InstallError", "WorkerDiedError", "notice"}
+_TO_DEVELOPERS = {"ValueError", "RuntimeError", "TypeError", "error", "warning", "info", "debug", "add_argument"}
+
+
+def untranslatable(source: str) -> Iterator[tuple[int, str]]:
+    """Line and code of words in errors and notices, and of whole sentences anywhere, that do not go through ``_()``."""
+    waiting: list[tuple[ast.AST, bool]] = [(ast.parse(source), False)]
+    while waiting:
+        node, told = waiting.pop()
+        body = getattr(node, "body", None)
+        documents = body if isinstance(body, list) else []
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name == "_" or name in _TO_DEVELOPERS:
+                continue
+            told = name in _TO_THE_USER
+        if isinstance(node, ast.JoinedStr | ast.Constant):
+            if _is_sentence(node) or (told and _is_words(node) and " " in ast.unparse(node)):
+                yield node.lineno, ast.unparse(node)
+            continue
+        documented = {
+            child for child in documents if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)
+        }
+        waiting += [(child, told) for child in ast.iter_child_nodes(node) if child not in documented]
+
+
+def _is_sentence(node: ast.AST) -> bool:
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    text = "".join(
+        part.value if isinstance(part, ast.Constant) else "x"
+        for part in parts
+        if isinstance(part, ast.AST) and isinstance(getattr(part, "value", ""), str | ast.AST)
+    )
+    return len(text.split()) >= 3 and text[:1].isupper() and text.rstrip()[-1:] in (".", ":", "?")
+
+
+@pytest.mark.parametrize("file", SAID_BY_THE_PANEL, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_every_sentence_that_can_reach_the_panel_can_be_translated(file: Path) -> None:
+    assert list(untranslatable(file.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "raise InputError(_('The scan is empty.'), 'Choose another one.')",
+        "raise ModelError(f'{name} is unknown')",
+        "progress.notice('network', 'going on without')",
+        "flags.append(f'The {side} lung was not found.')",
+        "POOR = 'The masks may be poor.'",
+    ],
+)
+def test_a_sentence_without_it_would_be_found(code: str) -> None:
+    assert list(untranslatable(code))
+
+
+def test_what_developers_read_and_what_is_no_sentence_is_fine() -> None:
+    code = "'''A module.'''\nraise ValueError('One grid is needed.')\nprogress.notice('network', _('It failed.'))"
+    assert list(untranslatable(code)) == []

@@ -31,7 +31,7 @@ def summary(measured: Measurements) -> str:
         _("{percent} % infected").format(percent=f"{measured.total.infection_percent:.1f}"),
         f"CT-{measured.ct_class}",
         _("zone score {score}/24").format(score=measured.zone_score),
-        _("{count} lesions").format(count=len(measured.lesions)),
+        _("1 lesion") if len(measured.lesions) == 1 else _("{count} lesions").format(count=len(measured.lesions)),
     ]
     if measured.lobe_score is not None:
         texts.insert(2, _("lobes {score}/25").format(score=measured.lobe_score))

@@ -100,9 +100,9 @@ class Application:
         """As with ``Slicer --testing``."""
         return True
 
-    def translate(self, _context: str, text: str) -> str:
-        """English."""
-        return text
+    def translate(self, context: str, text: str) -> str:
+        """English, unless a test installed a translator."""
+        return QtCore.QCoreApplication.translate(context, text)
 
 
 class ModulePlace(pythonqt.CLASSES["QWidget"]):

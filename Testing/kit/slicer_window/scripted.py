@@ -94,6 +94,20 @@ class ScriptedLoadableModuleTest(unittest.TestCase):
             self.tearDown()
 
 
+def _translate(context: str, text: str) -> str:
+    """The user's language; English before there is a window."""
+    return slicer.app.translate(context, text) if hasattr(slicer, "app") else text
+
+
+def _tr(text: str) -> str:
+    """As ``_translate``, with the context that Slicer makes of the file that calls."""
+    file = sys._getframe(1).f_code.co_filename
+    folder, name = os.path.split(os.path.splitext(file)[0])
+    if os.path.isfile(os.path.join(folder, "__init__.py")):
+        name = f"{os.path.basename(folder)}.{name}"
+    return _translate(name, text)
+
+
 def install() -> None:
     """Put both modules where ``import`` finds them."""
     base = types.ModuleType("slicer.ScriptedLoadableModule")
@@ -102,8 +116,7 @@ def install() -> None:
     for name in base.__all__:
         setattr(base, name, globals()[name])
     i18n = types.ModuleType("slicer.i18n")
-    i18n.tr = lambda text: text
-    i18n.translate = lambda _context, text: text
+    i18n.tr, i18n.translate = _tr, _translate
     for module in (base, i18n):
         sys.modules[module.__name__] = module
         setattr(slicer, module.__name__.partition(".")[2], module)
