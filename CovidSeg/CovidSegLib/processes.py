@@ -1,4 +1,4 @@
-"""Ending a child process together with all that it started."""
+"""Ending a child process together with all that it started, without standing still meanwhile."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
+from collections.abc import Generator
+
+PATIENCE_SECONDS = 3.0
+"""How long a child may take to end before it is killed."""
+
+_LOOK_SECONDS = 0.005
 
 
 def signal_group(process: subprocess.Popen[bytes], *, by_force: bool) -> None:
@@ -18,3 +25,30 @@ def signal_group(process: subprocess.Popen[bytes], *, by_force: bool) -> None:
     else:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL if by_force else signal.SIGTERM)
+
+
+def ending_steps(process: subprocess.Popen[bytes], *, ask: bool = True) -> Generator[None, None, None]:
+    """Wait in steps until a child has ended; after :data:`PATIENCE_SECONDS` it is killed, and whatever it started.
+
+    ``ask``: ask it to end first, instead of waiting for that. A generator that is closed early kills at once.
+    """
+    if ask and process.poll() is None:
+        signal_group(process, by_force=False)
+    kill_at = time.monotonic() + PATIENCE_SECONDS
+    try:
+        while process.poll() is None and time.monotonic() < kill_at:
+            yield None
+    finally:
+        # What it started may live on, deaf to what it was asked; on Windows the whole tree was ended above.
+        if process.poll() is None or os.name != "nt":
+            signal_group(process, by_force=True)
+        process.wait()
+
+
+def finish(steps: Generator[None, None, None]) -> None:
+    """Go through ``steps`` of ending something, where there is nothing else to do."""
+    try:
+        for _ in steps:
+            time.sleep(_LOOK_SECONDS)
+    finally:
+        steps.close()

@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
+from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +27,7 @@ import numpy as np
 from .errors import EngineError, InputError, ModelError, OutputError
 from .i18n import from_json, to_json
 from .i18n import tr as _
-from .processes import signal_group
+from .processes import PATIENCE_SECONDS, ending_steps, finish
 from .progress import Progress, Report
 from .segmentation import Provenance, Segmentation
 from .volume import CtVolume
@@ -35,8 +37,9 @@ if TYPE_CHECKING:
     from .options import Options
 
 _ERRORS = {kind.__name__: kind for kind in (EngineError, InputError, ModelError, OutputError)}
-_PATIENCE_SECONDS = 3.0
-"""How long a child may take to end before it is killed."""
+
+_LEND_SECONDS = 0.02
+"""In Slicer a thread works only while Python is at work."""
 
 
 class WorkerCrashError(RuntimeError):
@@ -144,10 +147,14 @@ class Worker:
 
     def close(self) -> None:
         """End the child, at once if it is at work, and remove its folder. May be called at any time, also twice."""
+        finish(self.close_steps())
+
+    def close_steps(self) -> Generator[None, None, None]:
+        """As :meth:`close`, in steps between which a window lives; a generator that is closed waits for the rest."""
         child, self._child = self._child, None
+        at_once, self._busy = self._busy or not self._ready, False
         if child is not None:
-            child.end(at_once=self._busy or not self._ready)
-        self._busy = False
+            yield from child.end_steps(at_once=at_once)
 
     def _tell(self, message: dict[str, Any], progress: Progress) -> None:
         self._ready = self._ready or "ready" in message
@@ -185,7 +192,7 @@ class _Child:
             self._process = _popen(python, self.folder)
             self._reader.start()
         except BaseException as error:
-            self.end(at_once=True)
+            finish(self.end_steps(at_once=True))
             if isinstance(error, OSError):
                 raise EngineError(_("The process that computes the network could not be started.")) from error
             raise
@@ -235,32 +242,25 @@ class _Child:
         provenance["edited"] = tuple(provenance["edited"])  # JSON has no tuples
         return Segmentation(labels, np.array(message["affine"], dtype=float), Provenance(**provenance), certainty)
 
-    def end(self, *, at_once: bool) -> None:
+    def end_steps(self, *, at_once: bool) -> Generator[None, None, None]:
         """End the process and all it started, wait for it, remove the folder."""
         try:
             if self._process is not None:
-                self._end_process(self._process, at_once)
+                yield from self._end_process(self._process, at_once)
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _end_process(self, process: subprocess.Popen[bytes], at_once: bool) -> None:
+    def _end_process(self, process: subprocess.Popen[bytes], at_once: bool) -> Generator[None, None, None]:
         assert process.stdin is not None
         assert process.stdout is not None
         with contextlib.suppress(OSError):
             process.stdin.close()  # an idle child ends by this alone
-        try:
-            if at_once:
-                signal_group(process, by_force=False)
-            process.wait(_PATIENCE_SECONDS)
-        except BaseException as reason:
-            signal_group(process, by_force=True)
-            process.wait()
-            if not isinstance(reason, subprocess.TimeoutExpired):
-                raise
-        self._reader.join(_PATIENCE_SECONDS)
-        if self._reader.is_alive():  # something the child started holds on to the pipe
-            signal_group(process, by_force=True)
-            self._reader.join(_PATIENCE_SECONDS)
+        yield from ending_steps(process, ask=at_once)
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
+        self._reader.join(_LEND_SECONDS)
+        while self._reader.is_alive() and time.monotonic() < give_up_at:  # something else holds on to the pipe
+            yield None
+            self._reader.join(_LEND_SECONDS)
         if not self._reader.is_alive():
             process.stdout.close()
 

@@ -70,6 +70,14 @@ def test_segments_come_back_as_they_were_written(nodes) -> None:
     assert np.array_equal(read_labels(*nodes), block_labels())
 
 
+def test_reading_segments_leaves_nothing_in_the_scene(nodes) -> None:
+    """They are read after each stroke of a reader."""
+    scene = nodes[0].GetScene()
+    before = [node.GetID() for node in scene.GetNodes()]
+    read_labels(*nodes)
+    assert [node.GetID() for node in scene.GetNodes()] == before
+
+
 def test_hidden_segments_count_and_infection_counts_before_lung(nodes) -> None:
     segmentation, scan = nodes
     segmentation.GetDisplayNode().SetSegmentVisibility("LeftLung", False)

@@ -23,6 +23,7 @@ from kit.panel_steps import (
     assert_window_lives,
     finish,
     sees,
+    stop,
     tell,
 )
 
@@ -96,8 +97,7 @@ def test_apply_becomes_cancel_while_it_runs_and_apply_again(panel: OpenModule, c
     assert ui.applyButton.enabled
     assert sees(ui.progressBar)
     assert not ui.inputSelector.enabled
-    panel.click("applyButton")
-    assert not panel.running
+    stop(panel)
     assert ui.applyButton.text == "Apply"
     assert ui.statusLabel.text == "Stopped. Nothing was changed."
     assert not sees(ui.progressBar)

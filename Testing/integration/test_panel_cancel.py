@@ -13,7 +13,9 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 
 import slicer
 import vtk
-from kit.panel_steps import NEVER_ENDS, finish, tell
+from kit.panel_steps import IS_DEAF, NEVER_ENDS, TIDIES_FOR_EVER, assert_window_lives, finish, tell
+
+from CovidSegLib import processes
 
 if TYPE_CHECKING:
     from kit.slicer_window.application import SlicerWorld
@@ -23,6 +25,10 @@ pytestmark = [
     pytest.mark.usefixtures("stand_in_pipeline"),
     pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at processes in /proc"),
 ]
+
+
+AT_WORK = {"network": NEVER_ENDS, "masks": TIDIES_FOR_EVER}
+"""What keeps the child process in a phase."""
 
 
 def children() -> set[int]:
@@ -64,7 +70,7 @@ def inside(node: slicer.vtkMRMLNode) -> object:
 
 
 def until_reported(panel: OpenModule, phase: str, act: Callable[[], None]) -> None:
-    """Do ``act`` the moment ``phase`` is reported; in "masks" the child is just handing over its result."""
+    """Do ``act`` the moment ``phase`` is reported."""
     done = []
 
     def heard(report: object) -> None:
@@ -78,17 +84,17 @@ def until_reported(panel: OpenModule, phase: str, act: Callable[[], None]) -> No
     assert done
 
 
-@pytest.mark.parametrize("phase", ["reading", "network", "measuring", "writing"])
+@pytest.mark.parametrize("phase", ["reading", "network", "masks", "measuring", "writing"])
 def test_cancel_leaves_no_process_no_file_and_an_unchanged_scene(
     phase: str, panel: OpenModule, chest: object, world: SlicerWorld, temporary_folder: Path
 ) -> None:
     panel.until(lambda: panel.session.expectedSeconds is not None)
-    if phase == "network":
-        tell(chest, NEVER_ENDS)
-    before, processes = content(world.scene), children()
+    if phase in AT_WORK:
+        tell(chest, AT_WORK[phase])
+    before, running = content(world.scene), children()
     until_reported(panel, phase, lambda: panel.ui.applyButton.click())
     assert panel.ui.statusLabel.text == "Stopped. Nothing was changed."
-    assert children() == processes
+    assert children() == running
     assert list(temporary_folder.iterdir()) == []
     assert content(world.scene) == before
     assert panel.session.parameters.outputSegmentation is None
@@ -97,7 +103,7 @@ def test_cancel_leaves_no_process_no_file_and_an_unchanged_scene(
     assert panel.ui.outputSelector.currentNode() is not None
 
 
-@pytest.mark.parametrize("phase", ["reading", "network", "measuring", "writing"])
+@pytest.mark.parametrize("phase", ["reading", "network", "masks", "measuring", "writing"])
 def test_cancel_leaves_the_segmentation_that_was_to_be_updated_as_it_was(
     phase: str, panel: OpenModule, chest: object, world: SlicerWorld
 ) -> None:
@@ -105,11 +111,14 @@ def test_cancel_leaves_the_segmentation_that_was_to_be_updated_as_it_was(
     first = panel.ui.outputSelector.currentNode()
     slicer.util.arrayFromVolume(chest)[:, ::2] = 0  # so that a run that is not cancelled changes what is there
     slicer.util.arrayFromVolumeModified(chest)
+    if phase == "masks":
+        tell(chest, TIDIES_FOR_EVER)
     before = content(world.scene)
     until_reported(panel, phase, lambda: panel.ui.applyButton.click())
     assert panel.ui.statusLabel.text == "Stopped. Nothing was changed."
     assert content(world.scene) == before
     assert panel.ui.outputSelector.currentNode() is first
+    tell(chest, -1000)
     finish(panel)
     assert content(world.scene) != before
 
@@ -120,11 +129,12 @@ def test_cancel_while_the_network_loads_ends_the_child_too(
     from CovidSegLib.pipeline import Options
 
     panel.until(lambda: panel.session.expectedSeconds is not None)
-    processes, before = children(), content(world.scene)
+    running, before = children(), content(world.scene)
     run = panel.file.CovidSegLogic().process(chest, options=Options(model="slow"), wait=False)
-    panel.until(lambda: children() - processes and list(temporary_folder.iterdir()))
+    panel.until(lambda: children() - running and list(temporary_folder.iterdir()))
     run.cancel()
-    assert children() == processes
+    panel.until(lambda: run.done)
+    assert children() == running
     assert list(temporary_folder.iterdir()) == []
     assert content(world.scene) == before
 
@@ -134,11 +144,12 @@ def test_closing_the_scene_in_the_middle_of_a_run_is_safe(
     phase: str, panel: OpenModule, chest: object, world: SlicerWorld, temporary_folder: Path
 ) -> None:
     panel.until(lambda: panel.session.expectedSeconds is not None)
-    if phase == "network":
-        tell(chest, NEVER_ENDS)
-    processes = children()
+    if phase in AT_WORK:
+        tell(chest, AT_WORK[phase])
+    running = children()
     until_reported(panel, phase, lambda: world.scene.Clear(False))
-    assert children() - processes == set()
+    assert list(temporary_folder.iterdir()) == []
+    assert children() - running == set()
     assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
     assert panel.session.parameters is not None  # the panel is in view: it took up the new scene
     assert panel.ui.inputSelector.currentNode() is None
@@ -171,11 +182,30 @@ def test_a_segmentation_that_is_removed_during_the_run_loses_no_result(
     assert panel.ui.outputSelector.currentNode() is second
 
 
+def test_a_process_that_is_deaf_to_cancel_holds_up_nobody_and_is_killed(
+    panel: OpenModule, chest: object, temporary_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "PATIENCE_SECONDS", 1.0)
+    panel.until(lambda: panel.session.expectedSeconds is not None)
+    tell(chest, IS_DEAF)
+    running = children()
+    panel.click("applyButton")
+    panel.until(lambda: "Looking for" in panel.ui.statusLabel.text)
+    panel.click("applyButton")
+    assert panel.ui.statusLabel.text == "Stopping..."
+    assert not panel.ui.applyButton.enabled
+    assert_window_lives(panel, until=lambda: not panel.running)
+    assert panel.ui.statusLabel.text == "Stopped. Nothing was changed."
+    assert panel.ui.applyButton.enabled
+    assert children() == running
+    assert list(temporary_folder.iterdir()) == []
+
+
 def test_leaving_slicer_during_a_run_ends_its_process(panel: OpenModule, chest: object, temporary_folder: Path) -> None:
     tell(chest, NEVER_ENDS)
-    processes = children()
+    running = children()
     panel.click("applyButton")
-    panel.until(lambda: children() - processes)
+    panel.until(lambda: children() - running)
     panel.close()
-    assert children() - processes == set()
+    assert children() - running == set()
     assert list(temporary_folder.iterdir()) == []

@@ -180,7 +180,7 @@ def test_cancel_in_the_middle_of_an_install_leaves_slicer_as_it_was(
     panel.click("installFolderButton")
     panel.until(lambda: panel.ui.installLabel.text.startswith("Trying"))
     panel.click("installNoButton")
-    assert not sees(panel.ui.installFrame)
+    panel.until(lambda: not sees(panel.ui.installFrame))
     assert frozen(slicers_python) == before
     assert panel.ui.applyButton.enabled
 
@@ -199,6 +199,7 @@ def test_cancel_while_pip_writes_into_slicer_leaves_no_half_a_package(
     panel.click("installFolderButton")
     panel.until(half.exists)
     panel.click("installNoButton")
+    panel.until(lambda: not sees(panel.ui.installFrame))
     assert frozen(slicers_python) == before
     panel.click("applyButton")
     assert sees(panel.ui.installFrame)  # it is asked for again

@@ -13,7 +13,7 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 
 import slicer
 from kit.language import MODULE, bracketed, context_of, extracted, outside_of_brackets
-from kit.panel_steps import HAS_A_BUG, IS_REFUSED, NEVER_ENDS, finish, sees, tell
+from kit.panel_steps import HAS_A_BUG, IS_REFUSED, NEVER_ENDS, finish, sees, stop, tell
 from PySide6 import QtWidgets
 
 from CovidSegLib.gui import install
@@ -108,8 +108,7 @@ def test_how_a_run_ends(ending: int, panel: OpenModule, chest: object) -> None:
     if ending == NEVER_ENDS:
         panel.click("applyButton")
         assert panel.ui.applyButton.text == "«Cancel»"
-        panel.click("applyButton")
-        panel.until(lambda: not panel.running)
+        stop(panel)
     else:
         finish(panel)
     # The stand-in for the pipeline speaks plain English, as a library does.

@@ -14,7 +14,7 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 
 import slicer
 import vtk
-from kit.panel_steps import NEVER_ENDS, finish, tell
+from kit.panel_steps import NEVER_ENDS, finish, sees, tell
 
 from CovidSegLib.segmentation import SEGMENTS
 
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from kit.slicer_window.module import OpenModule
 
 pytestmark = pytest.mark.usefixtures("stand_in_pipeline")
+
+
+def shown(panel: OpenModule) -> list[str]:
+    """The numbers in the results table."""
+    return [panel.ui.resultsTable.item(row, column).text() for row in range(3) for column in range(3)]
 
 
 def tag(segment: slicer.vtkSegment, key: str) -> str | None:
@@ -34,6 +39,7 @@ def test_parameters_and_result_survive_saving_and_loading_the_scene(
     panel: OpenModule, world: SlicerWorld, tmp_path: Path
 ) -> None:
     finish(panel)
+    before = shown(panel)
     panel.ui.deviceSelector.setCurrentIndex(1)
     panel.ui.engineSelector.setCurrentIndex(1)
     world.save(tmp_path / "scene.mrb")
@@ -48,6 +54,8 @@ def test_parameters_and_result_survive_saving_and_loading_the_scene(
     assert panel.ui.deviceSelector.currentText == "CPU"
     assert list(node.GetSegmentation().GetSegmentIDs()) == [segment.id for segment in SEGMENTS]
     assert panel.session.reason == ""
+    panel.until(lambda: sees(panel.ui.resultsTable))
+    assert shown(panel) == before
     finish(panel)
     assert panel.ui.outputSelector.currentNode() is node
 
@@ -69,6 +77,34 @@ def test_two_sets_of_parameters_work_side_by_side(panel: OpenModule, world: Slic
     ui.deviceSelector.setCurrentIndex(2)
     ui.parameterSetSelector.setCurrentNode(second)
     assert ui.deviceSelector.currentText == "Automatic"
+
+
+def test_each_set_of_parameters_shows_its_own_results_when_you_come_back_to_it(
+    panel: OpenModule, world: SlicerWorld, chest: object
+) -> None:
+    ui = panel.ui
+    first = ui.parameterSetSelector.currentNode()
+    finish(panel)
+    whole = shown(panel)
+    second = ui.parameterSetSelector.addNode()
+    assert not sees(ui.resultsTable)
+    assert not ui.resultsButtons.enabled
+    half = slicer.modules.volumes.logic().CloneVolume(world.scene, chest, "Half")
+    slicer.util.arrayFromVolume(half)[::2] = 0
+    ui.inputSelector.setCurrentNode(half)
+    finish(panel)
+    assert shown(panel) != whole
+    ui.parameterSetSelector.setCurrentNode(first)
+    assert not sees(ui.resultsTable)  # nothing of another set, not even for a moment
+    panel.until(lambda: sees(ui.resultsTable))
+    assert shown(panel) == whole
+    panel.click("editButton")
+    assert world.editor.volume is chest
+    ui.parameterSetSelector.setCurrentNode(second)
+    panel.until(lambda: sees(ui.resultsTable))
+    assert shown(panel) != whole
+    ui.outputSelector.setCurrentNode(None)
+    assert not sees(ui.resultsTable)
 
 
 def test_a_run_writes_into_the_set_it_was_started_with(panel: OpenModule, chest: object) -> None:

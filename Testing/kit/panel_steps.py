@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 install_qt()  # what tests import after this, CovidSegLib.gui among it, finds qt, ctk and Slicer's base classes
 
-CLEAN, PRINTS, IS_REFUSED, HAS_A_BUG, IS_KILLED, NEVER_ENDS, OUT_OF_MEMORY = range(7)
+CLEAN, PRINTS, IS_REFUSED, HAS_A_BUG, IS_KILLED, NEVER_ENDS, OUT_OF_MEMORY, _SLOW, TIDIES_FOR_EVER, IS_DEAF = range(10)
 """What the stand-in pipeline does when a scan's first voxel has this value; any other is segmented."""
 
 
@@ -27,6 +27,12 @@ def tell(scan: slicer.vtkMRMLScalarVolumeNode, value: int) -> None:
 
 def finish(panel: OpenModule) -> None:
     """Click Apply and wait for the end of the run, however it ends."""
+    panel.click("applyButton")
+    panel.until(lambda: not panel.running)
+
+
+def stop(panel: OpenModule) -> None:
+    """Click Cancel, and wait until what has to be cleaned up is."""
     panel.click("applyButton")
     panel.until(lambda: not panel.running)
 

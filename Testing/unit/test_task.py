@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from CovidSegLib import processes
 from CovidSegLib.gui import estimate
 from CovidSegLib.gui.child import child_steps
 from CovidSegLib.gui.signal import Signal
-from CovidSegLib.gui.task import Task, in_thread
+from CovidSegLib.gui.task import Task, ended_by, in_thread
 from CovidSegLib.network.hardware import Hardware
 
 
@@ -144,39 +145,118 @@ def test_work_in_a_thread_brings_its_result_or_its_error() -> None:
         Task(in_thread(lambda: 1 / 0)).wait(lambda: None)
 
 
-def test_a_child_tells_its_lines_while_it_runs_and_its_exit_code_in_the_end(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_cancel_lets_the_clean_up_take_its_steps_and_says_so_afterwards() -> None:
+    cleaned = []
+
+    def work() -> Generator[str, None, int]:
+        while True:
+            yield "at work"
+
+    def clean_up() -> Generator[None, None, None]:
+        yield None
+        yield None
+        cleaned.append(True)
+
+    ticker = Ticker()
+    task = Task(ended_by(work(), clean_up), ticker)
+    heard = Heard(task)
+    task.start()
+    ticker.function()
+    heard.events.clear()
+    task.cancel()
+    assert (cleaned, heard.events, task.stopping, task.done) == ([], [], True, False)
+    ticker.turn()
+    assert (cleaned, heard.events, task.done) == ([True], ["cancelled"], True)
+
+
+@pytest.mark.parametrize("cancelled_before", [False, True])
+def test_where_no_more_ticks_come_the_clean_up_is_waited_for(cancelled_before: bool) -> None:
+    cleaned = []
+
+    def clean_up() -> Generator[None, None, None]:
+        try:
+            yield None
+        finally:
+            cleaned.append(True)
+
+    task = Task(ended_by(iter_for_ever(), clean_up))
+    heard = Heard(task)
+    task.tick()
+    if cancelled_before:
+        task.cancel()
+    task.close()
+    task.close()
+    assert (cleaned, heard.events) == ([True], ["cancelled"])
+
+
+def iter_for_ever() -> Generator[None, None, None]:
+    while True:
+        yield None
+
+
+def test_a_clean_up_that_fails_is_told() -> None:
+    def clean_up() -> Generator[None, None, None]:
+        yield None
+        raise OSError("the disk is gone")
+
+    task = Task(ended_by(iter_for_ever(), clean_up))
+    heard = Heard(task)
+    task.tick()
+    task.cancel()
+    task.tick()
+    assert [event[0] for event in heard.events] == ["failed"]
+
+
+def test_a_child_brings_its_exit_code_and_all_it_printed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     program = (
         "import os, sys; print('one', flush=True); print('two', file=sys.stderr); print(os.environ['X']); sys.exit(3)"
     )
-    task = Task(child_steps([sys.executable, "-c", program], {"X": "three"}))
-    heard = Heard(task)
-    outcome = task.wait(lambda: None)
-    assert heard.events[0] == "one"
-    assert {"one", "two", "three"} <= set(heard.events[:-1])
+    outcome = Task(child_steps([sys.executable, "-c", program], {"X": "three"})).wait(lambda: None)
     assert outcome.code == 3
-    assert outcome.output.split() == [event for event in heard.events if isinstance(event, str)]
+    assert sorted(outcome.output.split()) == ["one", "three", "two"]
     assert list(tmp_path.iterdir()) == []
+
+
+DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
 
 
 @pytest.mark.skipif(os.name == "nt", reason="looks at processes")
-def test_a_child_that_is_cancelled_is_gone_with_all_it_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    program = "import os, time; os.system('sleep 60 & echo $!'); print(os.getpid(), flush=True); time.sleep(60)"
+@pytest.mark.parametrize("parent", ["", DEAF], ids=["a child that listens", "a child that does not"])
+def test_a_child_that_is_cancelled_is_gone_with_all_it_started_and_nobody_waits(
+    parent: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What it starts is deaf in both cases."""
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr(processes, "PATIENCE_SECONDS", 0.5)
+    numbers = tmp_path / "numbers"
+    program = (
+        f"import os, subprocess, sys, time; {parent}\n"
+        f"one = subprocess.Popen([sys.executable, '-c', {DEAF + 'import time; time.sleep(60)'!r}])\n"
+        f"time.sleep(0.3); open({str(numbers)!r}, 'w').write(f'{{os.getpid()}} {{one.pid}}\\n'); time.sleep(60)"
+    )
     task = Task(child_steps([sys.executable, "-c", program]))
     heard = Heard(task)
     end = time.monotonic() + 20
-    while len(heard.events) < 2:
+    while not (numbers.exists() and numbers.read_text().endswith("\n")):
         assert time.monotonic() < end
         task.tick()
+    began = time.monotonic()
     task.cancel()
-    for process in heard.events[:2]:
+    assert time.monotonic() - began < 0.2
+    while not task.done:
+        assert time.monotonic() < end
+        began = time.monotonic()
+        task.tick()
+        assert time.monotonic() - began < 0.2
+        time.sleep(0.01)
+    assert heard.events == ["cancelled"]
+    for process in numbers.read_text().split():
         while Path(f"/proc/{process}").exists() and "Z" not in Path(f"/proc/{process}/stat").read_text().split()[2]:
             assert time.monotonic() < end
             time.sleep(0.02)
-    assert list(tmp_path.iterdir()) == []
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_the_estimate_grows_with_slices_shrinks_with_cores_and_learns() -> None:

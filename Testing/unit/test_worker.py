@@ -162,7 +162,7 @@ def test_cancel_ends_the_child_and_all_it_started(model: str) -> None:
 
 
 def test_a_child_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("CovidSegLib.worker._PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("CovidSegLib.processes.PATIENCE_SECONDS", 0.3)
     with Worker(Options()) as worker:
         worker.segment(scan(CLEAN), Progress())
         group = worker._child._process.pid

@@ -58,7 +58,7 @@ class ChecksSection(VTKObservationMixin):
         self._task: Task[tuple[str, ...]] | None = None
         ui.resampleButton.connect("clicked(bool)", self._resample)
         session.parametersChanged.connect(self._follow)
-        session.closing.connect(lambda: self._observe(None))
+        session.closing.connect(self._close)
         self._show((), can_run=True)
 
     def _follow(self) -> None:
@@ -82,6 +82,11 @@ class ChecksSection(VTKObservationMixin):
         if self._task is not None:
             self._task.cancel()
             self._task = None
+
+    def _close(self) -> None:
+        if self._task is not None:
+            self._task.close()
+        self._observe(None)
 
     def _check_if_changed(self, *_event: object) -> None:
         if self._seen != _content(self._node):

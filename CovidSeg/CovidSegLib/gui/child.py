@@ -8,11 +8,9 @@ import tempfile
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from ..processes import signal_group
-
-_PATIENCE_SECONDS = 3.0
+from ..processes import ending_steps
+from .task import ended_by
 
 
 @dataclass(frozen=True)
@@ -23,18 +21,16 @@ class Outcome:
     output: str
 
 
-def child_steps(
-    command: Sequence[str], environment: dict[str, str] | None = None
-) -> Generator[str | None, None, Outcome]:
-    """Run ``command``; yields each line as it is printed, and None while there is none.
+def child_steps(command: Sequence[str], environment: dict[str, str] | None = None) -> Generator[None, None, Outcome]:
+    """Run ``command``, and wait for it in steps.
 
-    ``environment``: variables besides those of this process. When the steps are closed, the child and all it started
+    ``environment``: variables besides those of this process. When the steps are stopped, the child and all it started
     are ended. Raises OSError when it cannot be started.
     """
     hidden = {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)} if os.name == "nt" else {}
     with tempfile.TemporaryDirectory(prefix="covidseg-") as folder:
-        file = Path(folder) / "output.txt"
-        with file.open("wb") as written, file.open("rb") as output:
+        output = Path(folder) / "output.txt"
+        with output.open("wb") as written:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -44,37 +40,18 @@ def child_steps(
                 start_new_session=os.name != "nt",
                 **hidden,
             )
-            try:
-                yield from _lines(process, output)
-            finally:
-                _end(process)
-            output.seek(0)
-            return Outcome(process.returncode, output.read().decode(errors="replace"))
+            yield from ended_by(_until_ended(process), lambda: _end(process))
+        return Outcome(process.returncode, output.read_text(encoding="utf-8", errors="replace"))
 
 
-def _lines(process: subprocess.Popen[bytes], output: IO[bytes]) -> Generator[str | None, None, None]:
-    """Each line when it is whole; the last one when the process has ended."""
-    rest = b""
-    while True:
-        ended = process.poll() is not None  # asked first: what is read afterwards is then all there is
-        *lines, rest = (rest + output.read()).split(b"\n")
-        if ended and rest:
-            lines.append(rest)
-        for line in lines:
-            yield line.decode(errors="replace").rstrip()
-        if ended:
-            return
+def _until_ended(process: subprocess.Popen[bytes]) -> Generator[None, None, None]:
+    while process.poll() is None:
         yield None
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> Generator[None, None, None]:
     if process.poll() is None:
-        signal_group(process, by_force=False)
-        try:
-            process.wait(_PATIENCE_SECONDS)
-        except subprocess.TimeoutExpired:
-            signal_group(process, by_force=True)
-            process.wait()
+        yield from ending_steps(process)
 
 
 def library_environment() -> dict[str, str]:

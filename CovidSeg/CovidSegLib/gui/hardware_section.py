@@ -26,20 +26,11 @@ _SETTING = "CovidSeg/SecondsPerSlice/{device}"
 def look_steps() -> Generator[object, None, Hardware]:
     """Let a child process look at this machine; what it cannot find out is left out."""
     command = [python_interpreter(), "-m", "CovidSegLib.network.hardware"]
-    outcome = yield from _quietly(child_steps(command, library_environment()))
+    outcome = yield from child_steps(command, library_environment())
     try:
         return Hardware.from_json(outcome.output.strip().rpartition("\n")[2])
     except ValueError:
         return Hardware(cores())
-
-
-def _quietly(steps: Generator[str | None, None, Any]) -> Generator[None, None, Any]:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
-        yield None
 
 
 class HardwareSection:
@@ -52,7 +43,7 @@ class HardwareSection:
         session.parametersChanged.connect(self._update)
         session.resultChanged.connect(self._learn)
         session.packagesChanged.connect(self._look)
-        session.closing.connect(self._stop)
+        session.closing.connect(self._close)
 
     def _look(self) -> None:
         self._stop()
@@ -64,6 +55,10 @@ class HardwareSection:
     def _stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
+
+    def _close(self) -> None:
+        if self._task is not None:
+            self._task.close()
 
     def _found(self, hardware: Hardware) -> None:
         self._hardware = hardware

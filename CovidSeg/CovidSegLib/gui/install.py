@@ -139,14 +139,7 @@ def _whole_or_not_at_all(trial: Path, places: list[Path]) -> Iterator[None]:
 
 
 def _run(command: list[str], environment: dict[str, str] | None = None) -> Generator[None, None, Outcome]:
-    steps = child_steps(command, environment)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            outcome: Outcome = end.value
-            break
-        yield None
+    outcome = yield from child_steps(command, environment)
     if outcome.code != 0:
         raise _explained(outcome.output)
     return outcome

@@ -27,7 +27,7 @@ class InstallSection:
         ui.installFolderButton.connect("clicked(bool)", self._choose_folder)
         ui.installNoButton.connect("clicked(bool)", self._decline)
         session.addGate(self._gate)
-        session.closing.connect(self._stop)
+        session.closing.connect(self._close)
         session.parametersChanged.connect(self._reconsider)
         ui.installFrame.setVisible(False)
 
@@ -53,6 +53,7 @@ class InstallSection:
         self._ui.installButton.setVisible(not busy)
         self._ui.installFolderButton.setVisible(not busy)
         self._ui.installNoButton.text = _("Cancel") if busy else _("Not now")
+        self._ui.installNoButton.enabled = True
         self._ui.installProgress.setVisible(busy)
         self._session.setReason("install", _("A package is being installed.") if busy else "")
 
@@ -77,19 +78,27 @@ class InstallSection:
         self._task.reported.connect(self._tell)
         self._task.finished.connect(self._installed)
         self._task.failed.connect(self._failed)
+        self._task.cancelled.connect(self._cancelled)
         self._task.start()
 
     def _tell(self, what: str) -> None:
         self._ui.installLabel.text = _("{what}...").format(what=what)
 
     def _decline(self) -> None:
-        self._stop()
+        if self._task is None:
+            self._hide()
+            return
+        self._ui.installLabel.text = _("Stopping...")
+        self._ui.installNoButton.enabled = False
+        self._task.cancel()
+
+    def _cancelled(self) -> None:
+        self._task = None
         self._hide()
 
-    def _stop(self) -> None:
+    def _close(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            self._task = None
+            self._task.close()
 
     def _hide(self) -> None:
         self._ui.installFrame.setVisible(False)

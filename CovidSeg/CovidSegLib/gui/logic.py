@@ -32,7 +32,7 @@ def process(
         try:
             task.wait(slicer.app.processEvents)
         finally:
-            task.cancel()  # Ctrl-C in the console must not leave a process behind
+            task.close()  # Ctrl-C in the console must not leave a process behind
     else:
         task.start()
     return task

@@ -107,4 +107,4 @@ class ModelsSection:
 
     def _stop(self) -> None:
         if self._task is not None:
-            self._task.cancel()
+            self._task.close()

@@ -10,7 +10,6 @@ import qt
 from slicer.i18n import tr as _
 
 from ..mrml.tables import table_for, write_table
-from ..segmentation import SEGMENTS
 from . import report_packages
 from .edits import EditFollower
 from .report import Numbers, numbers_steps, report_steps
@@ -43,15 +42,13 @@ class NumbersSection:
 
     def __init__(self, ui: Any, session: Session) -> None:
         self._session = session
-        self._nodes: tuple[Any, Any] = (None, None)
         self._measuring: Task[Numbers] | None = None
         self._work: Task[Any] | None = None
         self._table: Any = None
         self._waiting: Path | None = None
         self._build(ui.moreSections)
         self._follower = EditFollower(self.refresh)
-        session.parametersChanged.connect(self._follow)
-        session.runEnded.connect(self._follow)
+        session.nodesChanged.connect(self._follow)
         session.closing.connect(self._close)
         self._show(None)
 
@@ -100,29 +97,27 @@ class NumbersSection:
         self._measuring.failed.connect(lambda error: self._show(None))  # another scan's: Apply will say so
         self._measuring.start()
 
+    @property
+    def _nodes(self) -> tuple[Any, Any]:
+        return self._session.nodes
+
     def _follow(self) -> None:
         """Take up the nodes that the parameters name now."""
-        parameters = self._session.parameters
-        node = parameters.outputSegmentation if parameters is not None else None
-        volume_node = parameters.inputVolume if parameters is not None else None
-        if node is not None and not any(node.GetSegmentation().GetSegment(one.id) for one in SEGMENTS):
-            node = None
-        if (node, volume_node) != self._nodes:
-            self._nodes = node, volume_node
-            self._table = None
-            self._follower.follow(node)
-            self.refresh()
+        self._stop_measuring()
+        self._show(None)
+        self._table = None
+        self._follower.follow(self._nodes[0])
+        self.refresh()
 
     def _show(self, measured: Measurements | None) -> None:
         self._measuring = None
         there = measured is not None
         self.line.text = summary(measured) if there else _("Numbers appear here when there are segments.")
         self.reportButton.enabled = self.tableButton.enabled = there and self._work is None
-        if there:
-            self._session.setMeasurements(self._nodes[0], measured)
-            if self._table is not None and self._table.GetScene() is not None:
-                write_table(measured, self._table)
+        if there and self._table is not None and self._table.GetScene() is not None:
+            write_table(measured, self._table)
         self._measured = measured
+        self._session.setMeasurements(measured)
 
     def _show_table(self) -> None:
         self._table = table_for(self._nodes[0])
@@ -185,5 +180,5 @@ class NumbersSection:
     def _close(self) -> None:
         self._stop_measuring()
         if self._work is not None:
-            self._work.cancel()
+            self._work.close()
         self._follower.follow(None)

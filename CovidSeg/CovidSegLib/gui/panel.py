@@ -99,9 +99,8 @@ class Panel(VTKObservationMixin):
 
     def close(self) -> None:
         """The panel is taken away for good: stop a run, observe nothing any more."""
-        self.session.cancel()
+        self.session.close()
         self.setParameterNode(None)
-        self.session.closing.emit()
         self.removeObservers()
         self.widget.setMRMLScene(None)
 
@@ -118,7 +117,7 @@ class Panel(VTKObservationMixin):
         self.session.setParameters(parameters)
 
     def _parameters_changed(self, *_: object) -> None:
-        self.session.parametersChanged.emit()
+        self.session.parametersModified()
 
     def _scene_closes(self, *_: object) -> None:
         self.session.cancel()

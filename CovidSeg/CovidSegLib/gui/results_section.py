@@ -1,4 +1,4 @@
-"""The part of the panel with the numbers of the last run, and the ways on: correct them, see them in 3-D."""
+"""The part of the panel with the numbers of the segments, and the ways on: correct them, see them in 3-D."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from . import wording
 
 if TYPE_CHECKING:
     from ..measures import Measurements
-    from .run import RunResult
-    from .session import Session
+    from .session import Session, Shown
 
 
 def table_rows(measurements: Measurements) -> list[tuple[str, str, str]]:
@@ -27,14 +26,13 @@ def table_rows(measurements: Measurements) -> list[tuple[str, str, str]]:
 
 
 class ResultsSection:
-    """Shows what the last run with this set of parameters found."""
+    """Shows the numbers of the segmentation that the parameters name: after a run, corrected, or of a saved scene."""
 
     def __init__(self, ui: Any, session: Session) -> None:
         self._ui, self._session = ui, session
         self._set_up_table()
         ui.editButton.connect("clicked(bool)", self._edit)
-        session.resultChanged.connect(self._show)
-        session.measurementsChanged.connect(self._show_numbers)
+        session.shownChanged.connect(self._show)
         session.editedChanged.connect(self._show_edited)
         self._show(None)
 
@@ -56,35 +54,30 @@ class ResultsSection:
         item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
         self._ui.resultsTable.setItem(2, 3, item)
 
-    def _show(self, result: RunResult | None) -> None:
-        ui = self._ui
-        ui.resultsHint.setVisible(result is None)
-        ui.resultsTable.setVisible(result is not None)
-        ui.resultsButtons.enabled = result is not None
-        ui.show3DButton.setSegmentationNode(result.segmentationNode if result else None)
-        ui.resultsNotes.setVisible(False)
-        if result is not None:
-            self._show_numbers(result)
-
-    def _show_numbers(self, result: RunResult) -> None:
+    def _show(self, shown: Shown | None) -> None:
         """Fill the table, and say what the reader should know."""
-        notes = "\n".join(map(wording.translated, result.warnings))
-        self._ui.resultsNotes.text = notes
-        self._ui.resultsNotes.setVisible(bool(notes))
-        for row, texts in enumerate(table_rows(result.measurements)):
+        ui = self._ui
+        ui.resultsHint.setVisible(shown is None)
+        ui.resultsTable.setVisible(shown is not None)
+        ui.resultsButtons.enabled = shown is not None
+        ui.show3DButton.setSegmentationNode(shown.segmentationNode if shown else None)
+        notes = "\n".join(map(wording.translated, shown.warnings)) if shown else ""
+        ui.resultsNotes.text = notes
+        ui.resultsNotes.setVisible(bool(notes))
+        for row, texts in enumerate(table_rows(shown.measurements) if shown else ()):
             for column, text in enumerate(texts):
                 item = qt.QTableWidgetItem(text)
                 item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
-                self._ui.resultsTable.setItem(row, column, item)
+                ui.resultsTable.setItem(row, column, item)
 
     def _edit(self) -> None:
         """Open the Segment Editor where the reader will want to correct: at the infection, on its CT."""
         from ..segmentation import SEGMENTS, Label
 
-        result = self._session.result
+        shown = self._session.shown
         slicer.util.selectModule("SegmentEditor")
         editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
-        editor.setSegmentationNode(result.segmentationNode)
-        editor.setSourceVolumeNode(result.volumeNode)
+        editor.setSegmentationNode(shown.segmentationNode)
+        editor.setSourceVolumeNode(shown.volumeNode)
         infection = next(segment.id for segment in SEGMENTS if segment.label == Label.INFECTION)
         editor.setCurrentSegmentID(infection)

@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 from ..corrections import bit
 from ..mrml import Review, accept_lesion, delete_lesion, mark_edited, plan_review, read_in_steps
 from ..mrml.corrections import infection_id
-from ..segmentation import SEGMENTS, Label
+from ..segmentation import Label
 from ..words import in_ml
 from ..writing import save_training_case
 from .edits import EditFollower
@@ -60,15 +60,14 @@ class ReviewSection:
         self.widgets = ReviewWidgets(ui.moreSections)
         self.review: Review | None = None
         self._shown: tuple[ReviewLesion, ...] = ()
-        self._nodes: tuple[Any, Any] = (None, None)
         self._task: Task[Review] | None = None
         self._saving: Task[str] | None = None
         self._follower = EditFollower(self.refresh)
         self._connect()
-        session.parametersChanged.connect(self._follow)
+        session.nodesChanged.connect(self._follow)
         session.resultChanged.connect(self._tell_kept)
         session.runStarted.connect(lambda run: self._update_buttons())
-        session.runEnded.connect(self._run_ended)
+        session.runEnded.connect(self.refresh)
         session.closing.connect(self._close)
         self._show(None)
 
@@ -95,20 +94,13 @@ class ReviewSection:
         self._task.failed.connect(lambda error: self._show(None))  # another scan's: Apply will say so
         self._task.start()
 
+    @property
+    def _nodes(self) -> tuple[Any, Any]:
+        return self._session.nodes
+
     def _follow(self) -> None:
         """Take up the nodes that the parameters name now."""
-        parameters = self._session.parameters
-        node = parameters.outputSegmentation if parameters is not None else None
-        volume_node = parameters.inputVolume if parameters is not None else None
-        if node is not None and not any(node.GetSegmentation().GetSegment(one.id) for one in SEGMENTS):
-            node = None
-        if (node, volume_node) != self._nodes:
-            self._nodes = node, volume_node
-            self._follower.follow(node)
-            self.refresh()
-
-    def _run_ended(self) -> None:
-        self._follow()
+        self._follower.follow(self._nodes[0])
         self.refresh()
 
     def _stop(self) -> None:
@@ -119,7 +111,7 @@ class ReviewSection:
     def _close(self) -> None:
         self._stop()
         if self._saving is not None:
-            self._saving.cancel()
+            self._saving.close()
         self._follower.follow(None)
 
     def _show(self, review: Review | None) -> None:

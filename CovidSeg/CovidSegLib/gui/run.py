@@ -21,7 +21,7 @@ from ..progress import Progress, Report
 from ..segmentation import Segmentation
 from ..volume import CtVolume
 from ..worker import Worker
-from .task import in_thread
+from .task import ended_by, in_thread
 
 if TYPE_CHECKING:
     import slicer
@@ -39,8 +39,8 @@ class SegmentingProcess(Protocol):
     def poll(self, progress: Progress, wait_seconds: float) -> Segmentation | None:
         """Its result, or None."""
 
-    def close(self) -> None:
-        """End it, and leave nothing behind."""
+    def close_steps(self) -> Generator[None, None, None]:
+        """End it in steps, and leave nothing behind."""
 
 
 @dataclass(frozen=True)
@@ -94,16 +94,8 @@ def run_steps(
     """
     began = time.monotonic()
     worker = open_worker(options)
-    try:
-        worker.start()  # it loads the network while the scan is read
-        yield Report("reading")
-        volume = yield from _read(volume_node)
-        worker.begin(volume)
-        segmentation = yield from _wait(worker)
-    finally:
-        worker.close()
+    volume, found = yield from ended_by(_segment(worker, volume_node), worker.close_steps)
     yield Report("measuring")
-    found = segmentation
     segmentation = yield from in_thread(lambda: with_certainty(found))
     while True:
         node = _where(volume_node, segmentation_node)
@@ -117,6 +109,16 @@ def run_steps(
     node, update = _write(segmentation, volume_node, node, update, before_write)
     seconds = time.monotonic() - began
     return RunResult(volume_node, node, update.result, measurements, seconds, update.untouched)
+
+
+def _segment(
+    worker: SegmentingProcess, volume_node: slicer.vtkMRMLScalarVolumeNode
+) -> Generator[Report | None, None, tuple[CtVolume, Segmentation]]:
+    worker.start()  # it loads the network while the scan is read
+    yield Report("reading")
+    volume = yield from _read(volume_node)
+    worker.begin(volume)
+    return volume, (yield from _wait(worker))
 
 
 def _read(volume_node: slicer.vtkMRMLScalarVolumeNode) -> Generator[Report, None, CtVolume]:

@@ -23,6 +23,7 @@ class RunSection:
         self._ui, self._session = ui, session
         self._clock: estimate.Clock | None = None
         self._notice = ""
+        self._stopping = False
         ui.applyButton.connect("clicked(bool)", self._clicked)
         session.reasonsChanged.connect(self._update)
         session.parametersChanged.connect(self._update)
@@ -36,15 +37,16 @@ class RunSection:
 
     def _clicked(self) -> None:
         if self._session.run is not None:
+            self._stopping = True
             self._ui.statusLabel.text = _("Stopping...")
+            self._ui.applyButton.enabled = False
             self._session.cancel()
-            self._ui.statusLabel.text = _("Stopped. Nothing was changed.")
         else:
             self._session.start()
 
     def _started(self, _run: Task[RunResult]) -> None:
         self._clock = estimate.Clock(self._session.expectedSeconds or 0.0, time.monotonic())
-        self._notice = ""
+        self._notice, self._stopping = "", False
         self._ui.applyButton.text = _("Cancel")
         self._ui.applyButton.toolTip = _("Stop. Nothing in the scene is changed.")
         self._ui.applyButton.enabled = True
@@ -66,6 +68,8 @@ class RunSection:
         self._ui.applyButton.text = _("Apply")
         self._ui.progressBar.setVisible(False)
         self._update()
+        if self._stopping:
+            self._ui.statusLabel.text = _("Stopped. Nothing was changed.")
 
     def _tell_result(self, result: RunResult | None) -> None:
         if result is not None:

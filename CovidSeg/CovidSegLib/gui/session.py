@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..segmentation import SEGMENTS
 from .run import RunResult
 from .signal import Signal
 from .task import Task
@@ -19,15 +20,27 @@ if TYPE_CHECKING:
     from .parameters import CovidSegParameterNode
 
 
+@dataclass(frozen=True)
+class Shown:
+    """The numbers on display, the nodes that they belong to, and what a reader should know about them."""
+
+    segmentationNode: slicer.vtkMRMLSegmentationNode
+    volumeNode: slicer.vtkMRMLScalarVolumeNode
+    measurements: Measurements
+    warnings: tuple[str, ...]
+
+
 class Session:
     """The state of one panel, and signals that tell of its changes.
 
-    ``parameters``: the set in use (None while a scene is closed); ``run``: the run under way, or None;
-    ``result``: what the last run brought, or None; ``reason``: why Apply cannot be pressed, "" when it can.
+    ``parameters``: the set in use (None while a scene is closed); ``nodes``: the segmentation that it names, if it has
+    segments of ours, and the scan (each may be None); ``run``: the run under way, or None; ``result``: what the last
+    run brought, or None; ``shown``: the numbers of ``nodes`` as they are in the scene, or None; ``reason``: why Apply
+    cannot be pressed, "" when it can.
 
-    Signals: ``parametersChanged`` (another set, or another value in it), ``runStarted`` (Task), ``runReported``
-    (Report), ``runEnded``, ``resultChanged`` (RunResult or None), ``measurementsChanged`` (RunResult:
-    a reader corrected it), ``failed`` (exception), ``reasonsChanged``,
+    Signals: ``parametersChanged`` (another set, or another value in it), ``nodesChanged``, ``runStarted`` (Task),
+    ``runReported`` (Report), ``runEnded``, ``resultChanged`` (RunResult or None), ``shownChanged`` (Shown or None:
+    another set, or a reader corrected it), ``failed`` (exception), ``reasonsChanged``,
     ``expectationChanged`` (how long a run will take: ``expectedSeconds``, None for not known), ``packagesChanged``
     (something was installed), ``editedChanged`` (``editedPercent``: share of the infection that a reader edited),
     ``parameterSetChosen`` (vtkMRMLScriptedModuleNode), ``closing`` (the panel goes away). ``undoPoints``: of every run.
@@ -45,12 +58,15 @@ class Session:
         self.parameters: CovidSegParameterNode | None = None
         self.run: Task[RunResult] | None = None
         self.result: RunResult | None = None
+        self.nodes: tuple[slicer.vtkMRMLSegmentationNode | None, slicer.vtkMRMLScalarVolumeNode | None] = (None, None)
+        self.shown: Shown | None = None
         self.parametersChanged: Signal = Signal()
         self.runStarted: Signal = Signal()
         self.runReported: Signal = Signal()
         self.runEnded: Signal = Signal()
         self.resultChanged: Signal = Signal()
-        self.measurementsChanged: Signal = Signal()
+        self.nodesChanged: Signal = Signal()
+        self.shownChanged: Signal = Signal()
         self.failed: Signal = Signal()
         self.reasonsChanged: Signal = Signal()
         self.packagesChanged: Signal = Signal()
@@ -89,18 +105,44 @@ class Session:
     def setParameters(self, parameters: CovidSegParameterNode | None) -> None:
         """Use another set of parameters."""
         self.parameters = parameters
+        self.parametersModified()
+
+    def parametersModified(self) -> None:
+        """Take up the parameters as they are now."""
         self.parametersChanged.emit()
+        self._take_up_nodes()
+
+    def _take_up_nodes(self) -> None:
+        parameters = self.parameters
+        node = parameters.outputSegmentation if parameters is not None else None
+        volume_node = parameters.inputVolume if parameters is not None else None
+        if node is not None and not any(node.GetSegmentation().GetSegment(one.id) for one in SEGMENTS):
+            node = None
+        if (node, volume_node) != self.nodes:
+            self.nodes = node, volume_node
+            self.nodesChanged.emit()
 
     def setResult(self, result: RunResult | None) -> None:
-        """Show another result."""
+        """What the last run brought; None: there was none with these parameters."""
         self.result = result
+        self._show(result and Shown(result.segmentationNode, result.volumeNode, result.measurements, result.warnings))
         self.resultChanged.emit(result)
 
-    def setMeasurements(self, node: slicer.vtkMRMLSegmentationNode, measurements: Measurements) -> None:
-        """The numbers of ``node`` as a reader has corrected it by now; they take the place of the last run's."""
+    def setMeasurements(self, measurements: Measurements | None) -> None:
+        """The numbers of ``nodes`` as they are by now in the scene, or None where there are none."""
+        node, volume_node = self.nodes
+        if measurements is None or node is None or volume_node is None:
+            self._show(None)
+            return
+        warnings = measurements.flags
         if self.result is not None and self.result.segmentationNode is node:
             self.result = replace(self.result, measurements=measurements)
-            self.measurementsChanged.emit(self.result)
+            warnings = self.result.warnings
+        self._show(Shown(node, volume_node, measurements, warnings))
+
+    def _show(self, shown: Shown | None) -> None:
+        self.shown = shown
+        self.shownChanged.emit(shown)
 
     def start(self) -> None:
         """Begin a run with the parameters in use; does nothing while one is under way."""
@@ -120,13 +162,20 @@ class Session:
         self.runStarted.emit(run)
 
     def cancel(self) -> None:
-        """Stop the run under way, if there is one."""
+        """Stop the run under way, if there is one; ``runEnded`` tells when it has cleaned up."""
         if self.run is not None:
             self.run.cancel()
+
+    def close(self) -> None:
+        """The panel goes away: stop the run under way at once."""
+        if self.run is not None:
+            self.run.close()
+        self.closing.emit()
 
     def _ended(self) -> None:
         self.run = None
         self.runEnded.emit()
+        self._take_up_nodes()
 
     def _finished(self, result: RunResult, used: CovidSegParameterNode) -> None:
         self._ended()

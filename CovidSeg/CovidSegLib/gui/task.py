@@ -1,9 +1,10 @@
 """Work in small steps, so that the window lives between them.
 
 While Slicer's window is idle PythonQt holds Python's lock, and a Python thread stands still. So long work is a
-generator: it yields a value to report, or None when there is nothing to do until the next tick. Closing the generator
-cancels the work, and its ``finally`` clauses clean up. What cannot be cut into steps runs in a thread that each tick
-lends its time (:func:`in_thread`).
+generator: it yields a value to report, or None when there is nothing to do until the next tick. ``Cancelled`` is raised
+in it to stop the work; what it cleans up then may take steps, too (:func:`ended_by`). Where no more ticks will come the
+generator is closed, and the clean-up is waited for. What cannot be cut into steps runs in a thread that each tick lends
+its time (:func:`in_thread`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any, Generic, Protocol, TypeVar
 
+from ..processes import finish
+from ..progress import Cancelled
 from .signal import Signal
 
 Result = TypeVar("Result")
@@ -46,6 +49,22 @@ def in_thread(work: Callable[[], Result]) -> Generator[None, None, Result]:
     return outcome[0]
 
 
+def ended_by(
+    work: Generator[Any, None, Result], end: Callable[[], Generator[None, None, None]]
+) -> Generator[Any, None, Result]:
+    """The steps of ``work`` and then, however it ends, those of ``end``; see :func:`CovidSegLib.processes.finish`."""
+    try:
+        result = yield from work
+    except GeneratorExit:
+        finish(end())
+        raise
+    except BaseException:
+        yield from end()
+        raise
+    yield from end()
+    return result
+
+
 class Ticker(Protocol):
     """Calls a function again and again until it is stopped."""
 
@@ -70,7 +89,7 @@ class Task(Generic[Result]):
         self.finished: Signal = Signal()
         self.failed: Signal = Signal()
         self.cancelled: Signal = Signal()
-        self.done = False
+        self.done = self.stopping = False
         self.result: Result | None = None
         self.error: BaseException | None = None
 
@@ -83,18 +102,28 @@ class Task(Generic[Result]):
         """Do a little of the work."""
         end = time.monotonic() + _BUSY_SECONDS
         while not self.done:
-            try:
-                report = next(self._steps)
-            except StopIteration as stop:
-                self._end(result=stop.value)
-            except Exception as error:
-                self._end(error=error)
-            else:
-                if report is None:
-                    return
+            report = self._advance(self._steps.__next__)
+            if report is None:
+                return
+            if not self.stopping:
                 self.reported.emit(report)
-                if time.monotonic() >= end:
-                    return
+            if time.monotonic() >= end:
+                return
+
+    def _advance(self, step: Callable[[], Any]) -> Any:
+        """Do one step, and say what it reports; None where it has nothing to say or was the last one."""
+        try:
+            return step()
+        except StopIteration as stop:
+            if self.stopping:
+                self._cancelled()
+            else:
+                self._end(result=stop.value)
+        except Cancelled:
+            self._cancelled()
+        except Exception as error:
+            self._end(error=error)
+        return None
 
     def wait(self, meanwhile: Callable[[], object]) -> Result:
         """Drive the work to its end and return the result; ``meanwhile`` is called between steps.
@@ -113,12 +142,21 @@ class Task(Generic[Result]):
         return self.result
 
     def cancel(self) -> None:
-        """Stop now and clean up; does nothing after the end."""
+        """Stop; does nothing after the end. What has to be cleaned up may take some ticks more."""
+        if not self.done and not self.stopping:
+            self.stopping = True
+            self._advance(lambda: self._steps.throw(Cancelled()))
+
+    def close(self) -> None:
+        """Stop, and wait for what has to be cleaned up: for when no more ticks will come."""
         if not self.done:
-            self.done = True
-            self._stop()
             self._steps.close()
-            self.cancelled.emit()
+            self._cancelled()
+
+    def _cancelled(self) -> None:
+        self.done = True
+        self._stop()
+        self.cancelled.emit()
 
     def _end(self, result: Result | None = None, error: BaseException | None = None) -> None:
         self.done, self.result, self.error = True, result, error

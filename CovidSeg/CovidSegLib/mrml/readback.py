@@ -129,10 +129,25 @@ def _segments(node: slicer.vtkMRMLSegmentationNode) -> list[tuple[str, str]]:
 
 
 def _mask(node: slicer.vtkMRMLSegmentationNode, segment_id: str, volume_node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
-    import slicer
+    """A segment's voxels (bool, z, y, x) on the grid of ``volume_node``, which may stand under another transform.
 
-    array = slicer.util.arrayFromSegmentBinaryLabelmap(node, segment_id, volume_node)
-    return array > 0 if array.size else np.zeros(volume_node.GetImageData().GetDimensions()[::-1], bool)
+    Nothing is added to the scene: slicer.util.arrayFromSegmentBinaryLabelmap leaves display nodes behind, and segments
+    are read after each stroke of a reader.
+    """
+    import slicer
+    import vtk
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    shape = volume_node.GetImageData().GetDimensions()[::-1]
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    grid = logic.CreateOrientedImageDataFromVolumeNode(volume_node, node.GetParentTransformNode())
+    grid.UnRegister(None)  # it was made for us, and Python holds it too
+    image, ids = slicer.vtkOrientedImageData(), vtk.vtkStringArray()
+    ids.InsertNextValue(segment_id)
+    mode = slicer.vtkSegmentation.EXTENT_REFERENCE_GEOMETRY
+    if not node.GenerateMergedLabelmapForAllSegments(image, mode, grid, ids):
+        return np.zeros(shape, bool)
+    return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(shape) > 0
 
 
 def _codes(terminology: str) -> tuple[str, ...]:

@@ -7,12 +7,15 @@ engine ends; the first voxel of a scan (its value in HU) decides how its segment
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 import types
 from dataclasses import dataclass
 
-CLEAN, PRINTS, IS_REFUSED, HAS_A_BUG, IS_KILLED, NEVER_ENDS, OUT_OF_MEMORY, TAKES_A_SECOND = range(8)
+CLEAN, PRINTS, IS_REFUSED, HAS_A_BUG, IS_KILLED, NEVER_ENDS, OUT_OF_MEMORY, TAKES_A_SECOND, TIDIES_FOR_EVER, IS_DEAF = (
+    range(10)
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ def segment(volume: object, options: Options, progress: object, *, engine: objec
     if engine is None:
         engine = open_engine(options, progress)
     told = int(volume.voxels.flat[0])
+    if told == IS_DEAF:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for slice_number in range(10):
         progress.step("network", slice_number, 10)
     if told == PRINTS:
@@ -58,7 +63,10 @@ def segment(volume: object, options: Options, progress: object, *, engine: objec
         raise ZeroDivisionError("a bug for the test")
     elif told == IS_KILLED:
         os.kill(os.getpid(), 9)
-    elif told == NEVER_ENDS:
+    elif told in (NEVER_ENDS, IS_DEAF):
+        os.system("sleep 60")
+    elif told == TIDIES_FOR_EVER:
+        progress.step("masks", 1, 2)
         os.system("sleep 60")
     elif told == OUT_OF_MEMORY:
         raise MemoryError
