@@ -96,7 +96,7 @@ class Photographer:
         ui.advancedCollapsibleButton.collapsed = True
         session.parameters.outputSegmentation = None
         session.setResult(None)
-        next(section for section in module.widget.panel.sections if hasattr(section, "_ask"))._ask()
+        next(section for section in module.widget.panel.sections if hasattr(section, "_ask"))._ask(None)
         yield "install", self._picture()
         ui.installFrame.setVisible(False)
         try:

@@ -93,7 +93,7 @@ def test_a_question_a_failure_and_an_error(panel: OpenModule, monkeypatch: pytes
         panel.click("applyButton")
         assert sees(panel.ui.installFrame)
         assert english(panel) == set()
-        panel.session.failed.emit(install._explained("OSError: No space left on device"))
+        panel.session.failed.emit(install.explained("OSError: No space left on device"))
         assert english(panel) == set()
         panel.click("installNoButton")
     panel.session.parameters.model = "covidseg-mobilenetv2-1-of-ours"

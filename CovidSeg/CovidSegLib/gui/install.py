@@ -1,4 +1,4 @@
-"""Getting the one package that Slicer lacks: tried in a folder of its own first, and only then put into Slicer.
+"""Getting the one package that Slicer lacks, or has too old: tried in a folder of its own first, then put into Slicer.
 
 pip runs as a child of Slicer's Python with ``--no-deps`` and a list of the versions that Slicer has, so that nothing
 that Slicer brings can be replaced. All else that onnxruntime declares is for uses that segmenting does not have.
@@ -11,11 +11,13 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
+import uuid
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +27,11 @@ from ..errors import EngineError
 from .child import Outcome, child_steps, library_environment
 from .run import python_interpreter
 
-PACKAGE, REQUIREMENT = "onnxruntime", "onnxruntime>=1.19"
+PACKAGE, OLDEST = "onnxruntime", (1, 19)
+REQUIREMENT = "onnxruntime>=1.19"
+OTHER_BUILDS = ("onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")
+"""Packages that hold the same module for other hardware; none of them is replaced."""
+
 DOWNLOAD_MB, DISK_MB = 28, 80
 """Of the largest of its wheels (1.32 for Linux); those for Windows and macOS are smaller."""
 
@@ -51,10 +57,41 @@ def is_installed(package: str = PACKAGE) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
+@dataclass(frozen=True)
+class Found:
+    """A build of ONNX Runtime that Slicer's Python has: the name of its package and its version."""
+
+    package: str
+    version: str
+
+    @property
+    def is_too_old(self) -> bool:
+        """Whether it cannot open our networks."""
+        numbers = re.match(r"(\d+)\.(\d+)", self.version)
+        return numbers is not None and tuple(map(int, numbers.groups())) < OLDEST
+
+
+def found() -> Found | None:
+    """What there is of ONNX Runtime, without loading it; None where there is nothing, or nothing that pip knows."""
+    importlib.invalidate_caches()
+    for package in (*OTHER_BUILDS, PACKAGE):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            return Found(package, importlib.metadata.version(package))
+    return None
+
+
+def outdated() -> Found | None:
+    """What there is of ONNX Runtime, if it is too old."""
+    there = found() if is_installed(PACKAGE) else None
+    return there if there is not None and there.is_too_old else None
+
+
 def is_needed(engine: str) -> bool:
-    """Whether a run with ``engine`` ("auto", "onnx", "tensorflow") has to wait for the package."""
-    if engine == "tensorflow" or is_installed(PACKAGE):
+    """Whether a run with ``engine`` ("auto", "onnx", "tensorflow") has to wait for the package, or for a newer one."""
+    if engine == "tensorflow":
         return False
+    if is_installed(PACKAGE):
+        return outdated() is not None
     return engine == "onnx" or not is_installed("tensorflow")
 
 
@@ -103,49 +140,75 @@ class Pip:
 def install_steps(wheels: Path | None) -> Generator[str | None, None, None]:
     """Install the package in steps (see :mod:`.task`), from the index or from the folder ``wheels``; says what it does.
 
-    Raises :class:`InstallError`; Slicer's packages are then as they were before.
+    One that is too old is replaced. Raises :class:`InstallError`; Slicer's packages are then as they were before.
     """
-    with tempfile.TemporaryDirectory(prefix="covidseg-") as name:
-        pip = Pip(Path(name), wheels)
-        (pip.folder / "constraints.txt").write_text(constraints(), encoding="utf-8")
-        yield _("Looking for the package") if wheels else _("Downloading {package}").format(package=PACKAGE)
-        yield from _run(pip.fetch())
-        yield _("Trying the package before it is installed")
-        yield from _run(pip.rehearse())
-        environment = library_environment()
-        first = {"PYTHONPATH": os.pathsep.join([str(pip.trial), environment["PYTHONPATH"]])}
-        yield from _run([python_interpreter(), "-c", _TRY], first)
-        places = (yield from _run([python_interpreter(), "-c", _WHERE])).output.splitlines()
-        yield _("Installing")
-        with _whole_or_not_at_all(pip.trial, [Path(place) for place in places]):
-            yield from _run(pip.install())
+    try:
+        with tempfile.TemporaryDirectory(prefix="covidseg-") as name:
+            yield from _install(Pip(Path(name), wheels))
+    except OSError as error:
+        raise explained(str(error)) from error
     importlib.invalidate_caches()
 
 
+def _install(pip: Pip) -> Generator[str | None, None, None]:
+    (pip.folder / "constraints.txt").write_text(constraints(), encoding="utf-8")
+    yield _("Looking for the package") if pip.wheels else _("Downloading {package}").format(package=PACKAGE)
+    yield from _run(pip.fetch())
+    yield _("Trying the package before it is installed")
+    yield from _run(pip.rehearse())
+    environment = library_environment()
+    first = {"PYTHONPATH": os.pathsep.join([str(pip.trial), environment["PYTHONPATH"]])}
+    yield from _run([python_interpreter(), "-c", _TRY], first)
+    places = (yield from _run([python_interpreter(), "-c", _WHERE])).output.splitlines()
+    yield _("Installing")
+    with _whole_or_not_at_all([Path(place) for place in places]):
+        yield from _run(pip.install())
+
+
 @contextmanager
-def _whole_or_not_at_all(trial: Path, places: list[Path]) -> Iterator[None]:
-    """Take half a package out of ``places`` again when its installation fails or is stopped: pip leaves it there when
-    it is ended. ``trial`` holds what the package consists of; what was there before stays."""
-    parts = [place / entry.name for place in places for entry in trial.iterdir()]
-    new = [part for part in parts if not part.exists()]
+def _whole_or_not_at_all(places: list[Path]) -> Iterator[None]:
+    """Move the package that is in ``places`` aside, and bring it back when installing another one fails or is stopped.
+
+    pip leaves half a package behind when it is ended. Moving needs no space on a disk that is full.
+    """
+    aside: list[tuple[Path, Path]] = []
     try:
+        for part in _parts(places):
+            moved = part.with_name(f".covidseg-{uuid.uuid4().hex}")
+            part.rename(moved)
+            aside.append((moved, part))
         yield
     except BaseException:
-        for part in new:
-            shutil.rmtree(part, ignore_errors=True)
-            if part.is_file():
-                part.unlink()
+        for part in _parts(places):
+            _remove(part)
+        for moved, part in aside:
+            moved.rename(part)
         raise
+    for moved, _part in aside:
+        _remove(moved)
+
+
+def _parts(places: list[Path]) -> list[Path]:
+    """Folders and files of the package (onnxruntime, onnxruntime.libs, onnxruntime-1.20.dist-info), of no other one."""
+    return [part for place in places for part in place.iterdir() if re.split("[-.]", part.name)[0] == PACKAGE]
+
+
+def _remove(part: Path) -> None:
+    if part.is_dir() and not part.is_symlink():
+        shutil.rmtree(part, ignore_errors=True)
+    else:
+        part.unlink(missing_ok=True)
 
 
 def _run(command: list[str], environment: dict[str, str] | None = None) -> Generator[None, None, Outcome]:
-    outcome = yield from child_steps(command, environment)
+    # In a folder that cannot be written pip would turn to the user's own, which Slicer does not look into.
+    outcome = yield from child_steps(command, {"PIP_USER": "0", **(environment or {})})
     if outcome.code != 0:
-        raise _explained(outcome.output)
+        raise explained(outcome.output)
     return outcome
 
 
-def _explained(output: str) -> InstallError:
+def explained(output: str, package: str = PACKAGE) -> InstallError:
     """What pip or the trial said, as a sentence with the package and the reason."""
     last = output.strip().rpartition("\n")[2]
     reason, hint = _("it does not work here ({last})").format(last=last), ""
@@ -154,7 +217,7 @@ def _explained(output: str) -> InstallError:
             reason, hint = known_reason, known_hint
             break
     sentence = _("The package {package} could not be installed: {reason}. Slicer is as it was.")
-    return InstallError(sentence.format(package=PACKAGE, reason=reason), hint, output)
+    return InstallError(sentence.format(package=package, reason=reason), hint, output)
 
 
 def _known_reasons() -> list[tuple[tuple[str, ...], str, str]]:
@@ -163,9 +226,13 @@ def _known_reasons() -> list[tuple[tuple[str, ...], str, str]]:
     folder = _("Use a folder with its wheel instead, fetched on a computer with internet.")
     no_wheel = _("there is no wheel of it for Python {version} on {system}").format(**here)
     net = ("NewConnectionError", "ConnectTimeout", "name resolution", "ProxyError", "SSLError", "Connection")
-    denied = ("Permission denied", "Access is denied")
+    denied = ("Permission denied", "Access is denied", "Read-only file system", "[Errno 13]", "[WinError 5]")
     return [
-        (("No space left",), _("the disk is full"), _("Free some space and try again.")),
+        (
+            ("No space left", "[Errno 28]", "not enough space"),
+            _("the disk is full"),
+            _("Free some space and try again."),
+        ),
         (denied, _("Slicer's folder cannot be written"), _("Start Slicer as its owner.")),
         (net, _("the package index cannot be reached"), folder),
         (("No matching distribution", "from versions:"), no_wheel, folder),

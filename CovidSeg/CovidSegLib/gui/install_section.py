@@ -9,12 +9,26 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from ..errors import EngineError
 from . import install
 from .task import Task
 from .ticker import QtTicker
 
 if TYPE_CHECKING:
     from .session import Session
+
+
+def _oldest() -> str:
+    return ".".join(map(str, install.OLDEST))
+
+
+def _too_old(found: install.Found) -> EngineError:
+    """For a build that was chosen for its hardware: to replace it is not for us."""
+    values = {"package": found.package, "version": found.version, "oldest": _oldest()}
+    return EngineError(
+        _("The installed {package} {version} is too old: CovidSeg needs {oldest} or newer.").format(**values),
+        _("Update it in Slicer's Python console: slicer.util.pip_install('{package}>={oldest}')").format(**values),
+    )
 
 
 class InstallSection:
@@ -35,16 +49,32 @@ class InstallSection:
         """Whether the run may begin; if not, the question is there."""
         if not install.is_needed(self._session.parameters.engine.value):
             return True
-        self._ask()
+        old = install.outdated()
+        if old is not None and old.package != install.PACKAGE:
+            self._session.failed.emit(_too_old(old))
+        else:
+            self._ask(old)
         return False
 
-    def _ask(self) -> None:
-        text = _(
-            "CovidSeg computes with the Python package {package}, which Slicer does not have: {download} MB to"
-            " download, {disk} MB on disk. Nothing that Slicer brings is changed. Install it?"
-        )
+    def _ask(self, old: install.Found | None) -> None:
+        if old is None:
+            text = _(
+                "CovidSeg computes with the Python package {package}, which Slicer does not have: {download} MB to"
+                " download, {disk} MB on disk. Nothing that Slicer brings is changed. Install it?"
+            )
+            self._ui.installButton.text = _("Yes, install")
+        else:
+            text = _(
+                "CovidSeg computes with the Python package {package} {oldest} or newer, and Slicer has {version}:"
+                " {download} MB to download, {disk} MB on disk. No other package is changed. Update it?"
+            )
+            self._ui.installButton.text = _("Yes, update")
         self._ui.installLabel.text = text.format(
-            package=install.PACKAGE, download=install.DOWNLOAD_MB, disk=install.DISK_MB
+            package=install.PACKAGE,
+            oldest=_oldest(),
+            version=old.version if old is not None else "",
+            download=install.DOWNLOAD_MB,
+            disk=install.DISK_MB,
         )
         self._buttons(busy=False)
         self._ui.installFrame.setVisible(True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from slicer.i18n import tr as _
 
 from .child import child_steps
-from .install import InstallError, constraints
+from .install import InstallError, constraints, explained
 from .run import python_interpreter
 
 PACKAGE, DOWNLOAD_MB = "jinja2", 0.2
@@ -33,8 +33,8 @@ def install_steps() -> Generator[str | None, None, None]:
         outcome = yield from child_steps([python_interpreter(), "-m", "pip", "install", *general, f"{PACKAGE}>=3.1"])
     if outcome.code != 0:
         raise InstallError(
-            _("The package {package} could not be installed. Slicer is as it was.").format(package=PACKAGE),
-            _("Is the package index within reach? Reports ending in .json or .csv do not need it."),
+            explained(outcome.output, PACKAGE).sentence,
+            _("Reports ending in .json or .csv do not need it."),
             outcome.output,
         )
     importlib.invalidate_caches()
