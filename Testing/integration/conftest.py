@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from kit.slicer_window.module import OpenModule
 
     from CovidSegLib.phantom import Phantom
+    from CovidSegLib.report.views import OffscreenSlicer
+    from Testing.kit.command_line import CommandLine
 
 SLICES = 12
 """Thick slices: a whole chest in little time."""
@@ -43,6 +45,28 @@ def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     return folder
+
+
+@pytest.fixture
+def mrml() -> Iterator[OffscreenSlicer]:
+    """Slicer's scene and logics, without its window. An error that VTK logs meanwhile fails the test."""
+    pytest.importorskip("slicer", reason="needs the pip package slicer-core")
+    import vtk
+
+    from CovidSegLib.report.views import OffscreenSlicer
+
+    errors: list[str] = []
+
+    @vtk.calldata_type(vtk.VTK_STRING)
+    def note(_caller: object, _event: str, text: str) -> None:
+        errors.append(text)
+
+    offscreen = OffscreenSlicer()
+    output = vtk.vtkOutputWindow.GetInstance()
+    mark = output.AddObserver("ErrorEvent", note)
+    yield offscreen
+    output.RemoveObserver(mark)
+    assert errors == []
 
 
 @pytest.fixture
@@ -87,6 +111,15 @@ def empty_panel(world: SlicerWorld) -> Iterator[OpenModule]:
     opened = OpenModule(world)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> CommandLine:
+    """The command line with a pipeline that does as it is told, and a folder ``scans``."""
+    from Testing.kit.command_line import CommandLine
+
+    (tmp_path / "scans").mkdir()
+    return CommandLine(tmp_path, stand_in=True)
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from Testing.kit.command_line import (
     children,
     is_alive,
     rough_chest,
+    tell,
     told_scan,
     until,
     write_scan,
@@ -37,18 +38,6 @@ BOOKS = ["index.html", "manifest.jsonl", "pictures", "summary.csv"]
 """What lies in the output folder besides the results."""
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals and looks at processes")
-
-
-@pytest.fixture
-def told(tmp_path: Path) -> CommandLine:
-    """The command line with a pipeline that does as it is told, and a folder ``scans``."""
-    (tmp_path / "scans").mkdir()
-    return CommandLine(tmp_path, stand_in=True)
-
-
-def tell(told: CommandLine, **endings: int) -> None:
-    for stem, ending in endings.items():
-        told_scan(told.folder / "scans" / f"{stem}.nii.gz", ending)
 
 
 def table(told: CommandLine, folder: str = "out") -> dict[str, dict[str, str]]:

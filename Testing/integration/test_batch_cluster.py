@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -66,12 +65,6 @@ class Cluster:
         for process in self.processes:
             process.kill()
             process.wait()
-
-
-@pytest.fixture
-def told(tmp_path: Path) -> CommandLine:
-    (tmp_path / "scans").mkdir()
-    return CommandLine(tmp_path, stand_in=True)
 
 
 @pytest.fixture

@@ -22,24 +22,13 @@ from Testing.kit.command_line import (
     CommandLine,
     children,
     is_alive,
+    tell,
     told_scan,
     until,
     write_scan,
 )
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals and looks at processes")
-
-
-@pytest.fixture
-def told(tmp_path: Path) -> CommandLine:
-    """The command line with a pipeline that does as it is told, and a folder ``scans``."""
-    (tmp_path / "scans").mkdir()
-    return CommandLine(tmp_path, stand_in=True)
-
-
-def tell(told: CommandLine, **endings: int) -> None:
-    for stem, ending in endings.items():
-        told_scan(told.folder / "scans" / f"{stem}.nii.gz", ending)
 
 
 def statuses(told: CommandLine) -> dict[str, str]:

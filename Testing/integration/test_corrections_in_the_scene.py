@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 
 import slicer
-import vtk
 
 from CovidSegLib.corrections import edited_percent
 from CovidSegLib.errors import InputError
@@ -27,31 +25,14 @@ SHAPE = (12, 20, 24)
 LEFT, RIGHT, INFECTION = (segment.id for segment in SEGMENTS)
 
 
-@pytest.fixture
-def world() -> Iterator[OffscreenSlicer]:
-    """A scene of its own for every test; an error that VTK logs meanwhile fails the test."""
-    errors: list[str] = []
-
-    @vtk.calldata_type(vtk.VTK_STRING)
-    def note(_caller: object, _event: str, text: str) -> None:
-        errors.append(text)
-
-    offscreen = OffscreenSlicer()
-    output = vtk.vtkOutputWindow.GetInstance()
-    mark = output.AddObserver("ErrorEvent", note)
-    yield offscreen
-    output.RemoveObserver(mark)
-    assert errors == []
-
-
 @pytest.fixture(params=["axial", "oblique"])
-def volume(request: pytest.FixtureRequest, world: OffscreenSlicer) -> slicer.vtkMRMLScalarVolumeNode:
+def volume(request: pytest.FixtureRequest, mrml: OffscreenSlicer) -> slicer.vtkMRMLScalarVolumeNode:
     affine = np.eye(4)
     axes = {"axial": np.diag((-1.0, -1.0, 1.0)), "oblique": np.array(((-0.6, 0.8, 0), (-0.8, -0.6, 0), (0, 0, 1)))}
     affine[:3, :3] = axes[request.param] * (0.7, 0.8, 2.5)
     affine[:3, 3] = (100.25, -80.5, -200.125)
     voxels = np.random.default_rng(1).integers(-1024, 300, SHAPE, dtype=np.int16)
-    node = world.add_volume(CtVolume(voxels, affine))
+    node = mrml.add_volume(CtVolume(voxels, affine))
     node.affine = affine
     return node
 
@@ -85,22 +66,22 @@ def tags_of(node: slicer.vtkMRMLSegmentationNode) -> list[tuple]:
     return [(id_, one.GetName(), one.GetColor(), *(tag(one, key) for key in keys)) for id_, one in segments]
 
 
-def save_and_load(world: OffscreenSlicer, node: slicer.vtkMRMLSegmentationNode, path: Path):
+def save_and_load(mrml: OffscreenSlicer, node: slicer.vtkMRMLSegmentationNode, path: Path):
     storage = slicer.vtkMRMLSegmentationStorageNode()
-    world.scene.AddNode(storage)
+    mrml.scene.AddNode(storage)
     storage.SetFileName(str(path))
     assert storage.WriteData(node) == 1
-    loaded = world.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "loaded")
+    loaded = mrml.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "loaded")
     loaded.CreateDefaultDisplayNodes()
     assert storage.ReadData(loaded) == 1
     return loaded
 
 
 def test_edit_run_with_another_model_save_reload_run_undo(
-    world: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode, tmp_path: Path
+    mrml: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode, tmp_path: Path
 ) -> None:
-    node = add_segmentation(world.scene, result(volume), volume, "result")
-    reader = Reader(world.scene, node, volume)
+    node = add_segmentation(mrml.scene, result(volume), volume, "result")
+    reader = Reader(mrml.scene, node, volume)
     expected = result(volume).labels.copy()
     reader.paint(INFECTION, np.s_[6:8, 4:7, 14:18])
     expected[6:8, 4:7, 14:18] = 3
@@ -128,7 +109,7 @@ def test_edit_run_with_another_model_save_reload_run_undo(
     np.testing.assert_array_equal(written.result.labels, after_second)
     assert statuses.GetSegmentStatus(infection) == statuses.InProgress
 
-    loaded = save_and_load(world, node, tmp_path / "a.seg.nrrd")
+    loaded = save_and_load(mrml, node, tmp_path / "a.seg.nrrd")
     third = result(volume, "three", shift=1)
     states = tags_of(loaded)
     undo = UndoPoints()
@@ -153,27 +134,27 @@ def test_edit_run_with_another_model_save_reload_run_undo(
 
 
 def test_the_command_line_goes_on_where_slicer_saved_and_slicer_where_it_wrote(
-    world: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode, tmp_path: Path
+    mrml: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.seg.nrrd"
     write(result(volume), path)
-    node = add_segmentation(world.scene, result(volume), volume, "result")
+    node = add_segmentation(mrml.scene, result(volume), volume, "result")
     node.GetSegmentation().AddEmptySegment("Tumor", "Tumour")
-    reader = Reader(world.scene, node, volume)
+    reader = Reader(mrml.scene, node, volume)
     reader.editor_node.SetOverwriteMode(reader.editor_node.OverwriteNone)
     reader.paint("Tumor", np.s_[2:5, 6:10, 3:7])
     reader.editor_node.SetOverwriteMode(reader.editor_node.OverwriteAllSegments)
     reader.paint(INFECTION, np.s_[6:8, 4:7, 14:18])
     node.GetSegmentation().GetSegment(LEFT).SetName("Lunge links")
     expected = labels_of(node, volume)
-    save_and_load(world, node, path)
+    save_and_load(mrml, node, path)
     reviewed = read_reviewed(path, volume.affine, SHAPE)
     second = result(volume, "two", shift=2)
     merged, joined = update(reviewed, second)
     write_reviewed(reviewed, merged, joined, path)
-    loaded = world.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "loaded")
+    loaded = mrml.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "loaded")
     storage = slicer.vtkMRMLSegmentationStorageNode()
-    world.scene.AddNode(storage)
+    mrml.scene.AddNode(storage)
     storage.SetFileName(str(path))
     assert storage.ReadData(loaded) == 1
     readers = expected != result(volume).labels
@@ -188,12 +169,12 @@ def test_the_command_line_goes_on_where_slicer_saved_and_slicer_where_it_wrote(
 
 
 def test_completed_removed_and_foreign_segments_are_never_touched(
-    world: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode
+    mrml: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode
 ) -> None:
-    node = add_segmentation(world.scene, result(volume), volume, "result")
+    node = add_segmentation(mrml.scene, result(volume), volume, "result")
     content = node.GetSegmentation()
     content.AddEmptySegment("Drain", "Drainage")
-    Reader(world.scene, node, volume).paint("Drain", np.s_[1:3, 0:3, 0:3])
+    Reader(mrml.scene, node, volume).paint("Drain", np.s_[1:3, 0:3, 0:3])
     logic = slicer.vtkSlicerSegmentationsModuleLogic
     logic.SetSegmentStatus(content.GetSegment(LEFT), logic.Completed)
     content.RemoveSegment(RIGHT)
@@ -212,12 +193,12 @@ def test_completed_removed_and_foreign_segments_are_never_touched(
 
 
 def test_a_foreign_segment_keeps_its_voxels_where_the_network_draws_later(
-    world: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode
+    mrml: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode
 ) -> None:
-    node = add_segmentation(world.scene, result(volume), volume, "result")
+    node = add_segmentation(mrml.scene, result(volume), volume, "result")
     node.GetSegmentation().AddEmptySegment("Drain", "Drainage")
     place = np.s_[2:5, 14:18, 13:17]  # outside of the lungs now, inside of them when the other model has run
-    Reader(world.scene, node, volume).paint("Drain", place)
+    Reader(mrml.scene, node, volume).paint("Drain", place)
     drain = np.zeros(SHAPE, bool)
     drain[place] = True
     np.testing.assert_array_equal(voxels_of(node, "Drain", volume), drain)
@@ -229,10 +210,10 @@ def test_a_foreign_segment_keeps_its_voxels_where_the_network_draws_later(
 
 
 def test_overlapping_segments_of_the_reader_stay_overlapping(
-    world: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode
+    mrml: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode
 ) -> None:
-    node = add_segmentation(world.scene, result(volume), volume, "result")
-    reader = Reader(world.scene, node, volume)
+    node = add_segmentation(mrml.scene, result(volume), volume, "result")
+    reader = Reader(mrml.scene, node, volume)
     reader.editor_node.SetOverwriteMode(reader.editor_node.OverwriteNone)
     reader.paint(INFECTION, np.s_[1:3, 4:8, 14:17])
     both = voxels_of(node, INFECTION, volume) & voxels_of(node, LEFT, volume)
@@ -242,11 +223,11 @@ def test_overlapping_segments_of_the_reader_stay_overlapping(
 
 
 def test_the_algorithm_is_semiautomatic_once_a_reader_edited(
-    world: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode
+    mrml: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode
 ) -> None:
-    node = add_segmentation(world.scene, result(volume), volume, "result")
+    node = add_segmentation(mrml.scene, result(volume), volume, "result")
     assert not mark_edited(node, read_state(node, volume))
-    reader = Reader(world.scene, node, volume)
+    reader = Reader(mrml.scene, node, volume)
     reader.erase(INFECTION, np.s_[3:6, 5:9, 4:8])
     state = read_state(node, volume)
     assert edited_percent(state.current, state.last) == pytest.approx(100 * 48 / 60)
@@ -258,27 +239,25 @@ def test_the_algorithm_is_semiautomatic_once_a_reader_edited(
 
 
 def test_a_result_that_was_joined_before_the_last_edit_is_joined_again(
-    world: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode
+    mrml: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode
 ) -> None:
-    node = add_segmentation(world.scene, result(volume), volume, "result")
+    node = add_segmentation(mrml.scene, result(volume), volume, "result")
     second = result(volume, "two", shift=2)
     planned = plan_update(second, volume, node)
-    assert (
-        write_segmentation(second, volume, add_segmentation(world.scene, second, volume, "b"), planned) is not planned
-    )
-    Reader(world.scene, node, volume).paint(INFECTION, np.s_[6:8, 4:7, 14:18])
+    assert write_segmentation(second, volume, add_segmentation(mrml.scene, second, volume, "b"), planned) is not planned
+    Reader(mrml.scene, node, volume).paint(INFECTION, np.s_[6:8, 4:7, 14:18])
     assert not planned.is_current()
     write_segmentation(second, volume, node, planned)
     assert voxels_of(node, INFECTION, volume)[6:8, 4:7, 14:18].all()
 
 
 def test_a_segmentation_of_another_scan_is_refused_untouched(
-    world: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode
+    mrml: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode
 ) -> None:
-    node = add_segmentation(world.scene, result(volume), volume, "result")
+    node = add_segmentation(mrml.scene, result(volume), volume, "result")
     moved = volume.affine.copy()
     moved[:3, 3] += 1.3
-    other = world.add_volume(CtVolume(np.zeros(SHAPE, np.int16), moved))
+    other = mrml.add_volume(CtVolume(np.zeros(SHAPE, np.int16), moved))
     other.affine = moved
     before, undo = tags_of(node), UndoPoints()
     with pytest.raises(InputError, match="another scan"):
@@ -288,14 +267,14 @@ def test_a_segmentation_of_another_scan_is_refused_untouched(
 
 
 def test_under_a_transform_the_readers_voxels_stay_in_their_place(
-    world: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode
+    mrml: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode
 ) -> None:
-    node = add_segmentation(world.scene, result(volume), volume, "result")
-    Reader(world.scene, node, volume).paint(INFECTION, np.s_[6:8, 4:7, 14:18])
+    node = add_segmentation(mrml.scene, result(volume), volume, "result")
+    Reader(mrml.scene, node, volume).paint(INFECTION, np.s_[6:8, 4:7, 14:18])
     expected = labels_of(node, volume)
     matrix = np.eye(4)
     matrix[:3, 3] = (10, 20, 30)
-    transform = world.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    transform = mrml.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
     volume.SetAndObserveTransformNodeID(transform.GetID())
     moved = result(volume)
@@ -305,12 +284,12 @@ def test_under_a_transform_the_readers_voxels_stay_in_their_place(
 
 
 def test_a_new_segmentation_is_ready_for_slicers_dicom_export(
-    world: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode
+    mrml: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode
 ) -> None:
-    hierarchy = world.scene.GetSubjectHierarchyNode()
+    hierarchy = mrml.scene.GetSubjectHierarchyNode()
     study = hierarchy.CreateStudyItem(hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "S"), "Study")
     hierarchy.CreateItem(study, volume)
-    node = world.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "result")
+    node = mrml.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "result")
     hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
     write_segmentation(result(volume), volume, node)
     assert node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole()) is volume

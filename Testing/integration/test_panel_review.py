@@ -178,6 +178,46 @@ def test_what_was_edited_after_a_run_that_is_undone_comes_back_in_the_segment_ed
     np.testing.assert_array_equal(labels_of(node, chest), edited)
 
 
+def test_what_was_edited_after_a_run_that_is_undone_comes_back_in_the_panel_too(panel, chest, world) -> None:
+    """Also where the Segment Editor was never opened, and after another edit has taken the Redo away."""
+    node = run(panel)
+    before = labels_of(node, chest)
+    run(panel)
+    reader = Reader(world.scene, node, chest)
+    reader.paint(INFECTION, healthy_place(before))
+    edited = labels_of(node, chest)
+    section = review(panel)
+    section.widgets.undo.click()
+    np.testing.assert_array_equal(labels_of(node, chest), before)
+    reader.paint(LEFT, np.s_[0:2, 0:9, 0:9])
+    panel.until(lambda: not section.widgets.redo.enabled)
+    review(panel)
+    section.widgets.undo.click()
+    np.testing.assert_array_equal(labels_of(node, chest), before)
+    review(panel)
+    section.widgets.undo.click()
+    np.testing.assert_array_equal(labels_of(node, chest), edited)
+
+
+def test_a_run_can_be_taken_back_after_many_lesions_were_reviewed(panel, chest, world, tmp_path: Path) -> None:
+    node = run(panel)
+    before = labels_of(node, chest)
+    another_model(panel, tmp_path)
+    run(panel)
+    section = review(panel)
+    for number in range(8):
+        section.widgets.table.selectRow(0)
+        (section.widgets.delete if number == 4 else section.widgets.accept).click()
+        review(panel)
+    for _ in range(9):
+        assert section.widgets.undo.enabled
+        section.widgets.undo.click()
+        review(panel)
+    np.testing.assert_array_equal(labels_of(node, chest), before)
+    assert not section.widgets.undo.enabled
+    assert tag(node.GetSegmentation().GetSegment(INFECTION), "CovidSeg.Model") == models.find("default").name
+
+
 def test_lesions_are_listed_shown_accepted_deleted_and_edited(panel, chest, world, tmp_path: Path) -> None:
     node = run(panel)
     Reader(world.scene, node, chest).paint(INFECTION, healthy_place(labels_of(node, chest)))

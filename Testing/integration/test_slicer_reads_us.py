@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,23 +29,6 @@ AXES = {
 }
 
 
-@pytest.fixture
-def world() -> Iterator[OffscreenSlicer]:
-    """A scene of its own for every test; an error that VTK logs meanwhile fails the test."""
-    errors: list[str] = []
-
-    @vtk.calldata_type(vtk.VTK_STRING)
-    def note(_caller: object, _event: str, text: str) -> None:
-        errors.append(text)
-
-    offscreen = OffscreenSlicer()
-    output = vtk.vtkOutputWindow.GetInstance()
-    tag = output.AddObserver("ErrorEvent", note)
-    yield offscreen
-    output.RemoveObserver(tag)
-    assert errors == []
-
-
 def affine_of(axes: str) -> np.ndarray:
     affine = np.eye(4)
     affine[:3, :3] = AXES[axes]
@@ -69,12 +51,12 @@ def scan(affine: np.ndarray) -> CtVolume:
     return CtVolume(voxels, affine)
 
 
-def load(world: OffscreenSlicer, path: Path) -> slicer.vtkMRMLSegmentationNode:
+def load(mrml: OffscreenSlicer, path: Path) -> slicer.vtkMRMLSegmentationNode:
     """Read ``path`` with Slicer's storage node for segmentations."""
-    node = world.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "loaded")
+    node = mrml.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "loaded")
     node.CreateDefaultDisplayNodes()
     storage = slicer.vtkMRMLSegmentationStorageNode()
-    world.scene.AddNode(storage)
+    mrml.scene.AddNode(storage)
     storage.SetFileName(str(path))
     assert storage.ReadData(node) == 1
     return node
@@ -116,26 +98,26 @@ def assert_segments(node: slicer.vtkMRMLSegmentationNode, labels: np.ndarray, vo
 
 @pytest.mark.parametrize("axes", AXES)
 @pytest.mark.parametrize("infected", [True, False], ids=["infected", "healthy"])
-def test_slicer_loads_our_seg_nrrd(axes: str, infected: bool, world: OffscreenSlicer, tmp_path: Path) -> None:
+def test_slicer_loads_our_seg_nrrd(axes: str, infected: bool, mrml: OffscreenSlicer, tmp_path: Path) -> None:
     affine = affine_of(axes)
     segmentation = result(affine, infected=infected)
     write(segmentation, tmp_path / "a.seg.nrrd")
-    volume_node = world.add_volume(scan(affine))
-    node = load(world, tmp_path / "a.seg.nrrd")
+    volume_node = mrml.add_volume(scan(affine))
+    node = load(mrml, tmp_path / "a.seg.nrrd")
     assert_segments(node, segmentation.labels, volume_node)
 
 
-def test_an_all_empty_result_keeps_its_three_segments(world: OffscreenSlicer, tmp_path: Path) -> None:
+def test_an_all_empty_result_keeps_its_three_segments(mrml: OffscreenSlicer, tmp_path: Path) -> None:
     empty = Segmentation(np.zeros((6, 9, 14), np.uint8), affine_of("axial"), PROVENANCE)
     write(empty, tmp_path / "a.seg.nrrd")
-    node = load(world, tmp_path / "a.seg.nrrd")
+    node = load(mrml, tmp_path / "a.seg.nrrd")
     assert list(node.GetSegmentation().GetSegmentIDs()) == [segment.id for segment in SEGMENTS]
 
 
-def test_the_loaded_reference_geometry_is_the_scans(world: OffscreenSlicer, tmp_path: Path) -> None:
+def test_the_loaded_reference_geometry_is_the_scans(mrml: OffscreenSlicer, tmp_path: Path) -> None:
     affine = affine_of("oblique")
     write(result(affine), tmp_path / "a.seg.nrrd")
-    loaded = load(world, tmp_path / "a.seg.nrrd").GetSegmentation()
+    loaded = load(mrml, tmp_path / "a.seg.nrrd").GetSegmentation()
     name = slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterName()
     geometry = slicer.vtkOrientedImageData()
     converter = slicer.vtkSegmentationConverter
@@ -146,22 +128,22 @@ def test_the_loaded_reference_geometry_is_the_scans(world: OffscreenSlicer, tmp_
     assert geometry.GetExtent() == (0, 13, 0, 8, 0, 5)
 
 
-def test_what_slicer_saves_again_is_the_same_picture(world: OffscreenSlicer, tmp_path: Path) -> None:
+def test_what_slicer_saves_again_is_the_same_picture(mrml: OffscreenSlicer, tmp_path: Path) -> None:
     segmentation = result(affine_of("oblique"))
     write(segmentation, tmp_path / "a.seg.nrrd")
-    node = load(world, tmp_path / "a.seg.nrrd")
+    node = load(mrml, tmp_path / "a.seg.nrrd")
     storage = node.GetStorageNode() or slicer.vtkMRMLSegmentationStorageNode()
     storage.SetFileName(str(tmp_path / "b.seg.nrrd"))
     assert storage.WriteData(node) == 1
-    again = load(world, tmp_path / "b.seg.nrrd")
-    assert_segments(again, segmentation.labels, world.add_volume(scan(segmentation.affine)))
+    again = load(mrml, tmp_path / "b.seg.nrrd")
+    assert_segments(again, segmentation.labels, mrml.add_volume(scan(segmentation.affine)))
 
 
 @pytest.mark.parametrize("axes", AXES)
-def test_segments_are_added_on_the_volumes_grid(axes: str, world: OffscreenSlicer) -> None:
+def test_segments_are_added_on_the_volumes_grid(axes: str, mrml: OffscreenSlicer) -> None:
     segmentation = result(affine_of(axes))
-    volume_node = world.add_volume(scan(segmentation.affine))
-    node = add_segmentation(world.scene, segmentation, volume_node, "result")
+    volume_node = mrml.add_volume(scan(segmentation.affine))
+    node = add_segmentation(mrml.scene, segmentation, volume_node, "result")
     assert node.GetName() == "result"
     role = node.GetReferenceImageGeometryReferenceRole()
     assert node.GetNodeReference(role) is volume_node
@@ -169,23 +151,23 @@ def test_segments_are_added_on_the_volumes_grid(axes: str, world: OffscreenSlice
 
 
 @pytest.mark.parametrize("axes", AXES)
-def test_a_volume_node_gives_back_its_scan(axes: str, world: OffscreenSlicer) -> None:
+def test_a_volume_node_gives_back_its_scan(axes: str, mrml: OffscreenSlicer) -> None:
     original = scan(affine_of(axes))
-    read = read_volume_node(world.add_volume(original))
+    read = read_volume_node(mrml.add_volume(original))
     np.testing.assert_array_equal(read.voxels, original.voxels)
     np.testing.assert_allclose(read.affine, original.affine, atol=1e-12)
     assert read.notes == ()
 
 
-def test_reading_a_volume_copies_it(world: OffscreenSlicer) -> None:
-    node = world.add_volume(scan(affine_of("axial")))
+def test_reading_a_volume_copies_it(mrml: OffscreenSlicer) -> None:
+    node = mrml.add_volume(scan(affine_of("axial")))
     read = read_volume_node(node)
     slicer.util.arrayFromVolume(node)[:] = 7
     assert not (read.voxels == 7).all()
 
 
-def test_floats_are_rounded_and_unknown_voxels_become_air(world: OffscreenSlicer) -> None:
-    node = world.add_volume(scan(affine_of("axial")))
+def test_floats_are_rounded_and_unknown_voxels_become_air(mrml: OffscreenSlicer) -> None:
+    node = mrml.add_volume(scan(affine_of("axial")))
     array = np.full((6, 9, 14), -12.6, np.float32)
     array[2, 3, 4] = np.nan
     array[0, 0, :3] = (1e9, -1e9, 40.4)
@@ -197,76 +179,76 @@ def test_floats_are_rounded_and_unknown_voxels_become_air(world: OffscreenSlicer
     assert len(read.notes) == 1
 
 
-def transform(world: OffscreenSlicer, matrix: np.ndarray) -> slicer.vtkMRMLTransformNode:
-    node = world.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+def transform(mrml: OffscreenSlicer, matrix: np.ndarray) -> slicer.vtkMRMLTransformNode:
+    node = mrml.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
     return node
 
 
-def test_a_scan_under_a_transform_is_read_where_it_is_seen_and_its_segments_too(world: OffscreenSlicer) -> None:
+def test_a_scan_under_a_transform_is_read_where_it_is_seen_and_its_segments_too(mrml: OffscreenSlicer) -> None:
     affine = affine_of("axial")
     moved = np.eye(4)
     moved[:3, :3] = AXES["oblique"] / (0.7, 0.8, 2.5)
     moved[:3, 3] = (10, 20, 30)
-    volume_node = world.add_volume(scan(affine))
-    volume_node.SetAndObserveTransformNodeID(transform(world, moved).GetID())
+    volume_node = mrml.add_volume(scan(affine))
+    volume_node.SetAndObserveTransformNodeID(transform(mrml, moved).GetID())
     read = read_volume_node(volume_node)
     np.testing.assert_allclose(read.affine, moved @ affine, atol=1e-9)
     segmentation = result(read.affine)
-    node = add_segmentation(world.scene, segmentation, volume_node, "result")
+    node = add_segmentation(mrml.scene, segmentation, volume_node, "result")
     assert_segments(node, segmentation.labels, volume_node)
     center = np.array(node.GetSegmentCenterRAS("Covid19Infection"))
     assert node.GetParentTransformNode() is volume_node.GetParentTransformNode()
     np.testing.assert_allclose(center, (read.affine @ (2.5, 3.5, 2.5, 1))[:3], atol=2.5)
 
 
-def test_a_scan_under_a_bent_transform_is_refused(world: OffscreenSlicer) -> None:
-    volume_node = world.add_volume(scan(affine_of("axial")))
-    bent = world.scene.AddNewNodeByClass("vtkMRMLBSplineTransformNode")
+def test_a_scan_under_a_bent_transform_is_refused(mrml: OffscreenSlicer) -> None:
+    volume_node = mrml.add_volume(scan(affine_of("axial")))
+    bent = mrml.scene.AddNewNodeByClass("vtkMRMLBSplineTransformNode")
     volume_node.SetAndObserveTransformNodeID(bent.GetID())
     with pytest.raises(InputError, match="non-linear"):
         read_volume_node(volume_node)
 
 
-def test_a_sheared_scan_is_refused(world: OffscreenSlicer) -> None:
-    volume_node = world.add_volume(scan(affine_of("axial")))
+def test_a_sheared_scan_is_refused(mrml: OffscreenSlicer) -> None:
+    volume_node = mrml.add_volume(scan(affine_of("axial")))
     shear = np.eye(4)
     shear[1, 2] = 0.2
-    volume_node.SetAndObserveTransformNodeID(transform(world, shear).GetID())
+    volume_node.SetAndObserveTransformNodeID(transform(mrml, shear).GetID())
     with pytest.raises(InputError, match="right angles"):
         read_volume_node(volume_node)
 
 
-def test_an_empty_or_coloured_volume_is_refused(world: OffscreenSlicer) -> None:
+def test_an_empty_or_coloured_volume_is_refused(mrml: OffscreenSlicer) -> None:
     with pytest.raises(InputError, match="no voxels"):
-        read_volume_node(world.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode"))
+        read_volume_node(mrml.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode"))
     with pytest.raises(InputError, match="no voxels"):
         read_volume_node(None)
-    coloured = world.scene.AddNewNodeByClass("vtkMRMLVectorVolumeNode")
+    coloured = mrml.scene.AddNewNodeByClass("vtkMRMLVectorVolumeNode")
     slicer.util.updateVolumeFromArray(coloured, np.zeros((2, 3, 4, 3), np.uint8))
     with pytest.raises(InputError, match="several values"):
         read_volume_node(coloured)
 
 
-def test_segments_of_a_volume_that_moved_are_refused_and_nothing_is_added(world: OffscreenSlicer) -> None:
+def test_segments_of_a_volume_that_moved_are_refused_and_nothing_is_added(mrml: OffscreenSlicer) -> None:
     segmentation = result(affine_of("axial"))
-    volume_node = world.add_volume(scan(affine_of("oblique")))
-    before = world.scene.GetNumberOfNodes()
+    volume_node = mrml.add_volume(scan(affine_of("oblique")))
+    before = mrml.scene.GetNumberOfNodes()
     with pytest.raises(InputError, match="changed or moved"):
-        add_segmentation(world.scene, segmentation, volume_node, "result")
+        add_segmentation(mrml.scene, segmentation, volume_node, "result")
     slicer.util.updateVolumeFromArray(volume_node, np.zeros((2, 3, 4), np.int16))
     with pytest.raises(InputError, match="changed or moved"):
-        add_segmentation(world.scene, segmentation, volume_node, "result")
-    assert world.scene.GetNumberOfNodes() == before
+        add_segmentation(mrml.scene, segmentation, volume_node, "result")
+    assert mrml.scene.GetNumberOfNodes() == before
 
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".nrrd", ".mha"])
-def test_slicer_loads_our_labelmap_on_the_scans_grid(suffix: str, world: OffscreenSlicer, tmp_path: Path) -> None:
+def test_slicer_loads_our_labelmap_on_the_scans_grid(suffix: str, mrml: OffscreenSlicer, tmp_path: Path) -> None:
     segmentation = result(affine_of("oblique"))
     write(segmentation, tmp_path / f"a{suffix}")
     logic = slicer.vtkSlicerVolumesLogic()
-    logic.SetMRMLApplicationLogic(world.application)
-    logic.SetMRMLScene(world.scene)
+    logic.SetMRMLApplicationLogic(mrml.application)
+    logic.SetMRMLScene(mrml.scene)
     node = logic.AddArchetypeVolume(str(tmp_path / f"a{suffix}"), "labels", 1)
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
@@ -274,10 +256,10 @@ def test_slicer_loads_our_labelmap_on_the_scans_grid(suffix: str, world: Offscre
     np.testing.assert_array_equal(slicer.util.arrayFromVolume(node), segmentation.labels)
 
 
-def test_the_terminology_file_knows_our_segments(world: OffscreenSlicer) -> None:
+def test_the_terminology_file_knows_our_segments(mrml: OffscreenSlicer) -> None:
     logic = slicer.vtkSlicerTerminologiesModuleLogic()
     vtk.vtkObject.GlobalWarningDisplayOff()  # Slicer's own terminologies are not in the package
-    logic.SetMRMLScene(world.scene)
+    logic.SetMRMLScene(mrml.scene)
     vtk.vtkObject.GlobalWarningDisplayOn()
     assert logic.LoadTerminologyFromFile(str(TERMINOLOGY)) == "CovidSeg"
     for segment in SEGMENTS:

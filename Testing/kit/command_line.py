@@ -91,6 +91,12 @@ def told_scan(path: Path, ending: int, slices: int = 4) -> Path:
     return write_scan(path, voxels)
 
 
+def tell(told: CommandLine, **endings: int) -> None:
+    """Write a scan for each of ``endings`` into the folder ``scans``: its name, and how it ends."""
+    for stem, ending in endings.items():
+        told_scan(told.folder / "scans" / f"{stem}.nii.gz", ending)
+
+
 def rough_chest(slices: int = 6) -> np.ndarray:
     """HU (z, y, x) of a body of soft tissue with two lungs in it, 128 x 128 pixels of 3 mm."""
     rows, columns = np.mgrid[:128, :128]

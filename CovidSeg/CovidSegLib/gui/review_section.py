@@ -169,7 +169,7 @@ class ReviewSection:
         if review.state.time != plan_time(review.node):
             self.refresh()  # edited this very moment: the list is old
             return
-        self._session.undoPoints.save(review.node)
+        self._session.undoPoints.save(review.node, run=False)
         change(review, lesion)
         self.refresh()
 

@@ -10,9 +10,9 @@ from ..mrml import UndoPoints
 class RunUndo(UndoPoints):
     """See :class:`CovidSegLib.mrml.UndoPoints`; one Undo of the Segment Editor, too, takes back what follows."""
 
-    def save(self, node: slicer.vtkMRMLSegmentationNode) -> None:
-        """Keep the state of ``node``."""
-        super().save(node)
+    def save(self, node: slicer.vtkMRMLSegmentationNode, *, run: bool = True) -> None:
+        """Keep the state of ``node``; see there."""
+        super().save(node, run=run)
         self._save_in_editor(node)
 
     def undo(self, node: slicer.vtkMRMLSegmentationNode) -> bool:

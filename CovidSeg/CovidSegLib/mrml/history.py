@@ -1,14 +1,25 @@
-"""One undo point for each run, kept by the module itself: the Segment Editor's own Undo is another history."""
+"""Undo points for runs and for the review, kept by the module itself: the Segment Editor's own Undo is another history.
+
+Slicer's vtkSegmentationHistory forgets its oldest state when it is full, and its Redo at the next edit. Here the state
+before the last run is the last to be forgotten, and what an Undo took away can be had back after any edit.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import slicer
+    import vtk
 
-_STATES = 3
-"""States that are kept of a segmentation: before the last run, after it, and one in hand."""
+MAX_STATES = 50
+"""States that are kept of a segmentation at most."""
+
+MAX_BYTES = 1 << 30
+"""Memory for their voxels at most, in bytes: of a scan of 512x512x300 a state whose voxels changed takes 75 MiB, one in
+which only names, colours or tags did takes none. The state before the last run and the newest one are always kept."""
 
 
 class UndoPoints:
@@ -18,50 +29,192 @@ class UndoPoints:
     """
 
     def __init__(self) -> None:
-        self._histories: dict[str, tuple[slicer.vtkSegmentation, slicer.vtkSegmentationHistory]] = {}
+        self._histories: dict[str, tuple[slicer.vtkSegmentation, _History]] = {}
 
-    def save(self, node: slicer.vtkMRMLSegmentationNode) -> None:
-        """Keep the state of ``node`` as it is now."""
-        import slicer
-
+    def save(self, node: slicer.vtkMRMLSegmentationNode, *, run: bool = True) -> None:
+        """Keep the state of ``node`` as it is now. ``run``: a run follows, not a smaller step."""
         content = node.GetSegmentation()
         known = self._histories.get(node.GetID())
         if known is None or known[0] is not content:
-            history = slicer.vtkSegmentationHistory()
-            history.SetSegmentation(content)
-            history.SetMaximumNumberOfStates(_STATES)
-            self._histories[node.GetID()] = known = content, history
-        known[1].SaveState()
+            self._histories[node.GetID()] = known = content, _History(content)
+        known[1].save(run=run)
 
     def can_undo(self, node: slicer.vtkMRMLSegmentationNode | None) -> bool:
-        """Whether there is a run to take back."""
+        """Whether there is something to take back."""
         history = self._of(node)
-        return history is not None and bool(history.IsRestorePreviousStateAvailable())
+        return history is not None and history.can_undo
 
     def can_redo(self, node: slicer.vtkMRMLSegmentationNode | None) -> bool:
-        """Whether there is a run that was taken back and nothing was changed since."""
+        """Whether something was taken back and nothing was changed since."""
         history = self._of(node)
-        return history is not None and bool(history.IsRestoreNextStateAvailable())
+        return history is not None and history.can_redo
 
     def undo(self, node: slicer.vtkMRMLSegmentationNode) -> bool:
-        """Take the last run back, with all that was done to ``node`` after it. Returns whether there was one."""
-        if not self.can_undo(node):
-            return False
-        return bool(self._histories[node.GetID()][1].RestorePreviousState())
+        """Take the last step back, with all that was done to ``node`` after it. Returns whether there was one."""
+        history = self._of(node)
+        return history is not None and history.undo()
 
     def redo(self, node: slicer.vtkMRMLSegmentationNode) -> bool:
         """Bring back what :meth:`undo` took. Returns whether there was something."""
-        if not self.can_redo(node):
-            return False
-        return bool(self._histories[node.GetID()][1].RestoreNextState())
+        history = self._of(node)
+        return history is not None and history.redo()
 
     def clear(self) -> None:
         """Forget everything: the scene is closed."""
         self._histories.clear()
 
-    def _of(self, node: slicer.vtkMRMLSegmentationNode | None) -> slicer.vtkSegmentationHistory | None:
+    def _of(self, node: slicer.vtkMRMLSegmentationNode | None) -> _History | None:
         if node is None or node.GetID() not in self._histories:
             return None
         content, history = self._histories[node.GetID()]
         # The id may belong to another node by now: of a scene that was loaded.
         return history if node.GetSegmentation() is content else None
+
+
+@dataclass(frozen=True)
+class _State:
+    """A segmentation as it was: ``segments`` by id, in their order; ``run``: it is the one before a run."""
+
+    segments: dict[str, slicer.vtkSegment]
+    run: bool = False
+
+    def voxels(self) -> Iterable[vtk.vtkDataObject]:
+        """What takes memory: labelmaps and surfaces; several segments may share one."""
+        for segment in self.segments.values():
+            for name in _kinds(segment):
+                yield segment.GetRepresentation(name)
+
+
+class _History:
+    """The states of one segmentation, to go back to (``_before``, oldest first) and to come back to (``_after``)."""
+
+    def __init__(self, content: slicer.vtkSegmentation) -> None:
+        self._content = content
+        self._before: list[_State] = []
+        self._after: list[_State] = []
+        self._restored: _State | None = None  # what the last undo or redo brought
+        self._time = 0  # when it had brought it
+        # Labelmaps and surfaces of the segmentation by id(), each with its time and the copy that was made then.
+        self._copies: dict[int, tuple[vtk.vtkDataObject, int, vtk.vtkDataObject]] = {}
+
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._before) or self._was_edited()
+
+    @property
+    def can_redo(self) -> bool:
+        return bool(self._after) and not self._was_edited()
+
+    def save(self, *, run: bool) -> None:
+        self._give_up_redo()
+        self._before.append(self._capture(run=run))
+        self._forget()
+
+    def undo(self) -> bool:
+        if self._was_edited():
+            self._give_up_redo()
+        if not self._before:
+            return False
+        state = self._before.pop()
+        self._after.append(self._capture(run=state.run))
+        self._restore(state)
+        return True
+
+    def redo(self) -> bool:
+        if not self.can_redo:
+            return False
+        state = self._after.pop()
+        self._before.append(self._capture(run=state.run))
+        self._restore(state)
+        return True
+
+    def _was_edited(self) -> bool:
+        """Whether anything changed since the last undo or redo."""
+        return self._restored is not None and _time(self._content) != self._time
+
+    def _give_up_redo(self) -> None:
+        """Let Undo, from now on, have back what Redo could: a step follows that it does not belong to.
+
+        Somebody who takes a run back and edits has decided; the work that went with the run is not lost by that.
+        """
+        self._before += [_State(state.segments) for state in reversed(self._after)]
+        if self._restored is not None and self._was_edited():
+            self._before.append(_State(self._restored.segments))
+        self._after.clear()
+        self._restored = None
+        self._forget()
+
+    def _capture(self, *, run: bool) -> _State:
+        """The segmentation as it is now; what did not change since it was captured or restored is shared."""
+        import slicer
+
+        segments = {}
+        known, self._copies = self._copies, {}
+        for name in self._content.GetSegmentIDs():
+            segment = self._content.GetSegment(name)
+            segments[name] = kept = slicer.vtkSegment()
+            kept.DeepCopyMetadata(segment)
+            for kind in _kinds(segment):
+                voxels = segment.GetRepresentation(kind)
+                if id(voxels) not in self._copies:
+                    _, time, copy = known.get(id(voxels), (None, -1, None))
+                    copy = copy if time == voxels.GetMTime() else _copy(voxels)
+                    self._copies[id(voxels)] = voxels, voxels.GetMTime(), copy
+                kept.AddRepresentation(kind, self._copies[id(voxels)][2])
+        return _State(segments, run)
+
+    def _restore(self, state: _State) -> None:
+        """Let the segmentation be as it was."""
+        import slicer
+
+        alive: dict[int, tuple[vtk.vtkDataObject, vtk.vtkDataObject]] = {}
+        for name, kept in state.segments.items():
+            segment = self._content.GetSegment(name)
+            if segment is None:
+                segment = slicer.vtkSegment()
+                self._content.AddSegment(segment, name)
+            segment.RemoveAllRepresentations()
+            segment.DeepCopyMetadata(kept)
+            for kind in _kinds(kept):
+                copy = kept.GetRepresentation(kind)
+                if id(copy) not in alive:
+                    alive[id(copy)] = _copy(copy), copy
+                segment.AddRepresentation(kind, alive[id(copy)][0])
+        for name in set(self._content.GetSegmentIDs()) - set(state.segments):
+            self._content.RemoveSegment(name)
+        self._content.ReorderSegments(list(state.segments))
+        self._copies = {id(voxels): (voxels, voxels.GetMTime(), copy) for voxels, copy in alive.values()}
+        self._restored, self._time = state, _time(self._content)
+
+    def _forget(self) -> None:
+        """Keep within the bounds: the oldest states go first, that before the last run and the newest not at all."""
+        while len(self._before) > MAX_STATES or self._bytes() > MAX_BYTES:
+            last_run = max((at for at, state in enumerate(self._before) if state.run), default=-1)
+            free = [at for at in range(len(self._before) - 1) if at != last_run]
+            if not free:
+                return
+            del self._before[free[0]]
+
+    def _bytes(self) -> int:
+        kept = {id(voxels): voxels for state in self._before for voxels in state.voxels()}
+        return 1024 * sum(voxels.GetActualMemorySize() for voxels in kept.values())
+
+
+def _kinds(segment: slicer.vtkSegment) -> list[str]:
+    """The names of the labelmap and the surface, as far as there are such."""
+    names: list[str] = []
+    segment.GetContainedRepresentationNames(names)
+    return names
+
+
+def _copy(voxels: vtk.vtkDataObject) -> vtk.vtkDataObject:
+    copy = voxels.NewInstance()
+    copy.DeepCopy(voxels)
+    return copy
+
+
+def _time(content: slicer.vtkSegmentation) -> int:
+    """Grows with every change of the segments, also of their voxels."""
+    segments = [content.GetSegment(name) for name in content.GetSegmentIDs()]
+    voxels = [part.GetRepresentation(kind) for part in segments for kind in _kinds(part)]
+    return max(content.GetMTime(), *(part.GetMTime() for part in (*segments, *voxels)), 0)

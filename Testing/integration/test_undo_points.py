@@ -1,0 +1,172 @@
+"""The module's own undo points, on real MRML: nothing that a reader did is out of reach of Undo and Redo."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+pytest.importorskip("slicer", reason="needs the pip package slicer-core")
+
+
+from CovidSegLib.mrml import UndoPoints, add_segmentation, history, write_segmentation
+from CovidSegLib.mrml.corrections import tag
+from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
+from CovidSegLib.volume import CtVolume
+from Testing.kit.segment_editor import Reader, voxels_of
+
+if TYPE_CHECKING:
+    from CovidSegLib.report.views import OffscreenSlicer
+
+SHAPE = (4, 20, 24)
+AFFINE = np.diag((-0.7, -0.8, 2.5, 1.0))
+LEFT, RIGHT, INFECTION = (segment.id for segment in SEGMENTS)
+
+
+class Desk:
+    """A scan, its segments, a reader and the undo points. What there is to see is told by :meth:`seen`."""
+
+    def __init__(self, mrml: OffscreenSlicer) -> None:
+        self.volume = mrml.add_volume(CtVolume(np.zeros(SHAPE, np.int16), AFFINE))
+        self.node = add_segmentation(mrml.scene, self.result(0), self.volume, "result")
+        self.reader = Reader(mrml.scene, self.node, self.volume)
+        self.points = UndoPoints()
+        self._painted = 0
+
+    @staticmethod
+    def result(model: int) -> Segmentation:
+        labels = np.zeros(SHAPE, np.uint8)
+        labels[:, model : 10 + model, 13:22] = 1
+        labels[:, 3:14, 2:11] = 2
+        labels[1:3, 5 + model : 8 + model, 14:18] = 3
+        return Segmentation(labels, AFFINE, Provenance(f"model {model}", "ab" * 32, "onnx", "CPU", "CovidSeg 1.0"))
+
+    def run(self, model: int) -> None:
+        """A run, with its undo point."""
+        write_segmentation(self.result(model), self.volume, self.node, before_write=self.points.save)
+
+    def paint(self) -> None:
+        """An edit in a place of its own, without an undo point of the module."""
+        self._painted += 1
+        self.reader.paint(INFECTION, np.s_[0:1, 0:1, self._painted - 1 : self._painted])
+
+    def step(self) -> None:
+        """A smaller step with an undo point, as Accept and Delete in the review."""
+        self.points.save(self.node, run=False)
+        self.paint()
+
+    def seen(self) -> tuple:
+        """Voxels, names, colours and tags of all segments in their order."""
+        content = self.node.GetSegmentation()
+        segments = [(name, content.GetSegment(name)) for name in content.GetSegmentIDs()]
+        keys = ("CovidSeg.Model", "CovidSeg.NetworkMask", "Segmentation.Status", "accepted")
+        return tuple(
+            (
+                name,
+                voxels_of(self.node, name, self.volume).tobytes(),
+                (one.GetName(), one.GetColor(), *(tag(one, key) for key in keys)),
+            )
+            for name, one in segments
+        )
+
+
+@pytest.fixture
+def desk(mrml: OffscreenSlicer) -> Desk:
+    return Desk(mrml)
+
+
+def test_a_run_can_be_taken_back_after_a_long_review(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "MAX_STATES", 6)
+    before = desk.seen()
+    desk.run(1)
+    for _ in range(20):
+        desk.step()
+    after = desk.seen()
+    steps = 0
+    while desk.points.undo(desk.node):
+        steps += 1
+    assert steps == 6
+    assert desk.seen() == before
+    while desk.points.redo(desk.node):
+        steps -= 1
+    assert steps == 0
+    assert desk.seen() == after
+
+
+def test_the_memory_of_a_history_has_a_bound_and_tags_take_none_of_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = desk.node.GetSegmentation().GetSegment(LEFT).GetRepresentation("Binary labelmap")
+    monkeypatch.setattr(history, "MAX_BYTES", 3 * 1024 * layer.GetActualMemorySize())
+    desk.run(1)
+    for _ in range(9):
+        desk.points.save(desk.node, run=False)
+        desk.node.GetSegmentation().GetSegment(INFECTION).SetTag("accepted", "more")
+    steps = 0
+    while desk.points.undo(desk.node):
+        steps += 1
+    assert steps == 10
+    desk.run(1)
+    for _ in range(9):
+        desk.step()
+    steps = 0
+    while desk.points.undo(desk.node):
+        steps += 1
+    assert steps == 3
+
+
+def test_names_colours_order_and_segments_that_were_removed_come_back(desk: Desk) -> None:
+    content = desk.node.GetSegmentation()
+    before = desk.seen()
+    desk.run(1)
+    content.GetSegment(LEFT).SetName("Lunge links")
+    content.GetSegment(INFECTION).SetColor(0, 1, 1)
+    content.RemoveSegment(RIGHT)
+    content.AddEmptySegment("Drain", "Drainage")
+    content.SetSegmentIndex(INFECTION, 0)
+    after = desk.seen()
+    desk.points.undo(desk.node)
+    assert desk.seen() == before
+    desk.points.redo(desk.node)
+    assert desk.seen() == after
+    assert desk.points.undo(desk.node)
+    # The segments still share one labelmap, and the editor still edits them.
+    assert content.GetNumberOfLayers() == 1
+    desk.reader.paint(INFECTION, np.s_[0:1, 0:2, 0:2])
+    assert voxels_of(desk.node, INFECTION, desk.volume)[0, :2, :2].all()
+
+
+def test_surfaces_come_back_with_the_voxels(desk: Desk) -> None:
+    desk.node.CreateClosedSurfaceRepresentation()
+    content = desk.node.GetSegmentation()
+    points = content.GetSegment(INFECTION).GetRepresentation("Closed surface").GetNumberOfPoints()
+    desk.points.save(desk.node)
+    desk.reader.erase(INFECTION, np.s_[1:2, :, :])
+    desk.points.undo(desk.node)
+    assert content.GetSegment(INFECTION).GetRepresentation("Closed surface").GetNumberOfPoints() == points
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_every_state_that_was_left_can_be_reached_again(desk: Desk, seed: int) -> None:
+    """In whatever order: what was there when an undo point was set, or when Undo or Redo was pressed, is not gone."""
+    choose = np.random.default_rng(seed)
+    left = set()
+    for _ in range(15):
+        action = choose.choice(["run", "step", "paint", "undo", "undo", "redo"])
+        before = desk.seen()
+        if action == "run":
+            desk.run(int(choose.integers(3)))
+            left.add(before)
+        elif action == "step":
+            desk.step()
+            left.add(before)
+        elif action == "paint":
+            desk.paint()
+        elif getattr(desk.points, action)(desk.node):
+            left.add(before)
+    found = {desk.seen()}
+    for go_on in (desk.points.redo, desk.points.undo):
+        while go_on(desk.node):
+            found.add(desk.seen())
+    assert left <= found
