@@ -23,6 +23,10 @@ LUNG_OPACITY_3D = 0.3
 
 _SURFACE = "Closed surface"
 
+_SCALARS = "ImageScalars"
+"""What Slicer calls the voxels of a segment. Its DICOM SEG export takes a segment whose voxels have no such name for
+an empty one."""
+
 
 def add_segmentation(
     scene: slicer.vtkMRMLScene,
@@ -147,7 +151,9 @@ def _labelmap(labels: np.ndarray, volume_node: slicer.vtkMRMLScalarVolumeNode) -
     volume_node.GetIJKToRASMatrix(affine)
     image = slicer.vtkOrientedImageData()
     image.SetDimensions(*labels.shape[::-1])
-    image.GetPointData().SetScalars(numpy_to_vtk(labels.reshape(-1), deep=True))
+    scalars = numpy_to_vtk(labels.reshape(-1), deep=True)
+    scalars.SetName(_SCALARS)
+    image.GetPointData().SetScalars(scalars)
     image.SetImageToWorldMatrix(affine)
     return image
 
