@@ -25,25 +25,10 @@ from CovidSegLib.volume import CtVolume, axial_order
 from CovidSegLib.writing import ExistingFiles, check_suffix, read_reviewed, read_source_series, write
 from CovidSegLib.writing.seg_nrrd import write_layers
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan
-from Testing.kit.dicom_files import write_series, write_slice
+from Testing.kit.dicom_files import PATIENT, labels_in_place, write_slice
+from Testing.kit.dicom_files import write_whole_series as scan
 
-PATIENT = {
-    "PatientName": "Nobody^Anna", "PatientID": "4711", "PatientBirthDate": "19600101", "PatientSex": "F",
-    "StudyID": "7", "StudyDate": "20200401", "StudyTime": "101500", "AccessionNumber": "A1",
-    "ReferringPhysicianName": "", "FrameOfReferenceUID": "1.2.826.0.1.3680043.8.498.77", "Manufacturer": "Scanner",
-    "StudyInstanceUID": "1.2.826.0.1.3680043.8.498.9",
-}  # fmt: skip
 MADE = Provenance("covidseg-one", "ab" * 32, "onnx", "CPU", "CovidSeg 1.0")
-
-
-def scan(folder: Path, heights: list[float] | None = None, **fields: object) -> Path:
-    """A series whose files are in no order of place, with what ``fields`` change (None takes an element out)."""
-    volume = np.full((6, 12, 16), -800, np.int16)
-    volume += np.arange(6, dtype=np.int16)[:, None, None]
-    order = [3, 0, 5, 1, 4, 2]
-    heights = heights or [-100.0 + 2.5 * index for index in range(6)]
-    write_series(folder, volume[order], [heights[index] for index in order], **{**PATIENT, **fields})
-    return folder
 
 
 def drawn(volume: CtVolume, progress: Progress | None = None) -> Segmentation:
@@ -71,16 +56,7 @@ def test_it_opens_again_with_equal_voxels_in_the_place_of_the_scan(direction: li
         plane = np.full((12, 16), -800 + index, np.int16)
         write_slice(folder / f"{index}.dcm", plane, position, **{**PATIENT, "ImageOrientationPatient": direction})
     expected, read = segment(folder, tmp_path / "a.dcm")
-    found = read.get_volume(combine_segments=True, allow_missing_positions=True)
-    # By place in the patient, not by the order of an array.
-    lps = np.diag((-1.0, -1.0, 1.0, 1.0)) @ expected.affine
-    seen = np.zeros_like(expected.labels)
-    for index in np.argwhere(found.array > 0):
-        place = np.linalg.inv(lps) @ found.affine @ [*index, 1]
-        x, y, z = np.rint(place[:3]).astype(int)
-        assert np.abs(place[:3] - (x, y, z)).max() < 1e-3
-        seen[z, y, x] = found.array[tuple(index)]
-    np.testing.assert_array_equal(seen, expected.labels)
+    np.testing.assert_array_equal(labels_in_place(read, expected), expected.labels)
 
 
 def test_it_is_the_right_way_up(tmp_path: Path) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+if TYPE_CHECKING:
+    import highdicom
+
+    from CovidSegLib.segmentation import Segmentation
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
@@ -15,6 +20,14 @@ MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 SERIES = "1.2.826.0.1.3680043.8.498.1"
 OTHER_SERIES = "1.2.826.0.1.3680043.8.498.2"
+
+PATIENT = {
+    "PatientName": "Nobody^Anna", "PatientID": "4711", "PatientBirthDate": "19600101", "PatientSex": "F",
+    "StudyID": "7", "StudyDate": "20200401", "StudyTime": "101500", "AccessionNumber": "A1",
+    "ReferringPhysicianName": "", "FrameOfReferenceUID": "1.2.826.0.1.3680043.8.498.77", "Manufacturer": "Scanner",
+    "StudyInstanceUID": "1.2.826.0.1.3680043.8.498.9",
+}  # fmt: skip
+"""What a scanner writes of patient and study."""
 
 
 def write_slice(path: Path, hu: np.ndarray, position: tuple[float, ...], **fields: Any) -> Path:
@@ -69,6 +82,32 @@ def write_series(folder: Path, volume: np.ndarray, heights: list[float] | None =
         )
         for index, (plane, height) in enumerate(zip(volume, heights, strict=True))
     ]
+
+
+def write_whole_series(folder: Path, heights: list[float] | None = None, **fields: object) -> Path:
+    """A series with full identifiers, of 6 slices of 12x16 whose files are in no order of place; returns ``folder``.
+
+    ``fields`` as :func:`write_slice` takes them.
+    """
+    volume = np.full((6, 12, 16), -800, np.int16)
+    volume += np.arange(6, dtype=np.int16)[:, None, None]
+    order = [3, 0, 5, 1, 4, 2]
+    heights = heights or [-100.0 + 2.5 * index for index in range(6)]
+    write_series(folder, volume[order], [heights[index] for index in order], **{**PATIENT, **fields})
+    return folder
+
+
+def labels_in_place(read: highdicom.seg.Segmentation, scan: Segmentation) -> np.ndarray:
+    """The segments' numbers on the grid of ``scan`` (z, y, x), by place in the patient, not in an array."""
+    found = read.get_volume(combine_segments=True, allow_missing_positions=True)
+    lps = np.diag((-1.0, -1.0, 1.0, 1.0)) @ scan.affine
+    seen = np.zeros_like(scan.labels)
+    for index in np.argwhere(found.array > 0):
+        place = np.linalg.inv(lps) @ found.affine @ [*index, 1]
+        x, y, z = np.rint(place[:3]).astype(int)
+        assert np.abs(place[:3] - (x, y, z)).max() < 1e-3
+        seen[z, y, x] = found.array[tuple(index)]
+    return seen
 
 
 def _set(dataset: Dataset, elements: dict[str, Any]) -> None:
