@@ -124,6 +124,20 @@ def test_a_labelmap_that_the_batch_wrote_is_replaced_and_one_that_was_changed_is
     assert told.run(*call, "--model", "another", "--overwrite").stdout.splitlines()[-1].startswith("1 of 1 scans done")
 
 
+def test_a_labelmap_that_is_corrected_after_a_kill_is_not_replaced(told: CommandLine) -> None:
+    tell(told, a=CLEAN)
+    call = ("batch", "scans", "out", "--format", "nii.gz")
+    assert told.run(*call).returncode == 0
+    # The kill came when the result was in its place and not in the manifest.
+    manifest = told.folder / "out/manifest.jsonl"
+    manifest.write_text("".join(line for line in manifest.open() if '"status": "done"' not in line))
+    (told.folder / "out/a.nii.gz").write_bytes(b"corrected by hand")
+    ended = told.run(*call)
+    assert ended.returncode == 2
+    assert "--overwrite" in ended.stderr
+    assert (told.folder / "out/a.nii.gz").read_bytes() == b"corrected by hand"
+
+
 def test_the_second_batch_in_a_folder_is_refused_while_the_first_runs(told: CommandLine) -> None:
     tell(told, a=NEVER_ENDS)
     with told.start("batch", "scans", "out") as process:
@@ -170,7 +184,7 @@ def test_reading_goes_on_while_the_network_computes(told: CommandLine) -> None:
     with told.start("batch", "scans", "out") as process:
         until(lambda: (told.folder / "out/manifest.jsonl").exists() and len(lines(told)) == 1)
         assert lines(told)[0]["case"] == "b"
-        assert any(told.temporary.glob("*/voxels.npy"))
+        until(lambda: any(told.temporary.glob("*/voxels.npy")))  # the other one is computed
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
     assert process.returncode == 130

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from CovidSegLib.batch import OutputSet, PlannedCase, segment_case
-from CovidSegLib.batch.plan import settled
+from CovidSegLib.batch.outcome import run_case
+from CovidSegLib.batch.plan import settled, state_to_keep
 from CovidSegLib.errors import OutputError
 from CovidSegLib.progress import Progress
+from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegLib.volume import CtVolume
 from CovidSegLib.writing import ExistingFiles, file_state, find_reviewed, write
@@ -49,15 +51,11 @@ def test_what_a_reader_saves_while_the_scan_is_segmented_is_not_lost(
 ) -> None:
     scan, path = told_scan(tmp_path / "ct.nii.gz", CLEAN), tmp_path / "a.seg.nrrd"
 
-    def segment(volume: CtVolume, progress: Progress) -> Segmentation:
-        labels = (volume.voxels < -500).astype(np.uint8)
-        return Segmentation(labels, volume.affine, result(0).provenance)
-
     def segment_while_a_reader_saves(volume: CtVolume, progress: Progress) -> Segmentation:
         rewrite(path, erase)
-        return segment(volume, progress)
+        return threshold(volume, progress)
 
-    segment_case(scan, [path], segment=segment, progress=Progress())
+    segment_case(scan, [path], segment=threshold, progress=Progress())
     if existing == "own":
         existing = ExistingFiles(own_state=file_state(path))
     with pytest.raises(OutputError, match="changed by somebody else"):
@@ -75,6 +73,39 @@ def test_a_result_of_a_batch_that_a_reader_corrects_before_its_turn_is_not_repla
     rewrite(path, lambda array: array.fill(0))
     with pytest.raises(OutputError, match="would be lost"):
         find_reviewed([path], AFFINE, SHAPE, planned.existing)
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".seg.nrrd"])
+@pytest.mark.parametrize("before", ["nothing", "its own result"])
+def test_what_a_reader_puts_there_before_the_turn_of_a_scan_is_a_row_with_an_error(
+    before: str, suffix: str, tmp_path: Path
+) -> None:
+    """By the very functions that the command calls, one after the other; hours may lie between them."""
+    told_scan(tmp_path / "ct.nii.gz", CLEAN)
+    case = PlannedCase("a", tmp_path / "ct.nii.gz", tmp_path / f"a{suffix}", tmp_path / "a.jpg")
+    entry = None
+    if before == "its own result":
+        assert run_case(0, settled(case, None), threshold).failure is None
+        entry = {"status": "done", "state": state_to_keep(case)}
+    planned = settled(case, entry)
+    labels = np.zeros((4, 32, 32), np.uint8)
+    labels[1, 10:14, 10:20] = 3
+    affine = read_ct(case.source, Progress()).affine
+    write(Segmentation(labels, affine, result(0).provenance), tmp_path / f"b{suffix}")
+    if suffix == ".seg.nrrd":
+        rewrite(tmp_path / "b.seg.nrrd", erase)
+    (tmp_path / f"b{suffix}").replace(case.result)
+    content = case.result.read_bytes()
+    failure = run_case(0, planned, threshold).failure
+    assert failure is not None
+    assert "--overwrite" in failure.message
+    assert not failure.own_fault
+    assert case.result.read_bytes() == content
+
+
+def threshold(volume: CtVolume, progress: Progress) -> Segmentation:
+    """A network that finds left lung where the scan is dark."""
+    return Segmentation((volume.voxels < -500).astype(np.uint8), volume.affine, result(0).provenance)
 
 
 def test_where_the_output_is_a_link_the_file_that_it_leads_to_is_brought_up_to_date(tmp_path: Path) -> None:

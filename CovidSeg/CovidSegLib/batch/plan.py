@@ -82,35 +82,51 @@ def still_done(case: PlannedCase, entry: Mapping[str, Any] | None, model: str) -
 
 
 def own_result(case: PlannedCase, entry: Mapping[str, Any] | None) -> bool:
-    """Whether what lies, or will lie, at the case's result is this batch's own work and may be replaced.
+    """Whether what lies at the case's result is this batch's own work and may be replaced; also where nothing does.
 
     So it is where the file is still as it was written; and, but for a ``.seg.nrrd``, which tells by itself what a
-    reader did to it, where nothing is there yet, or an earlier run began when nothing was (and was killed before it
-    could enter the result).
+    reader did to it, where an earlier run that was killed wrote it and could not enter it any more.
     """
-    tells_by_itself = case.result.name.endswith(SAFE_SUFFIX)
     if not case.result.exists():
-        return not tells_by_itself
+        return True
     if entry is None:
         return False
-    return entry.get("state") == file_state(case.result) or (entry["status"] == "begun" and not tells_by_itself)
+    return entry.get("state") == file_state(case.result) or (
+        entry["status"] == "begun" and not tells_by_itself(case) and _older_than_its_picture(case)
+    )
+
+
+def tells_by_itself(case: PlannedCase) -> bool:
+    """Whether the case's result is of a kind that says what a reader changed in it."""
+    return case.result.name.endswith(SAFE_SUFFIX)
+
+
+def _older_than_its_picture(case: PlannedCase) -> bool:
+    """Whether nobody wrote to the result since: its picture is drawn right after it, and appears with it."""
+    try:
+        return case.result.stat().st_mtime_ns <= case.picture.stat().st_mtime_ns
+    except OSError:
+        return False
 
 
 def settled(case: PlannedCase, entry: Mapping[str, Any] | None) -> PlannedCase:
-    """``case`` with leave to replace what the batch itself made.
+    """``case`` with leave to replace what the batch itself made, while it is as it was written.
 
-    A ``.seg.nrrd`` only while it is as it was written: hours may pass until its turn, and a reader may come first.
+    Hours may pass until its turn, and a reader may come first.
     """
     if not own_result(case, entry):
         return case
-    if case.result.name.endswith(SAFE_SUFFIX):
-        return replace(case, existing=replace(case.existing, own_state=file_state(case.result)))
-    return replace(case, existing=replace(case.existing, overwrite=True))
+    return replace(case, existing=replace(case.existing, own_state=file_state(case.result)))
+
+
+def to_begin(case: PlannedCase, entry: Mapping[str, Any] | None) -> bool:
+    """Whether the manifest must say that a result that appears from now on is the batch's own."""
+    return not tells_by_itself(case) and (case.existing.overwrite or own_result(case, entry))
 
 
 def state_to_keep(case: PlannedCase) -> str:
     """The state of a result that was just written, "" where a reader's voxels may be in it: it is not ours alone."""
-    may_hold_edits = case.existing.keep_edits and case.result.name.endswith(SAFE_SUFFIX)
+    may_hold_edits = case.existing.keep_edits and tells_by_itself(case)
     return "" if may_hold_edits else file_state(case.result)
 
 
