@@ -127,6 +127,19 @@ def reader_voxels(current: np.ndarray, last: LastWritten) -> np.ndarray:
     return ((current ^ last.drawn) | last.agreed) & np.uint8(last.known) != 0
 
 
+def count_edits(current: np.ndarray, last: LastWritten) -> tuple[int, int]:
+    """How many voxels the reader decided (:func:`reader_voxels`), and the bits of the segments that a reader edited.
+
+    A segment without a record counts as edited: it is the reader's as a whole.
+    """
+    voxels, edited = 0, ALL & ~last.known
+    for k, plane in enumerate(current):
+        decided = ((plane ^ last.drawn[k]) | last.agreed[k]) & np.uint8(last.known)
+        voxels += int(np.count_nonzero(decided))
+        edited |= int(np.bitwise_or.reduce(decided, axis=None))
+    return voxels, edited
+
+
 def merge(current: np.ndarray, last: LastWritten, new: np.ndarray, held: int = 0) -> Merged:
     """Join the network's ``new`` labels (uint8, z, y, x) with the segments as they are, ``current`` (bits).
 

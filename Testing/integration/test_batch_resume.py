@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from CovidSegLib.batch.manifest import Manifest, remove_leftovers
+from CovidSegLib.batch.manifest import Manifest
 from CovidSegLib.errors import OutputError
+from CovidSegLib.writing.unfinished import unfinished_prefix
 from Testing.kit.command_line import (
     CLEAN,
     IS_REFUSED,
@@ -74,7 +75,7 @@ def test_after_kill_9_only_what_was_not_done_is_done(told: CommandLine) -> None:
     # A kill in the middle of a write: half a line, and a folder with half a file.
     with (told.folder / "out/manifest.jsonl").open("ab") as file:
         file.write(b'{"case": "d", "status": "do')
-    unfinished = told.folder / "out" / f".covidseg-{process.pid}-x"
+    unfinished = told.folder / "out" / unfinished_prefix().replace(f"-{os.getpid()}-", f"-{process.pid}-x")
     unfinished.mkdir()
     (unfinished / "d.seg.nrrd").write_bytes(b"half")
     tell(told, b=CLEAN, d=CLEAN)
@@ -156,15 +157,6 @@ def test_a_manifest_of_another_program_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="not one of ours"), Manifest(tmp_path / "manifest.jsonl"):
         pass
     assert (tmp_path / "manifest.jsonl").read_text() == '{"name": "an app"}\n'
-
-
-def test_unfinished_files_of_living_processes_stay(tmp_path: Path) -> None:
-    mine, foreign = tmp_path / f".covidseg-{os.getpid()}-x", tmp_path / ".covidseg-notes"
-    for folder in (mine, foreign):
-        folder.mkdir()
-    remove_leftovers(tmp_path)
-    assert mine.exists()
-    assert foreign.exists()
 
 
 def test_jobs_compute_side_by_side_and_share_the_cores(told: CommandLine) -> None:

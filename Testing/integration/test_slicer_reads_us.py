@@ -17,7 +17,7 @@ from CovidSegLib.mrml import add_segmentation, read_volume_node
 from CovidSegLib.report.views import OffscreenSlicer
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
 from CovidSegLib.volume import AIR_HU, CtVolume
-from CovidSegLib.writing import write
+from CovidSegLib.writing import read_reviewed, write
 
 PROVENANCE = Provenance("network|one", "ab" * 32, "onnx", "CPU", "CovidSeg 1.0")
 TERMINOLOGY = Path(__file__).parents[2] / "CovidSeg" / "Resources" / "CovidSeg.term.json"
@@ -135,6 +135,7 @@ def test_what_slicer_saves_again_is_the_same_picture(mrml: OffscreenSlicer, tmp_
     storage = node.GetStorageNode() or slicer.vtkMRMLSegmentationStorageNode()
     storage.SetFileName(str(tmp_path / "b.seg.nrrd"))
     assert storage.WriteData(node) == 1
+    assert read_reviewed(tmp_path / "b.seg.nrrd", segmentation.affine, (6, 9, 14)).would_be_lost() == []
     again = load(mrml, tmp_path / "b.seg.nrrd")
     assert_segments(again, segmentation.labels, mrml.add_volume(scan(segmentation.affine)))
 

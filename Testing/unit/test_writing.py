@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import nibabel
@@ -12,9 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from CovidSegLib.batch import OutputSet
 from CovidSegLib.errors import OutputError
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
 from CovidSegLib.writing import SUFFIXES, check_suffix, write
+from CovidSegLib.writing.unfinished import remove_leftovers, unfinished_name
+from Testing.kit.killed import killed_at
 
 ITK_SUFFIXES = (".seg.nrrd", ".nrrd", ".mha")
 NIFTI_SUFFIXES = (".nii.gz", ".nii")
@@ -166,3 +172,47 @@ def test_a_folder_without_room_for_files_is_refused() -> None:
 def test_a_place_that_can_be_written_is_accepted_and_left_clean(suffix: str, tmp_path: Path) -> None:
     check_suffix(tmp_path / f"result{suffix}")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills processes")
+@pytest.mark.parametrize("way", ["one file", "several files"])
+def test_what_a_killed_process_left_is_gone_after_the_next_save(way: str, tmp_path: Path) -> None:
+    small = Segmentation(np.ones((2, 3, 4), np.uint8), np.eye(4), PROVENANCE)
+
+    def save(folder: Path) -> None:
+        if way == "one file":
+            write(small, folder / "a.seg.nrrd")
+            return
+        with OutputSet() as files:
+            for name in ("a.seg.nrrd", "b.nii.gz"):
+                write(small, files.add(folder / name))
+            files.publish()
+
+    left, ended, moment = 0, False, 0
+    while not ended:
+        moment += 1
+        folder = tmp_path / str(moment)
+        folder.mkdir()
+        ended = killed_at(moment, lambda folder=folder: save(folder))
+        left += len(list(folder.glob(".covidseg-*")))
+        save(folder)
+        assert {path.name for path in folder.iterdir()} <= {"a.seg.nrrd", "b.nii.gz"}
+    assert left
+
+
+def test_only_unfinished_files_of_this_machines_dead_processes_are_cleared_up(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    mine = unfinished_name(".nii")
+    gone = mine.replace(f"-{os.getpid()}-", f"-{dead.pid}-")
+    machine = mine.split("-")[1]
+    others = [gone.replace(machine, "0" * 8), ".covidseg-notes", f".covidseg-{machine}-x", "scan.nii"]
+    link = tmp_path / gone.replace(".nii", "-link")
+    (tmp_path / "elsewhere").mkdir()
+    link.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    for name in (mine, gone, *others):
+        (tmp_path / name).write_text("")
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {mine, *others, "elsewhere"}
+    remove_leftovers(tmp_path, own=True)
+    assert {path.name for path in tmp_path.iterdir()} == {*others, "elsewhere"}

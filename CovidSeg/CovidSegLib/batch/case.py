@@ -22,11 +22,9 @@ from ..report.thumbnails import thumbnail
 from ..segmentation import Segmentation
 from ..volume import CtVolume, voxel_ml
 from ..writing import NOTHING_LOST, ExistingFiles
+from ..writing.unfinished import sweep, unfinished_prefix
 from .outputs import CaseOutputs
 from .reports import ReportRequest
-
-UNFINISHED = ".covidseg-"
-"""How the name of a folder with unfinished files begins; the number of the process that made it follows."""
 
 SegmentFunction = Callable[[CtVolume, Progress], Segmentation]
 """What segments a volume: :meth:`CovidSegLib.worker.Worker.segment`, or the pipeline in this process."""
@@ -143,7 +141,8 @@ class OutputSet:
             # By both folders: links of one name in two of them may lead into the same one.
             key = target.parent, real.parent
             if key not in self._folders:
-                self._folders[key] = Path(tempfile.mkdtemp(prefix=f"{UNFINISHED}{os.getpid()}-", dir=real.parent))
+                sweep(real.parent)
+                self._folders[key] = Path(tempfile.mkdtemp(prefix=unfinished_prefix(), dir=real.parent))
         except (OSError, RuntimeError) as error:  # links in a circle are a RuntimeError in older Pythons
             raise _cannot_write(error) from error
         place = self._folders[key] / target.name  # under its own name, whose ending says which form is written

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from ..errors import OutputError
-from .case import UNFINISHED
+from ..writing.unfinished import remove_leftovers
 
 DONE, FAILED, BEGUN = "done", "failed", "begun"
 _HEADER = {"covidseg_manifest": 1}
@@ -93,30 +92,13 @@ class Manifest:
             raise OutputError("The batch's manifest cannot be written.", "Is there space left on the disk?") from error
 
 
-def remove_leftovers(folder: Path, *, own: bool = False) -> None:
-    """Remove unfinished files of processes that are gone from ``folder`` and the one for pictures in it.
+def clear_up(folder: Path, *, own: bool = False) -> None:
+    """Remove what processes that are gone left in ``folder`` and in the one for pictures in it.
 
-    ``own``: this process's too, at its end: Ctrl-C can come between the making of a folder and the note of it. Only the
-    holder of the manifest's lock may do so. (A folder's name holds the number of the process that made it.)
+    ``own``: see :func:`CovidSegLib.writing.unfinished.remove_leftovers`; for the holder of the manifest's lock alone.
     """
     for place in (folder, *(entry for entry in folder.iterdir() if entry.is_dir() and not entry.is_symlink())):
-        for unfinished in place.glob(f"{UNFINISHED}*-*"):
-            number = unfinished.name[len(UNFINISHED) :].split("-")[0]
-            gone = number.isdigit() and ((own and int(number) == os.getpid()) or not _is_alive(int(number)))
-            if gone and unfinished.is_dir():
-                shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    if os.name == "nt":  # there, asking with a signal would end the process
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+        remove_leftovers(place, own=own)
 
 
 def _lock(file: IO[bytes]) -> None:

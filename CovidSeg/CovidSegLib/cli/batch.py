@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     """Segment all cases; returns 0, 2 or 1 (see the epilog). Raises what concerns the call as a whole."""
     check_input(args.input)
     from ..batch.case import json_text, replace_text
-    from ..batch.manifest import Manifest, remove_leftovers
+    from ..batch.manifest import Manifest, clear_up
     from ..batch.plan import (
         MANIFEST_NAME,
         SUMMARY_NAME,
@@ -95,8 +95,8 @@ def run(args: argparse.Namespace) -> int:
         make_output_folder(args.output)
         check_suffix(args.output / f"result{suffix}")
         manifest = stack.enter_context(Manifest(args.output / MANIFEST_NAME))
-        remove_leftovers(args.output)
-        stack.callback(remove_leftovers, args.output, own=True)
+        clear_up(args.output)
+        stack.callback(clear_up, args.output, own=True)
         model = model_identity(runner.options.model)
         finished = {c.stem for c in cases if not args.restart and still_done(c, manifest.entries.get(c.stem), model)}
         left = [(n, case) for n, case in enumerate(cases) if case.stem not in finished]

@@ -120,7 +120,8 @@ def _days(args: argparse.Namespace, taken: Sequence[Acquisition]) -> tuple[list[
 
 def _made_by(record: dict[str, Any]) -> str:
     model = record["model"]["name"]
-    return f"{record['software']} with the network {model}" if model else "someone else (they were given)"
+    made = f"{record['software']} with the network {model}" if model else "someone else (they were given)"
+    return f"{made}, corrected by a reader" if record["edited_segments"] else made
 
 
 def _shown(when: Acquisition, wanted: bool) -> str:

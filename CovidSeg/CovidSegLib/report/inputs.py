@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..corrections import ALL, to_labels
+from ..corrections import ALL, bit, count_edits, to_labels
 from ..errors import InputError
 from ..measures.edits import SegmentEdit, reader_edits
 from ..progress import Progress
@@ -58,7 +58,10 @@ def _reviewed_masks(reviewed: Reviewed) -> Masks:
 
 
 def _provenance(reviewed: Reviewed) -> Provenance:
-    """What the tags of our segments say of the network that made them."""
+    """What the tags of our segments say of the network that made them, and their voxels of who edited them since.
+
+    Not the tag that says AUTOMATIC: a program that knows nothing of CovidSeg leaves it as it was.
+    """
     ids = {definition.id for definition in reviewed.ours}
     tags: dict[str, str] = {}
     for segment in reviewed.segments:
@@ -67,4 +70,7 @@ def _provenance(reviewed: Reviewed) -> Provenance:
     model, sha256, engine, software = (
         tags.get(f"CovidSeg.{name}", "") for name in ("Model", "ModelSha256", "Engine", "Software")
     )
-    return Provenance(model, sha256, engine, "", software)
+    voxels, bits = count_edits(reviewed.current, reviewed.last)
+    edited = tuple(one.id for one in reviewed.ours if bits & bit(one.label))
+    kept_ml = voxels * voxel_ml(reviewed.affine)
+    return Provenance(model, sha256, engine, "", software, edited=edited, kept_ml=kept_ml)

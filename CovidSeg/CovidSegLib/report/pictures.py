@@ -21,6 +21,7 @@ from ..errors import EngineError, OutputError
 from ..progress import Progress
 from ..segmentation import Segmentation
 from ..volume import CtVolume
+from ..writing.unfinished import sweep, unfinished_prefix
 from .places import PLANES
 
 PICTURES = (*PLANES, "3d")
@@ -52,7 +53,8 @@ def draw_pictures(
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".covidseg-", dir=folder) as unfinished:
+        sweep(folder)
+        with tempfile.TemporaryDirectory(prefix=unfinished_prefix(), dir=folder) as unfinished:
             work = Path(unfinished)
             np.save(work / "voxels.npy", volume.voxels)
             np.save(work / "labels.npy", segmentation.labels)

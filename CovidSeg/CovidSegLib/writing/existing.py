@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError, OutputError
-from ..words import in_ml
 from .files import is_seg_nrrd
 from .reviewed import Reviewed, read_reviewed
 
@@ -86,9 +85,10 @@ def _refuse_unknown(choice: ExistingFiles) -> None:
 
 def _refuse_edits(output: Path, affine: np.ndarray, shape: tuple[int, int, int]) -> None:
     reviewed = _read(output, affine, shape)
-    if reviewed.has_edits:
+    lost = reviewed.would_be_lost()
+    if lost:
         raise OutputError(
-            f"The output exists and holds a reader's work: {in_ml(reviewed.reader_ml)} would be lost.",
+            f"The output exists and holds a reader's work: {' and '.join(lost)} would be lost.",
             "Bring it up to date with --keep-edits, replace it with --overwrite, or choose another name.",
         )
 

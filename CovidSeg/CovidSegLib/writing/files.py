@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ..segmentation import Segmentation
 from . import dicom_seg
 from .labelmap import write_image, write_nifti
 from .seg_nrrd import write_seg_nrrd
+from .unfinished import sweep, unfinished_name
 
 _WRITERS: dict[str, Callable[[Segmentation, Path], None]] = {
     # The longer ending first: "x.seg.nrrd" ends in ".nrrd" too.
@@ -66,7 +66,8 @@ def replace_file(path: Path, write_to: Callable[[Path], None]) -> None:
     """
     # The temporary name keeps the ending, by which the libraries choose the format.
     ending = next((known for known in _KNOWN if path.name.lower().endswith(known)), path.suffix)
-    unfinished = path.parent / f".covidseg-{uuid.uuid4().hex}{ending}"
+    sweep(path.parent)
+    unfinished = path.parent / unfinished_name(ending)
     try:
         write_to(unfinished)
         os.replace(unfinished, path)
@@ -118,7 +119,7 @@ def _suffix(path: Path) -> str:
 
 def _try_folder(folder: Path) -> None:
     """Raise OutputError unless a file can be made in ``folder``: permission bits alone do not tell on all systems."""
-    attempt = folder / f".covidseg-{uuid.uuid4().hex}"
+    attempt = folder / unfinished_name()
     try:
         attempt.touch(exist_ok=False)
         attempt.unlink()

@@ -19,6 +19,7 @@ from ..reading.hounsfield import check_size
 from ..reading.itk import run_itk, unreadable
 from ..segmentation import SEGMENTS, Segmentation, SegmentDefinition
 from ..volume import voxel_ml
+from ..words import in_ml
 from .grids import on_grid
 from .seg_nrrd import READERS_TAGS, STATUS_TAG, FileSegment, segment_tags, write_layers
 
@@ -80,11 +81,20 @@ class Reviewed:
             count += int(np.count_nonzero(lost))
         return count * voxel_ml(self.affine)
 
-    @property
-    def has_edits(self) -> bool:
-        """Whether anything in the file is a reader's work, also what has no volume (a name, a status)."""
-        marked = any(_is_marked(segment) for segment in self.segments)
-        return marked or bool(self.held) or self.last.known != ALL or self.reader_ml > 0
+    def would_be_lost(self) -> list[str]:
+        """What of a reader's work a new result in the place of this file would destroy, in words; empty for nothing."""
+        volume = self.reader_ml
+        words = [in_ml(volume)] if volume else []
+        ours = [(_OURS[one.id], one) for one in self.segments if one.id in _OURS]
+        for definition, segment in ours:
+            words += [f"the {what} of {definition.name}" for what in _readers_marks(definition, segment)]
+        if volume:  # what follows is counted in it, unless it is empty
+            return words
+        words += [f"the mark of {one.name} as completed" for one, segment in ours if _is_completed(segment)]
+        words += [f"the removal of {one.name}" for one in SEGMENTS if ours and one not in self.ours]
+        unknown = [one.name for one in self.ours if not self.last.known & bit(one.label)]
+        words += [f"an empty {name} that a reader may have emptied" for name in unknown]
+        return words + ["a segment that is not CovidSeg's"] * any(one.id not in _OURS for one in self.segments)
 
 
 def read_reviewed(path: Path, affine: np.ndarray, shape: tuple[int, int, int]) -> Reviewed:
@@ -193,10 +203,18 @@ def _only(reviewed: Reviewed, layer: int) -> np.ndarray:
     return np.where(np.isin(content, values), content, 0).astype(content.dtype)
 
 
-def _is_marked(segment: FileSegment) -> bool:
-    """Whether the segment is a reader's, was given another name, or was flagged."""
-    ours = _OURS.get(segment.id)
-    return ours is None or segment.fields.get("Name") != ours.name or segment.tags.get(STATUS_TAG) == FLAGGED
+def _readers_marks(definition: SegmentDefinition, segment: FileSegment) -> list[str]:
+    """What a reader changed in one of our segments that is no voxel."""
+    marks = ["new name"] if segment.fields.get("Name") != definition.name else []
+    try:
+        color = [float(channel) for channel in segment.fields.get("Color", "").split()]
+    except ValueError:
+        color = []
+    if color and not np.allclose(color, definition.color, atol=0.01):
+        marks.append("new colour")
+    if segment.tags.get("TerminologyEntry", definition.terminology) != definition.terminology:
+        marks.append("new codes")
+    return marks + ["flag"] * (segment.tags.get(STATUS_TAG) == FLAGGED)
 
 
 def _is_completed(segment: FileSegment) -> bool:
