@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timezone
+
+import numpy as np
 
 from . import __version__
 from .anatomy.finish import FinishOptions, RoughMask, finish
 from .i18n import tr as _
+from .masks import inside
 from .network import models
-from .network.engines import Engine
+from .network.engines import Engine, core_count
 from .network.engines import open_engine as _open_engine
-from .network.inputs import network_batches
+from .network.inputs import SliceFraming, network_batches
 from .options import Options
 from .progress import Progress
 from .reading.checks import inspect
 from .segmentation import Label, Provenance, Segmentation
 from .volume import CtVolume, axial_affine, axial_order, spacing
 
-BATCH = 4
-"""Slices handed to the engine at once: on a CPU more is not faster, and progress moves smoothly."""
+BATCH, MOST_AT_ONCE = 4, 32
+"""Slices handed to the engine at once: two for each thread of the CPU, within these limits, so that progress moves
+smoothly."""
 
 
 def open_engine(options: Options, progress: Progress) -> Engine:
@@ -47,14 +52,15 @@ def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: E
     finishing = FinishOptions(**model.card.get("finish", {}))
     rough = RoughMask(upright.shape, finishing)
     with _timed(seconds, "network"):
-        for framing, numbers, inputs in network_batches(upright, spacing_mm, BATCH):
-            for k, probabilities in zip(numbers, engine.predict(inputs), strict=True):
+        batches = network_batches(upright, spacing_mm, batch_size(options))
+        for framing, numbers, found in _predicted(engine, batches):
+            for k, probabilities in zip(numbers, found, strict=True):
                 rough.add(framing, k, probabilities)
             progress.step("network", numbers[-1] + 1, len(upright))
     with _timed(seconds, "masks"):
         progress.step("masks", 0, 1)
         labels = order.from_axial(finish(rough, spacing_mm, finishing)).copy()
-        certainty = order.from_axial(rough.infection)[labels == Label.INFECTION]
+        certainty = inside(labels == Label.INFECTION, order.from_axial(rough.infection))
         progress.step("masks", 1, 1)
     if not (labels != Label.BACKGROUND).any():
         warnings += (_("No lung was found: all segments are empty."),)
@@ -74,6 +80,32 @@ def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: E
         ),
         certainty,
     )
+
+
+def batch_size(options: Options) -> int:
+    """How many slices the engine gets at once."""
+    return min(max(BATCH, 2 * (options.threads or core_count())), MOST_AT_ONCE)
+
+
+def _predicted(
+    engine: Engine, batches: Iterator[tuple[SliceFraming, range, np.ndarray]]
+) -> Iterator[tuple[SliceFraming, range, np.ndarray]]:
+    """Framing and numbers of each of ``batches``, and the engine's probabilities in the place of its inputs.
+
+    While the engine computes one batch, the next one is framed here and the caller works on the one before.
+    """
+    before: tuple[SliceFraming, range, Future[np.ndarray]] | None = None
+    thread = ThreadPoolExecutor(1)
+    try:
+        for framing, numbers, inputs in batches:
+            coming = thread.submit(engine.predict, inputs)
+            if before is not None:
+                yield before[0], before[1], before[2].result()
+            before = framing, numbers, coming
+        if before is not None:
+            yield before[0], before[1], before[2].result()
+    finally:
+        thread.shutdown(cancel_futures=True)
 
 
 @contextmanager

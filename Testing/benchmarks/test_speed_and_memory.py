@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -79,17 +80,23 @@ def test_the_network_beside_two_yardsticks(scan: Path, tmp_path: Path) -> None:
         write_onnx(network, tmp_path / f"{name}.onnx")
 
     def ways(threads: int) -> dict[str, Callable[[], object]]:
+        engine = open_engine(Options(engine="onnx", device="cpu", threads=threads), Progress())
+
         def runner(name: str) -> Callable[[], object]:
+            # The encoder as ours runs, so that it has the same advantage; the U-Net as it runs best.
+            alike = name == "encoder"
             options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = threads
+            options.intra_op_num_threads = 1 if alike else threads
             file = str(tmp_path / f"{name}.onnx")
             session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-            return lambda: session.run(None, {session.get_inputs()[0].name: inputs[name]})
+            slices = np.split(inputs[name], len(inputs[name]))
+            each = pool.map if alike and threads > 1 else map
+            return lambda: list(each(lambda one: session.run(None, {session.get_inputs()[0].name: one}), slices))
 
-        engine = open_engine(Options(engine="onnx", device="cpu", threads=threads), Progress())
         return {"encoder": runner("encoder"), "ours": lambda: engine.predict(inputs["ours"]), "unet": runner("unet")}
 
     counts = {name: len(array) for name, array in inputs.items()}
+    pool = ThreadPoolExecutor(core_count())
     # A thread that waits for another one burns time: what the work itself takes shows with one thread.
     wall = fastest(ways(core_count()), counts, time.perf_counter)
     processor = fastest(ways(1), counts, time.process_time)

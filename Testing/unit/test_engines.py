@@ -85,6 +85,15 @@ def test_probabilities_add_up_to_one():
     np.testing.assert_allclose(probabilities.sum(axis=-1), 1, atol=1e-4)
 
 
+def test_threads_change_no_probability_and_keep_the_order_of_the_slices():
+    inputs = np.random.default_rng(1).uniform(-1, 1, (5, *INPUT_SHAPE, 3)).astype(np.float32)
+    alone, together = (
+        open_engine(models.find("default"), "onnx", "cpu", Progress(), threads).predict(inputs) for threads in (1, 3)
+    )
+    assert not np.array_equal(alone[0], alone[1])
+    assert np.array_equal(alone, together)
+
+
 def test_onnx_runtime_is_kept_from_reporting_over_the_network():
     program = "import os; from CovidSegLib.network import onnx_engine as e; e.has_gpu(); print(os.environ['{0}'])"
     environment = {name: value for name, value in os.environ.items() if name != TELEMETRY_SWITCH}

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from CovidSegLib.anatomy import finish as finish_module
 from CovidSegLib.anatomy.finish import FinishOptions, RoughMask, finish
 from CovidSegLib.network.inputs import INPUT_SHAPE, Crop, SliceFraming
 from CovidSegLib.segmentation import Label
@@ -54,6 +59,20 @@ def test_no_speck_is_dropped_when_none_is_too_small():
 
 def test_nothing_found_is_all_background():
     assert not finish(RoughMask(SHAPE, FinishOptions()), SPACING, FinishOptions()).any()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1000), st.integers(0, 7), st.integers(0, 7), st.sampled_from((0.6, 1.0, 2.0)))
+def test_where_in_the_picture_the_lungs_lie_changes_no_voxel(seed: int, down: int, right: int, pixel_mm: float):
+    bits = np.zeros((4, 24, 30), np.uint8)
+    bits[:, 3 + down : 12 + down, 2 + right : 17 + right] = np.random.default_rng(seed).choice(
+        [0, LUNG, LUNG | INFECTION], (4, 9, 15), p=[0.8, 0.15, 0.05]
+    )
+    parts = [bits.copy() for _ in range(2)]
+    with mock.patch.object(finish_module, "_on_blocks", lambda whole, block: whole):
+        finish_module._drop_small(parts[0], LUNG, 4, (pixel_mm, pixel_mm, 2.0), LUNG | INFECTION)
+    finish_module._drop_small(parts[1], LUNG, 4, (pixel_mm, pixel_mm, 2.0), LUNG | INFECTION)
+    assert np.array_equal(*parts)
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.7])

@@ -22,6 +22,7 @@ FLOORS = (
         "",
         "errors",
         "i18n",
+        "masks",
         "options",
         "processes",
         "progress",

@@ -68,6 +68,17 @@ def test_one_lung_alone_goes_to_the_side_it_lies_on():
     assert side_mask(find_sides(left, SPACING), SHAPE)[left].mean() > 0.98
 
 
+def test_a_single_lung_that_reaches_across_the_middle_is_not_cut_in_two():
+    right, left = lungs()
+    for lung, is_left in ((right, False), (left, True)):
+        moved = np.roll(lung, 8 if lung is right else -8, axis=2)
+        across = moved[:, :, 80:] if lung is right else moved[:, :, :80]
+        assert 0 < np.count_nonzero(across) < 0.1 * np.count_nonzero(moved)
+        found = find_sides(moved, SPACING)
+        assert not found.parted
+        assert (side_mask(found, SHAPE)[moved] == is_left).all()
+
+
 def test_no_lung_at_all_is_no_error():
     assert find_sides(np.zeros(SHAPE, bool), SPACING).is_left(0).shape == SHAPE[1:]
 

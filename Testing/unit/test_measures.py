@@ -111,6 +111,18 @@ def test_a_wholly_infected_lung_still_counts_to_its_side() -> None:
     assert [zone.score for zone in result.zones] == [0, 0, 1, 4, 4, 4]
 
 
+def test_infection_of_a_single_lung_counts_to_it_also_beyond_the_middle_of_the_scan() -> None:
+    for side in (Label.RIGHT_LUNG, Label.LEFT_LUNG):
+        labels = np.zeros((30, 60, 100), np.uint8)
+        labels[5:25, 10:50, 20:80] = side
+        labels[10:14, 20:26, 25:75] = Label.INFECTION
+        result = measure(labels, UPRIGHT)
+        alone, other = (result.right, result.left) if side == Label.RIGHT_LUNG else (result.left, result.right)
+        assert alone.lung_ml == pytest.approx(20 * 40 * 60 * VOXEL_ML)
+        assert alone.infection_ml == pytest.approx(4 * 6 * 50 * VOXEL_ML)
+        assert other.lung_ml == 0
+
+
 def test_without_lung_there_are_no_percentages_no_scores_and_no_class() -> None:
     result = measure(np.zeros((3, 4, 5), np.uint8), UPRIGHT, voxels=np.zeros((3, 4, 5), np.int16), stability=True)
     assert result.total.lung_ml == 0

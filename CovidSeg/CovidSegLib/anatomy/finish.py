@@ -95,6 +95,7 @@ def _drop_small(
     joins what less than a block parts.
     """
     block = [max(1, int(2.5 / mm)) for mm in spacing_mm[1::-1]]
+    bits = _on_blocks(bits, block)
     counts = np.stack([block_sums(plane & bit > 0, *block) for plane in bits])
     pieces, number = ndimage.label(counts > 0, np.ones((3, 3, 3)))
     held = [np.flatnonzero(numbers) for numbers in pieces.reshape(len(pieces), -1)]
@@ -113,3 +114,14 @@ def _drop_small(
         gone = blocks[lines[0] : lines[-1] + 1].repeat(block[0], axis=0).repeat(block[1], axis=1)
         plane = bits[k, part]
         plane[:] = np.where(gone[: plane.shape[0], : plane.shape[1]] & (plane & bit > 0), plane & kept, plane)
+
+
+def _on_blocks(bits: np.ndarray, block: list[int]) -> np.ndarray:
+    """The part of ``bits`` (a view) that holds whatever is set, from whole blocks on."""
+    lines = [np.flatnonzero(bits.any(axis=axes)) for axes in ((0, 2), (0, 1))]
+    if not lines[0].size:
+        return bits[:, :0, :0]
+    rows, columns = (
+        slice(int(line[0]) // size * size, int(line[-1]) + 1) for line, size in zip(lines, block, strict=True)
+    )
+    return bits[:, rows, columns]

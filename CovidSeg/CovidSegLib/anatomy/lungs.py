@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage, sparse
 
+from ..masks import grown
 from ..resampling import PlaneResampler, axis_weights, block_sums
 from ..volume import axial_affine, axial_order, spacing
 
@@ -34,11 +35,13 @@ class Sides:
     """A field over upright slices that is negative on the patient's right and positive on the left.
 
     ``field``: float32 (z, y, x) on a coarse grid; ``steps``: voxels of the scan per coarse voxel (z, y, x).
+    ``parted``: whether two lungs were found; otherwise the field only says on which side of the grid a voxel lies.
     """
 
     field: np.ndarray
     steps: tuple[int, int, int]
     shape: tuple[int, int, int]
+    parted: bool = True
 
     def is_left(self, k: int, rows: slice = _ALL, columns: slice = _ALL) -> np.ndarray:
         """Which pixels of upright slice ``k`` lie on the patient's left: bool (rows, columns), or a part of them."""
@@ -70,7 +73,8 @@ def _stretch(coarse: int, new: int, step: int) -> sparse.csr_matrix:
 def find_sides(lung: np.ndarray, spacing_mm: tuple[float, float, float]) -> Sides:
     """Part a lung mask. ``lung``: bool (z, y, x), upright; ``spacing_mm``: upright x, y, z.
 
-    Without any lung, or with lung on one side only, the middle of the grid decides.
+    Where two lungs are not found the middle of the grid decides; but a single lung that only reaches across it (with
+    less than :data:`SMALLER_SHARE`) is not cut in two.
     """
     steps = tuple(max(1, round(COARSE_MM / mm)) for mm in spacing_mm[::-1])
     coarse = _coarse(lung, steps)
@@ -80,9 +84,7 @@ def find_sides(lung: np.ndarray, spacing_mm: tuple[float, float, float]) -> Side
     box = ndimage.find_objects(coarse.astype(np.uint8))
     seeds = _seeds(np.pad(coarse[box[0]], 1), sampling) if box else None
     if seeds is None:
-        middle = (coarse.shape[2] - 1) / 2
-        columns = np.broadcast_to(np.arange(coarse.shape[2]) - middle, coarse.shape)
-        return Sides(columns.astype(np.float32) * sampling[2], steps, lung.shape)
+        return Sides(_by_the_middle(coarse) * np.float32(sampling[2]), steps, lung.shape, parted=False)
     right, left = (
         ndimage.distance_transform_edt(~seed[1:-1, 1:-1, 1:-1], sampling).astype(np.float32) for seed in seeds
     )
@@ -104,6 +106,16 @@ def _coarse(lung: np.ndarray, steps: tuple[int, int, int]) -> np.ndarray:
         sums = sum(block_sums(plane, *steps[1:]).astype(np.uint32) for plane in slab)
         blocks.append(sums >= 0.5 * len(slab) * steps[1] * steps[2])
     return np.stack(blocks)
+
+
+def _by_the_middle(coarse: np.ndarray) -> np.ndarray:
+    """A field (float32, in voxels) that parts the grid in the middle, or gives all of it to the side with the lung."""
+    columns = np.arange(coarse.shape[2], dtype=np.float32) - np.float32((coarse.shape[2] - 1) / 2)
+    amounts = np.count_nonzero(coarse, axis=(0, 1))
+    left = amounts[columns > 0].sum() / max(amounts.sum(), 1)
+    if amounts.any() and not SMALLER_SHARE <= left <= 1 - SMALLER_SHARE:
+        columns = np.full_like(columns, 1 if left > 0.5 else -1)
+    return np.broadcast_to(columns, coarse.shape)
 
 
 def _seeds(lung: np.ndarray, sampling: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray] | None:
@@ -130,8 +142,8 @@ def _grow(right: np.ndarray, left: np.ndarray, lung: np.ndarray) -> tuple[np.nda
     """Let both pieces grow back inside the mask, voxel by voxel and at the same pace, until they fill it or meet."""
     free = lung & ~right & ~left
     while True:
-        more_right = ndimage.binary_dilation(right) & free
-        more_left = ndimage.binary_dilation(left) & free & ~more_right
+        more_right = grown(right) & free
+        more_left = grown(left) & free & ~more_right
         if not (more_right.any() or more_left.any()):
             return right, left
         right, left = right | more_right, left | more_left

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ..masks import Box, bounding_box
 from ..volume import voxel_ml
 
 _NEIGHBOURS = np.ones((3, 3, 3), bool)
-
-Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True)
@@ -58,16 +57,6 @@ def find_lesions(infection: np.ndarray, affine: np.ndarray) -> tuple[Lesion, ...
         edges = tuple((int(first), int(end)) for first, end in zip(place, stop, strict=True))
         found.append(Lesion(int(sizes[number]), float(sizes[number] * ml), tuple(float(mm) for mm in ras[:3]), edges))
     return tuple(sorted(found, key=lambda lesion: -lesion.voxels))
-
-
-def bounding_box(mask: np.ndarray) -> Box | None:
-    """The smallest box that holds all of ``mask`` (bool, three axes), or None where nothing is set."""
-    planes = mask.any(axis=(1, 2))
-    if not planes.any():
-        return None
-    flat = mask[planes].any(axis=0)
-    edges = [np.flatnonzero(line)[[0, -1]] for line in (planes, flat.any(axis=1), flat.any(axis=0))]
-    return tuple(slice(int(first), int(last) + 1) for first, last in edges)
 
 
 def _centre(lesion: np.ndarray) -> np.ndarray:

@@ -94,9 +94,12 @@ def lesion_seeds(segmentation: Segmentation) -> tuple[Seed, ...]:
     means = np.bincount(inside, segmentation.certainty, len(sizes)) / np.maximum(sizes, 1)
     first = np.full(len(sizes), -1)
     first[inside[::-1]] = np.arange(len(inside))[::-1]
-    voxels = np.argwhere(infection[box]) + [part.start for part in box]
     largest = sorted(range(1, len(sizes)), key=lambda number: -sizes[number])[:MAX_SEEDS]
-    return tuple((*map(int, voxels[first[number]]), round(100 * means[number] / 255)) for number in largest)
+    places = np.unravel_index(np.flatnonzero(infection[box])[first[largest]], numbers.shape)
+    voxels = np.stack(places, axis=1) + [part.start for part in box]
+    return tuple(
+        (*map(int, voxel), round(100 * means[number] / 255)) for number, voxel in zip(largest, voxels, strict=True)
+    )
 
 
 def with_certainty(segmentation: Segmentation) -> Segmentation:

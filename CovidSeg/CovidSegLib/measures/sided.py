@@ -7,10 +7,10 @@ from enum import IntEnum
 
 import numpy as np
 
-from ..anatomy.lungs import sides_of_labels
+from ..anatomy.lungs import SMALLER_SHARE, Sides, find_sides
+from ..masks import Box, bounding_box
 from ..segmentation import Label
-from ..volume import axial_affine, axial_order
-from .lesions import Box, bounding_box
+from ..volume import axial_affine, axial_order, spacing
 
 
 class Code(IntEnum):
@@ -45,10 +45,9 @@ def sided_lungs(labels: np.ndarray, affine: np.ndarray) -> SidedLungs | None:
     """Give infection its side. ``labels``: uint8 (K, J, I) of :class:`Label`, ``affine``: IJK→RAS. None without lung.
 
     In the labels an infected voxel has no side; it is found from lung and infection together
-    (:func:`CovidSegLib.anatomy.lungs.sides_of_labels`).
+    (:func:`CovidSegLib.anatomy.lungs.find_sides`).
     """
-    order = axial_order(affine)
-    upright = order.to_axial(labels)
+    upright = axial_order(affine).to_axial(labels)
     lungs = upright != Label.BACKGROUND
     tight = bounding_box(lungs)
     if tight is None:
@@ -57,15 +56,30 @@ def sided_lungs(labels: np.ndarray, affine: np.ndarray) -> SidedLungs | None:
         slice(max(part.start - 1, 0), min(part.stop + 1, size)) for part, size in zip(tight, upright.shape, strict=True)
     )
     codes = np.ascontiguousarray(upright[box])
-    sides = sides_of_labels(labels != Label.BACKGROUND, affine) if (codes == Label.INFECTION).any() else None
-    for k, plane in enumerate(codes):
-        infection = plane == Label.INFECTION
-        if sides is not None and infection.any():
-            left = sides.is_left(k + box[0].start, *box[1:])
-            plane[infection & ~left] = Code.RIGHT_INFECTED
     moved = axial_affine(affine, labels.shape)
+    infected = bounding_box(codes == Label.INFECTION)
+    if infected is not None:
+        _part_infection(codes, infected, box, find_sides(lungs, spacing(moved)))
     moved[:3, 3] = (moved @ [*(part.start for part in reversed(box)), 1.0])[:3]
     return SidedLungs(codes, moved, box, upright.shape)
+
+
+def _part_infection(codes: np.ndarray, infected: Box, box: Box, sides: Sides) -> None:
+    """Turn infection on the right into its code, in place. ``infected``: where infection lies in ``codes``."""
+    left, right = (np.count_nonzero(codes == side) for side in (Code.LEFT, Code.RIGHT))
+    if not sides.parted and min(left, right) < SMALLER_SHARE * (left + right):
+        # One lung, and the labels say which: the middle of the grid says less.
+        if right > left:
+            codes[codes == Label.INFECTION] = Code.RIGHT_INFECTED
+        return
+    rows, columns = (
+        slice(part.start + at.start, part.stop + at.start) for part, at in zip(infected[1:], box[1:], strict=True)
+    )
+    for k in range(infected[0].start, infected[0].stop):
+        plane = codes[k, infected[1], infected[2]]
+        infection = plane == Label.INFECTION
+        if infection.any():
+            plane[infection & ~sides.is_left(k + box[0].start, rows, columns)] = Code.RIGHT_INFECTED
 
 
 assert (Code.LEFT, Code.RIGHT, Code.LEFT_INFECTED) == (Label.LEFT_LUNG, Label.RIGHT_LUNG, Label.INFECTION)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..masks import grown
 from .sided import LEFT_CODES, Code
 
 
@@ -28,14 +29,3 @@ def moved_edges(codes: np.ndarray) -> Iterator[tuple[str, int, np.ndarray]]:
     more_left = grown(left) & ~lung
     more_right = grown(lung & ~left) & ~lung & ~more_left
     yield "lung", 1, codes + more_left * np.uint8(Code.LEFT) + more_right * np.uint8(Code.RIGHT)
-
-
-def grown(mask: np.ndarray) -> np.ndarray:
-    """``mask`` (bool, three axes) with the six neighbours of each of its voxels."""
-    result = mask.copy()
-    for axis in range(mask.ndim):
-        low = (slice(None),) * axis + (slice(None, -1),)
-        high = (slice(None),) * axis + (slice(1, None),)
-        result[low] |= mask[high]
-        result[high] |= mask[low]
-    return result

@@ -1,0 +1,27 @@
+"""Quick ways to ask a mask, held to the plain ones."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from CovidSegLib.masks import bounding_box, grown, inside
+
+SHAPES = st.tuples(*[st.integers(1, 6)] * 3)
+
+
+def some_mask(shape: tuple[int, int, int], seed: int, share: float) -> np.ndarray:
+    return np.random.default_rng(seed).random(shape) < share
+
+
+@settings(max_examples=60, deadline=None)
+@given(SHAPES, st.integers(0, 1000), st.sampled_from((0.0, 0.03, 0.3, 1.0)))
+def test_box_values_and_neighbours_are_those_of_numpy_and_scipy(shape: tuple, seed: int, share: float) -> None:
+    mask = some_mask(shape, seed, share)
+    values = np.arange(mask.size).reshape(shape)[::-1, :, ::-1]
+    found = ndimage.find_objects(mask.astype(np.uint8))
+    assert bounding_box(mask) == (found[0] if found else None)
+    assert inside(mask, values).tolist() == values[mask].tolist()
+    assert np.array_equal(grown(mask), ndimage.binary_dilation(mask))
