@@ -26,6 +26,7 @@ ROWS = [
     ),
     Row("empty", "done", "empty.seg.nrrd", lung_ml=0, infection_ml=0, message="No lung was found."),
     Row(LONG, "done", f"{LONG[:40]}.seg.nrrd", lung_ml=5000, infection_ml=1000, infection_percent=20.0),
+    Row("hardly", "done", "hardly.seg.nrrd", lung_ml=4000, infection_ml=0.4, infection_percent=0.01),
     Row("broken", "failed", message="The file <is> damaged. Copy it again."),
 ]
 
@@ -55,9 +56,12 @@ def test_the_most_involved_come_first_and_nothing_sticks_out(folder: Path, width
     seen = Browser(folder).look(index_page(ROWS, 7), width)
     assert seen.overflowing == []
     assert seen.width == width
-    places = [seen.text.index(name) for name in (NASTY, LONG, "mild", "empty", "Not done (1)", "broken")]
+    places = [seen.text.index(name) for name in (NASTY, LONG, "mild", "hardly", "empty", "Not done (1)", "broken")]
     assert places == sorted(places)
-    assert "4 of 7 scans done, 1 failed, 2 to come" in seen.text
+    assert "5 of 7 scans done, 1 failed, 1 to come" in seen.text
+    # What is there is not "0.0 %" and "0 mL".
+    assert "< 0.1 % of lung" in seen.text
+    assert "infection 0.40 mL of 4000 mL lung" in seen.text
     assert re.search(r"50\.0 % of lung\s+infection 1500 mL of 3000 mL lung", seen.text)
     assert "The file <is> damaged. Copy it again." in seen.text
     assert "not a medical device" in seen.text

@@ -16,12 +16,14 @@ from pydicom.sr.coding import Code
 
 from CovidSegLib.batch import segment_case
 from CovidSegLib.batch.reports import ReportRequest
+from CovidSegLib.batch.summary import Row
 from CovidSegLib.errors import InputError
 from CovidSegLib.measures import Lobe
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.report.lobe_files import read_lobe_map
 from CovidSegLib.segmentation import Provenance, Segmentation
+from CovidSegLib.volume import CtVolume
 from Testing.kit.blocks import block_labels, block_scan
 from Testing.kit.dicom_files import write_series
 
@@ -77,17 +79,28 @@ def test_lobes_lie_where_the_other_program_put_them(folder: Path) -> None:
     assert np.array_equal(found, expected if volume.affine[2, 2] > 0 else expected[::-1])
 
 
-def test_a_report_finds_the_lobes_in_the_folder_of_the_scan(folder: Path, tmp_path: Path) -> None:
-    def drawn(volume, progress) -> Segmentation:
-        labels = block_labels() if volume.affine[2, 2] > 0 else block_labels()[::-1].copy()
-        return Segmentation(labels, volume.affine, Provenance("m", "0", "onnx", "cpu", "s"))
+def drawn(volume: CtVolume, progress: Progress) -> Segmentation:
+    """What stands in for the network."""
+    labels = block_labels() if volume.affine[2, 2] > 0 else block_labels()[::-1].copy()
+    return Segmentation(labels, volume.affine, Provenance("m", "0", "onnx", "cpu", "s"))
 
+
+def test_a_report_finds_the_lobes_in_the_folder_of_the_scan(folder: Path, tmp_path: Path) -> None:
     request = ReportRequest((tmp_path / "r.csv",))
     record = segment_case(folder, [], segment=drawn, progress=Progress(), report=request)
     assert record["measurements"]["lobe_score"] == 3
     assert "CT severity score" in (tmp_path / "r.csv").read_text(encoding="utf-8")
-    # Without a report nobody looks for them.
-    assert segment_case(folder, [], segment=drawn, progress=Progress())["measurements"]["lobes"] == []
+
+
+def test_a_batch_finds_the_lobes_of_each_study_without_a_report(folder: Path) -> None:
+    record = segment_case(folder, [], segment=drawn, progress=Progress())
+    entry = {"case": "a", "status": "done", "result": "a.seg.nrrd", "record": record}
+    assert Row.of_entry(entry).lobe_score == 3
+    # In a folder of several studies a scan has the lobes of its own study alone.
+    images = sorted(file for file in folder.iterdir() if file.name != "lobes.dcm")
+    record = segment_case(folder, [], segment=drawn, progress=Progress(), files=images)
+    assert record["measurements"]["lobes"] == []
+    assert Row.of_entry({**entry, "record": record}).lobe_score is None
 
 
 def test_what_is_no_lobe_segmentation_is_refused(folder: Path, tmp_path: Path) -> None:

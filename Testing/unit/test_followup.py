@@ -106,6 +106,6 @@ def test_a_browser_shows_the_change_and_nothing_sticks_out(width: int, tmp_path:
     assert seen.width <= width
     assert seen.loaded == []
     text = " ".join(seen.text.split())
-    changes = ("\u2212388 mL", "\u22129.6 points", "\u22121000 mL", "+1240")
+    changes = ("\u2212388 mL", "\u22129.6 points", "\u22121 000 mL", "+1 240")
     for words in (*changes, "25 % smaller", "Case: A & B", "2020-07-03"):
         assert words in text, words

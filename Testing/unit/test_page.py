@@ -63,12 +63,21 @@ def test_every_check_says_whether_it_was_passed() -> None:
     assert found["Both lungs are wholly visible"] is False
 
 
+def test_a_lung_that_was_not_found_is_not_called_wholly_visible() -> None:
+    labels = block_labels()
+    labels[:, :, :50] = 0
+    found = {check.name: check.passed for check in checks(content(labels, block_scan(labels)))}
+    assert found["Both lungs are wholly visible"] is False
+    assert found["Lung volumes are plausible"] is False
+
+
 def test_numbers_are_written_as_people_write_them() -> None:
-    assert [ml(value) for value in (None, 0, 0.051, 9.994, 12.4, 3936.4)] == [
-        "\u2013", "0", "0.05", "9.99", "12", "3\u202f936",
+    assert [ml(value) for value in (None, 0, 0.001, 0.051, 9.994, 9.999, 12.4, 3936.4)] == [
+        "\u2013", "0", "<\u20090.01", "0.05", "9.99", "10", "12", "3\u202f936",
     ]  # fmt: skip
     assert [percent(value) for value in (None, 0, 0.01, 0.05, 7.04, 100)] == [
         "\u2013", "0.0", "<\u20090.1", "0.1", "7.0", "100.0",
     ]  # fmt: skip
     assert [number(value) for value in (None, -519.3, 0)] == ["\u2013", "\u2212519", "0"]
     assert [signed(value) for value in (None, -0.04, 0.5, -12)] == ["\u2013", "0.0", "+0.5", "\u221212.0"]
+    assert signed(-1114.6, 0) == "\u22121\u202f115"

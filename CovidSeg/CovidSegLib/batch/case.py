@@ -63,7 +63,7 @@ def segment_case(
     segmentation = plan.joined(network)
     segmented = time.perf_counter()
     report = report or ReportRequest()
-    measured = report.measure(source, volume, segmentation)
+    measured = report.measure(source, volume, segmentation, files)
     drawn = thumbnail(volume, segmentation) if picture is not None else b""
     counted = time.perf_counter()
     with OutputSet() as files_to_be:

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..report.thumbnails import HEIGHT, WIDTH
+from ..words import in_ml, percent
 from .case import replace_text
 from .manifest import DONE
 from .plan import PICTURES_NAME, SUMMARY_NAME
@@ -82,10 +83,10 @@ def _heading(done: int, failed: int, total: int) -> str:
 
 def _scan(row: Row) -> str:
     name = escape(row.case)
-    percent = row.infection_percent
-    words = "No lung found" if percent is None else f"{percent:.1f} % of lung"
-    bar = "" if percent is None else f'<div class="bar"><i style="width:{min(percent, 100):.1f}%"></i></div>'
-    numbers = f"infection {row.infection_ml or 0:.0f} mL of {row.lung_ml or 0:.0f} mL lung"
+    share = row.infection_percent
+    words = "No lung found" if share is None else f"{escape(percent(share))} % of lung"
+    bar = "" if share is None else f'<div class="bar"><i style="width:{min(share, 100):.1f}%"></i></div>'
+    numbers = escape(f"infection {in_ml(row.infection_ml or 0)} of {in_ml(row.lung_ml or 0)} lung")
     warnings = (
         f"<details><summary>Warnings</summary><small>{escape(row.message)}</small></details>" if row.message else ""
     )

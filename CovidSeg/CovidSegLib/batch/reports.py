@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ class ReportRequest:
 
     ``files``: where to (.html, .json, .csv; none: no report); ``label``: what stands as the case's name; ``rules``: see
     :class:`CovidSegLib.measures.Rules`; ``lobes``: a file with lobes (``.seg.nrrd``, DICOM SEG), None: a DICOM SEG of
-    lobes that lies in the scan's own folder is used, if a report is wanted and there is one.
+    lobes that lies in the scan's own folder is used, if there is one.
     """
 
     files: tuple[Path, ...] = ()
@@ -30,16 +31,15 @@ class ReportRequest:
     rules: Rules = Rules()  # noqa: RUF009 - frozen
     lobes: Path | None = None
 
-    def measure(self, source: Path, volume: CtVolume, segmentation: Segmentation) -> Measurements:
-        """The numbers as this request wants them; ``source``: what ``volume`` was read from.
+    def measure(
+        self, source: Path, volume: CtVolume, segmentation: Segmentation, files: Sequence[Path] = ()
+    ) -> Measurements:
+        """The numbers as this request wants them.
 
-        Raises InputError when the lobes cannot be used.
+        ``source``, ``files``: what ``volume`` was read from, as :func:`CovidSegLib.reading.read_ct` takes them. Raises
+        InputError when the lobes cannot be used.
         """
-        lobes = None
-        if self.lobes is not None:
-            lobes = read_lobe_map(self.lobes, volume)
-        elif self.files:
-            lobes = lobes_beside(source, volume)
+        lobes = lobes_beside(source, volume, files) if self.lobes is None else read_lobe_map(self.lobes, volume)
         return measure(
             segmentation.labels,
             segmentation.affine,

@@ -23,7 +23,8 @@ class Row:
 
     ``status``: "done" or "failed"; ``result``: the file in the output folder. Volumes in mL, infection counts as lung,
     in every ``percent`` too; densities in HU; zones are thirds of a lung's height. ``ct_class``: 0 to 4;
-    ``zone_score``: 0 to 24 (see :mod:`CovidSegLib.measures`). ``partly_visible``: the lungs that the scan cuts off;
+    ``zone_score``: 0 to 24; ``lobe_score``: 0 to 25, where there is a lobe segmentation (see
+    :mod:`CovidSegLib.measures`). ``partly_visible``: the lungs that the scan cuts off;
     ``seconds``: all stages; ``source``: what was read ("DICOM series 2 of 3 (133 slices)"); ``message``: error or
     warnings, among them why this series was chosen.
     """
@@ -40,6 +41,7 @@ class Row:
     right_infection_percent: float | None = None
     ct_class: float | None = None
     zone_score: float | None = None
+    lobe_score: float | None = None
     right_upper_percent: float | None = None
     right_middle_percent: float | None = None
     right_lower_percent: float | None = None
@@ -80,6 +82,7 @@ class Row:
             right_infection_percent=measured["right"]["infection_percent"],
             ct_class=int(measured["ct_class"][-1]) if measured["ct_class"] else None,
             zone_score=measured["zone_score"],
+            lobe_score=measured["lobe_score"],
             **zones,
             **{name: density.get(name) for name in _DENSITIES},
             lesions=lesions["count"],

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..progress import Progress, Report
-from ..words import in_ml
+from ..words import in_ml, percent
 
 _BAR_WIDTH = 24
 
@@ -109,10 +109,10 @@ def _bar(fraction: float) -> str:
 
 def in_words(record: Mapping[str, Any]) -> str:
     """The main numbers of a record (:func:`CovidSegLib.batch.segment_case`) in one line."""
-    lung, percent = record["lung_ml"], record["infection_percent"]
-    if percent is None:
+    lung, share = record["lung_ml"], record["infection_percent"]
+    if share is None:
         return "No lung was found."
     return (
         f"Lungs {in_ml(lung['total'])} (left {in_ml(lung['left'])}, right {in_ml(lung['right'])}); "
-        f"infection {in_ml(record['infection_ml'])}, {percent:.1f} % of lung (infection counts as lung)."
+        f"infection {in_ml(record['infection_ml'])}, {percent(share)} % of lung (infection counts as lung)."
     )

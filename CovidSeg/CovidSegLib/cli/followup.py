@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..words import in_ml
+from ..words import in_ml, percent
 from .console import Console
 from .options import add_pipeline_options, check_input, check_targets, pipeline_options
 
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     finally:
         console.clear()
     for point in found.points:
-        share = "no lung" if point.infection_percent is None else f"{point.infection_percent:.1f} % of lung"
+        share = "no lung" if point.infection_percent is None else f"{percent(point.infection_percent)} % of lung"
         infection, lungs = in_ml(point.infection_ml), in_ml(point.lung_ml)
         console.result(f"Day {point.day}: infection {infection}, {share}; lungs {lungs}.")
     for output in args.output:

@@ -134,18 +134,27 @@ def study_of(path: Path) -> tuple[str, str, bool]:
 
     The first two are identifiers: to be compared, never to be shown or kept. Empty for a file that cannot be read.
     """
+    modality, patient, study = _first_elements(path, (_MODALITY, _PATIENT, _STUDY))
+    return patient, study, modality == "CT"
+
+
+def modality_of(path: Path) -> str:
+    """What kind of object the DICOM file ``path`` is ("CT", "SEG", ...); empty for a file that cannot be read."""
+    return _first_elements(path, (_MODALITY,))[0]
+
+
+def _first_elements(path: Path, tags: Sequence[int]) -> list[str]:
+    """The elements ``tags`` of a DICOM file as text; nothing behind the last of them is read."""
     load_pydicom()
     from pydicom import config, filereader
 
     try:
         with _one_at_a_time, warnings.catch_warnings(), config.disable_value_validation(), path.open("rb") as file:
             warnings.simplefilter("ignore")
-            tags = [_MODALITY, _PATIENT, _STUDY]
-            dataset = filereader.read_partial(file, lambda tag, *_: tag > _STUDY, specific_tags=tags)
-            patient, study = (str(dataset.get(name, "") or "") for name in ("PatientID", "StudyInstanceUID"))
-            return patient, study, str(dataset.get("Modality", "") or "") == "CT"
+            dataset = filereader.read_partial(file, lambda tag, *_: tag > max(tags), specific_tags=list(tags))
+            return [str(dataset[tag].value or "") if tag in dataset else "" for tag in tags]
     except Exception:  # as below
-        return "", "", False
+        return [""] * len(tags)
 
 
 def read_elements(path: Path, names: Sequence[str]) -> dict[str, str]:

@@ -81,12 +81,13 @@ def checks(content: ReportContent) -> tuple[Check, ...]:
     measured = content.measured
     # Masks from a file say which network made them, not on what device: it was not loaded, and not verified, now.
     verified = bool(content.made.sha256 and content.made.device)
-    whole = not measured.partly_visible
+    # A lung that is not there at all is not seen to be whole.
+    whole = not measured.partly_visible and measured.left.lung_ml > 0 and measured.right.lung_ml > 0
     plausible = [flag for flag in measured.flags if "unusually" in flag or "was found" in flag]
     known = measured.density is not None or bool(measured.density_refused)
     return (
         Check("Values are Hounsfield units", measured.density is not None if known else None, measured.density_refused),
-        Check("Both lungs are wholly visible", whole and measured.total.lung_ml > 0),
+        Check("Both lungs are wholly visible", whole),
         Check("Lung volumes are plausible", not plausible and measured.total.lung_ml > 0),
         Check("The network's weights match their SHA-256", True if verified else None),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..measures import Lobe, lobe_of_codes, lobe_of_terminology
-from ..reading.dicom_headers import files_below, is_dicom, read_elements
+from ..reading.dicom_headers import files_below, is_dicom, modality_of
 from ..reading.geometry import LPS_TO_RAS
 from ..reading.silent_pydicom import load_pydicom
 from ..volume import CtVolume
@@ -43,15 +43,15 @@ def read_lobe_map(path: Path, volume: CtVolume) -> np.ndarray:
     return lobes
 
 
-def lobes_beside(source: Path, volume: CtVolume) -> np.ndarray | None:
+def lobes_beside(source: Path, volume: CtVolume, files: Sequence[Path] = ()) -> np.ndarray | None:
     """The lobes of a DICOM SEG in the folder ``source`` that the scan was read from; None where there is none.
 
-    One that belongs to another scan of the folder is passed over.
+    ``files``: only these of the folder are meant (default: all). One that belongs to another scan is passed over.
     """
     if not source.is_dir():
         return None
-    for path in sorted(path for path in files_below(source) if is_dicom(path)):
-        if read_elements(path, ["Modality"]).get("Modality") == "SEG":
+    for path in sorted(files or files_below(source)):
+        if is_dicom(path) and modality_of(path) == "SEG":
             try:
                 return read_lobe_map(path, volume)
             except InputError:

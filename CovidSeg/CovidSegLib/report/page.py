@@ -6,6 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .. import words
 from ..errors import OutputError
 from ..measures.values import Zone
 from .content import ReportContent, checks
@@ -20,6 +21,9 @@ ZONE_COLORS = ("#eef1f4", "#fde5d8", "#f7b596", "#ec7a57", "#c23b22")
 _MANY_LESIONS = 6
 _NONE = "\u2013"
 """What stands where there is no value."""
+
+_NARROW, _LESS = "\u202f", "<\u2009"
+"""Spaces at which no line ends."""
 
 
 def render_page(content: ReportContent, pictures: Mapping[str, Picture]) -> str:
@@ -71,17 +75,13 @@ def render(template: str, **values: Any) -> str:
 
 
 def ml(value: float | None) -> str:
-    """A volume as people write it: whole mL from 10 on, else two decimals."""
-    if value is None:
-        return _NONE
-    return f"{value:,.0f}".replace(",", "\u202f") if value >= 10 or value == 0 else f"{value:.2f}"
+    """A volume, with a narrow space between thousands."""
+    return _NONE if value is None else words.ml(value, _NARROW).replace("< ", _LESS)
 
 
 def percent(value: float | None) -> str:
-    """One decimal; what is there but rounds to nothing is "< 0.1"."""
-    if value is None:
-        return _NONE
-    return "<\u20090.1" if 0 < value < 0.05 else f"{value:.1f}"
+    """A share in percent."""
+    return _NONE if value is None else words.percent(value).replace("< ", _LESS)
 
 
 def number(value: float | None) -> str:
@@ -93,7 +93,7 @@ def signed(value: float | None, digits: int = 1) -> str:
     """A change, with its sign."""
     if value is None:
         return _NONE
-    text = f"{value:+.{digits}f}".replace("-", "\u2212")
+    text = f"{value:+,.{digits}f}".replace("-", "\u2212").replace(",", _NARROW)
     return text if float(f"{value:.{digits}f}") else f"{0:.{digits}f}"
 
 
