@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import zipfile
 from pathlib import Path
@@ -47,6 +48,8 @@ def test_the_list_shows_name_date_dice_and_licence(panel: OpenModule) -> None:
     assert panel.ui.modelSelector.currentText == models.DEFAULT_NAME
     card = models.find("default").card
     text = panel.ui.modelInfoLabel.text
+    assert re.match(r"2\d{3}-\d\d-\d\d · ", text)
+    assert text.startswith(card["date"])
     assert f"infection Dice {card['metrics']['mean']['infection_infected_slices']:.2f}" in text
     assert "\nLicence: " in text
     assert panel.ui.modelInfoLabel.toolTip == card["licence"]

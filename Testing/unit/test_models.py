@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import date
 
 import pytest
 
@@ -32,6 +33,7 @@ def test_the_card_says_what_the_model_is():
     for field in ("description", "licence", "training_data", "command", "metrics", "classes", "inputs", "finish"):
         assert card.get(field), field
     assert "non-commercial" in card["licence"]
+    assert date.fromisoformat(card["date"]) >= date(2026, 1, 1)
 
 
 @pytest.mark.parametrize("suffix", [".json", ".onnx", ".keras"])
