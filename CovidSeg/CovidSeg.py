@@ -68,9 +68,9 @@ class CovidSegLogic(ScriptedLoadableModuleLogic):
 
     def __init__(self) -> None:
         super().__init__()
-        from CovidSegLib.gui.undo import RunUndo
+        from CovidSegLib.gui.undo import UNDO_POINTS
 
-        self.isSingletonParameterNode, self.undoPoints = False, RunUndo()
+        self.isSingletonParameterNode, self.undoPoints = False, UNDO_POINTS
 
     def getParameterNode(self):
         """The first set of parameters in the scene."""

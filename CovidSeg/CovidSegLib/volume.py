@@ -40,9 +40,12 @@ class CtVolume:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the voxels (hexadecimal): tells one scan from another without naming anybody."""
+        """SHA-256 of the voxels (hexadecimal): tells one scan from another without naming anybody.
+
+        Of the upright voxels: programs turn the axes of a scan when they read or write it.
+        """
         digest = hashlib.sha256()
-        for plane in self.voxels:
+        for plane in axial_order(self.affine).to_axial(self.voxels):
             digest.update(np.ascontiguousarray(plane))
         return digest.hexdigest()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from functools import cache
@@ -81,6 +82,8 @@ def world(tmp_path: Path, temporary_folder: Path, monkeypatch: pytest.MonkeyPatc
     made = SlicerWorld(tmp_path / "settings")
     yield made
     made.close()
+    if "CovidSegLib.gui.undo" in sys.modules:  # it outlives this Slicer
+        sys.modules["CovidSegLib.gui.undo"].UNDO_POINTS.clear()
     assert made.errors == [], "\n".join(made.errors)
     assert list(temporary_folder.iterdir()) == []
 

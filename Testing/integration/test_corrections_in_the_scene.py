@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -281,6 +282,33 @@ def test_under_a_transform_the_readers_voxels_stay_in_their_place(
     moved = Segmentation(moved.labels, matrix @ volume.affine, moved.provenance)
     write_segmentation(moved, volume, node)
     np.testing.assert_array_equal(labels_of(node, volume), expected)
+
+
+def test_a_transform_that_a_reader_gave_to_the_segmentation_alone_is_not_taken_away(
+    mrml: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode
+) -> None:
+    node = add_segmentation(mrml.scene, result(volume), volume, "result")
+    transform = mrml.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    node.SetAndObserveTransformNodeID(transform.GetID())
+    before, undo = tags_of(node), UndoPoints()
+    with pytest.raises(InputError, match="another transform"):
+        write_segmentation(result(volume, "two", shift=2), volume, node, before_write=undo.save)
+    assert node.GetTransformNodeID() == transform.GetID()
+    assert tags_of(node) == before
+    assert not undo.can_undo(node)
+
+
+def test_a_segmentation_of_another_scan_with_the_same_grid_is_pointed_out(
+    mrml: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode
+) -> None:
+    first, second = (
+        replace(result(volume), provenance=replace(result(volume).provenance, volume=f"scan, SHA-256 {name}"))
+        for name in ("aa", "bb")
+    )
+    node = add_segmentation(mrml.scene, first, volume, "result")
+    assert write_segmentation(first, volume, node).result.provenance.warnings == ()
+    (warning,) = write_segmentation(second, volume, node).result.provenance.warnings
+    assert "made from another scan" in warning
 
 
 def test_a_new_segmentation_is_ready_for_slicers_dicom_export(

@@ -17,6 +17,7 @@ import slicer
 
 from CovidSegLib.mrml.corrections import tag
 from CovidSegLib.network import models
+from CovidSegLib.pipeline import Options
 from Testing.kit.segment_editor import Reader, voxels_of
 
 LEFT, RIGHT, INFECTION = "LeftLung", "RightLung", "Covid19Infection"
@@ -216,6 +217,19 @@ def test_a_run_can_be_taken_back_after_many_lesions_were_reviewed(panel, chest, 
     np.testing.assert_array_equal(labels_of(node, chest), before)
     assert not section.widgets.undo.enabled
     assert tag(node.GetSegmentation().GetSegment(INFECTION), "CovidSeg.Model") == models.find("default").name
+
+
+def test_a_run_from_the_console_is_taken_back_by_the_undo_of_the_panel(panel, chest, world, tmp_path: Path) -> None:
+    node = run(panel)
+    Reader(world.scene, node, chest).paint(INFECTION, healthy_place(labels_of(node, chest)))
+    before = labels_of(node, chest)
+    another_model(panel, tmp_path)
+    panel.file.CovidSegLogic().process(chest, node, options=Options(model="bolder"))
+    assert (labels_of(node, chest) != before).any()
+    section = review(panel)
+    panel.until(lambda: section.widgets.undo.enabled)
+    section.widgets.undo.click()
+    np.testing.assert_array_equal(labels_of(node, chest), before)
 
 
 def test_lesions_are_listed_shown_accepted_deleted_and_edited(panel, chest, world, tmp_path: Path) -> None:

@@ -14,15 +14,9 @@ from scipy.spatial.transform import Rotation
 
 from CovidSegLib.batch import OutputSet
 from CovidSegLib.corrections import ALL, RECORD_TAG
-from CovidSegLib.errors import InputError, OutputError
-from CovidSegLib.measures import measure
-from CovidSegLib.report.inputs import read_masks
-from CovidSegLib.report.record import result_record
-from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
-from CovidSegLib.volume import CtVolume
+from CovidSegLib.errors import InputError
+from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegLib.writing import (
-    NOTHING_LOST,
-    find_reviewed,
     read_reviewed,
     update,
     write,
@@ -105,30 +99,6 @@ def test_a_labelmap_cannot_tell_edits_and_is_replaced_only_when_told_so(told: Co
     assert told.run("segment", "ct.nii.gz", "-o", "b.nii.gz", "--overwrite").returncode == 0
 
 
-@pytest.mark.parametrize(
-    ("change", "lost"),
-    [
-        (("Left lung", "Lunge links"), "the new name of Left lung"),
-        (("Status:notstarted", "Status:flagged"), "the flag of Left lung and the flag of Right lung"),
-        (("0.9 0.32 0.23", "0 1 1"), "the new colour of COVID-19 infection"),
-        (("SCT^7771000^Left", "SCT^7771000^Left side"), "the new codes of Left lung"),
-        (("Status:notstarted", "Status:completed"), "the mark of Left lung as completed"),
-        (("ID:RightLung", "ID:Drainage"), "the removal of Right lung and a segment that is not CovidSeg's"),
-        ((RECORD_TAG, "Another.Tag"), "an empty Left lung that a reader may have emptied"),
-    ],
-)
-def test_what_has_no_volume_is_not_replaced_either_and_called_by_its_name(
-    change: tuple[str, str], lost: str, tmp_path: Path
-) -> None:
-    path = tmp_path / "a.seg.nrrd"
-    write(Segmentation(np.zeros(SHAPE, np.uint8), AFFINE, result(0).provenance), path)
-    assert find_reviewed([path], AFFINE, SHAPE, NOTHING_LOST) is None
-    rewrite(path, lambda array: None, {change[0].removeprefix("ID:"): change[1].removeprefix("ID:")})
-    with pytest.raises(OutputError, match=f"holds a reader's work: {lost}") as refused:
-        find_reviewed([path], AFFINE, SHAPE, NOTHING_LOST)
-    assert "mL" not in str(refused.value)
-
-
 def test_a_file_of_another_scan_or_of_another_kind_is_not_touched(told: CommandLine) -> None:
     told_scan(told.folder / "other.nii.gz", CLEAN, slices=3)
     (told.folder / "b.seg.nrrd").write_text("notes")
@@ -172,29 +142,6 @@ def test_tags_say_how_a_segment_was_made_and_who_edited_it(tmp_path: Path) -> No
         assert {"CovidSeg.ModelSha256", "CovidSeg.Software", "CovidSeg.Created", RECORD_TAG} <= one.keys()
         assert one["CovidSeg.SourceVolume"] == "a/b"
         assert not any("|" in value for value in one.values())
-
-
-def test_what_another_program_edited_counts_as_edited_whatever_its_tags_say(tmp_path: Path) -> None:
-    """Reports and follow-ups look at the voxels: a program that does not know CovidSeg leaves AUTOMATIC as it was."""
-    path = tmp_path / "a.seg.nrrd"
-    voxel = 0.7 * 0.8 * 2.5 / 1000
-    volume = CtVolume(np.zeros(SHAPE, np.int16), AFFINE)
-    write(result(0), path)
-    masks = read_masks(path, volume)
-    assert (masks.segmentation.provenance.edited, masks.segmentation.provenance.kept_ml) == ((), 0)
-    rewrite(path, lambda array: array.__setitem__((array == 1) & (np.arange(14) < 3), 0))
-    gone = np.count_nonzero((result(0).labels == 1)[..., :3])
-    assert {one.tags["DICOM.SegmentAlgorithmType"] for one in read_reviewed(path, AFFINE, SHAPE).segments} == {
-        "AUTOMATIC"
-    }
-    masks = read_masks(path, volume)
-    made = masks.segmentation.provenance
-    assert (made.edited, made.kept_ml) == (("LeftLung",), pytest.approx(gone * voxel))
-    assert masks.edits[0].removed_ml == pytest.approx(gone * voxel)
-    record = result_record(measure(masks.segmentation.labels, AFFINE), made, {})
-    assert record["edited_segments"] == ["LeftLung"]
-    rewrite(path, lambda array: None, {RECORD_TAG: "Another.Tag"})
-    assert read_masks(path, volume).segmentation.provenance.edited == tuple(one.id for one in SEGMENTS)
 
 
 def test_the_readers_status_and_terminology_stay(tmp_path: Path) -> None:

@@ -82,3 +82,14 @@ def test_spacing_and_voxel_volume_are_those_of_an_oblique_anisotropic_grid():
 def test_a_volume_of_another_form_is_refused(voxels, affine):
     with pytest.raises(ValueError, match=r"voxels|affine"):
         CtVolume(voxels, affine)
+
+
+@given(AXES, SIGNS)
+def test_a_scan_is_known_by_its_fingerprint_whichever_way_its_axes_are_stored(axes, signs):
+    upright = np.random.default_rng(0).integers(-1000, 500, SHAPE).astype(np.int16)
+    affine = grid_affine(axes, signs, (1.0, 1.0, 1.0), 0.0)
+    stored = np.ascontiguousarray(axial_order(affine).from_axial(upright))
+    known = CtVolume(upright, np.diag((-1.0, -1.0, 1.0, 1.0))).fingerprint
+    assert CtVolume(stored, affine).fingerprint == known
+    stored[0, 0, 0] += 1
+    assert CtVolume(stored, affine).fingerprint != known

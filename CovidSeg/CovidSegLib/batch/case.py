@@ -163,6 +163,9 @@ class OutputSet:
                     _keep_aside(target, before)
                 moved.append((before, target))
                 _flush(place)
+                if before is not None:
+                    with suppress(OSError):
+                        shutil.copymode(before, place)  # who could correct it still can
                 os.replace(place, target)
         except BaseException as error:
             for before, target in moved:

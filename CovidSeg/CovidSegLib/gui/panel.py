@@ -101,6 +101,7 @@ class Panel(VTKObservationMixin):
         """The panel is taken away for good: stop a run, observe nothing any more."""
         self.session.close()
         self.setParameterNode(None)
+        self._logic.undoPoints.clear()
         self.removeObservers()
         self.widget.setMRMLScene(None)
 

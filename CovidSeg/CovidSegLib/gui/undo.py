@@ -26,3 +26,7 @@ class RunUndo(UndoPoints):
         editor = node.GetScene().GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
         if editor is not None and editor.GetSegmentationNode() is node:
             slicer.modules.segmenteditor.widgetRepresentation().self().editor.saveStateForUndo()
+
+
+UNDO_POINTS = RunUndo()
+"""Those of this Slicer: the panel takes back what was run from the console, and the other way round."""

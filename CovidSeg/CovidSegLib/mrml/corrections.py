@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..i18n import tr as _
 from ..segmentation import SEGMENTS, Label, Segmentation
 from ..volume import voxel_ml
-from ..writing import on_grid
+from ..writing import SOURCE_TAG, on_grid, source_warnings
 from .volumes import check_same_grid
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class NodeState:
 
     ``current``: bits (z, y, x), ``last``: their records (see :mod:`CovidSegLib.corrections`). ``present``: labels of
     our segments that are there. ``completed``: bits of those that the reader marked so. ``time``: when it was read.
+    ``sources``: the scans that those not completed were made from, as their tags say.
     """
 
     current: np.ndarray
@@ -40,6 +41,7 @@ class NodeState:
     present: tuple[int, ...]
     completed: int
     time: int
+    sources: tuple[str | None, ...] = ()
 
     @property
     def removed(self) -> int:
@@ -72,6 +74,7 @@ def read_state(node: slicer.vtkMRMLSegmentationNode | None, volume_node: slicer.
         tuple(texts),
         completed,
         modified_time(node),
+        tuple(tag(content.GetSegment(one.id), SOURCE_TAG) for one in ours if not completed & bit(one.label)),
     )
 
 
@@ -119,7 +122,8 @@ def plan_update(
     unknown = ALL & ~merged.last.known
     edited = tuple(one.id for one in SEGMENTS if bit(one.label) & (merged.edited | unknown))
     kept_ml = merged.kept_voxels * voxel_ml(segmentation.affine)
-    provenance = replace(segmentation.provenance, edited=edited, kept_ml=kept_ml)
+    warnings = (*segmentation.provenance.warnings, *source_warnings(state.sources, segmentation.provenance.volume))
+    provenance = replace(segmentation.provenance, edited=edited, kept_ml=kept_ml, warnings=warnings)
     return Update(node, state, merged, Segmentation(to_labels(merged.bits), segmentation.affine, provenance))
 
 

@@ -29,15 +29,16 @@ class UndoPoints:
     """
 
     def __init__(self) -> None:
-        self._histories: dict[str, tuple[slicer.vtkSegmentation, _History]] = {}
+        self._histories: dict[str, tuple[slicer.vtkMRMLSegmentationNode, _History]] = {}
 
     def save(self, node: slicer.vtkMRMLSegmentationNode, *, run: bool = True) -> None:
         """Keep the state of ``node`` as it is now. ``run``: a run follows, not a smaller step."""
-        content = node.GetSegmentation()
-        known = self._histories.get(node.GetID())
-        if known is None or known[0] is not content:
-            self._histories[node.GetID()] = known = content, _History(content)
-        known[1].save(run=run)
+        gone = [name for name, (other, _) in self._histories.items() if other.GetScene() is None]
+        for name in gone:
+            del self._histories[name]
+        if self._of(node) is None:
+            self._histories[node.GetID()] = node, _History(node.GetSegmentation())
+        self._histories[node.GetID()][1].save(run=run)
 
     def can_undo(self, node: slicer.vtkMRMLSegmentationNode | None) -> bool:
         """Whether there is something to take back."""
@@ -66,9 +67,9 @@ class UndoPoints:
     def _of(self, node: slicer.vtkMRMLSegmentationNode | None) -> _History | None:
         if node is None or node.GetID() not in self._histories:
             return None
-        content, history = self._histories[node.GetID()]
+        known, history = self._histories[node.GetID()]
         # The id may belong to another node by now: of a scene that was loaded.
-        return history if node.GetSegmentation() is content else None
+        return history if known is node and node.GetSegmentation() is history.content else None
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class _History:
     """The states of one segmentation, to go back to (``_before``, oldest first) and to come back to (``_after``)."""
 
     def __init__(self, content: slicer.vtkSegmentation) -> None:
-        self._content = content
+        self.content = content
         self._before: list[_State] = []
         self._after: list[_State] = []
         self._restored: _State | None = None  # what the last undo or redo brought
@@ -130,7 +131,7 @@ class _History:
 
     def _was_edited(self) -> bool:
         """Whether anything changed since the last undo or redo."""
-        return self._restored is not None and _time(self._content) != self._time
+        return self._restored is not None and _time(self.content) != self._time
 
     def _give_up_redo(self) -> None:
         """Let Undo, from now on, have back what Redo could: a step follows that it does not belong to.
@@ -150,8 +151,8 @@ class _History:
 
         segments = {}
         known, self._copies = self._copies, {}
-        for name in self._content.GetSegmentIDs():
-            segment = self._content.GetSegment(name)
+        for name in self.content.GetSegmentIDs():
+            segment = self.content.GetSegment(name)
             segments[name] = kept = slicer.vtkSegment()
             kept.DeepCopyMetadata(segment)
             for kind in _kinds(segment):
@@ -169,10 +170,10 @@ class _History:
 
         alive: dict[int, tuple[vtk.vtkDataObject, vtk.vtkDataObject]] = {}
         for name, kept in state.segments.items():
-            segment = self._content.GetSegment(name)
+            segment = self.content.GetSegment(name)
             if segment is None:
                 segment = slicer.vtkSegment()
-                self._content.AddSegment(segment, name)
+                self.content.AddSegment(segment, name)
             segment.RemoveAllRepresentations()
             segment.DeepCopyMetadata(kept)
             for kind in _kinds(kept):
@@ -180,11 +181,11 @@ class _History:
                 if id(copy) not in alive:
                     alive[id(copy)] = _copy(copy), copy
                 segment.AddRepresentation(kind, alive[id(copy)][0])
-        for name in set(self._content.GetSegmentIDs()) - set(state.segments):
-            self._content.RemoveSegment(name)
-        self._content.ReorderSegments(list(state.segments))
+        for name in set(self.content.GetSegmentIDs()) - set(state.segments):
+            self.content.RemoveSegment(name)
+        self.content.ReorderSegments(list(state.segments))
         self._copies = {id(voxels): (voxels, voxels.GetMTime(), copy) for voxels, copy in alive.values()}
-        self._restored, self._time = state, _time(self._content)
+        self._restored, self._time = state, _time(self.content)
 
     def _forget(self) -> None:
         """Keep within the bounds: the oldest states go first, that before the last run and the newest not at all."""

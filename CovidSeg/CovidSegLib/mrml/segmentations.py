@@ -64,7 +64,7 @@ def write_segmentation(
     changed since. ``before_write`` is called with the node when all checks are passed and nothing is changed yet: the
     place for an undo point. The node comes under the volume's parent transform and beside it in the subject hierarchy.
     Raises InputError when the volume was changed or moved since ``segmentation`` was made from it, when ``node``
-    belongs to another scan, or when it holds other segments that stand under another transform (they would move).
+    belongs to another scan, or when it is under a transform of its own (the segments would move).
     """
     import slicer
 
@@ -97,12 +97,14 @@ def _was_made_for(update: Update, node: slicer.vtkMRMLSegmentationNode) -> bool:
 
 
 def _check_same_transform(volume_node: slicer.vtkMRMLScalarVolumeNode, node: slicer.vtkMRMLSegmentationNode) -> None:
+    """Raise InputError where segments would be moved that are not ours, or a reader's own transform be taken away."""
     ours = {definition.id for definition in SEGMENTS}
-    others = set(node.GetSegmentation().GetSegmentIDs()) - ours
-    if others and node.GetTransformNodeID() != volume_node.GetTransformNodeID():
+    ids = set(node.GetSegmentation().GetSegmentIDs())
+    own = node.GetTransformNodeID()
+    if own != volume_node.GetTransformNodeID() and (ids - ours or (ids and own)):
         raise InputError(
-            _("The chosen segmentation holds other segments and is under another transform than the scan."),
-            _("Choose another one, or let CovidSeg create a new one."),
+            _("The chosen segmentation is under another transform than the scan."),
+            _("Put both under the same one, choose another segmentation, or let CovidSeg create a new one."),
         )
 
 

@@ -11,13 +11,14 @@ from .existing import NOTHING_LOST, ExistingFiles, check_still, file_state, find
 from .files import SUFFIXES, check_suffix, is_dicom_seg, is_seg_nrrd, replace_file, write
 from .grids import on_grid
 from .reviewed import Reviewed, read_reviewed, update, write_reviewed
-from .seg_nrrd import CERTAINTY_TAG, READERS_TAGS, segment_tags
+from .seg_nrrd import CERTAINTY_TAG, READERS_TAGS, SOURCE_TAG, segment_tags, source_warnings
 from .training_case import save_training_case
 
 __all__ = [
     "CERTAINTY_TAG",
     "NOTHING_LOST",
     "READERS_TAGS",
+    "SOURCE_TAG",
     "SUFFIXES",
     "ExistingFiles",
     "Reviewed",
@@ -34,6 +35,7 @@ __all__ = [
     "replace_file",
     "save_training_case",
     "segment_tags",
+    "source_warnings",
     "update",
     "write",
     "write_reviewed",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ import numpy as np
 from ..errors import InputError, OutputError
 from .files import is_seg_nrrd
 from .reviewed import Reviewed, read_reviewed
+
+_MAY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,10 @@ def find_reviewed(
     """
     found = None
     for output in outputs:
-        if not output.exists() or (choice.own_state and file_state(output) == choice.own_state):
+        if not output.exists():
+            continue
+        _refuse_protected(output)
+        if choice.own_state and file_state(output) == choice.own_state:
             continue
         if not is_seg_nrrd(output):
             _refuse_unknown(choice)
@@ -73,6 +79,14 @@ def find_reviewed(
         elif not choice.overwrite:
             _refuse_edits(output, affine, shape)
     return found
+
+
+def _refuse_protected(output: Path) -> None:
+    """Also where this process could write it all the same: as root, or by way of its folder."""
+    if not output.stat().st_mode & _MAY_WRITE:
+        raise OutputError(
+            "The output exists and is write-protected.", "Take the protection off, or choose another name."
+        )
 
 
 def _refuse_unknown(choice: ExistingFiles) -> None:

@@ -21,7 +21,7 @@ from ..segmentation import SEGMENTS, Segmentation, SegmentDefinition
 from ..volume import voxel_ml
 from ..words import in_ml
 from .grids import on_grid
-from .seg_nrrd import READERS_TAGS, STATUS_TAG, FileSegment, segment_tags, write_layers
+from .seg_nrrd import READERS_TAGS, SOURCE_TAG, STATUS_TAG, FileSegment, segment_tags, source_warnings, write_layers
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -149,7 +149,9 @@ def update(reviewed: Reviewed, new: Segmentation) -> tuple[Merged, Segmentation]
     unknown = ALL & ~merged.last.known
     edited = tuple(one.id for one in SEGMENTS if bit(one.label) & (merged.edited | unknown))
     kept_ml = merged.kept_voxels * voxel_ml(new.affine)
-    provenance = replace(new.provenance, edited=edited, kept_ml=kept_ml)
+    sources = [one.tags.get(SOURCE_TAG) for one in reviewed.segments if one.id in _OURS and not _is_completed(one)]
+    warnings = (*new.provenance.warnings, *source_warnings(sources, new.provenance.volume))
+    provenance = replace(new.provenance, edited=edited, kept_ml=kept_ml, warnings=warnings)
     return merged, Segmentation(to_labels(merged.bits), new.affine, provenance)
 
 

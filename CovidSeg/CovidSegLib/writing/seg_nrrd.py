@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +18,9 @@ STATUS_TAG = "Segmentation.Status"
 
 CERTAINTY_TAG = "CovidSeg.Certainty"
 """How certain the network was of its lesions, on the infection segment (see ``measures.review``)."""
+
+SOURCE_TAG = "CovidSeg.SourceVolume"
+"""The scan that a segment was made from, by its kind and the SHA-256 of its voxels."""
 
 READERS_TAGS = ("TerminologyEntry", STATUS_TAG)
 """Tags that are the reader's once a segment is there: a later run does not write them."""
@@ -139,12 +142,22 @@ def segment_tags(segment: SegmentDefinition, provenance: Provenance) -> dict[str
         "CovidSeg.ModelSha256": provenance.sha256,
         "CovidSeg.Engine": provenance.engine,
         "CovidSeg.Created": provenance.created,
-        "CovidSeg.SourceVolume": provenance.volume,
+        SOURCE_TAG: provenance.volume,
     }
     if segment.label == Label.INFECTION and provenance.lesion_certainty:
         tags[CERTAINTY_TAG] = provenance.lesion_certainty
     # In a .seg.nrrd a bar ends the value, and a line break ends the header's line.
     return {key: " ".join(value.replace("|", "/").split()) for key, value in tags.items()}
+
+
+def source_warnings(known: Iterable[str | None], new: str) -> tuple[str, ...]:
+    """A sentence when a segmentation whose segments are tagged with ``known`` was not made from the scan ``new``."""
+    hashes = {text.split()[-1] for text in known if text and text.split()}
+    if not new or hashes <= {new.split()[-1]}:
+        return ()
+    return (
+        "The segmentation was made from another scan, or this one was changed since: check that they belong together.",
+    )
 
 
 def reference_geometry(affine: np.ndarray, shape: tuple[int, ...]) -> str:

@@ -1,0 +1,111 @@
+"""What an existing ``.seg.nrrd`` says of a reader's work to whoever would replace, update or count it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from CovidSegLib.batch import OutputSet
+from CovidSegLib.corrections import RECORD_TAG
+from CovidSegLib.errors import OutputError
+from CovidSegLib.measures import measure
+from CovidSegLib.report.inputs import read_masks
+from CovidSegLib.report.record import result_record
+from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
+from CovidSegLib.volume import CtVolume
+from CovidSegLib.writing import NOTHING_LOST, ExistingFiles, file_state, find_reviewed, read_reviewed, update, write
+from Testing.kit.rewritten import rewrite
+
+AFFINE = np.array(((-0.7, 0, 0, 100), (0, -0.8, 0, -80.5), (0, 0, 2.5, 7), (0, 0, 0, 1)))
+SHAPE = (6, 9, 14)
+
+
+def result(seed: int) -> Segmentation:
+    labels = np.random.default_rng(seed).integers(0, 4, SHAPE, dtype=np.uint8)
+    return Segmentation(labels, AFFINE, Provenance("one", "ab" * 32, "onnx", "CPU", "CovidSeg 1.0", volume="a|b"))
+
+
+@pytest.mark.parametrize(
+    ("change", "lost"),
+    [
+        (("Left lung", "Lunge links"), "the new name of Left lung"),
+        (("Status:notstarted", "Status:flagged"), "the flag of Left lung and the flag of Right lung"),
+        (("0.9 0.32 0.23", "0 1 1"), "the new colour of COVID-19 infection"),
+        (("SCT^7771000^Left", "SCT^7771000^Left side"), "the new codes of Left lung"),
+        (("Status:notstarted", "Status:completed"), "the mark of Left lung as completed"),
+        (("ID:RightLung", "ID:Drainage"), "the removal of Right lung and a segment that is not CovidSeg's"),
+        ((RECORD_TAG, "Another.Tag"), "an empty Left lung that a reader may have emptied"),
+    ],
+)
+def test_what_has_no_volume_is_not_replaced_either_and_called_by_its_name(
+    change: tuple[str, str], lost: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.seg.nrrd"
+    write(Segmentation(np.zeros(SHAPE, np.uint8), AFFINE, result(0).provenance), path)
+    assert find_reviewed([path], AFFINE, SHAPE, NOTHING_LOST) is None
+    rewrite(path, lambda array: None, {change[0].removeprefix("ID:"): change[1].removeprefix("ID:")})
+    with pytest.raises(OutputError, match=f"holds a reader's work: {lost}") as refused:
+        find_reviewed([path], AFFINE, SHAPE, NOTHING_LOST)
+    assert "mL" not in str(refused.value)
+
+
+@pytest.mark.parametrize("choice", [NOTHING_LOST, ExistingFiles(keep_edits=True), ExistingFiles(overwrite=True), "own"])
+def test_a_file_that_is_write_protected_is_never_replaced(choice: ExistingFiles | str, tmp_path: Path) -> None:
+    path = tmp_path / "a.seg.nrrd"
+    write(result(0), path)
+    path.chmod(0o444)
+    if choice == "own":
+        choice = ExistingFiles(own_state=file_state(path))
+    with pytest.raises(OutputError, match="write-protected"):
+        find_reviewed([path], AFFINE, SHAPE, choice)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="looks at permissions")
+def test_who_could_write_to_a_file_still_can(tmp_path: Path) -> None:
+    path = tmp_path / "a.seg.nrrd"
+    write(result(0), path)
+    path.chmod(0o664)
+    with OutputSet() as files:
+        write(result(1), files.add(path))
+        files.publish()
+    assert path.stat().st_mode & 0o777 == 0o664
+
+
+def test_a_file_of_another_scan_with_the_same_grid_is_pointed_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.seg.nrrd"
+    first, second = (
+        replace(result(0), provenance=replace(result(0).provenance, volume=f"scan, SHA-256 {name}"))
+        for name in ("aa", "bb")
+    )
+    write(first, path)
+    reviewed = read_reviewed(path, AFFINE, SHAPE)
+    assert update(reviewed, first)[1].provenance.warnings == ()
+    (warning,) = update(reviewed, second)[1].provenance.warnings
+    assert "made from another scan" in warning
+
+
+def test_what_another_program_edited_counts_as_edited_whatever_its_tags_say(tmp_path: Path) -> None:
+    """Reports and follow-ups look at the voxels: a program that does not know CovidSeg leaves AUTOMATIC as it was."""
+    path = tmp_path / "a.seg.nrrd"
+    voxel = 0.7 * 0.8 * 2.5 / 1000
+    volume = CtVolume(np.zeros(SHAPE, np.int16), AFFINE)
+    write(result(0), path)
+    masks = read_masks(path, volume)
+    assert (masks.segmentation.provenance.edited, masks.segmentation.provenance.kept_ml) == ((), 0)
+    rewrite(path, lambda array: array.__setitem__((array == 1) & (np.arange(14) < 3), 0))
+    gone = np.count_nonzero((result(0).labels == 1)[..., :3])
+    assert {one.tags["DICOM.SegmentAlgorithmType"] for one in read_reviewed(path, AFFINE, SHAPE).segments} == {
+        "AUTOMATIC"
+    }
+    masks = read_masks(path, volume)
+    made = masks.segmentation.provenance
+    assert (made.edited, made.kept_ml) == (("LeftLung",), pytest.approx(gone * voxel))
+    assert masks.edits[0].removed_ml == pytest.approx(gone * voxel)
+    record = result_record(measure(masks.segmentation.labels, AFFINE), made, {})
+    assert record["edited_segments"] == ["LeftLung"]
+    rewrite(path, lambda array: None, {RECORD_TAG: "Another.Tag"})
+    assert read_masks(path, volume).segmentation.provenance.edited == tuple(one.id for one in SEGMENTS)
