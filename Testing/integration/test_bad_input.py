@@ -241,6 +241,7 @@ def test_a_folder_without_dicom_is_refused(tmp_path: Path, capfd: pytest.Capture
     ("fields", "words"),
     [
         ({"Modality": "MR", "SOPClassUID": MR_IMAGE}, "MR"),
+        ({"Modality": "DOE^JANE"}, "of type unknown"),
         ({"Modality": "SEG", "SOPClassUID": SEGMENTATION, "NumberOfFrames": 3}, "segmentation"),
         ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "localizer"),
         ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "secondary captures"),

@@ -24,6 +24,13 @@ _TAGS = [
     "ImagePositionPatient", "ImageOrientationPatient",
 ]  # fmt: skip
 
+_MODALITIES = {
+    "AR", "BI", "BMD", "CR", "DG", "DOC", "DX", "ECG", "ES", "FID", "GM", "IO", "KO", "LS", "M3D", "MG", "MR", "NM", "OP",
+    "OT", "PR", "PT", "PX", "REG", "RF", "RG", "RTDOSE", "RTIMAGE", "RTPLAN", "RTRECORD", "RTSTRUCT", "RWV", "SC", "SEG",
+    "SM", "SR", "ST", "STAIN", "TG", "US", "XA", "XC",
+}  # fmt: skip
+"""Terms for Modality (DICOM PS3.3, C.7.3.1.1.1) that a message may name; any other text of a file stays in it."""
+
 _MODALITY, _PATIENT, _STUDY = 0x00080060, 0x00100020, 0x0020000D
 
 _one_at_a_time = threading.Lock()
@@ -193,7 +200,7 @@ def _other_kind(dataset: Any) -> str:
     if str(dataset.file_meta.get("MediaStorageSOPClassUID", "")) == "1.2.840.10008.1.3.10":
         return "directory"
     if modality != "CT":
-        return modality or "unknown"
+        return modality if modality in _MODALITIES else "unknown"
     if sop_class in ENHANCED_CT or int(dataset.get("NumberOfFrames", 1) or 1) > 1:
         return "enhanced CT"
     if "LOCALIZER" in _image_type(dataset):
