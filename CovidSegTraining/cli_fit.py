@@ -36,6 +36,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     crossval.add_argument("--folds", type=_numbers, metavar="N,N", help="folds to train (default: all of the data)")
     crossval.add_argument("--networks", type=Path, help="folder that the fold networks NAME-foldN are exported to")
     crossval.add_argument("--name", default="network", help="NAME of the fold networks")
+    crossval.add_argument(
+        "--facts", type=Path, help="JSON that goes into their cards: description, data, licence, finish"
+    )
     crossval.set_defaults(run_command=_crossval)
 
 
@@ -85,7 +88,7 @@ def _crossval(args: argparse.Namespace) -> None:
     given += [(name, getattr(args, name, None)) for name in SETTINGS]
     options = [f"--{name.replace('_', '-')}={value}" for name, value in given if value is not None]
     cache = args.runs / "cache" if args.cache is None else None if str(args.cache) == "none" else args.cache
-    folds = Folds(args.data, args.runs, tuple(options), tuple(args.also), args.networks, args.name)
+    folds = Folds(args.data, args.runs, tuple(options), tuple(args.also), args.networks, args.name, args.facts)
     cross_train(folds, numbers, cache)
     print(table_text(folds.rows(numbers)))
 

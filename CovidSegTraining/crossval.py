@@ -21,6 +21,7 @@ class Folds:
     """What is the same for all folds. ``options``: those of ``fit`` without data, fold and run.
 
     ``also``: more cases to train on, ``FOLDER[:CASE,CASE][@FOLD,FOLD]``, with "@" only in these folds.
+    ``facts``: what ``export`` puts into the cards of the fold networks.
     """
 
     data: Path
@@ -29,6 +30,7 @@ class Folds:
     also: tuple[str, ...] = ()
     networks: Path | None = None
     name: str = "network"
+    facts: Path | None = None
 
     def run(self, fold: int) -> Path:
         """The folder of one fold's run."""
@@ -45,7 +47,9 @@ class Folds:
             _call("evaluate", "--data", self.data, "--run", run)
         card = self.networks and self.networks / f"{self.name}-fold{fold}.json"
         if card and not card.is_file():
-            _call("export", "--run", run, "--name", card.stem, "--to", card.parent, "--formats", "onnx", "--half")
+            facts = ["--facts", self.facts] if self.facts else []
+            where = ["--run", run, "--name", card.stem, "--to", card.parent]
+            _call("export", *where, *facts, "--formats", "onnx", "--half")
 
     def rows(self, folds: Sequence[int]) -> list[dict[str, object]]:
         """The scores of all held-out cases, from the runs' ``metrics.json``."""

@@ -56,6 +56,14 @@ def test_each_fold_is_trained_judged_and_not_repeated(calls, tmp_path):
     assert [(call[0], call[-1][-5:]) for call in calls] == [("evaluate", "fold2")]
 
 
+def test_fold_networks_are_exported_with_the_facts_of_their_card(calls, tmp_path):
+    facts, networks = tmp_path / "facts.json", tmp_path / "networks"
+    cross_train(Folds(tmp_path / "data", tmp_path / "runs", networks=networks, name="mine", facts=facts), [3], None)
+    exported = " ".join(calls[-1])
+    assert exported.startswith("export ")
+    assert f"--name mine-fold3 --to {networks} --facts {facts} " in exported
+
+
 def test_a_step_that_fails_stops_the_rest(monkeypatch, tmp_path):
     folds = Folds(tmp_path / "no data", tmp_path / "runs")
     with pytest.raises(crossval.StepError, match="fit failed"):
