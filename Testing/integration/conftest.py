@@ -130,3 +130,22 @@ def stand_in_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Child processes segment with a pipeline that does as the scan's first voxel says (kit/stand_in_pipeline)."""
     folder = Path(__file__).resolve().parents[1] / "kit" / "stand_in_pipeline"
     monkeypatch.setenv("PYTHONPATH", str(folder))
+
+
+@pytest.fixture(scope="session")
+def slicers_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python with pip that stands for Slicer's (kit/slicers_python)."""
+    from kit.slicers_python import make
+
+    folder = tmp_path_factory.mktemp("slicers python")
+    make(folder)
+    return folder
+
+
+@pytest.fixture
+def slicers_python(slicers_environment: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The interpreter that packages are installed for; what a test installs is removed again."""
+    from kit.slicers_python import in_its_place
+
+    with in_its_place(slicers_environment, monkeypatch) as python:
+        yield python

@@ -1,0 +1,85 @@
+"""A Python with pip that stands for Slicer's, and what a test looks at in it."""
+
+from __future__ import annotations
+
+import shutil
+import venv
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from .wheels import BREAKS, make_wheel
+
+if TYPE_CHECKING:
+    from CovidSegLib.gui import install
+
+
+def make(folder: Path) -> None:
+    """Build it in ``folder``: this Python's packages, but no onnxruntime of its own choosing."""
+    venv.create(folder, with_pip=True)
+    packages = next(folder.glob("lib/python*/site-packages"))
+    here = Path(np.__file__).parents[1]
+    for entry in here.iterdir():
+        if entry.name.lower().startswith(("numpy", "scipy", "simpleitk", "pydicom")):
+            (packages / entry.name).symlink_to(entry)
+
+
+@contextmanager
+def in_its_place(environment: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Let it be Slicer's Python (the interpreter is handed out); what is installed meanwhile is removed again."""
+    from CovidSegLib.gui import install, run
+
+    python = environment / "bin" / "python"
+    monkeypatch.setattr(run, "python_interpreter", lambda: str(python))
+    monkeypatch.setattr(install, "python_interpreter", lambda: str(python))
+    monkeypatch.setattr(install, "is_installed", lambda package="onnxruntime": bool(list(own(environment))))
+    monkeypatch.setattr(install, "found", lambda: found_in(environment))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_CACHE_DIR", str(environment / "cache"))
+    yield python
+    for entry in [*own(environment)]:
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+def own(environment: Path) -> Iterator[Path]:
+    """What lies in the environment of onnxruntime."""
+    return environment.glob("lib/python*/site-packages/onnxruntime*")
+
+
+def found_in(environment: Path) -> install.Found | None:
+    """As ``install.found``, of the environment."""
+    from CovidSegLib.gui import install
+
+    versions = [entry.name.split("-")[1].removesuffix(".dist-info") for entry in own(environment) if "-" in entry.name]
+    return install.Found("onnxruntime", versions[0]) if versions else None
+
+
+def frozen(python: Path) -> str:
+    """Name and version of each package in the environment itself."""
+    folder = next(python.parents[1].glob("lib/python*/site-packages"))
+    return "\n".join(sorted(entry.name for entry in folder.iterdir()))
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Choose ``folder`` in the next file dialog."""
+    from kit.slicer_window.pythonqt import FileDialog
+
+    monkeypatch.setattr(FileDialog, "answers", [str(folder)])
+
+
+def put_in(place: Path, version: str) -> None:
+    """An installed onnxruntime of this version."""
+    with zipfile.ZipFile(make_wheel(place.parent / "old", "onnxruntime", version, BREAKS)) as wheel:
+        wheel.extractall(place)
+    shutil.rmtree(place.parent / "old")
+
+
+def contents(place: Path) -> dict[str, bytes]:
+    """Every file of onnxruntime, and the names of all else."""
+    files = {str(file): file.read_bytes() for file in place.glob("onnxruntime*/**/*.*") if "pycache" not in str(file)}
+    return files | {entry.name: b"" for entry in place.iterdir() if entry.name != "__pycache__"}
