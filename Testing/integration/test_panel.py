@@ -160,6 +160,8 @@ def test_a_notice_of_the_pipeline_is_shown_while_it_runs(panel: OpenModule, ches
 def test_at_first_sight_there_is_only_what_comes_first(panel: OpenModule) -> None:
     assert not sees(panel.ui.moreSections)
     assert panel.ui.advancedCollapsibleButton.collapsed
+    assert "not for diagnosis" in panel.ui.researchLabel.text
+    assert panel.ui.researchLabel.enabled  # not in the faint colour of what is disabled
     finish(panel)
     assert sees(panel.ui.moreSections)
     panel.ui.outputSelector.setCurrentNode(None)

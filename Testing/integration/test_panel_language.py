@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -121,6 +122,15 @@ def test_a_scan_that_cannot_be_segmented(panel: OpenModule, world: object) -> No
     panel.until(lambda: not panel.ui.applyButton.enabled)
     assert panel.ui.checksLabel.text == "«The volume has no voxels.» «Choose a CT scan that is loaded.»"
     assert english(panel) == set()
+
+
+def test_names_that_slicer_reads_in_the_ui_file_are_not_given_to_translators() -> None:
+    root = ET.parse(MODULE / "Resources/UI/CovidSeg.ui").getroot()
+    named = [
+        one for one in root.iter("property") if one.get("name") in ("SlicerParameterName", "nodeTypes", "baseName")
+    ]
+    assert len(named) > 6
+    assert [one[0].text for one in named if one[0].get("notr") != "true"] == []
 
 
 def test_slicers_tools_find_every_text() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from CovidSegLib.errors import ModelError
-from CovidSegLib.network import models
+from CovidSegLib.network import model_import, models
 from CovidSegLib.network.model_import import import_model
 
 
@@ -116,3 +118,19 @@ def test_a_second_import_of_the_same_name_replaces_the_first(source: Path, users
     source.write_text(json.dumps(card))
     import_model(source)
     assert models.find("our-hospital").card["description"] == "newer"
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(source: Path, users: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(model_import.shutil, "copyfile", full)
+    with pytest.raises(ModelError, match=r"The disk is full: the model was not imported\. Free some space"):
+        import_model(source)
+    assert left(users) == []
+
+
+def test_a_folder_of_models_that_cannot_be_made_is_said(source: Path, users: Path) -> None:
+    users.write_text("a file where the folder should be", encoding="utf-8")
+    with pytest.raises(ModelError, match="The folder for imported models cannot be written"):
+        import_model(source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -32,6 +33,10 @@ def import_model(source: Path) -> Model:
                 return _install(models.find(str(_unpack(source, Path(folder)))))
         return _install(models.find(str(source.with_suffix(".json"))))
     except (OSError, zipfile.BadZipFile) as error:
+        if getattr(error, "errno", None) == errno.ENOSPC:
+            raise ModelError(
+                _("The disk is full: the model was not imported."), _("Free some space and try again.")
+            ) from error
         raise ModelError(_("The file cannot be read as a model."), _HINT) from error
 
 
@@ -74,7 +79,16 @@ def _install(model: Model) -> Model:
     if Path(model.name).name != model.name or model.name.startswith("."):
         raise ModelError(_("The model has a name that no file can have."), _("Rename it in its card."))
     target = models.user_models_folder()
-    target.mkdir(parents=True, exist_ok=True)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        writable = os.access(target, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise ModelError(
+            _("The folder for imported models cannot be written."),
+            _("Ask for the right to write there, or name another one in the variable COVIDSEG_MODELS."),
+        )
     card = json.loads(json.dumps(model.card))
     with tempfile.TemporaryDirectory(prefix=".import-", dir=target) as folder:
         staged = Path(folder)
