@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import qt
 
+from ..errors import CovidSegError
 from . import wording
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ class MessageSection:
     def _show(self, error: BaseException) -> None:
         sentence, details = wording.sentence_and_details(error)
         if details:
-            logging.error("CovidSeg: %s\n%s", sentence, details)
+            # The log is English, also where the panel is not.
+            logging.error(
+                "CovidSeg: %s\n%s", error if isinstance(error, CovidSegError) else type(error).__name__, details
+            )
         self._ui.messageLabel.text = sentence
         self._ui.detailsText.plainText = details
         self._ui.detailsCollapsibleButton.collapsed = True

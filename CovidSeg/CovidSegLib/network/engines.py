@@ -73,7 +73,7 @@ def _runtime(engine: str) -> tuple[Callable[[Model, str, int], Engine], Callable
         package = {"onnx": "onnxruntime", "tensorflow": "tensorflow-cpu"}[engine]
         raise EngineError(
             _("The engine {engine} is not installed.").format(engine=repr(engine)),
-            _("Install it with: pip install {package}").format(package=package),
+            _("Choose another one, or install it: pip install {package}").format(package=package),
         )
     if engine == "onnx":
         from . import onnx_engine
