@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import nibabel
@@ -16,64 +15,17 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 import slicer
 
 from CovidSegLib.mrml.corrections import tag
-from CovidSegLib.network import models
-from CovidSegLib.pipeline import Options
+from Testing.kit.review_steps import (
+    INFECTION,
+    LEFT,
+    RIGHT,
+    another_model,
+    healthy_place,
+    labels_of,
+    review,
+    run,
+)
 from Testing.kit.segment_editor import Reader, voxels_of
-
-LEFT, RIGHT, INFECTION = "LeftLung", "RightLung", "Covid19Infection"
-
-
-def run(panel) -> object:
-    """Apply, and wait for the end; returns the segmentation."""
-    panel.click("applyButton")
-    panel.until(lambda: panel.widget.panel.session.run is None)
-    assert panel.ui.messageLabel.text == "" or panel.ui.messageFrame.isHidden(), panel.ui.messageLabel.text
-    return panel.ui.outputSelector.currentNode()
-
-
-def review(panel):
-    """The Review section, when its list is made."""
-    section = next(one for one in panel.widget.panel.sections if type(one).__name__ == "ReviewSection")
-    panel.until(lambda: section.review is not None and section.review.state.time == section_time(section))
-    return section
-
-
-def section_time(section) -> int:
-    from CovidSegLib.gui.review_section import plan_time
-
-    return plan_time(section.review.node)
-
-
-def another_model(panel, tmp_path: Path) -> None:
-    """Choose a network of another name that sees infection at another threshold."""
-    default = models.find("default")
-    folder = tmp_path / "models"  # of the user, see the fixture world
-    folder.mkdir()
-    for suffix in (".onnx", ".keras"):
-        shutil.copy(default.folder / f"{default.name}{suffix}", folder / f"bolder{suffix}")
-    card = {**default.card, "name": "bolder"}
-    card["finish"] = {**card.get("finish", {}), "infection": 0.05}
-    text = json.dumps(card)
-    for suffix in ("onnx", "keras"):
-        text = text.replace(f"{default.name}.{suffix}", f"bolder.{suffix}")
-    (folder / "bolder.json").write_text(text)
-    panel.widget.panel.session.parameters.model = "bolder"
-
-
-def labels_of(node, chest) -> np.ndarray:
-    labels = np.zeros(chest.GetImageData().GetDimensions()[::-1], np.uint8)
-    for label, segment_id in enumerate((LEFT, RIGHT, INFECTION), 1):
-        labels[voxels_of(node, segment_id, chest)] = label
-    return labels
-
-
-def healthy_place(labels: np.ndarray) -> tuple[slice, ...]:
-    """A box of 2 x 10 x 10 voxels in a lung, with no infection near it: where the reader paints."""
-    lung = np.isin(labels, (1, 2))
-    # Sums over boxes of 4 x 16 x 16 voxels.
-    boxes = np.lib.stride_tricks.sliding_window_view(lung, (4, 16, 16))[:, ::8, ::8].all(axis=(3, 4, 5))
-    k, j, i = np.argwhere(boxes)[len(np.argwhere(boxes)) // 2] * (1, 8, 8)
-    return np.s_[k + 1 : k + 3, j + 3 : j + 13, i + 3 : i + 13]
 
 
 def test_edit_run_with_another_model_save_reload_run_undo(panel, chest, world, tmp_path: Path) -> None:
@@ -140,96 +92,6 @@ def test_edit_run_with_another_model_save_reload_run_undo(panel, chest, world, t
     review(panel)
     section.widgets.redo.click()
     np.testing.assert_array_equal(labels_of(loaded, scan), third)
-
-
-def test_one_undo_in_the_segment_editor_takes_the_run_back(panel, chest, world, tmp_path: Path) -> None:
-    node = run(panel)
-    reader = Reader(world.scene, node, chest)
-    world.editor.history = reader.logic
-    reader.editor_node.SetSingletonTag("SegmentEditor")
-    reader.paint(INFECTION, healthy_place(labels_of(node, chest)))
-    before = labels_of(node, chest)
-    review(panel)
-    another_model(panel, tmp_path)
-    run(panel)
-    assert (labels_of(node, chest) != before).any()
-    review(panel)
-    reader.undo()
-    np.testing.assert_array_equal(labels_of(node, chest), before)
-
-
-def test_what_was_edited_after_a_run_that_is_undone_comes_back_in_the_segment_editor(
-    panel, chest, world, tmp_path: Path
-) -> None:
-    node = run(panel)
-    another_model(panel, tmp_path)
-    before = labels_of(node, chest)
-    run(panel)
-    reader = Reader(world.scene, node, chest)
-    world.editor.history = reader.logic
-    reader.editor_node.SetSingletonTag("SegmentEditor")
-    reader.paint(INFECTION, healthy_place(labels_of(node, chest)))
-    edited = labels_of(node, chest)
-    section = review(panel)
-    section.widgets.undo.click()
-    np.testing.assert_array_equal(labels_of(node, chest), before)
-    reader.paint(LEFT, np.s_[0:2, 0:9, 0:9])  # the panel's Redo is gone with this
-    reader.undo()
-    reader.undo()
-    np.testing.assert_array_equal(labels_of(node, chest), edited)
-
-
-def test_what_was_edited_after_a_run_that_is_undone_comes_back_in_the_panel_too(panel, chest, world) -> None:
-    """Also where the Segment Editor was never opened, and after another edit has taken the Redo away."""
-    node = run(panel)
-    before = labels_of(node, chest)
-    run(panel)
-    reader = Reader(world.scene, node, chest)
-    reader.paint(INFECTION, healthy_place(before))
-    edited = labels_of(node, chest)
-    section = review(panel)
-    section.widgets.undo.click()
-    np.testing.assert_array_equal(labels_of(node, chest), before)
-    reader.paint(LEFT, np.s_[0:2, 0:9, 0:9])
-    panel.until(lambda: not section.widgets.redo.enabled)
-    review(panel)
-    section.widgets.undo.click()
-    np.testing.assert_array_equal(labels_of(node, chest), before)
-    review(panel)
-    section.widgets.undo.click()
-    np.testing.assert_array_equal(labels_of(node, chest), edited)
-
-
-def test_a_run_can_be_taken_back_after_many_lesions_were_reviewed(panel, chest, world, tmp_path: Path) -> None:
-    node = run(panel)
-    before = labels_of(node, chest)
-    another_model(panel, tmp_path)
-    run(panel)
-    section = review(panel)
-    for number in range(8):
-        section.widgets.table.selectRow(0)
-        (section.widgets.delete if number == 4 else section.widgets.accept).click()
-        review(panel)
-    for _ in range(9):
-        assert section.widgets.undo.enabled
-        section.widgets.undo.click()
-        review(panel)
-    np.testing.assert_array_equal(labels_of(node, chest), before)
-    assert not section.widgets.undo.enabled
-    assert tag(node.GetSegmentation().GetSegment(INFECTION), "CovidSeg.Model") == models.find("default").name
-
-
-def test_a_run_from_the_console_is_taken_back_by_the_undo_of_the_panel(panel, chest, world, tmp_path: Path) -> None:
-    node = run(panel)
-    Reader(world.scene, node, chest).paint(INFECTION, healthy_place(labels_of(node, chest)))
-    before = labels_of(node, chest)
-    another_model(panel, tmp_path)
-    panel.file.CovidSegLogic().process(chest, node, options=Options(model="bolder"))
-    assert (labels_of(node, chest) != before).any()
-    section = review(panel)
-    panel.until(lambda: section.widgets.undo.enabled)
-    section.widgets.undo.click()
-    np.testing.assert_array_equal(labels_of(node, chest), before)
 
 
 def test_lesions_are_listed_shown_accepted_deleted_and_edited(panel, chest, world, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from .edits import EditFollower
 from .review_widgets import ReviewWidgets, lesion_cells
 from .task import Task, in_thread
 from .ticker import QtTicker
+from .undo import can_redo_in_editor
 
 if TYPE_CHECKING:
     from ..measures.review import ReviewLesion
@@ -116,12 +117,16 @@ class ReviewSection:
 
     def _show(self, review: Review | None) -> None:
         self.review = review
-        if review is not None and mark_edited(review.node, review.state):
+        if review is not None and not self._can_redo(review.node) and mark_edited(review.node, review.state):
             # The tags are set now: what was read is still what is there.
             return self.refresh()
         self._session.setEdited(None if review is None else review.edited_percent)
         self._fill()
         return None
+
+    def _can_redo(self, node: slicer.vtkMRMLSegmentationNode) -> bool:
+        """Whether a Redo, here or in the Segment Editor, would be lost by a change, also of a tag."""
+        return self._session.undoPoints.can_redo(node) or can_redo_in_editor(node)
 
     def _fill(self) -> None:
         """Put the lesions into the table, in the order that is chosen."""

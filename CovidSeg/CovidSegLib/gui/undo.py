@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import slicer
 
 from ..mrml import UndoPoints
@@ -21,11 +23,28 @@ class RunUndo(UndoPoints):
             self._save_in_editor(node)
         return super().undo(node)
 
-    def _save_in_editor(self, node: slicer.vtkMRMLSegmentationNode) -> None:
-        # The editor has a history of the one segmentation that it shows; where its window was not built it has none.
-        editor = node.GetScene().GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
-        if editor is not None and editor.GetSegmentationNode() is node:
-            slicer.modules.segmenteditor.widgetRepresentation().self().editor.saveStateForUndo()
+    @staticmethod
+    def _save_in_editor(node: slicer.vtkMRMLSegmentationNode) -> None:
+        editor = _editor_of(node)
+        if editor is not None:
+            editor.saveStateForUndo()
+
+
+def can_redo_in_editor(node: slicer.vtkMRMLSegmentationNode) -> bool:
+    """Whether the Segment Editor has a Redo for ``node``, which any change, also that of a tag, would take away."""
+    editor = _editor_of(node)
+    return editor is not None and any(button.enabled for button in slicer.util.findChildren(editor, name="RedoButton"))
+
+
+def _editor_of(node: slicer.vtkMRMLSegmentationNode) -> Any:
+    """The Segment Editor's widget where it edits ``node``, else None.
+
+    It has a history of the one segmentation that it shows; where its window was not built it has none.
+    """
+    editor = node.GetScene().GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
+    if editor is None or editor.GetSegmentationNode() is not node:
+        return None
+    return slicer.modules.segmenteditor.widgetRepresentation().self().editor
 
 
 UNDO_POINTS = RunUndo()

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from ..corrections import RECORD_TAG, LastWritten
+from ..i18n import tr as _
 from ..segmentation import SEGMENTS, Label, Provenance, Segmentation, SegmentDefinition
 from .labelmap import array_to_itk
 
@@ -155,9 +156,7 @@ def source_warnings(known: Iterable[str | None], new: str) -> tuple[str, ...]:
     hashes = {text.split()[-1] for text in known if text and text.split()}
     if not new or hashes <= {new.split()[-1]}:
         return ()
-    return (
-        "The segmentation was made from another scan, or this one was changed since: check that they belong together.",
-    )
+    return (_("The segmentation was made from another scan, or from this one before it changed: do the two match?"),)
 
 
 def reference_geometry(affine: np.ndarray, shape: tuple[int, ...]) -> str:

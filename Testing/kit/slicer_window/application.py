@@ -133,6 +133,11 @@ class SegmentEditor:
         self.segmentation = self.volume = self.segment_id = None
         self.history: slicer.vtkSlicerSegmentEditorLogic | None = None
 
+    def children(self) -> list[Strict]:
+        """Of its widgets, the button for Redo."""
+        can_redo = self.history is not None and self.history.CanRedo()
+        return [Strict(name="RedoButton", enabled=can_redo, children=list)]
+
     def saveStateForUndo(self) -> None:  # noqa: N802
         """Keep the state before a change."""
         if self.history is not None:
