@@ -118,6 +118,10 @@ def test_a_batch_keeps_corrections_and_reports_those_it_must_not_replace(told: C
     path = told.folder / "out" / "a.seg.nrrd"
     rewrite(path, erase)
     before = path.read_bytes()
+    assert told.run("batch", "scans", "out").stdout.endswith("0 of 0 scans done, 2 done before.\n")
+    corrected, other = (told.folder / "out" / "summary.csv").read_text().splitlines()[1:]
+    assert "The result was changed since" in corrected
+    assert "changed" not in other
     ended = told.run("batch", "scans", "out", "--restart")
     assert ended.returncode == 2
     assert "1.80 mL would be lost" in ended.stderr

@@ -24,9 +24,9 @@ class Manifest:
     """The manifest at ``path``, opened for adding; :attr:`entries` holds the latest line of every case by its name.
 
     A line has: case, status ("done" or "failed"; a line "begun" has no more than these two), message, result (file
-    name), state (of that file), fingerprint (of the input), model (SHA-256), record (of
-    :func:`CovidSegLib.batch.segment_case`; None if it failed). Entering the context opens and locks it; raises
-    OutputError when another batch is at work there, or the file is not one of ours.
+    name), state (of that file, "" where it is not the batch's alone), written (its state at the end), fingerprint (of
+    the input), model (SHA-256), record (of :func:`CovidSegLib.batch.segment_case`; None if it failed). Entering the
+    context opens and locks it; raises OutputError when another batch is at work there, or the file is not one of ours.
     """
 
     def __init__(self, path: Path) -> None:

@@ -130,6 +130,11 @@ def state_to_keep(case: PlannedCase) -> str:
     return "" if may_hold_edits else file_state(case.result)
 
 
+def changed_since(case: PlannedCase, entry: Mapping[str, Any]) -> bool:
+    """Whether somebody changed the result of a case that is done since ``entry`` of the manifest was written."""
+    return entry.get("written", "") not in ("", file_state(case.result))
+
+
 def model_identity(name: str) -> str:
     """SHA-256 of the network called ``name``; the name itself where there is none (opening it will say so)."""
     from ..errors import ModelError

@@ -5,18 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..progress import Cancelled
+from ..writing import file_state
 from .index import write_index
 from .manifest import BEGUN, DONE, FAILED, Manifest
 from .outcome import Outcome
-from .plan import INDEX_NAME, SUMMARY_NAME, PlannedCase, state_to_keep
+from .plan import INDEX_NAME, SUMMARY_NAME, PlannedCase, changed_since, state_to_keep
 from .summary import Row, Summary
 
 INDEX_SECONDS = 10.0
 """How old the index may grow while cases come in; at the end it is complete."""
+
+
+_CHANGED = "The result was changed since; these are the numbers before. `covidseg report` has those of now."
 
 
 class Books:
@@ -32,7 +37,11 @@ class Books:
         stems = {case.stem for case in finished}
         for number, case in enumerate(self._cases):
             if case.stem in stems:
-                self._summary.put(number, Row.of_entry(self._manifest.entries[case.stem]))
+                entry = self._manifest.entries[case.stem]
+                row = Row.of_entry(entry)
+                if changed_since(case, entry):
+                    row = replace(row, message=" ".join(filter(None, (row.message, _CHANGED))))
+                self._summary.put(number, row)
         self._summary.write()
 
     def add(self, outcome: Outcome) -> Row:
@@ -44,6 +53,7 @@ class Books:
             "message": failure.message if failure else "",
             "result": "" if failure else case.result.name,
             "state": "" if failure else state_to_keep(case),
+            "written": "" if failure else file_state(case.result),
             "fingerprint": case.fingerprint,
             "model": self._model,
             "record": outcome.record,
