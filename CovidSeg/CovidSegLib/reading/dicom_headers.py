@@ -25,9 +25,9 @@ _TAGS = [
 ]  # fmt: skip
 
 _MODALITIES = {
-    "AR", "BI", "BMD", "CR", "DG", "DOC", "DX", "ECG", "ES", "FID", "GM", "IO", "KO", "LS", "M3D", "MG", "MR", "NM", "OP",
-    "OT", "PR", "PT", "PX", "REG", "RF", "RG", "RTDOSE", "RTIMAGE", "RTPLAN", "RTRECORD", "RTSTRUCT", "RWV", "SC", "SEG",
-    "SM", "SR", "ST", "STAIN", "TG", "US", "XA", "XC",
+    "AR", "BI", "BMD", "CR", "DG", "DOC", "DX", "ECG", "ES", "FID", "GM", "IO", "KO", "LS", "M3D", "MG", "MR", "NM",
+    "OP", "OT", "PR", "PT", "PX", "REG", "RF", "RG", "RTDOSE", "RTIMAGE", "RTPLAN", "RTRECORD", "RTSTRUCT", "RWV",
+    "SC", "SEG", "SM", "SR", "ST", "STAIN", "TG", "US", "XA", "XC",
 }  # fmt: skip
 """Terms for Modality (DICOM PS3.3, C.7.3.1.1.1) that a message may name; any other text of a file stays in it."""
 
