@@ -62,7 +62,7 @@ def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: E
         labels = order.from_axial(finish(rough, spacing_mm, finishing)).copy()
         certainty = inside(labels == Label.INFECTION, order.from_axial(rough.infection))
         progress.step("masks", 1, 1)
-    if not (labels != Label.BACKGROUND).any():
+    if labels.max() == Label.BACKGROUND:
         warnings += (_("No lung was found: all segments are empty."),)
     return Segmentation(
         labels,

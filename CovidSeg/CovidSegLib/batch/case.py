@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -17,7 +16,7 @@ from ..i18n import tr as _
 from ..measures.edits import reader_edits
 from ..progress import Progress
 from ..reading import read_ct
-from ..report.record import result_record
+from ..report.record import json_text, result_record
 from ..report.thumbnails import thumbnail
 from ..segmentation import Segmentation
 from ..volume import CtVolume, voxel_ml
@@ -89,11 +88,6 @@ def segment_case(
         progress.notice("writing", warning)
     progress.step("writing", 1, 1)
     return record
-
-
-def json_text(content: Any) -> str:
-    """``content`` as JSON that every program reads (no NaN)."""
-    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def replace_text(text: str, path: Path) -> None:

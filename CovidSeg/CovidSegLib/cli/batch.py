@@ -66,7 +66,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Segment all cases; returns 0, 2 or 1 (see the epilog). Raises what concerns the call as a whole."""
     check_input(args.input)
-    from ..batch.case import json_text, replace_text
+    from ..batch.case import replace_text
     from ..batch.manifest import Manifest, clear_up
     from ..batch.plan import (
         MANIFEST_NAME,
@@ -80,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
     )
     from ..batch.run import Books, keep_books
     from ..batch.summary import read_rows
+    from ..report.record import json_text
     from ..writing import check_suffix
 
     suffix = f".{args.format}"

@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
     from ..report.files import check_report, write_text
     from ..report.followup import TimePoint, follow_up, to_csv, to_record
     from ..report.page import render_follow_up
+    from ..report.record import json_text
 
     for output in args.output:
         check_report(output)
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
             for output in args.output:
                 suffix = output.suffix.lower()
                 if suffix == ".json":
-                    text = json.dumps(to_record(found), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+                    text = json_text(to_record(found))
                 else:
                     text = to_csv(found) if suffix == ".csv" else render_follow_up(found, list(made))
                 write_text(text, files.add(output))

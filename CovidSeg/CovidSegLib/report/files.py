@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ..volume import CtVolume
 from .content import ReportContent, to_csv, to_json
 from .page import render_page
 from .page_pictures import Picture, page_pictures
+from .record import json_text
 
 SUFFIXES = (".html", ".json", ".csv")
 """A page for people, a record for programs, a table for spreadsheets."""
@@ -46,7 +46,7 @@ def write_report(
     """
     suffix = path.suffix.lower()
     if suffix == ".json":
-        text = json.dumps(to_json(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        text = json_text(to_json(content))
     elif suffix == ".csv":
         text = to_csv(content)
     else:

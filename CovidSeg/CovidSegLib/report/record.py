@@ -50,3 +50,8 @@ def result_record(
         "edited_segments": list(made.edited),
         "warnings": list(dict.fromkeys([*notes, *made.warnings, *measured.flags])),
     }
+
+
+def json_text(content: Any) -> str:
+    """``content`` as JSON that every program reads (no NaN)."""
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
