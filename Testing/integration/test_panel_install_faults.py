@@ -130,3 +130,24 @@ def test_a_build_for_other_hardware_that_is_too_old_is_said_and_left_alone(
 )
 def test_versions_are_compared_as_numbers(version: str, old: bool) -> None:
     assert install.Found("onnxruntime", version).is_too_old is old
+
+
+@pytest.mark.parametrize(
+    ("there", "found"),
+    [
+        ({}, None),
+        ({"onnxruntime": "1.16.3"}, ("onnxruntime", "1.16.3")),
+        ({"onnxruntime": "1.16.3", "onnxruntime-gpu": "1.16.3"}, ("onnxruntime-gpu", "1.16.3")),
+        ({"onnxruntime": "1.22.0", "onnxruntime-gpu": "1.16.3"}, ("onnxruntime", "1.22.0")),
+    ],
+)
+def test_of_several_builds_the_one_that_works_counts(
+    there: dict[str, str], found: tuple[str, str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(package: str) -> str:
+        if package not in there:
+            raise install.importlib.metadata.PackageNotFoundError(package)
+        return there[package]
+
+    monkeypatch.setattr(install.importlib.metadata, "version", version)
+    assert install.found() == (found and install.Found(*found))

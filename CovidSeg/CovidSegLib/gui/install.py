@@ -72,12 +72,16 @@ class Found:
 
 
 def found() -> Found | None:
-    """What there is of ONNX Runtime, without loading it; None where there is nothing, or nothing that pip knows."""
+    """What there is of ONNX Runtime, without loading it; None where there is nothing, or nothing that pip knows.
+
+    Of several builds, one that can open our networks.
+    """
     importlib.invalidate_caches()
+    builds = []
     for package in (*OTHER_BUILDS, PACKAGE):
         with suppress(importlib.metadata.PackageNotFoundError):
-            return Found(package, importlib.metadata.version(package))
-    return None
+            builds.append(Found(package, importlib.metadata.version(package)))
+    return min(builds, key=lambda build: build.is_too_old, default=None)
 
 
 def outdated() -> Found | None:
