@@ -13,7 +13,7 @@ import numpy as np
 from . import __version__
 from .anatomy.finish import FinishOptions, RoughMask, finish
 from .i18n import tr as _
-from .masks import inside
+from .masks import bounding_box
 from .network import models
 from .network.engines import Engine, core_count
 from .network.engines import open_engine as _open_engine
@@ -59,8 +59,8 @@ def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: E
             progress.step("network", numbers[-1] + 1, len(upright))
     with _timed(seconds, "masks"):
         progress.step("masks", 0, 1)
-        labels = order.from_axial(finish(rough, spacing_mm, finishing)).copy()
-        certainty = inside(labels == Label.INFECTION, order.from_axial(rough.infection))
+        labels = np.ascontiguousarray(order.from_axial(finish(rough, spacing_mm, finishing)))
+        certainty = _certainty(labels, order.from_axial(rough.infection))
         progress.step("masks", 1, 1)
     if labels.max() == Label.BACKGROUND:
         warnings += (_("No lung was found: all segments are empty."),)
@@ -106,6 +106,12 @@ def _predicted(
             yield before[0], before[1], before[2].result()
     finally:
         thread.shutdown(cancel_futures=True)
+
+
+def _certainty(labels: np.ndarray, infection: np.ndarray) -> np.ndarray:
+    """``infection[labels == Label.INFECTION]``, looked for where infection is."""
+    box = bounding_box(labels, Label.INFECTION)
+    return np.empty(0, infection.dtype) if box is None else infection[box][labels[box] == Label.INFECTION]
 
 
 @contextmanager

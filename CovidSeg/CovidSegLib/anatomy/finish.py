@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ..masks import bounding_box
 from ..network.inputs import SliceFraming
 from ..resampling import block_sums
 from ..segmentation import Label
@@ -70,10 +71,9 @@ def finish(rough: RoughMask, spacing_mm: tuple[float, float, float], options: Fi
     _drop_small(bits, _LUNG, options.lung_part * lung_voxels, spacing_mm, _LUNG | _INFECTION)
     voxel_ml = float(np.prod(spacing_mm)) / 1000
     _drop_small(bits, _INFECTION, options.infection_ml / voxel_ml, spacing_mm, _INFECTION)
-    lung = bits != 0
-    sides = find_sides(lung, spacing_mm)
+    sides = find_sides(bits, spacing_mm)
     for k, plane in enumerate(bits):
-        rows, columns = (np.flatnonzero(lung[k].any(axis=axis)) for axis in (1, 0))
+        rows, columns = (np.flatnonzero(plane.max(axis=axis)) for axis in (1, 0))
         if rows.size:
             box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
             plane[box] = _labels(plane[box], sides.is_left(k, *box))
@@ -118,10 +118,8 @@ def _drop_small(
 
 def _on_blocks(bits: np.ndarray, block: list[int]) -> np.ndarray:
     """The part of ``bits`` (a view) that holds whatever is set, from whole blocks on."""
-    lines = [np.flatnonzero(bits.any(axis=axes)) for axes in ((0, 2), (0, 1))]
-    if not lines[0].size:
+    box = bounding_box(bits)
+    if box is None:
         return bits[:, :0, :0]
-    rows, columns = (
-        slice(int(line[0]) // size * size, int(line[-1]) + 1) for line, size in zip(lines, block, strict=True)
-    )
+    rows, columns = (slice(part.start // size * size, part.stop) for part, size in zip(box[1:], block, strict=True))
     return bits[:, rows, columns]

@@ -71,7 +71,7 @@ def _stretch(coarse: int, new: int, step: int) -> sparse.csr_matrix:
 
 
 def find_sides(lung: np.ndarray, spacing_mm: tuple[float, float, float]) -> Sides:
-    """Part a lung mask. ``lung``: bool (z, y, x), upright; ``spacing_mm``: upright x, y, z.
+    """Part a lung mask. ``lung``: bool or uint8 (0: no lung), (z, y, x), upright; ``spacing_mm``: upright x, y, z.
 
     Where two lungs are not found the middle of the grid decides; but a single lung that only reaches across it (with
     less than :data:`SMALLER_SHARE`) is not cut in two.
@@ -103,7 +103,7 @@ def _coarse(lung: np.ndarray, steps: tuple[int, int, int]) -> np.ndarray:
     blocks = []
     for z in range(0, lung.shape[0], steps[0]):
         slab = lung[z : z + steps[0]]
-        sums = sum(block_sums(plane, *steps[1:]).astype(np.uint32) for plane in slab)
+        sums = sum(block_sums(plane != 0, *steps[1:]).astype(np.uint32) for plane in slab)
         blocks.append(sums >= 0.5 * len(slab) * steps[1] * steps[2])
     return np.stack(blocks)
 

@@ -27,25 +27,25 @@ class Lesion:
     box: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 
-def label_lesions(infection: np.ndarray) -> tuple[np.ndarray, Box]:
-    """Number the lesions of ``infection`` (bool, K J I) from 1 on.
+def label_lesions(infection: np.ndarray, least: int = 1) -> tuple[np.ndarray, Box]:
+    """Number the lesions of ``infection`` (K J I: bool, or uint8 labels of which ``least`` and more count) from 1 on.
 
     Returns their numbers (int32, 0 elsewhere) inside the smallest box that holds all of them, and that box.
     """
-    box = bounding_box(infection)
+    box = bounding_box(infection, least)
     if box is None:
         nothing = (slice(0, 0),) * 3
         return np.zeros((0, 0, 0), np.int32), nothing
-    numbers, _ = ndimage.label(infection[box], _NEIGHBOURS)
+    numbers, _ = ndimage.label(infection[box] >= least, _NEIGHBOURS)
     return numbers, box
 
 
-def find_lesions(infection: np.ndarray, affine: np.ndarray) -> tuple[Lesion, ...]:
-    """The lesions of ``infection`` (bool, K J I; ``affine``: IJK→RAS), largest first."""
-    numbers, box = label_lesions(infection)
+def find_lesions(infection: np.ndarray, affine: np.ndarray, least: int = 1) -> tuple[Lesion, ...]:
+    """The lesions of ``infection`` (as for :func:`label_lesions`; ``affine``: IJK→RAS), largest first."""
+    numbers, box = label_lesions(infection, least)
     if numbers.size == 0:
         return ()
-    sizes = np.bincount(numbers[infection[box]])
+    sizes = np.bincount(numbers[numbers > 0])
     start = np.array([part.start for part in box])
     ml = voxel_ml(affine)
     found = []

@@ -53,7 +53,7 @@ def measure(
     ml = voxel_ml(affine)
     measured = replace(
         _of_zones(count_zones(lungs.codes, lungs.affine), ml),
-        lesions=find_lesions(labels == Label.INFECTION, affine),
+        lesions=find_lesions(labels, affine, Label.INFECTION),
         density_refused=refused,
         partly_visible=tuple(side for side, names in faces.items() if names),
         rules=rules,

@@ -87,15 +87,14 @@ def lesion_seeds(segmentation: Segmentation) -> tuple[Seed, ...]:
     """The seeds of the lesions that the network drew, largest lesion first; none where its certainty is not known."""
     if segmentation.certainty is None or segmentation.certainty.size == 0:
         return ()
-    infection = segmentation.labels == Label.INFECTION
-    numbers, box = label_lesions(infection)
-    inside = numbers[infection[box]]  # in the order of the certainty
+    numbers, box = label_lesions(segmentation.labels, Label.INFECTION)
+    inside = numbers[numbers > 0]  # in the order of the certainty
     sizes = np.bincount(inside)
     means = np.bincount(inside, segmentation.certainty, len(sizes)) / np.maximum(sizes, 1)
     first = np.full(len(sizes), -1)
     first[inside[::-1]] = np.arange(len(inside))[::-1]
     largest = sorted(range(1, len(sizes)), key=lambda number: -sizes[number])[:MAX_SEEDS]
-    places = np.unravel_index(np.flatnonzero(infection[box])[first[largest]], numbers.shape)
+    places = np.unravel_index(np.flatnonzero(numbers)[first[largest]], numbers.shape)
     voxels = np.stack(places, axis=1) + [part.start for part in box]
     return tuple(
         (*map(int, voxel), round(100 * means[number] / 255)) for number, voxel in zip(largest, voxels, strict=True)

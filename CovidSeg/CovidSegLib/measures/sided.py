@@ -48,8 +48,7 @@ def sided_lungs(labels: np.ndarray, affine: np.ndarray) -> SidedLungs | None:
     (:func:`CovidSegLib.anatomy.lungs.find_sides`).
     """
     upright = axial_order(affine).to_axial(labels)
-    lungs = upright != Label.BACKGROUND
-    tight = bounding_box(lungs)
+    tight = bounding_box(upright)
     if tight is None:
         return None
     box = tuple(
@@ -57,9 +56,9 @@ def sided_lungs(labels: np.ndarray, affine: np.ndarray) -> SidedLungs | None:
     )
     codes = np.ascontiguousarray(upright[box])
     moved = axial_affine(affine, labels.shape)
-    infected = bounding_box(codes == Label.INFECTION)
+    infected = bounding_box(codes, Label.INFECTION)
     if infected is not None:
-        _part_infection(codes, infected, box, find_sides(lungs, spacing(moved)))
+        _part_infection(codes, infected, box, find_sides(upright, spacing(moved)))
     moved[:3, 3] = (moved @ [*(part.start for part in reversed(box)), 1.0])[:3]
     return SidedLungs(codes, moved, box, upright.shape)
 

@@ -47,7 +47,7 @@ def overlay_picture(
         _as_seen(np.take(order.to_axial(array), index, axis=axis), plane) for array in (volume.voxels, labels)
     )
     high, wide = (sizes[other] for other in range(3) if other != axis)
-    part = _around_lungs(_as_seen((order.to_axial(labels) > 0).any(axis=axis), plane), high, wide)
+    part = _around_lungs(_as_seen(order.to_axial(labels).max(axis=axis) > 0, plane), high, wide)
     hounsfield, segments = hounsfield[part], segments[part]
     rows, columns = hounsfield.shape
     scale = min(size[0] / (columns * wide), size[1] / (rows * high))
@@ -75,7 +75,7 @@ def projection_picture(labels: np.ndarray, affine: np.ndarray, size: tuple[int, 
         depth = np.count_nonzero(upright == label, axis=1) * sizes[1]
         share = (1 - np.exp(-depth / (60.0 if label == Label.INFECTION else 120.0)))[..., None]
         picture = (1 - share) * picture + share * (_COLORS[label] * (1.0 if label == Label.INFECTION else 0.8))
-    picture = picture[::-1][_around_lungs(np.asarray((upright > 0).any(axis=1))[::-1], sizes[0], sizes[2])]
+    picture = picture[::-1][_around_lungs((upright.max(axis=1) > 0)[::-1], sizes[0], sizes[2])]
     scale = min(size[0] / (picture.shape[1] * sizes[2]), size[1] / (picture.shape[0] * sizes[0]))
     shape = round(picture.shape[1] * sizes[2] * scale), round(picture.shape[0] * sizes[0] * scale)
     image = Image.fromarray(picture.astype(np.uint8)).resize((max(1, shape[0]), max(1, shape[1])))

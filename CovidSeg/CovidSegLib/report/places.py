@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..masks import bounding_box
 from ..segmentation import Label
 from ..volume import axial_affine, axial_order
 
@@ -17,13 +18,17 @@ def central_slices(labels: np.ndarray, affine: np.ndarray) -> dict[str, int]:
     ``labels``: uint8 (K, J, I), ``affine``: IJK→RAS. Without infection the most lung counts, without lung the middle.
     """
     upright = axial_order(affine).to_axial(labels)
-    chosen = upright == Label.INFECTION
-    if not chosen.any():
-        chosen = (upright == Label.LEFT_LUNG) | (upright == Label.RIGHT_LUNG)
-    places = {}
+    least = Label.INFECTION
+    box = bounding_box(upright, least)
+    if box is None:
+        least = Label.LEFT_LUNG
+        box = bounding_box(upright, least)
+    if box is None:
+        return {plane: size // 2 for plane, size in zip(PLANES, upright.shape, strict=True)}
+    chosen, places = upright[box] >= least, {}
     for axis, plane in enumerate(PLANES):
         amounts = np.count_nonzero(chosen, axis=tuple(other for other in range(3) if other != axis))
-        places[plane] = int(amounts.argmax()) if amounts.any() else upright.shape[axis] // 2
+        places[plane] = box[axis].start + int(amounts.argmax())
     return places
 
 
