@@ -107,6 +107,23 @@ def test_each_set_of_parameters_shows_its_own_results_when_you_come_back_to_it(
     assert not sees(ui.resultsTable)
 
 
+def test_a_second_set_of_parameters_for_the_same_scan_and_segmentation_shows_the_results_too(
+    panel: OpenModule, chest: object
+) -> None:
+    ui = panel.ui
+    first = ui.parameterSetSelector.currentNode()
+    finish(panel)
+    whole, node = shown(panel), ui.outputSelector.currentNode()
+    second = ui.parameterSetSelector.addNode()
+    ui.inputSelector.setCurrentNode(chest)
+    ui.outputSelector.setCurrentNode(node)
+    panel.until(lambda: sees(ui.resultsTable))
+    for other in (first, second):
+        ui.parameterSetSelector.setCurrentNode(other)
+        panel.until(lambda: sees(ui.resultsTable))
+        assert shown(panel) == whole
+
+
 def test_a_run_writes_into_the_set_it_was_started_with(panel: OpenModule, chest: object) -> None:
     ui = panel.ui
     first = ui.parameterSetSelector.currentNode()

@@ -105,20 +105,22 @@ class Session:
     def setParameters(self, parameters: CovidSegParameterNode | None) -> None:
         """Use another set of parameters."""
         self.parameters = parameters
-        self.parametersModified()
+        self.parametersChanged.emit()
+        self._take_up_nodes(anew=True)
 
     def parametersModified(self) -> None:
         """Take up the parameters as they are now."""
         self.parametersChanged.emit()
         self._take_up_nodes()
 
-    def _take_up_nodes(self) -> None:
+    def _take_up_nodes(self, *, anew: bool = False) -> None:
+        """``anew``: with another set nothing is shown yet, also where it names the same nodes as the one before."""
         parameters = self.parameters
         node = parameters.outputSegmentation if parameters is not None else None
         volume_node = parameters.inputVolume if parameters is not None else None
         if node is not None and not any(node.GetSegmentation().GetSegment(one.id) for one in SEGMENTS):
             node = None
-        if (node, volume_node) != self.nodes:
+        if anew or (node, volume_node) != self.nodes:
             self.nodes = node, volume_node
             self.nodesChanged.emit()
 
