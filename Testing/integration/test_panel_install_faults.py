@@ -72,6 +72,32 @@ def test_a_disk_that_is_full_or_cannot_be_written_is_one_sentence_and_slicer_is_
     assert panel.ui.applyButton.enabled
 
 
+@pytest.mark.parametrize("part", ["onnxruntime", "onnxruntime-1.16.3.dist-info"])
+def test_an_old_package_that_cannot_be_moved_stays_whole(
+    part: str, panel: OpenModule, slicers_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where another program uses it, or where its folder is write-protected and what is in it is not."""
+    place = next(slicers_python.parents[1].glob("lib/python*/site-packages"))
+    put_in(place, "1.16.3")
+    was = contents(place)
+    rename = Path.rename
+
+    def is_used(path: Path, target: Path) -> Path:
+        if path == place / part:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return rename(path, target)
+
+    make_wheel(tmp_path / "wheels", "onnxruntime", "1.20.0", WORKS)
+    answer(monkeypatch, tmp_path / "wheels")
+    panel.click("applyButton")
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", is_used)
+        panel.click("installFolderButton")
+        panel.until(lambda: sees(panel.ui.messageFrame))
+    assert "Slicer's folder cannot be written. Slicer is as it was." in panel.ui.messageLabel.text
+    assert contents(place) == was
+
+
 def test_no_space_for_temporary_files_is_said_too(
     panel: OpenModule, slicers_python: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,12 +165,13 @@ def test_versions_are_compared_as_numbers(version: str, old: bool) -> None:
         ({"onnxruntime": "1.16.3"}, ("onnxruntime", "1.16.3")),
         ({"onnxruntime": "1.16.3", "onnxruntime-gpu": "1.16.3"}, ("onnxruntime-gpu", "1.16.3")),
         ({"onnxruntime": "1.22.0", "onnxruntime-gpu": "1.16.3"}, ("onnxruntime", "1.22.0")),
+        ({"onnxruntime": None}, ("onnxruntime", "")),
     ],
 )
 def test_of_several_builds_the_one_that_works_counts(
-    there: dict[str, str], found: tuple[str, str] | None, monkeypatch: pytest.MonkeyPatch
+    there: dict[str, str | None], found: tuple[str, str] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def version(package: str) -> str:
+    def version(package: str) -> str | None:
         if package not in there:
             raise install.importlib.metadata.PackageNotFoundError(package)
         return there[package]

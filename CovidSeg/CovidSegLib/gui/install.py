@@ -16,7 +16,7 @@ import shutil
 import sys
 import tempfile
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +80,8 @@ def found() -> Found | None:
     builds = []
     for package in (*OTHER_BUILDS, PACKAGE):
         with suppress(importlib.metadata.PackageNotFoundError):
-            builds.append(Found(package, importlib.metadata.version(package)))
+            # Of what pip could not remove whole there may be a folder without a version.
+            builds.append(Found(package, importlib.metadata.version(package) or ""))
     return min(builds, key=lambda build: build.is_too_old, default=None)
 
 
@@ -165,25 +166,27 @@ def _install(pip: Pip) -> Generator[str | None, None, None]:
     yield from _run([python_interpreter(), "-c", _TRY], first)
     places = (yield from _run([python_interpreter(), "-c", _WHERE])).output.splitlines()
     yield _("Installing")
-    with _whole_or_not_at_all([Path(place) for place in places]):
+    with _whole_or_not_at_all({Path(place).resolve() for place in places}):  # lib64 is often a link to lib
         yield from _run(pip.install())
 
 
 @contextmanager
-def _whole_or_not_at_all(places: list[Path]) -> Iterator[None]:
+def _whole_or_not_at_all(places: Collection[Path]) -> Iterator[None]:
     """Move the package that is in ``places`` aside, and bring it back when installing another one fails or is stopped.
 
     pip leaves half a package behind when it is ended. Moving needs no space on a disk that is full.
     """
-    aside: list[tuple[Path, Path]] = []
+    old, aside = _parts(places), list[tuple[Path, Path]]()
     try:
-        for part in _parts(places):
+        for part in old:
             moved = part.with_name(f".covidseg-{uuid.uuid4().hex}")
             part.rename(moved)
             aside.append((moved, part))
         yield
     except BaseException:
-        for part in _parts(places):
+        # What could not even be moved (in use, or in a folder that cannot be written) is still the old package.
+        unmoved = set(old) - {part for _, part in aside}
+        for part in set(_parts(places)) - unmoved:
             _remove(part)
         for moved, part in aside:
             moved.rename(part)
@@ -192,7 +195,7 @@ def _whole_or_not_at_all(places: list[Path]) -> Iterator[None]:
         _remove(moved)
 
 
-def _parts(places: list[Path]) -> list[Path]:
+def _parts(places: Collection[Path]) -> list[Path]:
     """Folders and files of the package (onnxruntime, onnxruntime.libs, onnxruntime-1.20.dist-info), of no other one."""
     return [part for place in places for part in place.iterdir() if re.split("[-.]", part.name)[0] == PACKAGE]
 
