@@ -14,6 +14,7 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 from CovidSegLib.mrml.corrections import tag
 from CovidSegLib.network import models
 from CovidSegLib.pipeline import Options
+from Testing.kit.panel_steps import sees
 from Testing.kit.review_steps import (
     INFECTION,
     LEFT,
@@ -99,8 +100,47 @@ def test_a_run_can_be_taken_back_after_many_lesions_were_reviewed(panel, chest, 
         section.widgets.undo.click()
         review(panel)
     np.testing.assert_array_equal(labels_of(node, chest), before)
-    assert not section.widgets.undo.enabled
     assert tag(node.GetSegmentation().GetSegment(INFECTION), "CovidSeg.Model") == models.find("default").name
+    section.widgets.undo.click()  # the first run
+    assert not section.widgets.undo.enabled
+
+
+def test_a_first_run_can_be_taken_back_and_had_again(panel, chest) -> None:
+    node = run(panel)
+    found = labels_of(node, chest)
+    section = review(panel)
+    panel.until(lambda: sees(panel.ui.resultsTable))
+    section.widgets.undo.click()
+    assert node.GetSegmentation().GetNumberOfSegments() == 0
+    panel.until(lambda: not sees(panel.ui.resultsTable))
+    assert (section.widgets.undo.enabled, section.widgets.redo.enabled) == (False, True)
+    assert not section.widgets.save.enabled
+    assert not panel.ui.resultsButtons.enabled
+    panel.ui.deviceSelector.setCurrentIndex(1)  # whatever else is chosen
+    section.widgets.redo.click()
+    np.testing.assert_array_equal(labels_of(node, chest), found)
+    panel.until(lambda: sees(panel.ui.resultsTable))
+    review(panel)
+    section.widgets.undo.click()
+    node.GetSegmentation().AddEmptySegment("Drain")  # the panel's Redo is gone with this
+    panel.until(lambda: section.widgets.undo.enabled and not section.widgets.redo.enabled)
+    panel.ui.deviceSelector.setCurrentIndex(0)
+    section.widgets.undo.click()
+    section.widgets.undo.click()
+    np.testing.assert_array_equal(labels_of(node, chest), found)
+    review(panel)
+    section.widgets.undo.click()
+    assert run(panel) is node
+    np.testing.assert_array_equal(labels_of(node, chest), found)
+
+
+def test_a_first_run_from_the_console_can_be_taken_back_there(panel, chest) -> None:
+    logic = panel.file.CovidSegLogic()
+    node = logic.process(chest).result.segmentationNode
+    assert node.GetSegmentation().GetNumberOfSegments() == 3
+    assert logic.undoPoints.undo(node)
+    assert node.GetSegmentation().GetNumberOfSegments() == 0
+    assert not logic.undoPoints.can_undo(node)
 
 
 def test_a_run_from_the_console_is_taken_back_by_the_undo_of_the_panel(panel, chest, world, tmp_path: Path) -> None:

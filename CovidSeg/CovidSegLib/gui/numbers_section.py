@@ -88,10 +88,10 @@ class NumbersSection:
     def refresh(self) -> None:
         """Measure anew."""
         self._stop_measuring()
-        node, volume_node = self._nodes
-        if node is None or volume_node is None or node.GetScene() is None or volume_node.GetScene() is None:
+        if not self._session.hasSegments:
             self._show(None)
             return
+        node, volume_node = self._nodes
         self._measuring = Task(numbers_steps(node, volume_node, stability=False), QtTicker())
         self._measuring.finished.connect(lambda numbers: self._show(numbers.measured))
         self._measuring.failed.connect(lambda error: self._show(None))  # another scan's: Apply will say so

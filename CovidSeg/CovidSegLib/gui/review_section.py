@@ -86,11 +86,10 @@ class ReviewSection:
     def refresh(self) -> None:
         """Make the list anew."""
         self._stop()
-        node, volume_node = self._nodes
-        if node is None or volume_node is None or node.GetScene() is None:
+        if not self._session.hasSegments:
             self._show(None)
             return
-        self._task = Task(review_steps(node, volume_node), QtTicker())
+        self._task = Task(review_steps(*self._nodes), QtTicker())
         self._task.finished.connect(self._show)
         self._task.failed.connect(lambda error: self._show(None))  # another scan's: Apply will say so
         self._task.start()

@@ -88,7 +88,8 @@ def run_steps(
 ) -> Generator[Report | None, None, RunResult]:
     """The steps of one run; see :mod:`.task`. Until the last one nothing in the scene is touched.
 
-    ``before_write`` is called with a segmentation that is about to be changed: the place for an undo point.
+    ``before_write`` is called with a segmentation that is about to be changed, or was just added and is empty: the
+    place for an undo point.
 
     Raises what reading, the pipeline and writing raise; a child process is gone, with its files, however it ends.
     """
@@ -169,7 +170,7 @@ def _write(
     """The only call that changes the scene."""
     if node is None:
         name = f"{volume_node.GetName()} CovidSeg"
-        node = add_segmentation(volume_node.GetScene(), segmentation, volume_node, name, update)
+        node = add_segmentation(volume_node.GetScene(), segmentation, volume_node, name, update, before_write)
     else:
         update = write_segmentation(segmentation, volume_node, node, update, before_write)
     return node, update

@@ -34,9 +34,9 @@ class Session:
     """The state of one panel, and signals that tell of its changes.
 
     ``parameters``: the set in use (None while a scene is closed); ``nodes``: the segmentation that it names, if it has
-    segments of ours, and the scan (each may be None); ``run``: the run under way, or None; ``result``: what the last
-    run brought, or None; ``shown``: the numbers of ``nodes`` as they are in the scene, or None; ``reason``: why Apply
-    cannot be pressed, "" when it can.
+    segments of ours or had some, and the scan (each may be None); ``run``: the run under way, or None;
+    ``result``: what the last run brought, or None; ``shown``: the numbers of ``nodes`` as they are in the scene, or
+    None; ``reason``: why Apply cannot be pressed, "" when it can.
 
     Signals: ``parametersChanged`` (another set, or another value in it), ``nodesChanged``, ``runStarted`` (Task),
     ``runReported`` (Report), ``runEnded``, ``resultChanged`` (RunResult or None), ``shownChanged`` (Shown or None:
@@ -74,6 +74,13 @@ class Session:
         self.closing: Signal = Signal()
         self.expectationChanged: Signal = Signal()
         self.expectedSeconds: float | None = None
+
+    @property
+    def hasSegments(self) -> bool:
+        """Whether ``nodes`` are in the scene, and there are segments of ours."""
+        node, volume_node = self.nodes
+        in_scene = all(one is not None and one.GetScene() is not None for one in (node, volume_node))
+        return in_scene and _has_segments(node)
 
     @property
     def reason(self) -> str:
@@ -118,11 +125,14 @@ class Session:
         parameters = self.parameters
         node = parameters.outputSegmentation if parameters is not None else None
         volume_node = parameters.inputVolume if parameters is not None else None
-        if node is not None and not any(node.GetSegmentation().GetSegment(one.id) for one in SEGMENTS):
+        if node is not None and not (_has_segments(node) or self._can_come_back(node)):
             node = None
         if anew or (node, volume_node) != self.nodes:
             self.nodes = node, volume_node
             self.nodesChanged.emit()
+
+    def _can_come_back(self, node: slicer.vtkMRMLSegmentationNode) -> bool:
+        return self.undoPoints.can_undo(node) or self.undoPoints.can_redo(node)
 
     def setResult(self, result: RunResult | None) -> None:
         """What the last run brought; None: there was none with these parameters."""
@@ -189,3 +199,7 @@ class Session:
     def _failed(self, error: BaseException) -> None:
         self._ended()
         self.failed.emit(error)
+
+
+def _has_segments(node: slicer.vtkMRMLSegmentationNode) -> bool:
+    return any(node.GetSegmentation().GetSegment(one.id) for one in SEGMENTS)

@@ -34,15 +34,17 @@ def add_segmentation(
     volume_node: slicer.vtkMRMLScalarVolumeNode,
     name: str,
     update: Update | None = None,
+    before_write: Callable[[slicer.vtkMRMLSegmentationNode], None] = lambda node: None,
 ) -> slicer.vtkMRMLSegmentationNode:
     """Add a segmentation node called ``name`` and write ``segmentation`` into it; see :func:`write_segmentation`.
 
-    ``update``: its join with nothing, if that was made before. When this fails the scene is as it was before.
+    ``update``: its join with nothing, if that was made before; ``before_write`` is called with the node while it is
+    empty. When this fails the scene is as it was before.
     """
     check_same_grid(segmentation, volume_node)
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     try:
-        write_segmentation(segmentation, volume_node, node, update)
+        write_segmentation(segmentation, volume_node, node, update, before_write)
     except BaseException:
         scene.RemoveNode(node)
         raise
