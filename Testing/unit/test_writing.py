@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nibabel
@@ -18,7 +19,7 @@ from scipy.spatial.transform import Rotation
 from CovidSegLib.batch import OutputSet
 from CovidSegLib.errors import OutputError
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
-from CovidSegLib.writing import SUFFIXES, check_suffix, write
+from CovidSegLib.writing import SUFFIXES, check_suffix, unfinished, write
 from CovidSegLib.writing.unfinished import remove_leftovers, unfinished_name
 from Testing.kit.killed import killed_at
 
@@ -216,3 +217,24 @@ def test_only_unfinished_files_of_this_machines_dead_processes_are_cleared_up(tm
     assert {path.name for path in tmp_path.iterdir()} == {mine, *others, "elsewhere"}
     remove_leftovers(tmp_path, own=True)
     assert {path.name for path in tmp_path.iterdir()} == {*others, "elsewhere"}
+    for name in others:
+        os.utime(tmp_path / name, (0, time.time() - unfinished.FORGOTTEN_SECONDS - 60))
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*others[1:], "elsewhere"}
+
+
+def test_what_a_copy_of_this_machine_is_writing_into_a_shared_folder_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process has a number that nobody has here, or is in another container; the machines' names are the same."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    (tmp_path / "boot_id").write_text("of the copy")
+    with monkeypatch.context() as patched:
+        patched.setattr(unfinished, "_BOOT_ID", tmp_path / "boot_id")
+        unfinished._machine.cache_clear()
+        there = tmp_path / unfinished_name(".nii").replace(f"-{os.getpid()}-", f"-{dead.pid}-")
+    unfinished._machine.cache_clear()
+    there.write_text("")
+    remove_leftovers(tmp_path)
+    assert there.exists()

@@ -10,12 +10,17 @@ import os
 import platform
 import re
 import shutil
+import time
 import uuid
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+FORGOTTEN_SECONDS = 7 * 24 * 3600.0
+"""What was not written to for so long nobody will finish, wherever its process is or was: saving takes seconds."""
+
 _NAME = re.compile(r"\.covidseg-([0-9a-f]{8})-(\d+)-.+")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def unfinished_name(ending: str = "") -> str:
@@ -31,18 +36,16 @@ def unfinished_prefix() -> str:
 def remove_leftovers(folder: Path, *, own: bool = False) -> None:
     """Remove unfinished files and folders of this machine's processes that are gone from ``folder``.
 
-    Those of other machines, which may share the folder, stay: whether their processes are alive is not known.
+    Those of other machines, which may share the folder, and of this one before it was started anew stay for
+    :data:`FORGOTTEN_SECONDS`: whether their processes are alive is not known.
     ``own``: this process's too, at its end: Ctrl-C can come between the making of a folder and the note of it.
     """
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             match = _NAME.fullmatch(entry.name)
-            if match is None or match[1] != _machine():
-                continue
-            process = int(match[2])
-            if (process == os.getpid() and not own) or (process != os.getpid() and _is_alive(process)):
-                continue
             with suppress(OSError):
+                if match is None or not (_is_over(match[1], int(match[2]), own=own) or _is_forgotten(entry)):
+                    continue
                 if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry.path, ignore_errors=True)
                 else:
@@ -61,12 +64,25 @@ def _sweep(folder: str) -> None:
 
 @cache
 def _machine() -> str:
-    """Where a process number means one process: this machine, or the container in it, without its name."""
+    """Where a process number means one process: this machine since its start, or the container in it.
+
+    Its name does not tell that: copies of a virtual machine, and many Macs, have the same.
+    """
     try:
-        numbers = str(os.stat("/proc/self/ns/pid").st_ino)
+        place = f"{_BOOT_ID.read_text(encoding='ascii')}/{os.stat('/proc/self/ns/pid').st_ino}"
     except OSError:
-        numbers = ""
-    return hashlib.sha256(f"{platform.node()}/{numbers}".encode()).hexdigest()[:8]
+        place = str(uuid.getnode())  # of its network card
+    return hashlib.sha256(f"{platform.node()}/{place}".encode()).hexdigest()[:8]
+
+
+def _is_over(machine: str, process: int, *, own: bool) -> bool:
+    if machine != _machine():
+        return False
+    return own if process == os.getpid() else not _is_alive(process)
+
+
+def _is_forgotten(entry: os.DirEntry[str]) -> bool:
+    return time.time() - entry.stat(follow_symlinks=False).st_mtime > FORGOTTEN_SECONDS
 
 
 def _is_alive(process: int) -> bool:
