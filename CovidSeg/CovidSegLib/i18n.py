@@ -65,7 +65,7 @@ def translated(text: str, translate: Callable[[str, str], str]) -> str:
     if not values:
         return said
     if all(f"{{{name}}}" in said for name in values):
-        with suppress(LookupError, ValueError):
+        with suppress(LookupError, ValueError, AttributeError, TypeError):
             return said.format_map(values)
     return text.template.format_map(values)
 

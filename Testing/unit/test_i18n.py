@@ -40,7 +40,17 @@ def test_the_panel_says_it_in_another_language_with_the_values_in_it() -> None:
     assert translated("of a library", in_capitals) == "of a library"
 
 
-@pytest.mark.parametrize("wrong", ["LA LUNG", "{seite} {advice}", "{side} {advice} {more}", "{side} {advice} {"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "LA LUNG",
+        "{seite} {advice}",
+        "{side} {advice} {more}",
+        "{side} {advice} {",
+        "{side} {advice} {side.x}",
+        "{side} {advice} {side[x]}",
+    ],
+)
 def test_a_translation_with_other_values_is_not_used(wrong: str) -> None:
     assert translated(made(), lambda _context, _literal: wrong).startswith("The ")
 
