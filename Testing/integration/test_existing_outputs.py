@@ -35,6 +35,7 @@ def result(seed: int) -> Segmentation:
         (("Left lung", "Lunge links"), "the new name of Left lung"),
         (("Status:notstarted", "Status:flagged"), "the flag of Left lung and the flag of Right lung"),
         (("0.9 0.32 0.23", "0 1 1"), "the new colour of COVID-19 infection"),
+        (("0.9 0.32 0.23", "0.9 0.32 0.23 0.5"), "the new colour of COVID-19 infection"),
         (("SCT^7771000^Left", "SCT^7771000^Left side"), "the new codes of Left lung"),
         (("Status:notstarted", "Status:completed"), "the mark of Left lung as completed"),
         (("ID:RightLung", "ID:Drainage"), "the removal of Right lung and a segment that is not CovidSeg's"),

@@ -212,7 +212,7 @@ def _readers_marks(definition: SegmentDefinition, segment: FileSegment) -> list[
         color = [float(channel) for channel in segment.fields.get("Color", "").split()]
     except ValueError:
         color = []
-    if color and not np.allclose(color, definition.color, atol=0.01):
+    if color and (len(color) != len(definition.color) or not np.allclose(color, definition.color, atol=0.01)):
         marks.append("new colour")
     if segment.tags.get("TerminologyEntry", definition.terminology) != definition.terminology:
         marks.append("new codes")
