@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from CovidSegLib.network import models
+from CovidSegLib.network.engines import open_engine
+from CovidSegLib.network.inputs import INPUT_SHAPE
 from CovidSegLib.pipeline import Options, segment
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
@@ -20,3 +23,13 @@ def test_onnx_and_tensorflow_differ_in_at_most_one_pixel_of_ten_thousand(shared_
     assert [result.provenance.engine for result in results] == ["onnx", "tensorflow"]
     assert (results[0].labels == 3).any()
     assert np.mean(results[0].labels != results[1].labels) <= 1e-4
+
+
+def test_tensorflow_computes_on_the_cpu_that_was_asked_for_also_where_it_sees_a_gpu():
+    """Without a GPU here: each operation must name its device, or TensorFlow chooses a GPU for it."""
+    import tensorflow
+
+    engine = open_engine(models.find("default"), "tensorflow", "cpu", Progress())
+    graph = engine._predict.get_concrete_function(tensorflow.TensorSpec((None, *INPUT_SHAPE, 3))).graph
+    placed = {operation.device for operation in graph.get_operations() if "Conv" in operation.type}
+    assert placed == {"/device:CPU:0"}

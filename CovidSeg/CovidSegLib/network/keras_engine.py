@@ -6,6 +6,7 @@ import contextlib
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,13 +44,20 @@ class KerasEngine:
         self.device = device
         with contextlib.suppress(RuntimeError):  # only the first network of a process can set it
             tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
+        place = "/GPU:0" if device == "gpu" else "/CPU:0"
         with tempfile.TemporaryDirectory() as folder:
             # Keras opens files only; what it opens is the very bytes that were verified.
             file = Path(folder) / "network.keras"
             file.write_bytes(model.read("keras"))
-            with tensorflow.device("/GPU:0" if device == "gpu" else "/CPU:0"):
+            with tensorflow.device(place):
                 self._network = keras.saving.load_model(file, compile=False, safe_mode=True)
-        self._predict = tensorflow.function(lambda inputs: self._network(inputs, training=False), reduce_retracing=True)
+
+        def predict(inputs: np.ndarray) -> Any:
+            # TensorFlow computes on a GPU that it sees, wherever the weights are, unless told otherwise.
+            with tensorflow.device(place):
+                return self._network(inputs, training=False)
+
+        self._predict = tensorflow.function(predict, reduce_retracing=True)
         self._errors = tensorflow.errors.OpError
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
