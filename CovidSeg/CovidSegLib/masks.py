@@ -13,9 +13,10 @@ Box = tuple[slice, slice, slice]
 def bounding_box(values: np.ndarray, least: int = 1) -> Box | None:
     """The smallest box that holds every voxel of ``least`` or more, or None where there is none.
 
-    ``values``: bool or uint8, three axes.
+    ``values``: bool or numbers of any kind, three axes; quickest with bool and uint8.
     """
-    values = values.view(np.uint8)
+    if values.dtype == bool:
+        values = values.view(np.uint8)
     planes = np.flatnonzero(values.max(axis=(1, 2)) >= least)
     if planes.size == 0:
         return None

@@ -23,5 +23,6 @@ def test_boxes_and_neighbours_are_those_of_scipy(shape: tuple, seed: int, share:
     found = ndimage.find_objects(mask.astype(np.uint8))
     assert bounding_box(mask) == (found[0] if found else None)
     labels = np.where(mask, 3, 2).astype(np.uint8)[::-1, :, ::-1]  # a view that runs backwards
-    assert bounding_box(labels, 3) == bounding_box(labels == 3)
+    for kind in (np.uint8, np.int16, np.int64, np.float32):  # files of other programs have any of these
+        assert bounding_box(labels.astype(kind), 3) == bounding_box(labels == 3)
     assert np.array_equal(grown(mask), ndimage.binary_dilation(mask))

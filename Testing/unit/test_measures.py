@@ -44,6 +44,14 @@ def test_volumes_and_percentages_are_those_worked_out_by_hand() -> None:
     assert result.left.infection_percent == pytest.approx(100 * 800 / 21600)
 
 
+@pytest.mark.parametrize("kind", [np.int16, np.int64])
+def test_labels_of_another_kind_of_number_give_the_same_numbers(kind: type) -> None:
+    """As nibabel or Slicer may hand them out."""
+    other = measure(block_labels().astype(kind), UPRIGHT)
+    assert main_numbers(other) == pytest.approx(main_numbers(measured()))
+    assert len(other.lesions) == len(measured().lesions)
+
+
 def test_zones_are_thirds_of_each_lungs_height() -> None:
     result = measured()
     assert [(zone.side, zone.level) for zone in result.zones] == [
