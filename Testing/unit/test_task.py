@@ -17,6 +17,7 @@ from CovidSegLib.gui.child import child_steps
 from CovidSegLib.gui.signal import Signal
 from CovidSegLib.gui.task import Task, ended_by, in_thread
 from CovidSegLib.network.hardware import Hardware
+from CovidSegLib.progress import Cancelled
 
 
 class Ticker:
@@ -143,6 +144,30 @@ def test_work_in_a_thread_brings_its_result_or_its_error() -> None:
     assert Task(in_thread(lambda: threading.current_thread() is not threading.main_thread())).wait(lambda: None)
     with pytest.raises(ZeroDivisionError):
         Task(in_thread(lambda: 1 / 0)).wait(lambda: None)
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["in a step that others follow", "in the last step"])
+def test_cancel_in_the_middle_of_a_step_is_heard_when_it_is_done(last: bool) -> None:
+    """A step may let Qt work, and the user press Cancel meanwhile. What is done by then is not called undone."""
+    told: list[object] = []
+
+    def work() -> Generator[str, None, str]:
+        task.cancel()
+        if not last:
+            try:
+                yield "on"
+            except Cancelled:
+                told.append("cleaned up")
+                raise
+        return "done"
+
+    task = Task(work())
+    task.finished.connect(lambda result: told.append(result))
+    task.failed.connect(lambda error: told.append(error))
+    task.cancelled.connect(lambda: told.append("cancelled"))
+    while not task.done:
+        task.tick()
+    assert told == (["done"] if last else ["cleaned up", "cancelled"])
 
 
 def test_cancel_lets_the_clean_up_take_its_steps_and_says_so_afterwards() -> None:

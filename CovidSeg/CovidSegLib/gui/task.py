@@ -89,7 +89,7 @@ class Task(Generic[Result]):
         self.finished: Signal = Signal()
         self.failed: Signal = Signal()
         self.cancelled: Signal = Signal()
-        self.done = self.stopping = False
+        self.done = self.stopping = self._to_throw = False
         self.result: Result | None = None
         self.error: BaseException | None = None
 
@@ -102,7 +102,7 @@ class Task(Generic[Result]):
         """Do a little of the work."""
         end = time.monotonic() + _BUSY_SECONDS
         while not self.done:
-            report = self._advance(self._steps.__next__)
+            report = self._advance()
             if report is None:
                 return
             if not self.stopping:
@@ -110,14 +110,15 @@ class Task(Generic[Result]):
             if time.monotonic() >= end:
                 return
 
-    def _advance(self, step: Callable[[], Any]) -> Any:
+    def _advance(self) -> Any:
         """Do one step, and say what it reports; None where it has nothing to say or was the last one."""
+        throw, self._to_throw = self._to_throw, False
         try:
-            return step()
+            return self._steps.throw(Cancelled()) if throw else next(self._steps)
         except StopIteration as stop:
-            if self.stopping:
+            if self.stopping and not self._to_throw:
                 self._cancelled()
-            else:
+            else:  # also where the wish to stop came during the last step: what is done is not undone
                 self._end(result=stop.value)
         except Cancelled:
             self._cancelled()
@@ -144,8 +145,9 @@ class Task(Generic[Result]):
     def cancel(self) -> None:
         """Stop; does nothing after the end. What has to be cleaned up may take some ticks more."""
         if not self.done and not self.stopping:
-            self.stopping = True
-            self._advance(lambda: self._steps.throw(Cancelled()))
+            self.stopping = self._to_throw = True
+            if not self._steps.gi_running:  # else a step lets Qt work, and the next one hears of it
+                self._advance()
 
     def close(self) -> None:
         """Stop, and wait for what has to be cleaned up: for when no more ticks will come."""
