@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.i18n import tr
 from CovidSegLib.measures import measure
 from CovidSegLib.report.followup import FollowUp, TimePoint, follow_up, to_csv, to_record
 from CovidSegLib.report.page import render_follow_up
@@ -61,6 +63,17 @@ def test_what_makes_scans_hard_to_compare_is_said() -> None:
 def test_one_scan_is_no_follow_up() -> None:
     with pytest.raises(ValueError, match="two scans"):
         FollowUp((point(0),))
+
+
+def test_a_record_holds_mere_text() -> None:
+    """A batch keeps a thousand of them; what can still be translated takes ten times the memory."""
+    labels = block_labels()
+    made = Provenance("m", "0", "onnx", "cpu", "s", warnings=(tr("Something is odd."),))
+    record = result_record(measure(labels, UPRIGHT, voxels=labels.astype(np.int16)), made, {})
+    measured = record["measurements"]
+    texts = [*record["warnings"], *measured["flags"], measured["density_refused"]]
+    assert len(texts) > 3
+    assert {type(text) for text in texts} == {str}
 
 
 def test_numbers_come_from_the_record_of_a_result() -> None:

@@ -107,9 +107,9 @@ def as_record(measured: Measurements) -> dict[str, Any]:
             "ml": [_rounded(lesion.ml) for lesion in measured.lesions],
         },
         "density": None if density is None else _density(density),
-        "density_refused": measured.density_refused,
+        "density_refused": str(measured.density_refused),
         "partly_visible": list(measured.partly_visible),
-        "flags": list(measured.flags),
+        "flags": [str(text) for text in measured.flags],
         "stability": [
             {name: _rounded(value) for name, value in vars(move).items() if name != "ct_class"}
             | {"ct_class": None if move.ct_class is None else f"CT-{move.ct_class}"}

@@ -48,7 +48,8 @@ def result_record(
         "seconds": {stage: round(float(value), 3) for stage, value in seconds.items()},
         "kept_edits_ml": round(made.kept_ml, 3),
         "edited_segments": list(made.edited),
-        "warnings": list(dict.fromkeys([*notes, *made.warnings, *measured.flags])),
+        # A batch keeps a thousand records: mere text takes a tenth of what can still be translated.
+        "warnings": [str(text) for text in dict.fromkeys([*notes, *made.warnings, *measured.flags])],
     }
 
 
