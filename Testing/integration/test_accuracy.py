@@ -1,8 +1,13 @@
-"""The shipped network, through the shipped pipeline, on patients it was not trained on."""
+"""The shipped network, and those of the cross-validation, on patients they were not trained on.
+
+The shipped network has learned from all scans: what is said of those is measured with the five networks that each held
+a fold out. The DICOM series and the scans without pneumonia were seen by none.
+"""
 
 from __future__ import annotations
 
 import csv
+import json
 import zipfile
 from pathlib import Path
 
@@ -16,13 +21,15 @@ from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import Label
 from CovidSegLib.volume import axial_order
+from CovidSegTraining.card import with_metrics
 
 INFECTED_FROM_PIXELS = 30
+FOLD = 1
 
-# What the shipped network reaches, so that no change makes it worse unseen. What it should reach: infection Dice 0.80,
+# What the networks reach, so that no change makes them worse unseen. What they should reach: infection Dice 0.80,
 # specificity 0.6 (and then 0.85).
 LEAST_INFECTION_DICE = 0.79
-LEAST_SPECIFICITY = 0.53
+LEAST_SPECIFICITY = 0.56
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +37,16 @@ def engine():
     return open_engine(Options(engine="onnx", device="cpu"), Progress())
 
 
-def test_the_held_out_fold_scores_what_the_card_says(shared_data, engine):
+def test_a_held_out_fold_scores_what_the_card_says(shared_data):
+    from CovidSegTraining.cli_judge import NETWORKS
     from CovidSegTraining.dataset import find_cases
     from CovidSegTraining.evaluation import evaluate
+    from CovidSegTraining.protocol import fold_networks
 
-    cases = [case for case in find_cases(shared_data / "scans") if case.fold == 1]
-    rows = evaluate(cases, shared_data / "scans" / "slices.csv", Options(), engine, Progress())
+    networks = fold_networks(NETWORKS, models.find("default").name)
+    options = Options(engine="onnx", device="cpu", model=str(networks[FOLD]))
+    cases = [case for case in find_cases(shared_data / "scans") if case.fold == FOLD]
+    rows = evaluate(cases, shared_data / "scans" / "slices.csv", options, open_engine(options, Progress()), Progress())
     card = {row["case"]: row for row in models.find("default").card["metrics"]["cases"]}
     for row in rows:
         for name in ("infection_infected_slices", "infection_all_slices", "lung"):
@@ -81,3 +92,17 @@ def test_lungs_and_infection_of_the_phantom_are_found_though_never_trained_on(en
 
     assert dice(labels > 0, phantom.truth > 0) >= 0.97
     assert dice(labels == Label.INFECTION, phantom.truth == Label.INFECTION) >= 0.6
+
+
+@pytest.mark.slow
+def test_the_whole_table_of_the_card_comes_out_of_the_fold_networks_again(shared_data, tmp_path):
+    from CovidSegTraining.cli import main
+
+    assert (
+        main(["evaluate", "--crossval", str(shared_data), "--device", "cpu", "--json", str(tmp_path / "t.json")]) == 0
+    )
+    table = with_metrics({}, json.loads((tmp_path / "t.json").read_text()))["metrics"]["table"]
+    card = models.find("default").card["metrics"]["table"]
+    assert [row["name"] for row in table] == [row["name"] for row in card]
+    for mine, told in zip(table, card, strict=True):
+        assert mine["mean"] == pytest.approx(told["mean"], rel=0.02, abs=0.002), mine["name"]
