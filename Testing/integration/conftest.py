@@ -5,11 +5,9 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
 if TYPE_CHECKING:
@@ -17,25 +15,8 @@ if TYPE_CHECKING:
     from kit.slicer_window.application import SlicerWorld
     from kit.slicer_window.module import OpenModule
 
-    from CovidSegLib.phantom import Phantom
     from CovidSegLib.report.views import OffscreenSlicer
     from Testing.kit.command_line import CommandLine
-
-SLICES = 12
-"""Thick slices: a whole chest in little time."""
-
-
-@cache
-def small_phantom() -> Phantom:
-    """A synthetic chest with pneumonia and its truth, every second pixel of every second row."""
-    from CovidSegLib.phantom import Phantom, make_phantom
-    from CovidSegLib.progress import Progress
-    from CovidSegLib.volume import CtVolume
-
-    whole = make_phantom(seed=0, slices=SLICES, progress=Progress())
-    affine = whole.volume.affine @ np.diag((2.0, 2.0, 1.0, 1.0))
-    voxels = np.ascontiguousarray(whole.volume.voxels[:, ::2, ::2])
-    return Phantom(CtVolume(voxels, affine), np.ascontiguousarray(whole.truth[:, ::2, ::2]))
 
 
 @pytest.fixture
@@ -91,6 +72,8 @@ def world(tmp_path: Path, temporary_folder: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.fixture
 def chest(world: SlicerWorld) -> slicer.vtkMRMLScalarVolumeNode:
     """A small synthetic chest CT in the scene."""
+    from Testing.kit.small_phantom import small_phantom
+
     node = world.logics.add_volume(small_phantom().volume)
     node.SetName("Chest")
     return node

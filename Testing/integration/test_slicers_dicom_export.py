@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("highdicom", reason="needs the Python package highdicom (extra: dicom)")
+pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 pytest.importorskip("dcmqi", reason="needs the Python package dcmqi")
 
 import highdicom
@@ -20,9 +21,11 @@ from CovidSegLib.mrml import UndoPoints, add_segmentation, mark_edited, read_sta
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import SEGMENTS, Label, Provenance, Segmentation
-from Testing.kit.dicom_files import PATIENT, labels_in_place, write_whole_series
+from Testing.kit.dicom_files import PATIENT, labels_in_place, write_series, write_whole_series
+from Testing.kit.review_steps import healthy_place, labels_of, review, run
 from Testing.kit.segment_editor import Reader
 from Testing.kit.slicers_dicom_export import export
+from Testing.kit.small_phantom import small_phantom
 
 if TYPE_CHECKING:
     from CovidSegLib.report.views import OffscreenSlicer
@@ -115,3 +118,31 @@ def test_segments_that_were_loaded_again_are_exported(study: Study, mrml: Offscr
         study.exported(study.result().labels)  # a file knows of no scan; the next run does
     write_segmentation(study.result(), study.volume, study.node)
     study.exported(study.result().labels)
+
+
+def test_what_the_panel_made_of_a_series_and_a_reader_corrected_is_exported(panel, world, tmp_path: Path) -> None:
+    phantom = small_phantom().volume
+    columns, rows, slices = (float(np.linalg.norm(phantom.affine[:3, axis])) for axis in range(3))
+    heights = [slices * k for k in range(len(phantom.voxels))]
+    files = write_series(tmp_path / "ct", phantom.voxels, heights, **PATIENT, PixelSpacing=[rows, columns])
+    uids = [str(pydicom.dcmread(file).SOPInstanceUID) for file in files]
+    scan = world.logics.add_volume(read_ct(tmp_path / "ct", Progress()))
+    scan.SetAttribute("DICOM.instanceUIDs", " ".join(uids))
+    panel.ui.inputSelector.setCurrentNode(scan)
+    node = run(panel)
+    Reader(world.scene, node, scan).paint(INFECTION, healthy_place(labels_of(node, scan)))
+    review(panel)
+    panel.until(lambda: panel.ui.resultsTable.item(2, 3).text() not in ("0.0", "-"))
+    export(node, dict(zip(uids, files, strict=True)), tmp_path / "a.dcm")
+    read = highdicom.seg.segread(tmp_path / "a.dcm")
+    assert read.SegmentSequence[-1].SegmentAlgorithmType == "SEMIAUTOMATIC"
+    exported, labels = read.get_volume(combine_segments=True, allow_missing_positions=True), labels_of(node, scan)
+    to_lps = np.diag((-1.0, -1.0, 1.0, 1.0)) @ read_ct(tmp_path / "ct", Progress()).affine
+    for label in (1, 2, 3):
+        there, here = np.argwhere(exported.array == label), np.argwhere(labels == label)[:, ::-1]
+        assert len(there) == len(here) > 0
+        places = [
+            (affine @ np.c_[found, np.ones(len(found))].T)[:3].mean(axis=1)
+            for affine, found in ((exported.affine, there), (to_lps, here))
+        ]
+        np.testing.assert_allclose(*places, atol=1e-3)
