@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from CovidSegLib.network.inputs import HU_WINDOW
+from CovidSegLib.network.inputs import HU_WINDOW, TISSUE_HU
 
 from .dataset import Label
 
 _PER_HU = 2.0 / (HU_WINDOW[1] - HU_WINDOW[0])
 _FADE_EDGE_PIXELS = 1.5
+_TISSUE = (TISSUE_HU - HU_WINDOW[0]) * _PER_HU - 1
+_CLASSES_IN_LUNG = (Label.LEFT_LUNG, Label.RIGHT_LUNG, Label.INFECTION)
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,10 @@ class Augmentation:
     fade_chance: float = 0.3
     fade: tuple[float, float] = (0.45, 1.0)
     """Infection keeps this share of its contrast to healthy lung: pale ground glass is what networks miss."""
+    cut_chance: float = 0.1
+    """Chance that the image ends at the lungs, as in figures and cropped volumes; tissue comes in from outside."""
+    cut_margin: float = 0.06
+    """What is left around the lungs of such an image, at most, as a share of the input's size."""
     gravity_hu: float = 60.0
     """Lung that is denser at the back than in front, by up to this much: breath and gravity, no infection."""
 
@@ -53,6 +59,8 @@ class Augmentation:
         inputs = self._neighbours(inputs, random)
         if random.random() < self.fade_chance:
             inputs = self._fade(inputs, labels, random)
+        if random.random() < self.cut_chance:
+            inputs, labels = self._cut(inputs, labels, random)
         if random.random() < self.left_right_chance:
             inputs, labels = inputs[:, ::-1], labels[:, ::-1]
         if random.random() < self.up_down_chance:
@@ -77,6 +85,21 @@ class Augmentation:
             return inputs
         weight = (1 - share) * ndimage.gaussian_filter(infected.astype(np.float32), _FADE_EDGE_PIXELS)
         return inputs + weight[..., None] * (np.median(inputs[healthy, inputs.shape[-1] // 2]) - inputs)
+
+    def _cut(
+        self, inputs: np.ndarray, labels: np.ndarray, random: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        lung = np.isin(labels, _CLASSES_IN_LUNG)
+        if not lung.any():
+            return inputs, labels
+        seen = np.ones(labels.shape, bool)
+        for axis, size in enumerate(labels.shape):
+            line = np.flatnonzero(lung.any(axis=1 - axis))
+            first, last = line[[0, -1]] + random.uniform(0, self.cut_margin, 2) * (-size, size)
+            inside = (np.arange(size) >= first) & (np.arange(size) <= last)
+            seen &= inside[:, None] if axis == 0 else inside
+        cut = np.where(seen[..., None], inputs, np.float32(_TISSUE))
+        return cut, np.where(seen, labels, labels.dtype.type(Label.LUNG_NOT_DRAWN))
 
     def _warp(
         self, inputs: np.ndarray, labels: np.ndarray, random: np.random.Generator

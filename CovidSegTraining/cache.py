@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from CovidSegLib import resampling
+from CovidSegLib import resampling, soft_tissue
 from CovidSegLib.errors import OutputError
 from CovidSegLib.network import inputs
 from CovidSegLib.network.inputs import INPUT_SHAPE
@@ -120,4 +120,4 @@ def _key(case: Case) -> str:
 @cache
 def _code() -> bytes:
     """What decides how a slice is framed: the source of the modules that do it."""
-    return b"".join(Path(str(module.__file__)).read_bytes() for module in (inputs, resampling, dataset))
+    return b"".join(Path(str(module.__file__)).read_bytes() for module in (inputs, resampling, soft_tissue, dataset))

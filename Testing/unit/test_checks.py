@@ -86,9 +86,16 @@ def test_nothing_is_changed() -> None:
 
 
 def test_real_scans_raise_no_warning(shared_data: Path) -> None:
-    paths = [*sorted((shared_data / "scans/images").glob("*.nii.gz"))[::6], *(shared_data / "clean").glob("*.nii.gz")]
+    scans = [shared_data / f"scans/images/{name}.nii.gz" for name in ("coronacases_001", "radiopaedia_40_86625_0")]
+    paths = [*scans, *(shared_data / "clean").glob("*.nii.gz")]
     for path in [*paths, shared_data / "true_hu/coronacases_001_slice_110_image.nii.gz"]:
         assert inspect(read_ct(path, Progress())).warnings == (), path.name
+
+
+def test_a_real_scan_that_was_written_in_another_window_is_said(shared_data: Path) -> None:
+    (warning,) = inspect(read_ct(shared_data / "scans/images/radiopaedia_29_86491_1.nii.gz", Progress())).warnings
+    assert "Fat and muscle lie 1" in warning
+    assert "HU too high" in warning
 
 
 def test_a_label_map_given_as_ct_is_said(shared_data: Path) -> None:

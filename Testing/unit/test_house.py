@@ -27,6 +27,7 @@ FLOORS = (
         "processes",
         "progress",
         "resampling",
+        "soft_tissue",
         "volume",
         "words",
     ),  # "": CovidSegLib/__init__.py, which holds the version

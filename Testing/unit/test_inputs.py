@@ -9,6 +9,7 @@ import pytest
 from CovidSegLib.network.inputs import (
     HU_WINDOW,
     INPUT_SHAPE,
+    TISSUE_HU,
     SliceFraming,
     body_box,
     body_crop,
@@ -62,6 +63,18 @@ def test_the_crop_holds_the_body_without_the_table(table):
     assert right >= 204
     assert crop.width < 1.25 * 170
     assert crop.height / crop.width == pytest.approx(INPUT_SHAPE[0] / INPUT_SHAPE[1])
+
+
+def test_an_image_cut_out_of_the_body_is_seen_whole_and_with_tissue_around_it():
+    cut = chest()[:, 50:150, 40:200]
+    framing = SliceFraming.of_scan(cut.__getitem__, len(cut), (1, 1, 5))
+    crop = framing.crop
+    assert crop.top < -10
+    assert crop.top + crop.height > 110
+    assert crop.left < -20
+    assert crop.left + crop.width > 180
+    tissue = 2 * (TISSUE_HU - HU_WINDOW[0]) / (HU_WINDOW[1] - HU_WINDOW[0]) - 1
+    np.testing.assert_allclose(framing.to_network(cut[0])[[0, -1]], tissue, atol=1e-5)
 
 
 def test_lungs_come_in_at_one_size_whatever_the_field_of_view():

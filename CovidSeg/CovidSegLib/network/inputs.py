@@ -15,6 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..resampling import PlaneResampler, axis_weights
+from ..soft_tissue import soft_tissue_shift
 from ..volume import AIR_HU
 
 HU_WINDOW = (-1250.0, 250.0)
@@ -36,34 +37,58 @@ BODY_HU = -500.0
 MARGIN = 0.04
 """Air kept around the body, as a share of its size."""
 
+CUT_SHARE = 0.5
+"""Body on more than this share of the image's border: the image was cut out of the body, as in figures of papers and
+volumes cropped to the lungs (measured there 0.6 to 1.0; on 24 whole scans 0.0 to 0.25)."""
+
+CUT_MARGIN = 0.15
+"""Tissue put back around such an image, as a share of its size: the network knows lungs at the size of whole chests."""
+
+TISSUE_HU = 20.0
+"""What was cut away: chest wall, nearer to muscle than to fat."""
+
 _LOOK_SLICES = 48
 _LOOK_PIXELS = 128
 
 
 @dataclass(frozen=True)
 class Crop:
-    """The part of every slice that the network sees, in pixels of the CT (edges, may reach past the image)."""
+    """The part of every slice that the network sees, in pixels of the CT (edges, may reach past the image).
+
+    ``outside_hu``: what lies past the edges of the image, in HU.
+    """
 
     top: float
     left: float
     height: float
     width: float
+    outside_hu: float = AIR_HU
+
+
+def _coarse(plane: np.ndarray) -> tuple[np.ndarray, int]:
+    """A slice on a coarser grid (about 128 pixels), which is exact enough for a crop, and how many pixels are one."""
+    stride = max(1, max(plane.shape) // _LOOK_PIXELS)
+    return plane[::stride, ::stride], stride
 
 
 def body_box(plane: np.ndarray) -> tuple[int, int, int, int] | None:
     """Edges (top, bottom, left, right; pixels, end excluded) of the body in one axial slice of HU, or None.
 
-    The body is the largest object above :data:`BODY_HU` after an opening that cuts off the table and tubes. It is
-    looked for on a coarser grid (about 128 pixels), which is exact enough for a crop.
+    The body is the largest object above :data:`BODY_HU` after an opening that cuts off the table and tubes.
     """
-    stride = max(1, max(plane.shape) // _LOOK_PIXELS)
-    coarse = ndimage.binary_opening(plane[::stride, ::stride] > BODY_HU, np.ones((3, 3)))
-    objects, count = ndimage.label(coarse)
+    coarse, stride = _coarse(plane)
+    objects, count = ndimage.label(ndimage.binary_opening(coarse > BODY_HU, np.ones((3, 3))))
     if count == 0:
         return None
     largest = int(np.argmax(np.bincount(objects.ravel())[1:])) + 1
     rows, columns = ndimage.find_objects(objects, max_label=largest)[largest - 1]
     return rows.start * stride, rows.stop * stride, columns.start * stride, columns.stop * stride
+
+
+def body_on_border(plane: np.ndarray) -> float:
+    """Share (0 to 1) of the border of one axial slice of HU that shows body."""
+    coarse, _ = _coarse(plane)
+    return float((np.concatenate([coarse[0], coarse[-1], coarse[:, 0], coarse[:, -1]]) > BODY_HU).mean())
 
 
 def body_crop(plane: Callable[[int], np.ndarray], count: int, pixel_mm: tuple[float, float]) -> Crop:
@@ -72,16 +97,32 @@ def body_crop(plane: Callable[[int], np.ndarray], count: int, pixel_mm: tuple[fl
     ``plane(k)`` gives axial slice ``k`` of ``count`` in HU (rows, columns); ``pixel_mm`` is the size of a pixel along
     rows and columns (row distance, column distance). Edges are medians over slices, so that shoulders or a slice of
     noise do not decide; without any body the whole image is taken. Lungs so come in at one size, whatever the field of
-    view and whatever the pixel spacing says (only the ratio of the two pixel sizes counts).
+    view and whatever the pixel spacing says (only the ratio of the two pixel sizes counts). An image that was cut out
+    of the body (:data:`CUT_SHARE`) is seen whole, with tissue around it.
     """
-    looked = np.unique(np.linspace(0, count - 1, min(count, _LOOK_SLICES)).round().astype(int))
-    boxes = [box for box in (body_box(plane(int(k))) for k in looked) if box is not None]
-    rows, columns = plane(0).shape
-    top, bottom, left, right = np.median(boxes, axis=0) if boxes else (0, rows, 0, columns)
+    looks = [(body_on_border(one), body_box(one), one.shape) for one in map(plane, _looked(count))]
+    whole = (0, looks[0][2][0], 0, looks[0][2][1])
+    if np.median([share for share, _, _ in looks]) > CUT_SHARE:
+        return _crop_around(whole, CUT_MARGIN, pixel_mm, TISSUE_HU)
+    boxes = [box for _, box, _ in looks if box is not None]
+    return _crop_around(tuple(np.median(boxes, axis=0)) if boxes else whole, MARGIN, pixel_mm, AIR_HU)
+
+
+def _looked(count: int) -> list[int]:
+    """The slices that a scan of ``count`` is judged by."""
+    return np.unique(np.linspace(0, count - 1, min(count, _LOOK_SLICES)).round().astype(int)).tolist()
+
+
+def _crop_around(
+    box: tuple[float, float, float, float], margin: float, pixel_mm: tuple[float, float], outside_hu: float
+) -> Crop:
+    """The smallest crop in the shape of the network's input that holds ``box`` and its margin."""
+    top, bottom, left, right = box
     aspect = pixel_mm[0] / pixel_mm[1]
-    scale = max((bottom - top) * aspect / INPUT_SHAPE[0], (right - left) / INPUT_SHAPE[1]) * (1 + 2 * MARGIN)
+    scale = max((bottom - top) * aspect / INPUT_SHAPE[0], (right - left) / INPUT_SHAPE[1]) * (1 + 2 * margin)
     height, width = scale * INPUT_SHAPE[0] / aspect, scale * INPUT_SHAPE[1]
-    return Crop(float((top + bottom - height) / 2), float((left + right - width) / 2), float(height), float(width))
+    centre = float(top + bottom) / 2, float(left + right) / 2
+    return Crop(centre[0] - height / 2, centre[1] - width / 2, float(height), float(width), outside_hu)
 
 
 def neighbour_offset(slice_mm: float) -> int:
@@ -97,11 +138,15 @@ def channel_slices(k: int, offset: int, count: int) -> tuple[int, int, int]:
 
 @dataclass(frozen=True)
 class SliceFraming:
-    """How slices of ``shape`` (rows, columns) of one scan are brought to the network, and its answers back."""
+    """How slices of ``shape`` (rows, columns) of one scan are brought to the network, and its answers back.
+
+    ``offset``: slices between a channel and the next; ``shift_hu``: how far the scan's values lie above HU.
+    """
 
     shape: tuple[int, int]
     crop: Crop
     offset: int
+    shift_hu: float = 0.0
 
     @classmethod
     def of_scan(
@@ -109,7 +154,8 @@ class SliceFraming:
     ) -> SliceFraming:
         """Look at a scan once. ``spacing_mm``: upright (column, row, slice) distances, as x, y, z."""
         crop = body_crop(plane, count, (spacing_mm[1], spacing_mm[0]))
-        return cls(plane(0).shape, crop, neighbour_offset(spacing_mm[2]))
+        shift = soft_tissue_shift(_coarse(plane(k))[0] for k in _looked(count))
+        return cls(plane(0).shape, crop, neighbour_offset(spacing_mm[2]), shift)
 
     @cached_property
     def _inward(self) -> PlaneResampler:
@@ -136,10 +182,11 @@ class SliceFraming:
         )
 
     def to_network(self, plane: np.ndarray) -> np.ndarray:
-        """One axial slice of HU → float32 (rows, columns) of the network in [-1, 1]; air where the image ends."""
+        """One axial slice of HU → float32 (rows, columns) of the network in [-1, 1]."""
         low, high = HU_WINDOW
-        above_air = np.clip(plane.astype(np.float32), low, high) - AIR_HU
-        return (self._inward(above_air) + (AIR_HU - low)) * (2.0 / (high - low)) - 1.0
+        outside = np.float32(self.crop.outside_hu)
+        above = np.clip(plane.astype(np.float32) - np.float32(self.shift_hu), low, high) - outside
+        return (self._inward(above) + (outside - low)) * (2.0 / (high - low)) - 1.0
 
     def labels_to_network(self, plane: np.ndarray, outside: int) -> np.ndarray:
         """One slice of labels → the network's grid, nearest neighbour, ``outside`` where the image ends."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..i18n import tr as _
+from ..soft_tissue import soft_tissue_shift
 from ..volume import AIR_HU, CtVolume, axial_affine, axial_order, spacing
 from .slice_checks import slice_warnings
 
@@ -77,8 +78,7 @@ def _value_warnings(voxels: np.ndarray) -> list[str]:
     sample = voxels[tuple(slice(None, None, -(-edge // _SAMPLES_PER_AXIS)) for edge in voxels.shape)]
     air = np.count_nonzero((sample >= _AIR_HU[0]) & (sample <= _AIR_HU[1])) / sample.size
     if air >= _ENOUGH_AIR:
-        clipped = _clipped(sample, lowest, highest)
-        return [clipped] if clipped else []
+        return [text for text in (_shifted(sample), _clipped(sample, lowest, highest)) if text]
     # Padding outside the field of view (-2000 and less) says nothing about the scale.
     dark = np.count_nonzero((sample >= _AIR_HU[0]) & (sample < _DARK_HU)) / sample.size
     if dark < _ENOUGH_AIR:
@@ -92,6 +92,23 @@ def _value_warnings(voxels: np.ndarray) -> list[str]:
             limit=_AIR_HU[1], poor=_POOR
         )
     ]
+
+
+def _shifted(sample: np.ndarray) -> str:
+    """A sentence when fat and muscle lie elsewhere than in every body."""
+    shift = soft_tissue_shift([sample])
+    if not shift:
+        return ""
+    text = _(
+        "Fat and muscle lie {shift} HU too high: the values are no Hounsfield units; the masks are made as if they "
+        "were moved back."
+    )
+    if shift < 0:
+        text = _(
+            "Fat and muscle lie {shift} HU too low: the values are no Hounsfield units; the masks are made as if they "
+            "were moved back."
+        )
+    return text.format(shift=f"{abs(shift):.0f}")
 
 
 def _clipped(sample: np.ndarray, lowest: int, highest: int) -> str:
