@@ -6,6 +6,7 @@ what is framed, ``augmentation`` changes what is drawn, ``streams`` draws. Netwo
 from, ``validation`` the look at a watched fold, ``run_folder`` what it leaves, ``memory`` how it keeps memory),
 ``crossval`` (all folds), ``seed`` (the notebook this began from). Judging: ``metrics``, ``evaluation`` (through the
 shipped pipeline), ``protocol`` (the whole table from fold networks), ``seen`` (no network judges what it learned from),
-``figures``, ``tables``. Shipping: ``export``, ``half`` (float16), ``agreement`` (all formats say the same), ``card``.
+``figures``, ``tables``. Shipping: ``export``, ``compact`` (float16, int8), ``agreement`` (all formats say the same),
+``card``.
 Commands: ``cli`` and ``cli_*``. All that prediction does too comes from ``CovidSegLib.network.inputs``.
 """

@@ -59,7 +59,7 @@ def check_agreement(network: keras.Model, model: Model, saved_model: Path | None
         if not share <= MOST_PIXELS:
             raise ModelError(
                 f"The exported {kind} network calls {100 * share:.2g} % of the pixels otherwise than the trained one.",
-                "Nothing was written. Export without --half, or with other versions of Keras, ONNX and tf2onnx.",
+                "Nothing was written. Export as float32, or with other versions of Keras, ONNX and tf2onnx.",
             )
     return found
 

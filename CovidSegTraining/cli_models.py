@@ -18,7 +18,13 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     export.add_argument("--to", type=Path, required=True, help="folder for the files")
     export.add_argument("--facts", type=Path, help="JSON that goes into the card: description, data, licence, finish")
     export.add_argument("--formats", default="onnx,keras", help="of onnx, keras, savedmodel (default: onnx,keras)")
-    export.add_argument("--half", action="store_true", help="store kernels as float16: half the size")
+    export.add_argument("--half", action="store_true", help="the same as --weights float16")
+    export.add_argument(
+        "--weights",
+        choices=("float32", "float16", "int8"),
+        default="float32",
+        help="what large kernels are stored as: float16 is half the size, int8 (ONNX alone) a quarter",
+    )
     export.set_defaults(run_command=_export)
     card = commands.add_parser("card", help="put facts and scores into a model card, and write it for people")
     card.add_argument("--model", default="default", help="name or file of the model")
@@ -32,7 +38,8 @@ def _export(args: argparse.Namespace) -> None:
     from .export import export
 
     facts = _read(args.facts)
-    card = export(args.run, args.name, args.to, facts, formats=args.formats.split(","), half=args.half)
+    stored = "float16" if args.half else args.weights
+    card = export(args.run, args.name, args.to, facts, formats=args.formats.split(","), stored=stored)
     print(f"Wrote {card.name} and its weights; all formats agree.")
 
 

@@ -49,7 +49,7 @@ class Folds:
         if card and not card.is_file():
             facts = ["--facts", self.facts] if self.facts else []
             where = ["--run", run, "--name", card.stem, "--to", card.parent]
-            _call("export", *where, *facts, "--formats", "onnx", "--half")
+            _call("export", *where, *facts, "--formats", "onnx", "--weights", "float16")
 
     def rows(self, folds: Sequence[int]) -> list[dict[str, object]]:
         """The scores of all held-out cases, from the runs' ``metrics.json``."""

@@ -16,13 +16,13 @@ import keras
 import numpy as np
 
 from CovidSegLib.errors import InputError
-from CovidSegLib.network.inputs import BODY_HU, FAR_MM, HU_WINDOW, INPUT_SHAPE, MARGIN, NEIGHBOUR_MM
+from CovidSegLib.network.inputs import BODY_HU, CUT_MARGIN, FAR_MM, HU_WINDOW, INPUT_SHAPE, MARGIN, NEIGHBOUR_MM
 from CovidSegLib.network.models import Model
 
 from .agreement import check_agreement
 from .architecture import CLASSES, build_network
+from .compact import STORED, halve_keras, round_kernels, shrink_onnx
 from .config import TrainingConfig
-from .half import halve_keras, halve_onnx, round_kernels
 from .planar_softmax import use_planes
 from .run_folder import SPLIT, WEIGHTS
 from .seen import CARD_KEY, fingerprints
@@ -43,18 +43,20 @@ def export(
     facts: dict[str, Any],
     *,
     formats: Sequence[str] = ("onnx", "keras"),
-    half: bool = False,
+    stored: str = "float32",
 ) -> Path:
     """Write ``NAME.onnx``, ``NAME.keras``, the folder ``NAME.savedmodel`` (as far as they are in ``formats``) and the
     card ``NAME.json`` into ``folder``; returns the card.
 
-    ``facts`` (description, training data, licence, command, finish) go into the card as they are. ``half``: kernels are
-    stored as float16 (see ``half``). All formats are compared with the trained network first. Raises InputError when
-    ``run`` holds no finished training, ModelError when the formats disagree; then nothing is written.
+    ``facts`` (description, training data, licence, command, finish) go into the card as they are. ``stored``: as
+    what large kernels are kept (see ``compact``). All formats are compared with the trained network first. Raises
+    InputError when ``run`` holds no finished training, ModelError when the formats disagree; then nothing is written.
     """
     weights = run / WEIGHTS
     if not weights.is_file():
         raise InputError("The run has no weights yet.", "Let covidseg-train fit come to its end first.")
+    if stored not in STORED:
+        raise InputError(f"Weights cannot be stored as {stored}.", f"Choose one of {', '.join(STORED)}.")
     if not set(formats) <= set(FORMATS) or not set(formats) & {"onnx", "keras"}:
         raise InputError(
             "These formats cannot be exported.", "Choose of onnx, keras, savedmodel, but not the last alone."
@@ -65,9 +67,9 @@ def export(
     network(np.zeros((1, *config.input_shape, 3), np.float32))  # an uncalled network cannot be exported
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".part.") as temporary:
-        made = _write_formats(network, Path(temporary), name, formats, half=half)
+        made = _write_formats(network, Path(temporary), name, formats, stored)
         files = {
-            kind: {"name": part.name, "sha256": _sha256(part), "weights": "float16" if half else "float32"}
+            kind: {"name": part.name, "sha256": _sha256(part), "weights": _kept(kind, stored)}
             for kind, part in made.items()
             if kind != "savedmodel"
         }
@@ -89,22 +91,26 @@ def run_model(run: Path) -> Path:
     return card if card.is_file() else export(run, "network", run / "model", {})
 
 
+def _kept(kind: str, stored: str) -> str:
+    """As what a format keeps large kernels: Keras has no whole numbers, and the same values in float16."""
+    return "float16" if kind == "keras" and stored == "int8" else stored
+
+
 def _write_formats(
-    network: keras.Model, folder: Path, name: str, formats: Sequence[str], *, half: bool
+    network: keras.Model, folder: Path, name: str, formats: Sequence[str], stored: str
 ) -> dict[str, Path]:
     made = {kind: folder / f"{name}.{kind}" for kind in formats}
-    if half:
-        round_kernels(network)
+    round_kernels(network, stored)
     if "keras" in made:
         network.save(made["keras"])
-        if half:
+        if stored != "float32":
             halve_keras(made["keras"])
     if "savedmodel" in made:
         network.export(made["savedmodel"], format="tf_saved_model", verbose=False)
     if "onnx" in made:
         _save_onnx(network, made["onnx"])
-        if half:
-            halve_onnx(made["onnx"])
+        if stored != "float32":
+            shrink_onnx(made["onnx"], stored)
     return made
 
 
@@ -148,7 +154,8 @@ def _card(
             "channels": "the slice below, the slice, the slice above (upright axial)",
             "neighbour_mm": NEIGHBOUR_MM,
             "centre_repeated_above_mm": FAR_MM,
-            "crop": f"body above {BODY_HU:.0f} HU, margin {MARGIN}",
+            "crop": f"body above {BODY_HU:.0f} HU, margin {MARGIN}; all of an image cut out of it, margin {CUT_MARGIN}",
+            "values": "HU; where fat and muscle lie 30 to 130 HU off, moved back",
         },
         "parameters": network.count_params(),
         "onnx": {"opset": ONNX_OPSET, "ir_version": ONNX_IR_VERSION, "batch": "dynamic"},

@@ -1,4 +1,4 @@
-"""Scans whose values are shifted, and volumes that were cropped to the lungs, get nearly the masks of the whole scan."""
+"""Scans whose values are shifted, and volumes cropped to the lungs, get nearly the masks of the whole scan."""
 
 from __future__ import annotations
 
