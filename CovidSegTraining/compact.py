@@ -20,6 +20,7 @@ SMALLEST = 10_000
 
 _LARGEST = float(np.finfo(np.float16).max)
 _LEVELS = 127
+_NEARLY_WHOLE = 1e-3
 
 
 def round_kernels(network: keras.Model, stored: str) -> None:
@@ -113,10 +114,21 @@ def _in_steps(values: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _whole_numbers(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """int8 and float32 steps whose product is exactly ``values``; None where there are none."""
+    """int8 and float32 steps whose product is ``values``; None where there are none.
+
+    The steps are looked for anew: the export multiplies each channel by what its batch normalization says.
+    """
     for axis in (0, values.ndim - 1):
-        steps = _steps(values, axis)
-        whole = np.rint(values / steps)
-        if np.array_equal(whole * steps, values):
-            return whole.astype(np.int8), steps
+        channels = np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1)
+        largest = np.abs(channels).max(axis=1)
+        largest[largest == 0] = 1
+        steps, worst = largest / _LEVELS, np.full(len(channels), np.inf)
+        for level in range(_LEVELS // 2 + 1, _LEVELS + 1):
+            ratio = channels * (level / largest)[:, None]
+            error = np.abs(ratio - np.rint(ratio)).max(axis=1)
+            steps, worst = np.where(error < worst, largest / level, steps), np.minimum(error, worst)
+        if worst.max() < _NEARLY_WHOLE:
+            shape = [-1 if n == axis else 1 for n in range(values.ndim)]
+            steps = steps.astype(np.float32).reshape(shape)
+            return np.rint(values / steps).astype(np.int8), steps
     return None

@@ -1,4 +1,4 @@
-"""The training loss: cross-entropy, soft Dice, and a Tversky term that punishes missed infection more than false.
+"""The training loss: cross-entropy, soft Dice, and a Tversky term of infection, slice by slice.
 
 The first two are of the whole batch; the Tversky term is the mean over its slices, so that a small lesion counts as
 much as a large one and a slice without infection has a say of its own.
@@ -13,9 +13,10 @@ import tensorflow as tf
 
 from .dataset import Label
 
-FALSE_WEIGHT = 0.3
-MISSED_WEIGHT = 0.7
-"""Tversky weights (Salehi et al. 2017, arXiv:1706.05721): pale ground glass is a recall problem."""
+FALSE_WEIGHT = 0.5
+MISSED_WEIGHT = 0.5
+"""Tversky weights (Salehi et al. 2017, arXiv:1706.05721). With 0.3 and 0.7 most scans were drawn 10 to 40 % too large;
+equal weights gain 0.01 to 0.02 of Dice on those."""
 
 SPECK_PIXELS = 20.0
 """Added above and below in the Tversky term, which is taken slice by slice: a slice without infection costs nothing

@@ -68,7 +68,7 @@ def test_a_resumed_stream_goes_on_where_it_stopped(shared_data):
 
 STILL = Augmentation(
     warp_chance=0, left_right_chance=0, up_down_chance=0, blur_chance=0, sharpen_chance=0, contrast=(1, 1), offset_hu=0,
-    noise_chance=0, single_slice_chance=0, thick_slice_chance=0, fade_chance=0, gravity_hu=0,
+    noise_chance=0, single_slice_chance=0, thick_slice_chance=0, fade_chance=0, cut_chance=0, gravity_hu=0,
 )  # fmt: skip
 """Changes nothing: each test lets one change alone happen."""
 
@@ -90,6 +90,23 @@ def test_faded_infection_is_paler_and_all_else_stays():
     np.testing.assert_array_equal(same_labels, labels)
     np.testing.assert_allclose(faded[70:110, 70:110], -0.2, atol=1e-3)
     np.testing.assert_allclose(faded[:40], -0.6, atol=1e-6)
+
+
+def test_an_image_that_ends_at_the_lungs_keeps_them_and_shows_tissue_outside():
+    labels = np.zeros(INPUT_SHAPE, np.uint8)
+    labels[60:150, 40:120], labels[60:150, 160:240], labels[80:100, 60:80] = Label.RIGHT_LUNG, Label.LEFT_LUNG, 3
+    inputs = np.where(labels > 0, -0.6, -1).astype(np.float32)[..., None].repeat(3, axis=-1)
+    cut, cut_labels = dataclasses.replace(STILL, cut_chance=1)(inputs, labels, np.random.default_rng(0))
+    lung = labels > 0
+    np.testing.assert_array_equal(cut_labels[lung], labels[lung])
+    np.testing.assert_array_equal(cut[lung], inputs[lung])
+    corners = np.ix_([0, -1], [0, -1])
+    assert (cut_labels[corners] == Label.LUNG_NOT_DRAWN).all()
+    assert (cut[corners] > 0.6).all()
+    no_lung = np.zeros_like(labels)
+    np.testing.assert_array_equal(
+        dataclasses.replace(STILL, cut_chance=1)(inputs, no_lung, np.random.default_rng(0))[1], no_lung
+    )
 
 
 def test_gravity_makes_the_back_denser_than_the_front_and_moves_no_label():
