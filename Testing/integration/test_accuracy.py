@@ -28,7 +28,7 @@ FOLD = 1
 
 # What the networks reach, so that no change makes them worse unseen. What they should reach: infection Dice 0.80,
 # specificity 0.6 (and then 0.85).
-LEAST_INFECTION_DICE = 0.785
+LEAST_INFECTION_DICE = 0.79
 LEAST_SPECIFICITY = 0.56
 
 

@@ -153,9 +153,15 @@ class SliceFraming:
         cls, plane: Callable[[int], np.ndarray], count: int, spacing_mm: tuple[float, float, float]
     ) -> SliceFraming:
         """Look at a scan once. ``spacing_mm``: upright (column, row, slice) distances, as x, y, z."""
-        crop = body_crop(plane, count, (spacing_mm[1], spacing_mm[0]))
-        shift = soft_tissue_shift(_coarse(plane(k))[0] for k in _looked(count))
-        return cls(plane(0).shape, crop, neighbour_offset(spacing_mm[2]), shift)
+        samples: list[np.ndarray] = []
+
+        def look(k: int) -> np.ndarray:
+            looked = plane(k)
+            samples.append(_coarse(looked)[0].copy())  # a view would keep the whole slice
+            return looked
+
+        crop = body_crop(look, count, (spacing_mm[1], spacing_mm[0]))
+        return cls(plane(0).shape, crop, neighbour_offset(spacing_mm[2]), soft_tissue_shift(samples))
 
     @cached_property
     def _inward(self) -> PlaneResampler:
