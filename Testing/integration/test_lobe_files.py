@@ -94,13 +94,13 @@ def test_a_report_finds_the_lobes_in_the_folder_of_the_scan(folder: Path, tmp_pa
 
 def test_a_batch_finds_the_lobes_of_each_study_without_a_report(folder: Path) -> None:
     record = segment_case(folder, [], segment=drawn, progress=Progress())
-    entry = {"case": "a", "status": "done", "result": "a.seg.nrrd", "record": record}
-    assert Row.of_entry(entry).lobe_score == 3
+    entry = {"case": "a", "status": "done", "result": "a.seg.nrrd"}
+    assert Row.of_entry(entry, record).lobe_score == 3
     # In a folder of several studies a scan has the lobes of its own study alone.
     images = sorted(file for file in folder.iterdir() if file.name != "lobes.dcm")
     record = segment_case(folder, [], segment=drawn, progress=Progress(), files=images)
     assert record["measurements"]["lobes"] == []
-    assert Row.of_entry({**entry, "record": record}).lobe_score is None
+    assert Row.of_entry(entry, record).lobe_score is None
 
 
 def test_what_is_no_lobe_segmentation_is_refused(folder: Path, tmp_path: Path) -> None:

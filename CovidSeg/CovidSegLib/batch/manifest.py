@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterable
 from contextlib import suppress
+from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,13 +26,16 @@ class Manifest:
 
     A line has: case, status ("done" or "failed"; a line "begun" has no more than these two), message, result (file
     name), state (of that file, "" where it is not the batch's alone), written (its state at the end), fingerprint (of
-    the input), model (SHA-256), record (of :func:`CovidSegLib.batch.segment_case`; None if it failed). Entering the
-    context opens and locks it; raises OutputError when another batch is at work there, or the file is not one of ours.
+    the input), model (SHA-256), record (of :func:`CovidSegLib.batch.segment_case`; None if it failed). The records stay
+    on disk (:meth:`record`): ten kilobytes each would be most of what a batch of thousands holds in memory. Entering
+    the context opens and locks it; raises OutputError when another batch is at work there, or the file is not one of
+    ours.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: IO[bytes] | None = None
+        self._places: dict[str, int] = {}
         self.entries: dict[str, dict[str, Any]] = {}
 
     def __enter__(self) -> Manifest:
@@ -53,43 +57,66 @@ class Manifest:
 
     def add(self, *entries: dict[str, Any]) -> None:
         """Add a line for each of ``entries`` and force them to disk. Raises OutputError."""
-        self._write(*entries)
-        self.entries.update({entry["case"]: entry for entry in entries})
+        for entry, place in zip(entries, self._write(*entries), strict=True):
+            self._enter(entry, place)
 
     def begin(self, cases: Iterable[str]) -> None:
         """Note that results of ``cases`` that appear from now on are the batch's own, also when it is killed."""
         self.add(*({"case": case, "status": BEGUN} for case in cases))
 
+    def record(self, case: str) -> dict[str, Any] | None:
+        """The record of ``case``'s latest line, from the disk; None where it has none. Raises OutputError."""
+        assert self._file is not None
+        try:
+            self._file.seek(self._places[case])
+            return json.loads(self._file.readline()).get("record")
+        except (OSError, ValueError) as error:
+            raise OutputError("The batch's manifest cannot be read.", "Do not change it while a batch runs.") from error
+
+    def _enter(self, line: dict[str, Any], place: int) -> None:
+        self.entries[line["case"]] = {key: value for key, value in line.items() if key != "record"}
+        self._places[line["case"]] = place
+
     def _read(self) -> None:
         assert self._file is not None
+        whole = 0
         self._file.seek(0)
-        data = self._file.read()
-        whole = data.rfind(b"\n") + 1
         try:
-            lines = [json.loads(line) for line in data[:whole].splitlines()]
-            if lines and lines[0] != _HEADER:
-                raise ValueError("no header")
-            self.entries = {line["case"]: line for line in lines[1:]}
-        except (ValueError, KeyError, TypeError) as error:
+            for text in self._file:
+                if not text.endswith(b"\n"):
+                    break
+                line = json.loads(text)
+                if whole:
+                    self._enter(line, whole)
+                elif line != _HEADER:
+                    raise ValueError("no header")
+                whole += len(text)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise OutputError(
                 f"The output folder holds a {self._path.name} that is not one of ours.",
                 "Move it away, or choose another folder.",
             ) from error
-        if whole < len(data):
+        if whole < self._file.seek(0, os.SEEK_END):
             self._file.truncate(whole)
-        if not lines:
+        if not whole:
             self._write(_HEADER)
 
-    def _write(self, *lines: dict[str, Any]) -> None:
+    def _write(self, *lines: dict[str, Any]) -> list[int]:
+        """Write ``lines``; returns where each of them begins, in bytes."""
         assert self._file is not None
-        text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
+        # File names may hold bytes that are no UTF-8.
+        texts = [
+            (json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", errors="surrogatepass")
+            for line in lines
+        ]
         try:
-            # File names may hold bytes that are no UTF-8.
-            self._file.write(text.encode("utf-8", errors="surrogatepass"))
+            end = self._file.seek(0, os.SEEK_END)
+            self._file.write(b"".join(texts))
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
             raise OutputError("The batch's manifest cannot be written.", "Is there space left on the disk?") from error
+        return list(accumulate(map(len, texts), initial=end))[:-1]
 
 
 def clear_up(folder: Path, *, own: bool = False) -> None:

@@ -38,7 +38,7 @@ class Books:
         for number, case in enumerate(self._cases):
             if case.stem in stems:
                 entry = self._manifest.entries[case.stem]
-                row = Row.of_entry(entry)
+                row = Row.of_entry(entry, self._manifest.record(case.stem))
                 if changed_since(case, entry):
                     row = replace(row, message=" ".join(filter(None, (row.message, _CHANGED))))
                 self._summary.put(number, row)
@@ -59,7 +59,7 @@ class Books:
             "record": outcome.record,
         }
         self._manifest.add(entry)
-        row = Row.of_entry(entry)
+        row = Row.of_entry(entry, outcome.record)
         self._summary.put(outcome.number, row)
         self._summary.write()
         if time.monotonic() - self._written > INDEX_SECONDS:
@@ -75,10 +75,10 @@ class Books:
         """What ``--json`` holds: of every case its name, status, message, and the record if it is done."""
         entries = [self._manifest.entries.get(case.stem) for case in self._cases]
         return [
-            {"case": entry["case"], "status": entry["status"], "message": Row.of_entry(entry).message}
-            | (entry["record"] or {})
-            for entry in entries
-            if entry is not None and entry["status"] != BEGUN
+            {"case": entry["case"], "status": entry["status"], "message": Row.of_entry(entry, record).message}
+            | (record or {})
+            for entry, record in ((entry, self._manifest.record(entry["case"])) for entry in entries if entry)
+            if entry["status"] != BEGUN
         ]
 
 

@@ -17,7 +17,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A spreadsheet takes a cell that begins so for a formula and runs it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """What came of one case. Columns of the table, in this order; a number is empty where there is none.
 
@@ -60,11 +60,10 @@ class Row:
     message: str = ""
 
     @classmethod
-    def of_entry(cls, entry: Mapping[str, Any]) -> Row:
-        """The row of a line of the manifest (:class:`CovidSegLib.batch.manifest.Manifest`)."""
-        if entry["status"] != DONE:
+    def of_entry(cls, entry: Mapping[str, Any], record: Mapping[str, Any] | None) -> Row:
+        """The row of a line of the manifest and its record (:class:`CovidSegLib.batch.manifest.Manifest`)."""
+        if record is None:
             return cls(entry["case"], FAILED, message=entry["message"])
-        record = entry["record"]
         lung, measured = record["lung_ml"], record["measurements"]
         zones = {f"{zone['side']}_{zone['level']}_percent": zone["infection_percent"] for zone in measured["zones"]}
         density = measured["density"] or {}
