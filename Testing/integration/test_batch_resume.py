@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -13,7 +14,9 @@ import numpy as np
 import pytest
 
 from CovidSegLib.batch.manifest import Manifest
+from CovidSegLib.batch.plan import model_identity
 from CovidSegLib.errors import OutputError
+from CovidSegLib.network.models import MODELS_FOLDER
 from CovidSegLib.writing.unfinished import unfinished_prefix
 from Testing.kit.command_line import (
     CLEAN,
@@ -107,6 +110,19 @@ def test_what_changed_since_is_done_again_and_nothing_else(told: CommandLine) ->
     # Another network: all of it.
     assert told.run("batch", "scans", "out", "--model", "another").stdout.splitlines()[-1] == "3 of 3 scans done."
     assert told.run("batch", "scans", "out", "--model", "another", "--restart").stdout.endswith("3 of 3 scans done.\n")
+
+
+def test_the_same_weights_with_another_threshold_are_another_network(tmp_path: Path) -> None:
+    for file in MODELS_FOLDER.iterdir():
+        shutil.copy(file, tmp_path)
+    (card,) = tmp_path.glob("*.json")
+    before = model_identity(str(card))
+    card.write_text(json.dumps(json.loads(card.read_text())))
+    assert model_identity(str(card)) == before
+    content = json.loads(card.read_text())
+    content["finish"]["infection"] = 0.5
+    card.write_text(json.dumps(content))
+    assert model_identity(str(card)) != before
 
 
 def test_a_labelmap_that_the_batch_wrote_is_replaced_and_one_that_was_changed_is_not(told: CommandLine) -> None:

@@ -26,10 +26,10 @@ class Manifest:
 
     A line has: case, status ("done" or "failed"; a line "begun" has no more than these two), message, result (file
     name), state (of that file, "" where it is not the batch's alone), written (its state at the end), fingerprint (of
-    the input), model (SHA-256), record (of :func:`CovidSegLib.batch.segment_case`; None if it failed). The records stay
-    on disk (:meth:`record`): ten kilobytes each would be most of what a batch of thousands holds in memory. Entering
-    the context opens and locks it; raises OutputError when another batch is at work there, or the file is not one of
-    ours.
+    the input), model (:func:`CovidSegLib.batch.plan.model_identity`), record (of
+    :func:`CovidSegLib.batch.segment_case`; None if it failed). The records stay on disk (:meth:`record`): ten kilobytes
+    each would be most of what a batch of thousands holds in memory. Entering the context opens and locks it; raises
+    OutputError when another batch is at work there, or the file is not one of ours.
     """
 
     def __init__(self, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -136,12 +137,17 @@ def changed_since(case: PlannedCase, entry: Mapping[str, Any]) -> bool:
 
 
 def model_identity(name: str) -> str:
-    """SHA-256 of the network called ``name``; the name itself where there is none (opening it will say so)."""
+    """A number for all that makes the masks of the network ``name``: its weights, and the thresholds in its card.
+
+    The name itself where there is none (opening it will say so).
+    """
     from ..errors import ModelError
     from ..network import models
 
     with suppress(ModelError):
-        return models.find(name).sha256
+        model = models.find(name)
+        finishing = json.dumps(model.card.get("finish", {}), sort_keys=True)
+        return hashlib.sha256(f"{model.sha256} {finishing}".encode()).hexdigest()
     return name
 
 
