@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import keras
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.network import models
+from CovidSegLib.network.keras_engine import load_network
 
 
 def start_from(network: keras.Model, source: str | Path) -> None:
@@ -24,17 +24,8 @@ def start_from(network: keras.Model, source: str | Path) -> None:
                 raise InputError("The weights to start from do not exist.", "Give network.weights.h5 of a run.")
             network.load_weights(path)
         else:
-            network.set_weights(_model(str(source)).get_weights())
+            network.set_weights(load_network(models.find(str(source))).get_weights())
     except ValueError as error:
         raise InputError(
             "The weights to start from belong to another network.", "Start from one of this kind."
         ) from error
-
-
-def _model(name: str) -> keras.Model:
-    model = models.find(name)
-    with tempfile.TemporaryDirectory() as folder:
-        # Keras opens files only; what it opens is the very bytes that were verified.
-        file = Path(folder) / "network.keras"
-        file.write_bytes(model.read("keras"))
-        return keras.saving.load_model(file, compile=False, safe_mode=True)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import EngineError
 from ..i18n import tr as _
-from .models import Model
+from .models import CHANGES, Model
+
+if TYPE_CHECKING:
+    import keras
 
 
 def has_gpu() -> bool:
@@ -21,6 +25,28 @@ def has_gpu() -> bool:
     import tensorflow
 
     return bool(tensorflow.config.list_physical_devices("GPU"))
+
+
+def load_network(model: Model, *, changes: bool = True) -> keras.Model:
+    """The network of ``model`` in Keras's safe mode, so that no code of a file can run.
+
+    ``changes``: with the layers that changed since the ``.keras`` file was made, where the model has such. Raises
+    ModelError where weights are missing or altered.
+    """
+    import keras
+
+    with tempfile.TemporaryDirectory() as folder:
+        # Keras opens files only; what it opens is the very bytes that were verified.
+        file = Path(folder) / "network.keras"
+        file.write_bytes(model.read("keras"))
+        network = keras.saving.load_model(file, compile=False, safe_mode=True)
+    if changes and CHANGES in model.card["files"]:
+        import h5py
+
+        with h5py.File(io.BytesIO(model.read(CHANGES)), "r") as layers:
+            for name, weights in layers.items():
+                network.get_layer(name).set_weights([weights[str(number)][()] for number in range(len(weights))])
+    return network
 
 
 class KerasEngine:
@@ -34,7 +60,6 @@ class KerasEngine:
         Raises EngineError where TensorFlow cannot.
         """
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        import keras
         import tensorflow
 
         if device == "gpu" and not has_gpu():
@@ -45,12 +70,8 @@ class KerasEngine:
         with contextlib.suppress(RuntimeError):  # only the first network of a process can set it
             tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
         place = "/GPU:0" if device == "gpu" else "/CPU:0"
-        with tempfile.TemporaryDirectory() as folder:
-            # Keras opens files only; what it opens is the very bytes that were verified.
-            file = Path(folder) / "network.keras"
-            file.write_bytes(model.read("keras"))
-            with tensorflow.device(place):
-                self._network = keras.saving.load_model(file, compile=False, safe_mode=True)
+        with tensorflow.device(place):
+            self._network = load_network(model)
 
         def predict(inputs: np.ndarray) -> Any:
             # TensorFlow computes on a GPU that it sees, wherever the weights are, unless told otherwise.

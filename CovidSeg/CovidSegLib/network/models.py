@@ -1,7 +1,9 @@
 """The networks that are installed: weights, and the card that says what they are.
 
 A model is three files of one stem in ``Resources/Models``: ``NAME.json`` (the card), ``NAME.onnx`` and ``NAME.keras``.
-The card holds the SHA-256 of both weights; bytes that do not match are never handed to a runtime.
+A network that went on from another one may have the other's ``.keras`` and, in ``NAME.changes.h5``, the layers that
+changed since (see :func:`CovidSegLib.network.keras_engine.load_network`). The card holds the SHA-256 of all weights;
+bytes that do not match are never handed to a runtime.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ _PLACES = [Path(__file__).resolve().parents[level] / "Resources" / "Models" for 
 MODELS_FOLDER = next((place for place in _PLACES if place.is_dir()), _PLACES[1])
 """Where models are installed: in a wheel inside CovidSegLib, in a checkout and in Slicer beside it."""
 
-FORMATS = ("onnx", "keras")
+CHANGES = "keras_changes"
+"""The kind of the file of changed layers, in a card's ``files`` beside "onnx" and "keras"."""
 
 
 def user_models_folder() -> Path:
@@ -59,11 +62,14 @@ class Model:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The weights, in the order of :data:`FORMATS`."""
-        return tuple(self.folder / self.card["files"][kind]["name"] for kind in FORMATS)
+        """All weights, in the order of the card."""
+        return tuple(self.folder / entry["name"] for entry in self.card["files"].values())
 
     def read(self, kind: str) -> bytes:
-        """The verified bytes of the weights as ``kind`` ("onnx" or "keras"); raises ModelError if they are altered."""
+        """The verified bytes of the weights as ``kind`` ("onnx", "keras" or :data:`CHANGES`).
+
+        Raises ModelError if they are missing or altered.
+        """
         entry = self.card["files"].get(kind)
         if entry is None:
             raise ModelError(_("The model {name} has no {kind} weights.").format(name=self.name, kind=kind), _AGAIN)
