@@ -45,7 +45,7 @@ $(stamp): pyproject.toml Testing/debian_packages.sh Testing/find_python.sh
 	@touch $@
 
 demo: install
-	@mkdir -p demo
+	@mkdir -p demo && rm -f demo/scan.nii.gz demo/truth.nii.gz
 	$(bin)/covidseg sample demo/scan.nii.gz --truth demo/truth.nii.gz
 	$(bin)/covidseg segment demo/scan.nii.gz -o demo/result.seg.nrrd -o demo/result.nii.gz --json demo/result.json --report demo/report.html --overwrite
 	$(bin)/python -m CovidSegLib.report.demo demo/scan.nii.gz demo/result.nii.gz --truth demo/truth.nii.gz --pictures demo/

@@ -7,6 +7,7 @@ tools find the literals. Its result is English, and an ordinary string, for ever
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -72,9 +73,14 @@ def translated(text: str, translate: Callable[[str, str], str]) -> str:
 
 def one_line(text: str) -> str:
     """``text`` without line breaks; a :class:`Text` stays one."""
+    return _unbroken(text) if isinstance(text, Text) else _unbroken(text).strip()
+
+
+def _unbroken(text: str) -> str:
+    """As :func:`one_line`; a blank at an end stays, since a value may begin with one (" (No space left)")."""
     if not isinstance(text, Text):
-        return " ".join(text.split())
-    return text.format(**{name: one_line(value) for name, value in text.values.items()}) if text.values else text
+        return re.sub(r"\s+", " ", text)
+    return text.format(**{name: _unbroken(value) for name, value in text.values.items()}) if text.values else text
 
 
 def to_json(text: str) -> Json:

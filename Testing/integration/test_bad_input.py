@@ -289,3 +289,18 @@ def test_a_series_whose_pixels_are_damaged_is_refused(tmp_path: Path, capfd: pyt
     for path in write_series(tmp_path, np.tile(SCAN, (1, 20, 20))):
         path.write_bytes(path.read_bytes()[:-100])
     refusal(tmp_path, capfd)
+
+
+@pytest.mark.parametrize("lost", ["ImagePositionPatient", "PixelSpacing"])
+@pytest.mark.parametrize("place", [0, 4])
+def test_a_series_in_which_one_slice_does_not_say_where_it_lies_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], lost: str, place: int
+) -> None:
+    write_series(tmp_path, SCAN)
+    write_slice(tmp_path / f"{place:03d}_1.dcm", SCAN[place], (-10, -20, 2 * place), **{lost: None})
+    assert "does not say where its slices lie" in refusal(tmp_path, capfd).sentence
+
+
+def test_a_series_stored_as_a_negative_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write_series(tmp_path, SCAN, PhotometricInterpretation="MONOCHROME1")
+    assert "negative" in refusal(tmp_path, capfd).sentence

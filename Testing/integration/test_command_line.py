@@ -9,6 +9,7 @@ import pty
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import pytest
 from CovidSegLib.network import models
 from CovidSegLib.report.record import result_schema
 from Testing.kit.command_line import (
+    CLEAN,
     HAS_A_BUG,
     IS_KILLED,
     IS_REFUSED,
@@ -157,6 +159,12 @@ WRONG_CALLS = {
     "a sample of another kind": "sample a.nrrd",
     "a sample without slices": "sample a.nii.gz --slices 0",
     "models without an action": "models",
+    "a pipe as input": "segment pipe.nii.gz -o a.nii.gz",
+    "numbers in the place of another program's": "segment s.nii.gz -o a.nii.gz --json other.json",
+    "numbers in the place of a scan": "segment s.nii.gz -o a.nii.gz --json t.nii.gz",
+    "a report in the place of a page": "segment s.nii.gz -o a.nii.gz --report page.html",
+    "a sample in the place of a scan": "sample t.nii.gz --slices 1",
+    "a truth in the place of a scan": "sample a.nii.gz --truth t.nii.gz --slices 1",
 }
 
 
@@ -166,11 +174,15 @@ def test_a_wrong_call_is_one_line_and_code_2(covidseg: CommandLine, call: str) -
     (covidseg.folder / "same.nii.gz").symlink_to("s.nii.gz")
     (covidseg.folder / "folder.nii.gz").mkdir()
     (covidseg.folder / "empty.nii.gz").touch()
+    os.mkfifo(covidseg.folder / "pipe.nii.gz")
+    write_scan(covidseg.folder / "t.nii.gz", rough_chest(2))
+    (covidseg.folder / "other.json").write_text('{"precious": 1}')
+    (covidseg.folder / "page.html").write_text("<!DOCTYPE html><title>A page</title>")
     (covidseg.folder / "text.nii.gz").write_bytes(gzip.compress(b"not an image " * 100))
     (covidseg.folder / "short.nii.gz").write_bytes(scan.read_bytes()[:5000])
-    before = scan.read_bytes()
+    before = {file: file.read_bytes() for file in covidseg.folder.glob("*.*") if file.is_file()}
     covidseg.refused(*call.split())
-    assert scan.read_bytes() == before
+    assert {file: file.read_bytes() for file in covidseg.folder.glob("*.*") if file.is_file()} == before
 
 
 def test_an_error_of_the_pipeline_is_one_line_and_code_2(told: CommandLine) -> None:
@@ -279,6 +291,40 @@ def test_a_sample_is_a_scan_with_its_truth(covidseg: CommandLine) -> None:
     assert -1100 < np.asarray(scan.dataobj).min() < -900
     # The bytes hold no time and no name: the same seed gives the same file.
     assert (covidseg.folder / "a.nii.gz").read_bytes()[3:10] == bytes([0, 0, 0, 0, 0, 0, 255])
+
+
+def test_numbers_reports_and_samples_take_the_place_of_earlier_ones_but_not_of_protected_ones(
+    told: CommandLine,
+) -> None:
+    told_scan(told.folder / "s.nii.gz", CLEAN)
+    numbers = ("--json", "n.json", "--report", "r.csv", "--report", "r.html")
+    for name in ("a", "b"):
+        ended = told.run("segment", "s.nii.gz", "-o", f"{name}.nii.gz", *numbers)
+        assert ended.returncode == 0, ended.stderr
+        assert told.run("sample", "c.nii.gz", "--truth", "t.nii", "--slices", 1).returncode == 0
+    for call in (("segment", "s.nii.gz", "-o", "c.nrrd", "--json", "n.json"), ("sample", "t.nii", "--slices", 1)):
+        for name in ("n.json", "t.nii"):
+            (told.folder / name).chmod(0o444)
+        assert "write-protected" in told.refused(*call)
+
+
+def test_an_empty_name_is_not_the_current_folder(covidseg: CommandLine) -> None:
+    assert "the name is empty" in covidseg.refused("segment", "", "-o", "a.nii.gz")
+    assert "the name is empty" in covidseg.refused("batch", "", "out")
+
+
+def test_a_closed_stream_does_not_stop_the_work_and_a_full_one_is_told(told: CommandLine) -> None:
+    told_scan(told.folder / "s.nii.gz", CLEAN)
+    command = f"{sys.executable} -m CovidSegLib.cli"
+    for number, (closed, code) in enumerate({">&-": 0, "2>&-": 0, ">/dev/full": 2}.items()):
+        call = f"{command} segment s.nii.gz -o {number}.nii.gz {closed}"
+        ended = subprocess.run(
+            ["sh", "-c", call], cwd=told.folder, env=told.environment, capture_output=True, text=True, timeout=120
+        )
+        assert ended.returncode == code, ended.stderr
+        assert (told.folder / f"{number}.nii.gz").is_file()
+        assert "Traceback" not in ended.stdout + ended.stderr
+    assert ended.stderr.splitlines()[-1] == "error: Standard output cannot be written (No space left on device)."
 
 
 def test_models_are_listed_and_verified(covidseg: CommandLine) -> None:

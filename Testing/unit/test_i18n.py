@@ -72,7 +72,7 @@ def test_it_stays_translatable_through(through: object) -> None:
 
 
 def test_errors_and_notices_are_one_line_and_keep_it() -> None:
-    error = InputError(_("It failed: {reason}").format(reason="two\n lines"), _("Try again."))
+    error = InputError(_("It failed:{reason}").format(reason=" two\n lines"), _("Try again."))
     assert str(error) == "It failed: two lines Try again."
     assert translated(error.sentence, in_capitals) == "IT FAILED: two lines"
     heard = []

@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from kit.dicom_files import CT_IMAGE, OTHER_SERIES, write_series, write_slice
+from pydicom.filebase import DicomFileLike
+from pydicom.filewriter import write_dataset
 
 from CovidSegLib.progress import Cancelled, Progress
 from CovidSegLib.reading import read_ct
+from CovidSegLib.reading.cases import find_cases
 from CovidSegLib.volume import CtVolume
 
 
@@ -40,6 +44,23 @@ def test_slices_go_by_position_whatever_their_names_and_folders(tmp_path: Path, 
         name = f"{index}" if index % 3 else f"image.{index}"
         write_slice(folder / name, scan[int(height / 2)], (-10, -20, height), InstanceNumber=index)
     assert np.array_equal(read(tmp_path).voxels, scan)
+
+
+def test_files_without_a_preamble_are_read_and_found(tmp_path: Path, scan: np.ndarray) -> None:
+    """As they were written before 1993 and still come out of some archives: the bare data set."""
+    for number, file in enumerate(write_series(tmp_path / "new", scan)):
+        dataset = pydicom.dcmread(file)
+        for folder, name, implicit in (("implicit", f"{number}", True), ("explicit", f"{number}.dcm", False)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            with (tmp_path / folder / name).open("wb") as target:
+                stream = DicomFileLike(target)
+                stream.is_little_endian, stream.is_implicit_VR = True, implicit
+                write_dataset(stream, dataset)
+    for folder in ("implicit", "explicit"):
+        assert np.array_equal(read(tmp_path / folder).voxels, scan)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/notes").write_bytes(b"\x08\x00\x05\x00 and then text " + b"x" * 200)
+    assert [case.stem for case in find_cases(tmp_path)] == ["explicit", "implicit", "new"]
 
 
 def test_every_slice_is_scaled_with_its_own_slope_and_intercept(tmp_path: Path, scan: np.ndarray) -> None:

@@ -6,7 +6,6 @@ import argparse
 import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..progress import Progress
@@ -16,8 +15,10 @@ from .options import (
     add_existing_options,
     add_pipeline_options,
     check_input,
+    check_numbers,
     check_targets,
     existing_files,
+    file_name,
     pipeline_options,
     whole_number,
 )
@@ -41,8 +42,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "batch", help="segment a folder of scans", description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False
     )
-    parser.add_argument("input", metavar="INPUT_DIR", type=Path)
-    parser.add_argument("output", metavar="OUT_DIR", type=Path)
+    parser.add_argument("input", metavar="INPUT_DIR", type=file_name)
+    parser.add_argument("output", metavar="OUT_DIR", type=file_name)
     formats = [suffix[1:] for suffix in _SUFFIXES]
     parser.add_argument("--format", choices=formats, default=formats[0], help=f"kind of the results ({formats[0]})")
     again = parser.add_mutually_exclusive_group()
@@ -90,6 +91,7 @@ def run(args: argparse.Namespace) -> int:
         cases = plan_cases(args.input, args.output, suffix, progress, existing_files(args))
         if args.json:
             check_targets(args.input, [args.json, *(case.source for case in cases if case.source.is_file())])
+            check_numbers([args.json], overwrite=args.overwrite)
         if not (args.output / MANIFEST_NAME).exists():
             read_rows(args.output / SUMMARY_NAME)  # another program's table is not overwritten
         runner = stack.enter_context(_Runner(args, progress))

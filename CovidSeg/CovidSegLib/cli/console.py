@@ -19,6 +19,20 @@ def one_line(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in " ".join(text.split()))
 
 
+class CannotPrintError(OSError):
+    """Standard output or error takes nothing more: its disk is full, say."""
+
+
+def say(text: str, *, to_error: bool = False, end: str = "\n") -> None:
+    """Print ``text`` on standard output, or ``to_error``, at once. Raises CannotPrintError, BrokenPipeError."""
+    try:
+        print(text, file=sys.stderr if to_error else sys.stdout, end=end, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CannotPrintError(*error.args) from error
+
+
 class Console:
     """A bar on a terminal, plain lines elsewhere; results on standard output, all else on standard error.
 
@@ -47,7 +61,7 @@ class Console:
         elif self._terminal:
             self._draw(report)
         elif self._stages and report.stage != self._stage:
-            print(f"{report.stage} ...", file=sys.stderr, flush=True)
+            say(f"{report.stage} ...", to_error=True)
         self._stage = report.stage
 
     def begin(self, heading: str) -> None:
@@ -58,19 +72,19 @@ class Console:
     def error(self, text: str) -> None:
         """Say, in one line, what is wrong; also when quiet."""
         self.clear()
-        print(f"error: {self._heading}{one_line(text)}", file=sys.stderr, flush=True)
+        say(f"error: {self._heading}{one_line(text)}", to_error=True)
 
     def result(self, text: str) -> None:
         """Say, in one line on standard output, what came out."""
         self.clear()
         if not self._quiet:
-            print(f"{self._heading}{one_line(text)}", flush=True)
+            say(f"{self._heading}{one_line(text)}")
 
     def traceback(self, text: str) -> None:
         """Show the traceback of a bug, if ``text`` holds one; also when quiet."""
         if text:
             self.clear()
-            print(text, file=sys.stderr, flush=True)
+            say(text, to_error=True)
 
     def overall(self, done: int, total: int, left: str) -> None:
         """Show on a terminal how many of several cases are done, and how long the rest will take."""
@@ -81,7 +95,7 @@ class Console:
     def clear(self) -> None:
         """Take the bar off the terminal."""
         if self._shown:
-            print("\r" + " " * len(self._shown) + "\r", end="", file=sys.stderr, flush=True)
+            say("\r" + " " * len(self._shown) + "\r", end="", to_error=True)
             self._shown = ""
 
     def warn(self, text: str) -> None:
@@ -90,7 +104,7 @@ class Console:
             return
         self._warned.add(text)
         self.clear()
-        print(f"warning: {self._heading}{one_line(text)}", file=sys.stderr, flush=True)
+        say(f"warning: {self._heading}{one_line(text)}", to_error=True)
 
     def _draw(self, report: Report) -> None:
         self._show(f"{self._heading}{report.stage:<12} [{_bar(report.fraction)}] {report.fraction:4.0%}")
@@ -98,7 +112,7 @@ class Console:
     def _show(self, line: str) -> None:
         line = line[-(shutil.get_terminal_size().columns - 1) :]
         if line != self._shown:
-            print("\r" + line.ljust(len(self._shown)), end="", file=sys.stderr, flush=True)
+            say("\r" + line.ljust(len(self._shown)), end="", to_error=True)
             self._shown = line
 
 

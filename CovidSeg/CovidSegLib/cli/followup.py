@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from ..words import in_ml, percent
 from .console import Console
-from .options import add_pipeline_options, check_input, check_targets, pipeline_options
+from .options import add_pipeline_options, check_input, check_numbers, check_targets, file_name, pipeline_options
 
 if TYPE_CHECKING:
     from ..progress import Progress
@@ -29,10 +29,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "followup", help="compare scans of one patient", description=_DESCRIPTION, allow_abbrev=False
     )
-    parser.add_argument("scans", metavar="SCAN", type=Path, nargs="+")
-    parser.add_argument("-o", "--output", metavar="OUT", type=Path, action="append", required=True)
+    parser.add_argument("scans", metavar="SCAN", type=file_name, nargs="+")
+    parser.add_argument("-o", "--output", metavar="OUT", type=file_name, action="append", required=True)
     parser.add_argument(
-        "--masks", metavar="FILE", type=Path, nargs="+", default=[], help="masks of the scans, in the scans' order"
+        "--masks", metavar="FILE", type=file_name, nargs="+", default=[], help="masks of the scans, in the scans' order"
     )
     parser.add_argument(
         "--days", metavar="N", type=int, nargs="+", default=[], help="days of the scans (without: from DICOM dates)"
@@ -101,6 +101,7 @@ def _check_call(args: argparse.Namespace) -> None:
     for source in (*args.scans, *args.masks):
         check_input(source)
         check_targets(source, args.output)
+    check_numbers(args.output)
 
 
 def _days(args: argparse.Namespace, taken: Sequence[Acquisition]) -> tuple[list[int], list[str]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 from ..errors import CovidSegError
 from ..progress import Cancelled
 from . import batch, followup, models, report, sample, segment, training_case
-from .console import one_line
+from .console import CannotPrintError, one_line, say
 from .faults import BUG_SENTENCE, CANCELLED, DONE, WRONG_CALL, exit_code, print_bug
 from .interrupts import Interrupts
 
@@ -20,6 +21,9 @@ def main(argv: list[str] | None = None) -> int:
 
     Progress, warnings and errors go to standard error, results to standard output.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who called us; the work is wanted all the same
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - until the process ends
     for stream in (sys.stdout, sys.stderr):
         # File names may hold characters that the terminal has not.
         if hasattr(stream, "reconfigure"):
@@ -34,7 +38,20 @@ def main(argv: list[str] | None = None) -> int:
         except BrokenPipeError:  # nobody reads on, as with "| head"; the work itself is done
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return DONE
+        except OSError as error:
+            return _print_no_more(error)
         return code
+
+
+def _print_no_more(error: OSError) -> int:
+    """Standard output or error is on a full disk or broken: say so where it can still be said; returns the code."""
+    with suppress(OSError):
+        print(f"error: Standard output cannot be written ({error.strerror}).", file=sys.stderr, flush=True)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # a stream that is no file
+            os.dup2(nowhere, stream.fileno())
+    return WRONG_CALL
 
 
 def _run(argv: list[str] | None, interrupts: Interrupts) -> int:
@@ -44,10 +61,10 @@ def _run(argv: list[str] | None, interrupts: Interrupts) -> int:
         return int(args.run(args))
     except SystemExit as end:  # --help, --version and wrong calls
         return end.code if isinstance(end.code, int) else DONE
-    except (Cancelled, BrokenPipeError):
+    except (Cancelled, BrokenPipeError, CannotPrintError):
         raise
     except CovidSegError as error:
-        print(f"error: {one_line(str(error))}", file=sys.stderr)
+        say(f"error: {one_line(str(error))}", to_error=True)
         return exit_code(error)
     except Exception as error:
         print_bug(error)
@@ -69,7 +86,7 @@ class _Version(argparse.Action):
     def __call__(self, *_: object) -> NoReturn:
         from .. import __version__
 
-        print(f"covidseg {__version__}")
+        say(f"covidseg {__version__}")
         sys.exit(DONE)
 
 

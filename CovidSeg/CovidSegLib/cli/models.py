@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from .console import say
 from .options import add_quiet
 
 
@@ -25,7 +26,7 @@ def run_list(args: argparse.Namespace) -> int:
     from ..network import models
 
     for model in models.installed():
-        print(f"{model.name}  sha256 {model.sha256}  {_title(model.card)}".rstrip())
+        say(f"{model.name}  sha256 {model.sha256}  {_title(model.card)}".rstrip())
     return 0
 
 
@@ -40,7 +41,7 @@ def run_verify(args: argparse.Namespace) -> int:
     for model in found:
         models.verify(model)
         if not args.quiet:
-            print(f"{model.name}: intact")
+            say(f"{model.name}: intact")
     return 0
 
 

@@ -26,7 +26,7 @@ def add_quiet(parser: argparse.ArgumentParser) -> None:
 def add_pipeline_options(parser: argparse.ArgumentParser, *, json: bool = True) -> None:
     """``--json --engine --device --model --quiet``; ``json``: with the first."""
     if json:
-        parser.add_argument("--json", metavar="FILE", type=Path, help="write the numbers to this file as well")
+        parser.add_argument("--json", metavar="FILE", type=file_name, help="write the numbers to this file as well")
     parser.add_argument(
         "--engine", choices=("auto", "onnx", "tensorflow"), default="auto", help="what runs the network"
     )
@@ -71,7 +71,7 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lobes",
         metavar="FILE",
-        type=Path,
+        type=file_name,
         help="lobes (.seg.nrrd or DICOM SEG, told by their codes) for the lobe score; one beside the scan is found",
     )
 
@@ -132,20 +132,47 @@ def _check_target(target: Path) -> None:
         raise OutputError("Files cannot be made in the folder for the output.", "Choose another folder.")
 
 
+def check_numbers(files: Sequence[Path], *, overwrite: bool = False) -> None:
+    """Raise OutputError where a file for numbers or a report would replace something that CovidSeg did not write.
+
+    ``overwrite``: anything but a write-protected file may be replaced.
+    """
+    from ..report.files import is_report
+    from ..writing.existing import refuse_protected
+
+    for file in files:
+        if not file.is_file():
+            continue
+        refuse_protected(file)
+        if not overwrite and not is_report(file):
+            raise OutputError(
+                "The file for the numbers or the report exists and is not one of CovidSeg's.", "Choose another name."
+            )
+
+
 def check_input(source: Path) -> None:
     """Raise InputError unless there is something at ``source``: no child process is started for a slip of the pen."""
     try:
-        there = source.exists()
+        there, readable = source.exists(), source.is_file() or source.is_dir()
     except (OSError, ValueError):  # a name that no file can have
-        there = False
+        there = readable = False
     if not there:
         raise InputError("The input does not exist.", "Check the name of the file or folder.")
+    if not readable:
+        raise InputError("The input is neither a file nor a folder.", "Save it to a file first: it is read twice.")
 
 
 def _same(first: Path, second: Path) -> bool:
     if first.resolve() == second.resolve():
         return True
     return first.exists() and second.exists() and first.samefile(second)
+
+
+def file_name(text: str) -> Path:
+    """An argument type: the name of a file or folder; an empty one (a shell variable that is not set) is none."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty")
+    return Path(text)
 
 
 class whole_number:  # noqa: N801 - argparse names the type in its message

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from .console import Console, in_words
-from .options import add_quiet, add_report_options, check_input, check_targets, report_request
+from .options import add_quiet, add_report_options, check_input, check_numbers, check_targets, file_name, report_request
 
 _DESCRIPTION = """Report on the masks of one chest CT, as they are: nothing is segmented again, a reader's corrections
 count. SCAN is what was segmented (a file, or a folder with a DICOM series), MASKS a .seg.nrrd or a labelmap (1 left
@@ -19,9 +18,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "report", help="report on masks, also corrected ones", description=_DESCRIPTION, allow_abbrev=False
     )
-    parser.add_argument("scan", metavar="SCAN", type=Path)
-    parser.add_argument("masks", metavar="MASKS", type=Path)
-    parser.add_argument("-o", "--output", metavar="OUT", type=Path, action="append", required=True)
+    parser.add_argument("scan", metavar="SCAN", type=file_name)
+    parser.add_argument("masks", metavar="MASKS", type=file_name)
+    parser.add_argument("-o", "--output", metavar="OUT", type=file_name, action="append", required=True)
     add_report_options(parser)
     add_quiet(parser)
     parser.set_defaults(run=run)
@@ -33,6 +32,7 @@ def run(args: argparse.Namespace) -> int:
     check_input(args.masks)
     for source in (args.scan, args.masks):
         check_targets(source, args.output)
+    check_numbers(args.output)
     request = report_request(args, args.output)
     from ..batch import OutputSet
     from ..reading import read_ct

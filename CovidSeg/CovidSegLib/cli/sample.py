@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import OutputError
 from .console import Console
-from .options import add_quiet, check_targets, whole_number
+from .options import add_quiet, check_targets, file_name, whole_number
 
 if TYPE_CHECKING:
     import numpy as np
 
 _SUFFIXES = (".nii.gz", ".nii")
+
+DESCRIPTION = b"CovidSeg sample"
+"""What a sample says of itself, so that a new one may take its place."""
+
+_NIFTI_HEADER_BYTES = 348
+_DESCRIPTION = slice(148, 228)
+"""Where NIfTI-1 keeps it (descrip)."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -26,8 +34,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "3 infection). The same seed gives the same files.",
         allow_abbrev=False,
     )
-    parser.add_argument("output", metavar="OUT.nii.gz", type=Path)
-    parser.add_argument("--truth", metavar="TRUTH.nii.gz", type=Path, help="write the true labels here")
+    parser.add_argument("output", metavar="OUT.nii.gz", type=file_name)
+    parser.add_argument("--truth", metavar="TRUTH.nii.gz", type=file_name, help="write the true labels here")
     parser.add_argument("--seed", metavar="N", type=whole_number(0), default=0, help="another chest (0)")
     parser.add_argument("--slices", metavar="N", type=whole_number(1), default=80, help="number of slices (80)")
     add_quiet(parser)
@@ -41,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
         if not target.name.lower().endswith(_SUFFIXES):
             raise OutputError("The sample is written as .nii.gz or .nii only.", "Give the file such an ending.")
     check_targets(None, targets)
+    for target in targets:
+        _check_existing(target)
     from ..batch import OutputSet
     from ..phantom import make_phantom
 
@@ -60,6 +70,22 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _check_existing(target: Path) -> None:
+    """Raise OutputError where something other than an earlier sample would be replaced."""
+    if not target.is_file():
+        return
+    from ..writing.existing import refuse_protected
+
+    refuse_protected(target)
+    try:
+        with (gzip.open if target.name.lower().endswith(".gz") else open)(target, "rb") as file:
+            ours = file.read(_NIFTI_HEADER_BYTES)[_DESCRIPTION].startswith(DESCRIPTION)
+    except (OSError, EOFError, zlib.error):
+        ours = False
+    if not ours:
+        raise OutputError("The file exists and is not an earlier sample.", "Choose another name.")
+
+
 def _write_nifti(array: np.ndarray, affine: np.ndarray, path: Path) -> None:
     """Write (z, y, x) with IJK to RAS ``affine``; the same content gives the same bytes. Raises OutputError."""
     from ..reading.silent_pydicom import load_pydicom
@@ -71,6 +97,7 @@ def _write_nifti(array: np.ndarray, affine: np.ndarray, path: Path) -> None:
     image.header.set_xyzt_units(xyz="mm")
     image.set_sform(affine, code=1)
     image.set_qform(affine, code=1)
+    image.header["descrip"] = DESCRIPTION
     try:
         with path.open("wb") as file:
             if path.name.lower().endswith(".gz"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ..words import in_ml
 from .console import Console, in_words
@@ -12,8 +11,10 @@ from .options import (
     add_pipeline_options,
     add_report_options,
     check_input,
+    check_numbers,
     check_targets,
     existing_files,
+    file_name,
     pipeline_options,
     report_request,
 )
@@ -28,12 +29,12 @@ only if nobody corrected it, any other existing output only with --overwrite."""
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-command."""
     parser = commands.add_parser("segment", help="segment one scan", description=_DESCRIPTION, allow_abbrev=False)
-    parser.add_argument("input", metavar="INPUT", type=Path)
-    parser.add_argument("-o", "--output", metavar="OUT", type=Path, action="append", required=True)
+    parser.add_argument("input", metavar="INPUT", type=file_name)
+    parser.add_argument("-o", "--output", metavar="OUT", type=file_name, action="append", required=True)
     parser.add_argument(
         "--report",
         metavar="FILE",
-        type=Path,
+        type=file_name,
         action="append",
         default=[],
         help="also write a report: .html (one page to read and print), .json or .csv",
@@ -47,7 +48,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Segment ``args.input``; returns 0. Raises the errors of errors.py, Cancelled and KeyboardInterrupt."""
     check_input(args.input)
-    check_targets(args.input, [*args.output, *args.report, *([args.json] if args.json else [])])
+    numbers = [*args.report, *([args.json] if args.json else [])]
+    check_targets(args.input, [*args.output, *numbers])
+    check_numbers(numbers, overwrite=args.overwrite)
     from ..worker import Worker
 
     console, progress = Console.of(args)

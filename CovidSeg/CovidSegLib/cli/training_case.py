@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from .console import Console
-from .options import add_quiet, check_input
+from .options import add_quiet, check_input, file_name
 
 _DESCRIPTION = """Add a scan and its corrected masks to a data set for covidseg-train. SCAN is what was segmented (a
 file, or a folder with a DICOM series), MASKS a .seg.nrrd or a labelmap. Nothing about the patient goes into FOLDER:
@@ -18,9 +17,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "training-case", help="save a corrected scan to train on", description=_DESCRIPTION, allow_abbrev=False
     )
-    parser.add_argument("scan", metavar="SCAN", type=Path)
-    parser.add_argument("masks", metavar="MASKS", type=Path)
-    parser.add_argument("folder", metavar="FOLDER", type=Path)
+    parser.add_argument("scan", metavar="SCAN", type=file_name)
+    parser.add_argument("masks", metavar="MASKS", type=file_name)
+    parser.add_argument("folder", metavar="FOLDER", type=file_name)
     add_quiet(parser)
     parser.set_defaults(run=run)
 

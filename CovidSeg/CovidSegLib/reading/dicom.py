@@ -66,6 +66,11 @@ def _arranged(slices: list[SliceHeader]) -> SliceGrid:
             "The CT series does not say where its slices lie (position, orientation or pixel size is missing).",
             "Export the original series again; pictures made from it cannot be measured.",
         )
+    if any(header.inverted for header in slices):
+        raise InputError(
+            "The CT series is stored as a negative (MONOCHROME1), whose values readers take differently.",
+            "Export it again as an ordinary CT series (MONOCHROME2).",
+        )
     head = slices[0]
     positions = np.array([header.position for header in slices])
     return arrange(positions, head.row, head.column, float(head.pixel.min()))

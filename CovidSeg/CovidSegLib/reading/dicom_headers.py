@@ -20,8 +20,8 @@ ENHANCED_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
 
 _TAGS = [
     "SOPClassUID", "SeriesInstanceUID", "SeriesNumber", "Modality", "ImageType", "BodyPartExamined", "NumberOfFrames",
-    "SamplesPerPixel", "Rows", "Columns", "BitsAllocated", "PixelSpacing", "SliceThickness",
-    "ImagePositionPatient", "ImageOrientationPatient",
+    "SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns", "BitsAllocated", "PixelSpacing",
+    "SliceThickness", "ImagePositionPatient", "ImageOrientationPatient",
 ]  # fmt: skip
 
 _MODALITIES = {
@@ -36,6 +36,9 @@ _MODALITY, _PATIENT, _STUDY = 0x00080060, 0x00100020, 0x0020000D
 _one_at_a_time = threading.Lock()
 """What pydicom checks and warns about is set for the whole process, not for a thread."""
 
+_LONGEST_FIRST = 128
+"""Bytes of the first value of a data set at most: a length, a character set, a date or a UID."""
+
 _SAME_DIRECTION = 1e-3
 _SAME_SPACING = 1e-3
 _UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
@@ -46,6 +49,7 @@ class SliceHeader:
     """One CT slice, without its pixels. Directions and positions are DICOM's own (LPS, mm).
 
     ``image_type``: the words of ImageType in capitals ("ORIGINAL", "AXIAL", "MIP", ...).
+    ``inverted``: large numbers are dark (MONOCHROME1).
     ``position`` (3,), ``row`` and ``column`` (3,): the directions in which the columns and the rows count;
     ``pixel`` (2,): distance between rows, between columns. They are None when the file does not say where it lies.
     """
@@ -58,6 +62,7 @@ class SliceHeader:
     body_part: str
     thickness: float
     image_type: tuple[str, ...] = ()
+    inverted: bool = False
     position: np.ndarray | None = None
     row: np.ndarray | None = None
     column: np.ndarray | None = None
@@ -128,12 +133,25 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether the file carries DICOM's mark, whatever its name."""
+    """Whether the file carries DICOM's mark, or begins as old files without one do, whatever its name."""
     try:
         with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
+            head = file.read(132)
     except OSError:
         return False
+    return head[128:] == b"DICM" or _begins_with_an_element(head)
+
+
+def _begins_with_an_element(head: bytes) -> bool:
+    """Whether ``head`` is one of the first elements of a DICOM data set: group 2 or 8, and a length that can be.
+
+    Little endian, as both forms that were ever written without a mark: the length stands in four bytes, or in two
+    behind two letters for the kind of value (DICOM PS3.5, 7.1).
+    """
+    if len(head) < 132 or head[:2] not in (b"\x02\x00", b"\x08\x00") or head[3] != 0:
+        return False
+    explicit = head[4:6].isalpha() and head[4:6].isupper()
+    return int.from_bytes(head[6:8] if explicit else head[4:8], "little") <= _LONGEST_FIRST
 
 
 def study_of(path: Path) -> tuple[str, str, bool]:
@@ -158,7 +176,9 @@ def _first_elements(path: Path, tags: Sequence[int]) -> list[str]:
     try:
         with _one_at_a_time, warnings.catch_warnings(), config.disable_value_validation(), path.open("rb") as file:
             warnings.simplefilter("ignore")
-            dataset = filereader.read_partial(file, lambda tag, *_: tag > max(tags), specific_tags=list(tags))
+            dataset = filereader.read_partial(
+                file, lambda tag, *_: tag > max(tags), force=True, specific_tags=list(tags)
+            )
             return [str(dataset[tag].value or "") if tag in dataset else "" for tag in tags]
     except Exception:  # as below
         return [""] * len(tags)
@@ -172,7 +192,7 @@ def read_elements(path: Path, names: Sequence[str]) -> dict[str, str]:
     try:
         with _one_at_a_time, warnings.catch_warnings(), config.disable_value_validation():
             warnings.simplefilter("ignore")
-            dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(names))
+            dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=list(names))
             return {name: str(dataset.get(name, "") or "") for name in names}
     except Exception:  # as below
         return {}
@@ -187,7 +207,7 @@ def _read_header(path: Path) -> SliceHeader | str | None:
         # Odd values (UUIDs as UIDs) are common and harmless; pydicom would print them, and they may identify a patient.
         with _one_at_a_time, warnings.catch_warnings(), config.disable_value_validation():
             warnings.simplefilter("ignore")
-            dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_TAGS)
+            dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=_TAGS)
             return _other_kind(dataset) or _slice_header(path, dataset)
     except Exception:  # pydicom raises nearly anything on a damaged file
         return None
@@ -231,6 +251,7 @@ def _slice_header(path: Path, dataset: Any) -> SliceHeader | None:
         body_part=str(dataset.get("BodyPartExamined", "") or "").upper().strip(),
         thickness=float(thickness or 0.0),
         image_type=_image_type(dataset),
+        inverted=str(dataset.get("PhotometricInterpretation", "")).strip().upper() == "MONOCHROME1",
         **_place(dataset),
     )
 

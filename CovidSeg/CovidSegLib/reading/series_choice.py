@@ -69,7 +69,7 @@ def _note(place: str, best: Series, candidates: list[Series], passed_over: Count
 
 
 def _is_located(group: Series) -> bool:
-    return group[0].position is not None
+    return all(header.position is not None for header in group)
 
 
 def _is_axial(group: Series) -> bool:

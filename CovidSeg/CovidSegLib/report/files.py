@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,6 +18,26 @@ from .record import json_text
 
 SUFFIXES = (".html", ".json", ".csv")
 """A page for people, a record for programs, a table for spreadsheets."""
+
+
+_OURS = re.compile(
+    rb"""\s*(\{.*"schema":\s*"covidseg- | \{\s*"cases": | <!DOCTYPE\ html>.*<title>CovidSeg | measure,region,value
+    | day,lung_ml | $)""",
+    re.DOTALL | re.VERBOSE,
+)
+"""How our JSON records (of a scan or follow-up; of a batch), pages and tables begin; an empty file may be ours too."""
+
+_HEAD_BYTES = 4096
+
+
+def is_report(path: Path) -> bool:
+    """Whether the file is empty, or one of the numbers and reports that CovidSeg writes, by its head."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError:
+        return False
+    return _OURS.match(head) is not None
 
 
 def check_report(path: Path) -> None:

@@ -67,7 +67,7 @@ def find_reviewed(
     for output in outputs:
         if not output.exists():
             continue
-        _refuse_protected(output)
+        refuse_protected(output)
         if choice.own_state and file_state(output) == choice.own_state:
             continue
         if not is_seg_nrrd(output):
@@ -81,8 +81,11 @@ def find_reviewed(
     return found
 
 
-def _refuse_protected(output: Path) -> None:
-    """Also where this process could write it all the same: as root, or by way of its folder."""
+def refuse_protected(output: Path) -> None:
+    """Raise OutputError where ``output`` is write-protected.
+
+    Also where this process could write it all the same: as root, or by way of its folder.
+    """
     if not output.stat().st_mode & _MAY_WRITE:
         raise OutputError(
             "The output exists and is write-protected.", "Take the protection off, or choose another name."
