@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
+from CovidSegLib.errors import InputError
 from CovidSegLib.network.inputs import HU_WINDOW, TISSUE_HU
 
 from .dataset import Label
@@ -51,6 +53,14 @@ class Augmentation:
     """What is left around the lungs of such an image, at most, as a share of the input's size."""
     gravity_hu: float = 60.0
     """Lung that is denser at the back than in front, by up to this much: breath and gravity, no infection."""
+
+    def __post_init__(self) -> None:
+        for name, value in dataclasses.asdict(self).items():
+            numbers = value if isinstance(value, tuple) else (0.0, value)
+            if not 0 <= numbers[0] <= numbers[1] <= (1 if name.endswith("chance") else np.inf):
+                raise InputError(
+                    f"augmentation.{name} cannot be {value}.", "Chances are 0 to 1, ranges (low, high), none below 0."
+                )
 
     def __call__(
         self, inputs: np.ndarray, labels: np.ndarray, random: np.random.Generator

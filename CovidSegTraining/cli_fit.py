@@ -86,6 +86,9 @@ def _crossval(args: argparse.Namespace) -> None:
     _known_folds(cases, numbers)
     given = [("encoder", args.encoder), ("init", args.init), ("config", args.config)]
     given += [(name, getattr(args, name, None)) for name in SETTINGS]
+    config = _configuration(args)
+    for number in numbers:
+        _check_earlier(args, dataclasses.replace(config, test_fold=number))
     options = [f"--{name.replace('_', '-')}={value}" for name, value in given if value is not None]
     cache = args.runs / "cache" if args.cache is None else None if str(args.cache) == "none" else args.cache
     folds = Folds(args.data, args.runs, tuple(options), tuple(args.also), args.networks, args.name, args.facts)
@@ -93,24 +96,38 @@ def _crossval(args: argparse.Namespace) -> None:
     print(table_text(folds.rows(numbers)))
 
 
+def _check_earlier(args: argparse.Namespace, config: TrainingConfig) -> None:
+    """Raise InputError where a fold was trained with other settings or cases before: its scores are not these."""
+    from .crossval import also_in_fold
+    from .run_folder import check_split
+
+    run = args.runs / f"fold{config.test_fold}"
+    config.check_run(run)
+    of_fold = argparse.Namespace(data=args.data, also=also_in_fold(args.also, config.test_fold))
+    check_split(run, _parts(of_fold, config))
+
+
 def _fit(args: argparse.Namespace) -> None:
     from .memory import keep_freed_memory
 
     keep_freed_memory()
     from .check import check_headers, check_patients
-    from .run_folder import write_split
+    from .run_folder import COMMAND, check_command, check_split, write_split
 
     config = _configuration(args)
     parts = _parts(args, config)
     trained, watched, held_out = parts
+    config.check_run(args.run)
+    check_split(args.run, parts)
+    check_command(args.run, _command(args))
     if not trained:
         raise InputError("Every case is held out.", "Choose another --test-fold.")
     check_patients((*trained, *watched, *held_out))
     check_headers((*trained, *watched))
     encoder = encoder_weights(args)
     args.run.mkdir(parents=True, exist_ok=True)
-    (args.run / "command.txt").write_text(_command(args), encoding="utf-8")
-    write_split(args.run, *parts)
+    (args.run / COMMAND).write_text(_command(args), encoding="utf-8")
+    write_split(args.run, parts)
     cache = args.run / "cache" if args.cache is None else args.cache
     from .training import fit
 
@@ -146,8 +163,13 @@ def _parts(args: argparse.Namespace, config: TrainingConfig) -> tuple[list[Case]
     held_out = [case for case in cases if config.test_fold and case.fold == config.test_fold]
     watched = [case for case in cases if config.validation_fold and case.fold == config.validation_fold]
     trained = [case for case in cases if case not in held_out and case not in watched]
+    kept_out = {name for case in (*held_out, *watched) for name in (case.name, case.group)}
     for text in args.also:
-        trained += find_cases(*folder_and_names(text))
+        more = find_cases(*folder_and_names(text))
+        seen = [case.name for case in more if {case.name, case.group} & kept_out]
+        if seen:
+            raise InputError(f"Case {seen[0]} of --also is held out or watched.", "Leave it out, or change the fold.")
+        trained += more
     return trained, watched, held_out
 
 

@@ -56,11 +56,12 @@ def _evaluate(args: argparse.Namespace) -> None:
 
     from .evaluation import OUTLINE_COLUMNS, evaluate, table_text
 
+    given_fold = args.fold is not None
     if args.run is not None:
         args.model, args.fold = _run_model(args.run, args.fold)
     folder, names = folder_and_names(args.data)
     fold = 1 if args.fold is None else args.fold
-    cases = _cases(folder, names, fold)
+    cases = _held_out(args.run, folder, names) if args.run and not given_fold else _cases(folder, names, fold)
     options = Options(engine=args.engine, device=args.device, model=str(args.model))
     _refuse_seen(models.find(options.model).card, cases)
     engine = open_engine(options, Progress())
@@ -88,6 +89,16 @@ def _cases(folder: Path, names: tuple[str, ...], fold: int) -> list[Case]:
     if not chosen:
         raise InputError(f"No case is in fold {fold}.", "Choose another --fold, or 0 for all.")
     return chosen
+
+
+def _held_out(run: Path, folder: Path, names: tuple[str, ...]) -> list[Case]:
+    """The cases of ``folder`` that the run held out; of another set all, or ``names`` alone."""
+    from .cases import find_cases
+    from .run_folder import read_split
+
+    cases = find_cases(folder, names)
+    held_out = {row["case"] for row in read_split(run).get("held_out", [])}
+    return [case for case in cases if case.name in held_out] or cases
 
 
 def _refuse_seen(card: dict[str, Any], cases: list[Case]) -> None:

@@ -24,8 +24,9 @@ NAME = "config.json"
 class TrainingConfig:
     """Settings of one run; the defaults are the recipe of the shipped network.
 
-    ``test_fold``: cases of this fold are held out (0: none). ``trained_from``: the first encoder layer that learns;
-    what lies before it keeps the encoder's weights: generic edges and blobs, and two fifths of a step's time.
+    ``test_fold``: cases of this fold are held out (0: none). ``trained_from``: the first encoder layer that learns
+    ("": the encoder's first); what lies before it keeps the encoder's weights: generic edges and blobs. A step takes
+    two thirds of the time with "block_3_expand", and infection is found a little worse (README, "What each part buys").
     ``trained_until``: the last encoder layer that learns ("": the encoder's last); what lies behind it keeps its
     weights, so that a network that goes on from another differs from it in few layers (``export --base``).
     ``average``: decay of the running mean of the weights that is kept as the result.
@@ -46,7 +47,7 @@ class TrainingConfig:
     weight_decay: float = 1e-4
     gradient_norm: float = 1.0
     average: float = 0.998
-    trained_from: str = "block_3_expand"
+    trained_from: str = ""
     trained_until: str = ""
     input_shape: tuple[int, int] = INPUT_SHAPE
     seed: int = 20260501
@@ -59,10 +60,15 @@ class TrainingConfig:
     deterministic: bool = True
 
     def __post_init__(self) -> None:
-        counts = ("steps", "batch", "checkpoint_steps", "validation_steps")
-        for name in counts:
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, not {getattr(self, name)}.", "Correct the configuration.")
+        for name, least in _LEAST.items():
+            if not getattr(self, name) >= least:  # NaN is refused too
+                raise InputError(
+                    f"{name} must be at least {least:g}, not {getattr(self, name)}.", "Correct the configuration."
+                )
+        if not 0 <= self.average < 1:
+            raise InputError(
+                f"average must be 0 or more and below 1, not {self.average}.", "Correct the configuration."
+            )
         if self.precision not in PRECISIONS:
             raise InputError(f"There is no precision {self.precision!r}.", f"Choose one of {', '.join(PRECISIONS)}.")
         if self.validation_fold and self.validation_fold == self.test_fold:
@@ -94,10 +100,22 @@ class TrainingConfig:
             raise InputError("The folder holds no training run.", "Give the --run folder of covidseg-train fit.")
         return cls.from_json(file.read_text(encoding="utf-8"))
 
+    def check_run(self, run: Path) -> None:
+        """Raise InputError where the folder holds a run with other settings."""
+        if (run / NAME).is_file() and TrainingConfig.load(run) != self:
+            raise InputError("The run folder holds a training with other settings.", "Choose another --run folder.")
+
     def save(self, run: Path) -> None:
         """Write ``config.json`` into the run's folder."""
         (run / NAME).write_text(self.to_json(), encoding="utf-8")
 
+
+_LEAST = {
+    "test_fold": 0, "steps": 1, "batch": 1, "learning_rate": 1e-12, "final_learning_rate": 0, "warm_up_steps": 0,
+    "weight_decay": 0, "gradient_norm": 1e-12, "checkpoint_steps": 1, "validation_fold": 0, "validation_steps": 1,
+    "patience": 0,
+}  # fmt: skip
+"""The smallest value of a setting that makes sense; rates and norms must only be more than nothing."""
 
 PRECISIONS = ("auto", "float32", "mixed_float16")
 

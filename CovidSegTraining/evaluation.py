@@ -160,9 +160,11 @@ def read_scan(path: Path) -> CtVolume:
 def score(
     case: str, labels: np.ndarray, truth: SliceFile, flags: dict[tuple[str, int], tuple[bool, bool]]
 ) -> CaseScores:
-    """Compare upright ``labels`` (z, y, x) with a label file, slice by slice."""
+    """Compare upright ``labels`` (z, y, x) with a label file, slice by slice; what is unknown (255) counts nowhere."""
     scores = CaseScores(case)
     planes = np.stack([truth.plane(k).round().astype(np.uint8) for k in range(len(labels))])
+    labels = np.where(planes == Label.UNKNOWN, Result.BACKGROUND, labels)
+    planes[planes == Label.UNKNOWN] = Label.NEITHER
     drawn = ~(planes == Label.LUNG_NOT_DRAWN).any(axis=(1, 2))
     counts = np.zeros(len(labels), bool)
     for k, (plane, true) in enumerate(zip(labels, planes, strict=True)):

@@ -20,7 +20,7 @@ from CovidSegLib.network.inputs import BODY_HU, CUT_MARGIN, FAR_MM, HU_WINDOW, I
 from CovidSegLib.network.keras_engine import load_network
 from CovidSegLib.network.models import CHANGES, Model
 
-from .agreement import check_agreement
+from .agreement import check_agreement, phantom_slices
 from .architecture import CLASSES, build_network
 from .compact import STORED, halve_keras, round_kernels, shrink_onnx, write_changes
 from .config import TrainingConfig
@@ -68,7 +68,7 @@ def export(
     config = TrainingConfig.load(run)
     network = build_network(config.input_shape, None)
     network.load_weights(weights)
-    network(np.zeros((1, *config.input_shape, 3), np.float32))  # an uncalled network cannot be exported
+    trained = np.asarray(network(phantom_slices(), training=False))  # an uncalled network cannot be exported
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".part.") as temporary:
         made = _write_formats(network, Path(temporary), name, formats, stored, base)
@@ -79,7 +79,7 @@ def export(
         }
         card = _card(name, network, config, files, _with_run(facts, run))
         model = Model(name, Path(temporary), card)
-        card["agreement"] = check_agreement(network, model, made.get("savedmodel"))
+        card["agreement"] = check_agreement(network, model, made.get("savedmodel"), trained)
         (Path(temporary) / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
         for part in made.values():
             if part.is_dir():

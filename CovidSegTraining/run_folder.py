@@ -7,12 +7,16 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import platform
-from collections.abc import Iterable
+import shlex
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+
+from CovidSegLib.errors import InputError
 
 from .cases import Case
 
@@ -20,6 +24,7 @@ WEIGHTS = "network.weights.h5"
 BEST_WEIGHTS = "best.weights.h5"
 LOG = "log.csv"
 SPLIT = "split.json"
+COMMAND = "command.txt"
 METRICS = "metrics.json"
 
 LOG_COLUMNS = (
@@ -43,16 +48,54 @@ def write_json(file: Path, data: object) -> None:
     os.replace(part, file)
 
 
-def write_split(run: Path, trained: Iterable[Case], watched: Iterable[Case], held_out: Iterable[Case]) -> None:
+Parts = tuple[Sequence[Case], Sequence[Case], Sequence[Case]]
+"""The cases that are trained on, watched and held out."""
+
+
+def write_split(run: Path, parts: Parts) -> None:
     """Which cases and patients were trained on, watched and held out."""
-    parts = {"trained": trained, "watched": watched, "held_out": held_out}
-    write_json(
-        run / SPLIT,
-        {
-            part: [{"case": case.name, "patient": case.group, "fold": case.fold} for case in cases]
-            for part, cases in parts.items()
-        },
-    )
+    write_json(run / SPLIT, _split(parts))
+
+
+def read_split(run: Path) -> dict[str, list[dict[str, object]]]:
+    """What :func:`write_split` wrote; empty where there is nothing."""
+    file = run / SPLIT
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def check_split(run: Path, parts: Parts) -> None:
+    """Raise InputError where the run began with other cases: what it held out then may be trained on now.
+
+    Folds that were dealt by chance are dealt anew when a case comes or goes.
+    """
+    before = read_split(run)
+    if before and before != _split(parts):
+        raise InputError(
+            "The run folder holds a training that began with other cases, or held out others.",
+            "Choose another --run folder, or give it the cases it began with.",
+        )
+
+
+def check_command(run: Path, command: str) -> None:
+    """Raise InputError where the run began from other weights than ``command`` does."""
+    file = run / COMMAND
+    if file.is_file() and _start(file.read_text(encoding="utf-8")) != _start(command):
+        raise InputError(
+            "The run folder holds a training that began from other weights (--init, --encoder).",
+            "Choose another --run folder, or give the same ones.",
+        )
+
+
+def _start(command: str) -> list[tuple[str, str]]:
+    pairs = itertools.pairwise(shlex.split(command))
+    return [(option, value) for option, value in pairs if option in ("--encoder", "--init")]
+
+
+def _split(parts: Parts) -> dict[str, list[dict[str, object]]]:
+    return {
+        part: [{"case": case.name, "patient": case.group, "fold": case.fold} for case in cases]
+        for part, cases in zip(("trained", "watched", "held_out"), parts, strict=True)
+    }
 
 
 def write_environment(run: Path, devices: list[str], precision: str) -> None:

@@ -17,7 +17,7 @@ from CovidSegLib.progress import Progress
 
 from .architecture import build_network
 from .cases import Case
-from .config import NAME, TrainingConfig
+from .config import TrainingConfig
 from .run_folder import BEST_WEIGHTS, WEIGHTS, TrainingLog, write_environment
 from .start import start_from
 from .streams import TrainingStream
@@ -53,8 +53,7 @@ def fit(
     training goes on where it stopped. Raises InputError when the folder holds a run with other settings.
     """
     run.mkdir(parents=True, exist_ok=True)
-    if (run / NAME).is_file() and TrainingConfig.load(run) != config:
-        raise InputError("The run folder holds a training with other settings.", "Choose another --run folder.")
+    config.check_run(run)
     if config.input_shape != INPUT_SHAPE:
         raise InputError(f"Slices are framed as {INPUT_SHAPE}, not {config.input_shape}.", "Leave input_shape out.")
     config.save(run)

@@ -59,7 +59,7 @@ def test_the_files_are_the_old_weights_and_few_new_ones(exported):
 
 def test_both_engines_and_a_new_training_get_the_changed_network(exported):
     card = exported / "model/mine.json"
-    assert set(json.loads(card.read_text())["agreement"]) == {"onnx", "keras"}
+    assert set(json.loads(card.read_text())["agreement"]) == {"onnx", "keras", "rounding"}
     network = build_network((224, 288), None)
     start_from(network, card)
     learned = build_network((224, 288), None)

@@ -34,7 +34,8 @@ def data(tmp_path) -> Path:
     root = tmp_path / "data"
     for name in ("one", "two"):
         write_case(root / "scans", name, slices=3)
-    (root / "scans/metadata.csv").write_text("case,fold\none,1\ntwo,2\n")
+    write_case(root / "scans", "in_all", slices=1)
+    (root / "scans/metadata.csv").write_text("case,fold\none,1\ntwo,2\nin_all,0\n")
     for name in ("L1", "L2"):
         write_case(root / "lungs", name, slices=2, infected=False)
     (root / "clean").mkdir()
@@ -89,7 +90,7 @@ def test_a_series_is_judged_slice_by_slice_from_head_to_feet(data, tmp_path, mon
     labels = np.zeros((3, 9, 9), np.uint8)
     labels[2] = 3  # the slice nearest to the head
     monkeypatch.setattr(protocol, "read_ct", lambda *_: None)
-    monkeypatch.setattr(protocol._Judge, "_labels", lambda *_: labels)
+    monkeypatch.setattr(protocol._Judge, "_labels", lambda *_: (labels, 1.0))
     (row,) = protocol._Judge(1, None, Options(), lambda _: False).series(folder)
     assert (row["sensitivity"], row["specificity"]) == (0.5, 1.0)
 

@@ -148,6 +148,40 @@ def largest_difference(run: Path, other: Path) -> float:
     return max(differences)
 
 
+def test_a_run_goes_on_with_its_own_cases_and_start_alone(tmp_path, capsys):
+    """Else what it held out could be trained on, and its scores would be too good."""
+    for number in range(3):
+        write_case(tmp_path / "data", f"case{number}", slices=2, seed=number)
+    (tmp_path / "data/metadata.csv").write_text("case,fold\ncase0,1\ncase1,2\ncase2,3\n")
+    (tmp_path / "still.json").write_text(json.dumps(STILL))
+    call = [
+        "fit",
+        "--data",
+        tmp_path / "data",
+        "--encoder",
+        "none",
+        "--steps",
+        1,
+        "--batch",
+        2,
+        "--run",
+        tmp_path / "r",
+    ]
+    call = [*map(str, call), "--config", str(tmp_path / "still.json")]
+    assert main([*call, "--also", str(tmp_path / "data:case0")]) == 2
+    assert "case0 of --also is held out" in capsys.readouterr().err
+    assert main(call) == 0
+    before = {file: file.read_bytes() for file in (tmp_path / "r").glob("*.*")}
+    assert main([*call, "--init", "default"]) == 2
+    assert "from other weights" in capsys.readouterr().err
+    write_case(tmp_path / "data", "another", slices=2, seed=9)
+    with (tmp_path / "data/metadata.csv").open("a") as table:
+        table.write("another,2\n")
+    assert main(call) == 2
+    assert "with other cases" in capsys.readouterr().err
+    assert {file: file.read_bytes() for file in (tmp_path / "r").glob("*.*")} == before
+
+
 @pytest.mark.slow
 def test_the_watched_fold_decides_when_to_stop_and_what_is_kept(tmp_path):
     for number in range(3):

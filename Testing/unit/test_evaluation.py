@@ -62,6 +62,19 @@ def test_the_table_of_slices_decides_where_there_is_one(tmp_path):
     assert row["lung"] == 0
 
 
+def test_what_is_unknown_counts_in_no_score(tmp_path):
+    labels = scan()
+    answer = np.roll(labels % 254, 1, axis=2)
+    for half in (labels, answer):
+        half[:, 5:] = 0
+    without = score("case", answer, truth_file(tmp_path, labels), {}).row()
+    labels[:, 5:], answer[:, 5:] = 255, 3
+    row = score("case", answer, truth_file(tmp_path, labels), {}).row()
+    assert {name: value for name, value in row.items() if value == value} == {
+        name: value for name, value in without.items() if value == value
+    }
+
+
 def test_two_empty_masks_have_no_dice():
     assert math.isnan(Overlap().dice)
 
