@@ -14,7 +14,7 @@ import numpy as np
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.network.inputs import SliceFraming
-from CovidSegLib.volume import AxialOrder, axial_order, spacing
+from CovidSegLib.volume import AIR_HU, AxialOrder, axial_order, spacing
 
 from .cases import Case, find_cases
 
@@ -84,7 +84,15 @@ class SliceFile:
         return tuple(grid[axis] for axis in self._order.permutation)[::-1]
 
     def plane(self, k: int) -> np.ndarray:
-        """Upright axial slice ``k`` (0 nearest to the feet), float32 (rows to the back, columns to the left)."""
+        """Upright axial slice ``k`` (0 nearest to the feet), float32 (rows to the back, columns to the left).
+
+        What is no number (NaN or infinite) is air, as where CovidSegLib reads a scan.
+        """
+        values = self.numbers(k)
+        return np.where(np.isfinite(values), values, np.float32(AIR_HU))
+
+    def numbers(self, k: int) -> np.ndarray:
+        """Upright axial slice ``k`` as :meth:`plane` gives it, but with what is no number left as it is."""
         axis = self._order.permutation[0]
         wanted = [slice(None)] * 3
         index = len(self) - 1 - k if self._order.flips[0] else k

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 
+import nibabel
 import numpy as np
 import pytest
 from kit.training_data import write_case
 
 from CovidSegLib.errors import OutputError
+from CovidSegLib.network.inputs import network_batches
 from CovidSegLib.progress import Progress
+from CovidSegLib.reading import read_ct
+from CovidSegLib.volume import axial_order
 from CovidSegTraining import cache
 from CovidSegTraining.augmentation import Augmentation
 from CovidSegTraining.cache import open_cached
@@ -86,6 +90,20 @@ def test_a_sample_depends_on_seed_and_number_alone(case, tmp_path):
     np.testing.assert_array_equal(later[1], in_order[3][1])
     other = TrainingStream([case], Augmentation(), 6, Progress(), cache=tmp_path / "cache")
     assert not np.array_equal(other.sample(3)[0], later[0])
+
+
+def test_voxels_that_are_no_numbers_are_seen_as_air_by_training_and_pipeline_alike(case, tmp_path):
+    image = nibabel.load(case.image)
+    voxels = np.asarray(image.dataobj).astype(np.float32)
+    voxels[:, :40], voxels[60:64, 60:64, 2] = np.nan, np.inf
+    nibabel.save(nibabel.Nifti1Image(voxels, image.affine), case.image)
+    volume = read_ct(case.image, Progress())
+    seen = axial_order(volume.affine).to_axial(volume.voxels)
+    ((_, _, wanted),) = network_batches(seen, volume.spacing, len(seen))
+    framed, cached = FramedCase(case), open_cached(case, tmp_path / "cache")
+    for k in range(len(framed)):
+        np.testing.assert_allclose(framed.slice(k)[0], wanted[k], atol=1e-5)
+        np.testing.assert_allclose(cached.slice(k)[0], wanted[k], atol=0.02 / HU)
 
 
 def test_equal_channels_are_augmented_as_three_would_be(case, tmp_path):
