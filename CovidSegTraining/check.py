@@ -81,7 +81,10 @@ def check_case(case: Case) -> CaseReport:
     problems = _geometry_problems(volume, labels)
     if problems:
         return replace(report, problems=report.problems + problems)
-    return _with_labels(report, case)
+    try:
+        return _with_labels(report, case)
+    except CovidSegError as error:
+        return replace(report, problems=(*report.problems, f"Labels: {error.sentence}"))
 
 
 def _value_problems(values: tuple[int, int]) -> tuple[str, ...]:
@@ -113,11 +116,12 @@ def _with_labels(report: CaseReport, case: Case) -> CaseReport:
     counts: dict[float, int] = defaultdict(int)
     infected = 0
     for k in range(len(file)):
-        values, numbers = np.unique(file.plane(k), return_counts=True)
+        values, numbers = np.unique(file.numbers(k), return_counts=True)
         for value, number in zip(values, numbers, strict=True):
             counts[float(value)] += int(number)
         infected += bool((values == Label.INFECTION).any())
-    strange = [f"{value:g}" for value in counts if value not in LABELS]
+    # NaN of one slice is not the NaN of another.
+    strange = list(dict.fromkeys(f"{value:g}" for value in counts if value not in LABELS))
     problems, notes = report.problems, report.notes
     if strange:
         shown = ", ".join(strange[:5]) + (", …" if len(strange) > 5 else "")

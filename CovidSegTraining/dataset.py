@@ -6,6 +6,7 @@ Scans are NIfTI files in HU (scaled by slope and intercept), or grey pictures as
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 
@@ -14,7 +15,9 @@ import numpy as np
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.network.inputs import SliceFraming
-from CovidSegLib.volume import AIR_HU, AxialOrder, axial_order, spacing
+from CovidSegLib.progress import Cancelled, Progress
+from CovidSegLib.reading import read_ct
+from CovidSegLib.volume import AIR_HU, AxialOrder, axial_order, check_affine, spacing
 
 from .cases import Case, find_cases
 
@@ -25,6 +28,20 @@ _LOOK_SLICES = 9
 _GREY_LEVELS = 255.0
 _GREY_WINDOW = (-1250.0, 250.0)
 """HU of level 0 and 255: how the makers of Zenodo 3757476 windowed its radiopaedia half, and recommend to."""
+
+
+_AGAIN = "Copy or download it again completely."
+_UNITS_MM = {1: 1000.0, 3: 0.001}
+"""NIfTI's codes for metre and micrometre; all else is taken as mm, as CovidSegLib does."""
+
+_READING_FAILS = (
+    OSError,
+    ValueError,
+    EOFError,
+    nibabel.filebasedimages.ImageFileError,
+    nibabel.spatialimages.HeaderDataError,
+)
+"""What nibabel and indexed_gzip raise for a file that is cut off or damaged."""
 
 
 class Label(IntEnum):
@@ -51,15 +68,29 @@ def grey_to_hu(values: np.ndarray) -> np.ndarray:
 
 
 class SliceFile:
-    """One NIfTI file whose upright axial slices are read one at a time, each decompressed only when asked for."""
+    """One NIfTI file whose upright axial slices are read one at a time, each decompressed only when asked for.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    ``name``: what errors call it, as "Image of case one". ``grid``: (x, y, z) as stored, one where the file has fewer
+    dimensions; ``shape``: (z, y, x) upright; ``affine``: IJK to RAS in mm. Raises InputError, here and where slices are
+    read, for what CovidSegLib would not read either.
+    """
+
+    def __init__(self, path: Path, name: str = "") -> None:
+        self._path, self._name = path, name
         self._image: nibabel.Nifti1Image | None = None
-        self.affine: np.ndarray = self._opened().affine
+        try:
+            check_header(path)
+        except InputError as error:
+            raise self._refusal(error.sentence, error.hint) from error
+        image = self._opened()
+        self.grid: tuple[int, int, int] = (*image.shape, 1, 1)[:3]
+        self.affine = _affine_in_mm(image)
+        try:
+            check_affine(self.affine)
+        except ValueError as error:
+            raise self._refusal("The geometry of the image is unusable.", "Export it again.") from error
         self._order: AxialOrder = axial_order(self.affine)
-        i, j, k = self._opened().shape
-        self.shape: tuple[int, int, int] = tuple((k, j, i)[axis] for axis in self._order.permutation)
+        self.shape: tuple[int, int, int] = tuple(self.grid[2 - axis] for axis in self._order.permutation)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -67,11 +98,14 @@ class SliceFile:
     def _opened(self) -> nibabel.Nifti1Image:
         image = self._image
         if image is None:
-            with self._path.open("rb") as file:
-                compressed = file.read(2) == b"\x1f\x8b"
-            holder = _holder(self._path, compressed=compressed)
-            image = self._image = nibabel.Nifti1Image.from_file_map({"image": holder})
+            try:
+                image = self._image = _open(self._path)
+            except _READING_FAILS as error:
+                raise self._refusal("The file cannot be read.", "covidseg-train check says more.") from error
         return image
+
+    def _refusal(self, sentence: str, hint: str) -> InputError:
+        return InputError(f"{self._name}: {sentence}" if self._name else sentence, hint)
 
     def release(self) -> None:
         """Close the file and forget its index; the next read opens it again."""
@@ -97,9 +131,32 @@ class SliceFile:
         wanted = [slice(None)] * 3
         index = len(self) - 1 - k if self._order.flips[0] else k
         wanted[2 - axis] = slice(index, index + 1)
-        grid = np.asarray(self._opened().dataobj[tuple(wanted)], dtype=np.float32).transpose(2, 1, 0)
+        image = self._opened()
+        try:
+            values = np.asarray(image.dataobj[(*wanted, *[0] * len(image.shape))[: len(image.shape)]], np.float32)
+        except _READING_FAILS as error:
+            raise self._refusal(f"The file is cut off or damaged: its slice {k} cannot be read.", _AGAIN) from error
+        grid = values.reshape((*values.shape, 1, 1)[:3]).transpose(2, 1, 0)
         # The flip along the slice axis is already in the index; on one slice it changes nothing.
         return self._order.to_axial(grid)[0]
+
+
+def check_header(path: Path) -> None:
+    """Raise InputError where CovidSegLib would refuse the file for its header; reads no voxels."""
+    # The header has been judged when the first slice is due, and there the reading is stopped.
+    with suppress(Cancelled):
+        read_ct(path, Progress(cancelled=lambda: True))
+
+
+def _affine_in_mm(image: nibabel.Nifti1Image) -> np.ndarray:
+    factor = _UNITS_MM.get(int(image.header["xyzt_units"]) & 7, 1.0)
+    return np.diag([factor, factor, factor, 1.0]) @ image.affine
+
+
+def _open(path: Path) -> nibabel.Nifti1Image:
+    with path.open("rb") as file:
+        compressed = file.read(2) == b"\x1f\x8b"
+    return nibabel.Nifti1Image.from_file_map({"image": _holder(path, compressed=compressed)})
 
 
 def _holder(path: Path, *, compressed: bool) -> nibabel.FileHolder:

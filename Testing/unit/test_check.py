@@ -84,6 +84,32 @@ def test_a_case_that_cannot_be_used_is_refused_with_its_reason(data, capsys, lab
     assert "1 cases can be used, 1 cannot." in text
 
 
+def test_files_of_two_or_four_dimensions_are_read_or_refused_as_rows_of_the_table(data, capsys):
+    for number, name in enumerate(("flat", "series", "volume", "colours"), start=3):
+        write_case(data, name, seed=number)
+    for kind in ("images", "labels"):
+        changed(data / kind / "flat.nii.gz", lambda voxels: voxels[:, :, 1])
+        changed(data / kind / "volume.nii.gz", lambda voxels: voxels[..., None])
+    changed(data / "images/series.nii.gz", lambda voxels: np.stack([voxels] * 2, axis=-1))
+    colours = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+    changed(data / "labels/colours.nii.gz", lambda voxels: np.zeros(voxels.shape, colours))
+    code, cases, text = checked(data, capsys)
+    assert code == 2
+    problems = {name: " ".join(case["problems"]) for name, case in cases.items()}
+    assert [name for name in problems if not problems[name]] == ["flat", "one", "two", "volume"]
+    assert "more than three dimensions" in problems["series"]
+    assert "Labels: The image holds colours" in problems["colours"]
+    assert cases["flat"]["shape"] == [128, 96, 1]
+    assert cases["volume"]["labels"].keys() == {"0", "1", "2", "3"}
+    assert "4 cases can be used, 2 cannot." in text
+
+
+def test_labels_that_are_no_numbers_are_named_once(data, capsys):
+    changed(data / "labels/two.nii.gz", lambda v: np.where(v == 3, np.nan, v), dtype=np.float32)
+    _, cases, _ = checked(data, capsys)
+    assert cases["two"]["problems"] == ["Labels have the values nan; known are 0, 1, 2, 3, 254, 255."]
+
+
 def test_grey_pictures_and_swapped_sides_are_notes(data, capsys):
     changed(data / "images/one.nii.gz", lambda v: ((v + 1250.0) / 1500 * 255).clip(0, 255), dtype=np.uint8)
     changed(data / "labels/two.nii.gz", lambda v: np.choose(v, (0, 2, 1, 3)), dtype=np.uint8)
