@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from CovidSegLib.network import inputs
 from CovidSegLib.network.inputs import INPUT_SHAPE
 
 from . import dataset
-from .dataset import Case, FramedCase, Label
+from .dataset import Case, FramedCase, Label, is_drawn
 
 LEVELS = 32767
 """int16 steps for 1.0 of the network's input: 0.02 HU each."""
@@ -67,7 +66,7 @@ def open_cached(case: Case, folder: Path) -> CachedCase:
     """``case`` from the cache in ``folder``, framed and written there first where it is not.
 
     The files' sizes and times and the code that frames them are part of the key: nothing stale is ever read. Raises
-    OutputError where the folder cannot be written.
+    OutputError where the folder cannot be written, InputError for a case that cannot be trained on.
     """
     file = folder / f"{_key(case)}.slices"
     if not file.with_suffix(".json").is_file():
@@ -84,14 +83,17 @@ def open_cached(case: Case, folder: Path) -> CachedCase:
 def _write(case: Case, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     framed = FramedCase(case)
-    infected = []
+    infected, drawn = [], False
     handle, name = tempfile.mkstemp(dir=file.parent, prefix="part.")
     try:
         with os.fdopen(handle, "wb") as part:
-            for picture, labels, shows_infection in _records(framed):
-                part.write(picture.tobytes())
-                part.write(labels.tobytes())
-                infected.append(shows_infection)
+            for k in range(len(framed)):
+                labels = framed.label_plane(k)
+                part.write(_record(framed, k, labels))
+                infected.append(bool((labels == Label.INFECTION).any()))
+                drawn = drawn or is_drawn(labels)
+        if not drawn:
+            raise framed.nothing_drawn()
         os.replace(name, file)
     finally:
         Path(name).unlink(missing_ok=True)
@@ -101,12 +103,9 @@ def _write(case: Case, file: Path) -> None:
     facts.replace(file.with_suffix(".json"))
 
 
-def _records(framed: FramedCase) -> Iterator[tuple[np.ndarray, np.ndarray, bool]]:
-    for k in range(len(framed)):
-        picture = np.rint(framed.picture(k).clip(-1, 1) * LEVELS).astype(np.int16)
-        labels = framed.label_plane(k)
-        framed_labels = framed.framing.labels_to_network(labels, int(Label.LUNG_NOT_DRAWN))
-        yield picture, framed_labels, bool((labels == Label.INFECTION).any())
+def _record(framed: FramedCase, k: int, labels: np.ndarray) -> bytes:
+    picture = np.rint(framed.picture(k).clip(-1, 1) * LEVELS).astype(np.int16)
+    return picture.tobytes() + framed.framing.labels_to_network(labels, int(Label.LUNG_NOT_DRAWN)).tobytes()
 
 
 def _key(case: Case) -> str:

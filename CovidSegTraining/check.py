@@ -16,16 +16,14 @@ from CovidSegLib.errors import CovidSegError, InputError
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.reading.checks import inspect
-from CovidSegLib.volume import CtVolume
+from CovidSegLib.volume import CtVolume, spacing
 
 from .cases import Case, DataSet
-from .dataset import Label, SliceFile, is_grey_picture
+from .dataset import LABELS, LABELS_IN_WORDS, Label, SliceFile, is_grey_picture, open_files
 from .tables import markdown
 
 SAME_PLACE = 0.25
 """How far image and labels may lie apart, as a share of the smallest voxel edge."""
-
-LABELS = {int(label) for label in Label}
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def check_case(case: Case) -> CaseReport:
         labels = read_ct(case.labels, Progress())
     except CovidSegError as error:
         return replace(report, problems=(*report.problems, f"Labels: {error.sentence}"))
-    problems = _geometry_problems(volume, labels)
+    problems = _geometry_problems(*((one.voxels.shape[::-1], one.affine) for one in (volume, labels)))
     if problems:
         return replace(report, problems=report.problems + problems)
     try:
@@ -98,14 +96,19 @@ def _value_notes(volume: CtVolume) -> tuple[str, ...]:
     return inspect(volume).warnings if lowest != highest else ()
 
 
-def _geometry_problems(image: CtVolume, labels: CtVolume) -> tuple[str, ...]:
-    if image.voxels.shape != labels.voxels.shape:
-        mine, theirs = (" x ".join(map(str, volume.voxels.shape[::-1])) for volume in (image, labels))
+Grid = tuple[tuple[int, ...], np.ndarray]
+"""Voxels along (x, y, z) as stored, and IJK to RAS in mm."""
+
+
+def _geometry_problems(image: Grid, labels: Grid) -> tuple[str, ...]:
+    (shape, affine), (labels_shape, labels_affine) = image, labels
+    if shape != labels_shape:
+        mine, theirs = (" x ".join(map(str, one)) for one in (shape, labels_shape))
         return (f"Image and labels have different sizes, {mine} and {theirs} (x, y, z).",)
-    x, y, z = labels.voxels.shape[::-1]
+    x, y, z = shape
     corners = np.array([(i, j, k, 1.0) for i in (0, x - 1) for j in (0, y - 1) for k in (0, z - 1)])
-    apart = np.linalg.norm((corners @ (image.affine - labels.affine).T)[:, :3], axis=1).max()
-    if apart > SAME_PLACE * min(image.spacing):
+    apart = np.linalg.norm((corners @ (affine - labels_affine).T)[:, :3], axis=1).max()
+    if apart > SAME_PLACE * min(spacing(affine)):
         return (f"Image and labels lie in different places, up to {apart:.1f} mm apart.",)
     return ()
 
@@ -125,7 +128,7 @@ def _with_labels(report: CaseReport, case: Case) -> CaseReport:
     problems, notes = report.problems, report.notes
     if strange:
         shown = ", ".join(strange[:5]) + (", …" if len(strange) > 5 else "")
-        problems = (*problems, f"Labels have the values {shown}; known are 0, 1, 2, 3, 254, 255.")
+        problems = (*problems, f"Labels have the values {shown}; known are {LABELS_IN_WORDS}.")
     elif not set(counts) - {float(Label.NEITHER), float(Label.UNKNOWN)}:
         problems = (*problems, "Nothing is drawn in the labels.")
     elif _sides_are_swapped(file):
@@ -186,15 +189,8 @@ def check_patients(cases: Iterable[Case]) -> None:
 def check_headers(cases: Iterable[Case]) -> None:
     """The part of :func:`check_case` that needs no voxels, for a training about to start; raises InputError."""
     for case in cases:
-        try:
-            image, labels = SliceFile(case.image), SliceFile(case.labels)
-        except Exception as error:
-            raise InputError(f"Case {case.name} cannot be read.", "covidseg-train check says why.") from error
-        apart = np.abs(image.affine - labels.affine).max() if image.shape == labels.shape else np.inf
-        if apart > 1:
-            raise InputError(
-                f"Image and labels of case {case.name} are not on one grid.", "covidseg-train check says more."
-            )
+        for problem in _geometry_problems(*((file.grid, file.affine) for file in open_files(case))):
+            raise InputError(f"Case {case.name}: {problem}", "covidseg-train check says more.")
 
 
 def report_table(reports: list[CaseReport]) -> str:

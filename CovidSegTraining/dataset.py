@@ -56,6 +56,17 @@ class Label(IntEnum):
     UNKNOWN = 255
 
 
+LABELS = frozenset(int(label) for label in Label)
+LABELS_IN_WORDS = ", ".join(map(str, sorted(LABELS)))
+_IS_LABEL = np.isin(np.arange(256), sorted(LABELS))
+_CHECK = "covidseg-train check says more."
+
+
+def is_drawn(labels: np.ndarray) -> bool:
+    """Whether ``labels`` (uint8) tell anything: more than "neither" and "unknown"."""
+    return bool(((labels != Label.NEITHER) & (labels != Label.UNKNOWN)).any())
+
+
 def is_grey_picture(lowest: float, highest: float) -> bool:
     """Whether values are those of a picture in 0 to 255 rather than HU: no CT lacks values below 0."""
     return lowest >= 0 and 1 < highest <= _GREY_LEVELS
@@ -101,7 +112,7 @@ class SliceFile:
             try:
                 image = self._image = _open(self._path)
             except _READING_FAILS as error:
-                raise self._refusal("The file cannot be read.", "covidseg-train check says more.") from error
+                raise self._refusal("The file cannot be read.", _CHECK) from error
         return image
 
     def _refusal(self, sentence: str, hint: str) -> InputError:
@@ -124,6 +135,18 @@ class SliceFile:
         """
         values = self.numbers(k)
         return np.where(np.isfinite(values), values, np.float32(AIR_HU))
+
+    def labels(self, k: int) -> np.ndarray:
+        """Upright axial slice ``k`` of a label file, uint8; raises InputError for what is no :class:`Label`."""
+        numbers = self.numbers(k)
+        # What comes of NaN and of numbers outside 0 to 255 differs from the number, whatever it is.
+        with np.errstate(invalid="ignore"):
+            labels = numbers.astype(np.uint8)
+        known = (labels == numbers) & _IS_LABEL[labels]
+        if not known.all():
+            strange = f"{numbers[~known][0]:g}"
+            raise self._refusal(f"The value {strange} is no label; known are {LABELS_IN_WORDS}.", _CHECK)
+        return labels
 
     def numbers(self, k: int) -> np.ndarray:
         """Upright axial slice ``k`` as :meth:`plane` gives it, but with what is no number left as it is."""
@@ -168,12 +191,21 @@ def _holder(path: Path, *, compressed: bool) -> nibabel.FileHolder:
     return nibabel.FileHolder(fileobj=IndexedGzipFile(str(path), buffer_size=_READ_BUFFER))
 
 
+def open_files(case: Case) -> tuple[SliceFile, SliceFile]:
+    """Image and labels of ``case``; errors, now and later, say whose they are."""
+    return SliceFile(case.image, f"Image of case {case.name}"), SliceFile(case.labels, f"Labels of case {case.name}")
+
+
 class FramedCase:
-    """A case as the network sees it: inputs and labels of one slice at a time."""
+    """A case as the network sees it: inputs and labels of one slice at a time.
+
+    Raises InputError, naming the case, for what ``covidseg-train check`` refuses: at once for what its headers and a
+    few slices tell, and for the rest where a slice is read.
+    """
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        self._image, self._labels = SliceFile(case.image), SliceFile(case.labels)
+        self._image, self._labels = open_files(case)
         if self._image.shape != self._labels.shape:
             raise InputError(
                 f"Image and labels of case {case.name} have different sizes, {self._image.shape} and "
@@ -181,7 +213,10 @@ class FramedCase:
                 "Bring them to one grid.",
             )
         looked = [self._image.plane(int(k)) for k in np.linspace(0, len(self._image) - 1, _LOOK_SLICES)]
-        self.is_grey = is_grey_picture(min(map(np.min, looked)), max(map(np.max, looked)))
+        lowest, highest = min(map(np.min, looked)), max(map(np.max, looked))
+        if round(lowest) == round(highest) and self._is_all(round(lowest)):
+            raise InputError(f"All voxels of the image of case {case.name} have the same value.", "Leave it out.")
+        self.is_grey = is_grey_picture(lowest, highest)
         self.framing = SliceFraming.of_scan(self._plane, len(self._image), self._image.spacing)
 
     def __len__(self) -> int:
@@ -201,14 +236,32 @@ class FramedCase:
         """Slice ``k`` alone as the network sees it: float32 (rows, columns) in [-1, 1]."""
         return self.framing.to_network(self._plane(k))
 
+    def _is_all(self, hu: int) -> bool:
+        return all((self._image.plane(k).round() == hu).all() for k in range(len(self)))
+
     def _plane(self, k: int) -> np.ndarray:
         plane = self._image.plane(k)
         return grey_to_hu(plane) if self.is_grey else plane
 
     def label_plane(self, k: int) -> np.ndarray:
         """Labels of slice ``k`` on the scan's own grid, uint8 (rows, columns)."""
-        return self._labels.plane(k).round().astype(np.uint8)
+        return self._labels.labels(k)
 
     def infected_slices(self) -> np.ndarray:
-        """Which slices show infection: bool (slices,). Reads the label file once, slice by slice."""
-        return np.array([(self.label_plane(k) == Label.INFECTION).any() for k in range(len(self))])
+        """Which slices show infection: bool (slices,). Reads the label file once, slice by slice.
+
+        Raises InputError where nothing is drawn at all.
+        """
+        looks = [
+            ((labels == Label.INFECTION).any(), is_drawn(labels)) for labels in map(self.label_plane, range(len(self)))
+        ]
+        infected, drawn = np.array(looks, bool).T
+        if not drawn.any():
+            raise self.nothing_drawn()
+        return infected
+
+    def nothing_drawn(self) -> InputError:
+        """The error for labels that tell nothing."""
+        return InputError(
+            f"Nothing is drawn in the labels of case {self.case.name}.", "Draw its lungs, or leave it out."
+        )

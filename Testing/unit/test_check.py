@@ -134,7 +134,7 @@ def test_one_patient_or_one_picture_in_two_folds_is_a_leak(data, capsys):
 
 def test_a_training_about_to_start_sees_labels_on_another_grid(data):
     changed(data / "labels/two.nii.gz", affine=shifted)
-    with pytest.raises(InputError, match="case two are not on one grid"):
+    with pytest.raises(InputError, match="Case two: Image and labels lie in different places, up to 9"):
         check_headers(find_cases(data))
 
 
