@@ -1,7 +1,8 @@
 """Which scans and labels a folder holds, in any of the layouts that public sets and hospitals use.
 
 - A table: ``metadata.csv`` with a column ``ct_scan`` and a column ``mask`` (or ``lung_and_infection_mask``), files
-  named from the table's folder; columns ``case``, ``patient`` and ``fold`` are used where they are.
+  named from the table's folder; columns ``case``, ``patient`` and ``fold`` are used where they are. With ``case``
+  and no files it tells patients and folds of one of the layouts below.
 - Two folders of files, one of scans (``images``, ``ct_scans``, ``COVID-19-CT-Seg_20cases``, …) and one of labels
   (``labels``, ``masks``, ``Lung_and_Infection_Mask``, …).
 - One folder of pairs ``NAME_image`` and ``NAME_mask``, or a folder for each case with ``image`` and ``mask`` in it.
@@ -13,6 +14,8 @@ half of Zenodo 3757476 the two names differ, and the case number pairs them.
 from __future__ import annotations
 
 import csv
+import io
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable
@@ -37,6 +40,9 @@ FOLD_SEED = 0
 """How a set without folds is parted; not a setting of a run, so that training and evaluation agree."""
 
 MASK_COLUMNS = ("mask", "lung_and_infection_mask", "labels")
+
+_FOLD = re.compile(r"(\d+)(?:[.,]0*)?")
+"""As soon as one row has no fold, pandas writes the others as 1.0; a European Excel makes 1,0 of it."""
 
 _ZENODO = re.compile(r"(coronacases|radiopaedia)(?:_org)?[_-](?:covid-19-pneumonia-)?(\d+(?:_\d+)*)(?:-dcm)?")
 
@@ -66,6 +72,24 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class _Row:
+    """A row of the table: its line, its cells by column (lower case), and why it cannot be used (empty: it can)."""
+
+    number: int
+    cells: dict[str, str]
+    fault: str
+
+    def __getitem__(self, column: str) -> str:
+        return self.cells.get(column, "")
+
+    @property
+    def fold(self) -> int:
+        """0 where none is given."""
+        match = _FOLD.fullmatch(self["fold"])
+        return int(match[1]) if match else 0
+
+
+@dataclass(frozen=True)
 class DataSet:
     """What was found in a folder. ``layout``: in words how it was read."""
 
@@ -87,12 +111,22 @@ def find_cases(folder: Path, names: tuple[str, ...] = ()) -> list[Case]:
 
 
 def look(folder: Path) -> DataSet:
-    """Pair the files in ``folder``; opens none of them. Raises InputError where there are no scans at all."""
+    """Pair the files in ``folder``; opens none of them.
+
+    Raises InputError where there are no scans at all, or a table that cannot be understood.
+    """
     if not folder.is_dir():
         raise InputError("The data set is not a folder.", "Give the folder that holds scans and labels.")
     rows = _rows(folder / TABLE)
-    if rows and "ct_scan" in rows[0] and _mask_column(rows[0]):
-        found = _from_table(folder, rows)
+    columns = rows[0].cells if rows else {}
+    mask = next((name for name in MASK_COLUMNS if name in columns), None)
+    if mask and "ct_scan" in columns:
+        found = _from_table(folder, rows, mask)
+    elif rows and "case" not in columns:
+        raise InputError(
+            f"{TABLE} has neither the columns ct_scan and mask nor the column case: its rows belong to no scan.",
+            "Call its columns as the README does, or call the file something else.",
+        )
     else:
         found = _with_facts(_from_files(folder), rows)
     if not found.cases and not found.refused:
@@ -137,33 +171,61 @@ def _patient(key: str) -> str:
     return match[1] if match else key
 
 
-def _rows(table: Path) -> list[dict[str, str]]:
+def _rows(table: Path) -> list[_Row]:
+    """The rows of ``table`` that are not blank, none where it does not exist; raises InputError for what is no table.
+
+    Read is what pandas and Excel write: commas, semicolons or tabs, UTF-8 or Windows' own, columns in any letter case.
+    """
     if not table.is_file():
         return []
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        return list(csv.DictReader(file))
+    try:
+        text = _text(table.read_bytes())
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=text.partition("\n")[0].count))
+        header = [cell.strip().lower() for cell in next(lines, [])]
+        rows = [(lines.line_num, [cell.strip() for cell in cells]) for cells in lines]
+    except (OSError, csv.Error) as error:
+        raise InputError(f"{TABLE} cannot be read as a table.", "Save it as CSV again.") from error
+    while header and not header[-1]:
+        header.pop()
+    return [
+        _Row(number, dict.fromkeys(header, "") | dict(zip(header, cells, strict=False)), _fault(header, cells))
+        for number, cells in rows
+        if any(cells)
+    ]
 
 
-def _mask_column(row: dict[str, str]) -> str | None:
-    return next((name for name in MASK_COLUMNS if name in row), None)
+def _text(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:  # Excel's "CSV": Latin-1 and a little more
+        return content.decode("cp1252", errors="replace")
 
 
-def _from_table(folder: Path, rows: list[dict[str, str]]) -> DataSet:
-    column = _mask_column(rows[0])
+def _fault(header: list[str], cells: list[str]) -> str:
+    """Why a row cannot be used, in a sentence; empty where it can."""
+    if len(cells) < len(header):
+        return f"Its row in {TABLE} has fewer cells than there are columns."
+    if any(cells[len(header) :]):
+        return f"Its row in {TABLE} has more cells than there are columns."
+    fold = dict(zip(header, cells, strict=False)).get("fold", "")
+    return f"The fold in {TABLE} is no whole number." if fold and not _FOLD.fullmatch(fold) else ""
+
+
+def _from_table(folder: Path, rows: list[_Row], mask: str) -> DataSet:
     cases, refused = [], []
-    for number, row in enumerate(rows, start=2):
-        image, labels = _inside(folder, row["ct_scan"]), _inside(folder, row[column or ""])
-        stem = _stem(Path(row["ct_scan"].strip() or f"row {number}"))
-        name = (row.get("case") or case_key(stem)).strip()
-        fold = (row.get("fold") or "0").strip()
+    for row in rows:
+        stem = _stem(Path(row["ct_scan"].replace("\\", "/") or f"row {row.number}"))
+        name = row["case"] or case_key(stem)
+        if row.fault:
+            refused.append(Refusal(name, row.fault))
+            continue
+        image, labels = _inside(folder, row["ct_scan"]), _inside(folder, row[mask])
         missing = [kind for kind, file in (("scan", image), ("label", labels)) if file is None]
         if missing:
             refused.append(Refusal(name, f"The {' and '.join(missing)} file named in {TABLE} is not in the data set."))
-        elif not fold.isdecimal():
-            refused.append(Refusal(name, f"The fold in {TABLE} is not a number."))
         elif image and labels:
-            cases.append(Case(name, image, labels, int(fold), (row.get("patient") or _patient(name)).strip()))
-    return _without_doubles(f"{TABLE} (ct_scan, {column})", cases, refused)
+            cases.append(Case(name, image, labels, row.fold, row["patient"] or _patient(name)))
+    return _without_doubles(f"{TABLE} (ct_scan, {mask})", cases, refused)
 
 
 def _inside(folder: Path, text: str) -> Path | None:
@@ -171,7 +233,7 @@ def _inside(folder: Path, text: str) -> Path | None:
     parts = [part for part in re.split(r"[/\\]", text.strip()) if part not in ("", ".", "..")]
     for first in range(len(parts)):
         for file in (folder.joinpath(*parts[first:]), folder.joinpath(*parts[first:-1], f"{parts[-1]}.gz")):
-            if file.is_file():
+            if os.path.isfile(file):  # is_file of the path would raise for a cell that is too long for a name
                 return file
     return None
 
@@ -245,14 +307,24 @@ def _without_doubles(layout: str, cases: list[Case], refused: list[Refusal]) -> 
     return DataSet(layout, tuple(same[0] for same in by_name.values() if len(same) == 1), (*refused, *doubles))
 
 
-def _with_facts(found: DataSet, rows: list[dict[str, str]]) -> DataSet:
+def _with_facts(found: DataSet, rows: list[_Row]) -> DataSet:
     """Folds and patients from a table that names cases but no files."""
-    facts = {row["case"]: row for row in rows if row.get("case")}
-    cases = []
-    for case in found.cases:
-        row = facts.get(case.name, {})
-        fold = (row.get("fold") or "0").strip()
-        cases.append(
-            replace(case, fold=int(fold) if fold.isdecimal() else 0, patient=row.get("patient") or case.patient)
-        )
-    return replace(found, cases=tuple(cases))
+    known, said = {case.name for case in found.cases}, {refusal.name for refusal in found.refused}
+    facts: dict[str, _Row] = {}
+    refused = []
+    for row in rows:
+        name, fault = case_key(row["case"]), row.fault
+        if name in facts:
+            fault = f"It has two rows in {TABLE}."
+        elif name not in known:
+            fault = fault or f"Its row in {TABLE} belongs to no scan of the data set."
+        if fault and name not in said:
+            refused.append(Refusal(name or f"row {row.number}", fault))
+        facts[name] = row
+    unusable = {refusal.name for refusal in refused}
+    cases = tuple(_with_row(case, facts.get(case.name)) for case in found.cases if case.name not in unusable)
+    return replace(found, cases=cases, refused=(*found.refused, *refused))
+
+
+def _with_row(case: Case, row: _Row | None) -> Case:
+    return replace(case, fold=row.fold, patient=row["patient"] or case.patient) if row else case

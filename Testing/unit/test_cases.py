@@ -86,6 +86,102 @@ def test_a_table_gives_names_patients_and_folds(tmp_path):
     assert find_cases(tmp_path) == [Case("one", tmp_path / "images/a.nii.gz", tmp_path / "labels/a.nii.gz", 3, "p7")]
 
 
+PLAIN = "case,ct_scan,mask,patient,fold\none,images/a.nii.gz,labels/a.nii.gz,p7,3\n"
+
+TABLES = {
+    "semicolons": PLAIN.replace(",", ";"),
+    "tabs": PLAIN.replace(",", "\t"),
+    "other letter case": PLAIN.replace("case,ct_scan,mask,patient,fold", "Case,CT_scan,Mask,PATIENT,Fold"),
+    "blanks around cells": PLAIN.replace(",", " , "),
+    "a fold as pandas writes it": PLAIN.replace(",3\n", ",3.0\n"),
+    "a fold as Excel makes of that": PLAIN.replace(",", ";").replace(";3\n", ";3,0\n"),
+    "blank rows and empty columns": PLAIN.replace("\n", ",,\n") + ",,,,,,\n\n",
+    "ends of lines as on Windows": PLAIN.replace("\n", "\r\n"),
+    "a mark of the byte order": "\ufeff" + PLAIN,
+    "paths as on Windows": PLAIN.replace("/", "\\"),
+}
+
+
+@pytest.mark.parametrize("text", TABLES.values(), ids=TABLES)
+def test_a_table_is_read_as_programs_write_it(tmp_path, text):
+    touch(tmp_path, "images/a.nii.gz", "labels/a.nii.gz")
+    (tmp_path / "metadata.csv").write_bytes(text.encode())
+    assert find_cases(tmp_path) == [Case("one", tmp_path / "images/a.nii.gz", tmp_path / "labels/a.nii.gz", 3, "p7")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "cp1252"])
+def test_letters_with_accents_are_read_in_whatever_encoding(tmp_path, encoding):
+    touch(tmp_path, "images/a.nii.gz", "labels/a.nii.gz")
+    (tmp_path / "metadata.csv").write_bytes(PLAIN.replace("p7", "Müller").encode(encoding))
+    assert [case.patient for case in find_cases(tmp_path)] == ["Müller"]
+
+
+def test_a_row_that_cannot_be_understood_is_refused_and_the_others_stay(tmp_path):
+    touch(tmp_path, *(f"{kind}/{name}.nii" for kind in ("images", "labels") for name in "abcde"))
+    rows = [
+        "images/a.nii,labels/a.nii,1",
+        "images/b.nii",
+        "images/c.nii,labels/c.nii,one",
+        "images/d.nii,labels/d.nii,1.5",
+        "images/e.nii,labels/e.nii,2,3",
+        f"images/{'long' * 99}.nii,,",
+    ]
+    (tmp_path / "metadata.csv").write_text("\n".join(("ct_scan,mask,fold", *rows)))
+    found = look(tmp_path)
+    assert [(case.name, case.fold) for case in found.cases] == [("a", 1)]
+    refused = {refusal.name: refusal.why for refusal in found.refused}
+    assert refused.pop("long" * 99) == "The scan and label file named in metadata.csv is not in the data set."
+    assert refused == {
+        "b": "Its row in metadata.csv has fewer cells than there are columns.",
+        "c": "The fold in metadata.csv is no whole number.",
+        "d": "The fold in metadata.csv is no whole number.",
+        "e": "Its row in metadata.csv has more cells than there are columns.",
+    }
+
+
+def test_a_table_of_cases_gives_folds_and_patients_to_files_that_are_paired_by_name(tmp_path):
+    touch(tmp_path, *(f"{kind}/{name}.nii" for kind in ("images", "labels") for name in "ab"))
+    (tmp_path / "metadata.csv").write_text("Case;Patient;Fold\na;p1;1.0\nb;;\n")
+    assert [(case.name, case.fold, case.patient) for case in find_cases(tmp_path)] == [("a", 1, "p1"), ("b", 0, "b")]
+
+
+def test_a_table_of_cases_refuses_what_would_silently_lose_its_fold(tmp_path):
+    touch(tmp_path, *(f"{kind}/{name}.nii" for kind in ("images", "labels") for name in "abcd"))
+    (tmp_path / "metadata.csv").write_text("case,fold\na,1\nb,one\nc\nA,2\nd,1\nd,2\n,2\n")
+    found = look(tmp_path)
+    assert [(case.name, case.fold) for case in found.cases] == [("a", 1)]
+    assert {refusal.name: refusal.why for refusal in found.refused} == {
+        "b": "The fold in metadata.csv is no whole number.",
+        "c": "Its row in metadata.csv has fewer cells than there are columns.",
+        "A": "Its row in metadata.csv belongs to no scan of the data set.",
+        "d": "It has two rows in metadata.csv.",
+        "row 8": "Its row in metadata.csv belongs to no scan of the data set.",
+    }
+
+
+def test_the_public_names_of_a_table_of_cases_are_those_of_the_files(tmp_path):
+    touch(tmp_path, "images/coronacases_org_001.nii", "labels/coronacases_001.nii")
+    (tmp_path / "metadata.csv").write_text("case,fold\ncoronacases_org_001,4\n")
+    assert [(case.name, case.fold) for case in find_cases(tmp_path)] == [("coronacases_001", 4)]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"ct_scan,fold\nimages/a.nii,1\n", "neither the columns ct_scan and mask nor the column case"),
+        (b"mask,fold\nlabels/a.nii,1\n", "neither the columns ct_scan and mask nor the column case"),
+        ("case,fold\na,1\n".encode("utf-16"), "neither the columns ct_scan and mask nor the column case"),
+        (b"case,fold\n" + b"a" * 200_000 + b",1\n", "cannot be read as a table"),
+    ],
+    ids=["no mask", "no scan", "another encoding", "a cell without end"],
+)
+def test_a_table_that_cannot_be_understood_is_not_passed_over(tmp_path, content, why):
+    touch(tmp_path, "images/a.nii", "labels/a.nii")
+    (tmp_path / "metadata.csv").write_bytes(content)
+    with pytest.raises(InputError, match=why):
+        look(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("image", "mask", "name"),
     [
