@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from CovidSegLib.errors import CovidSegError, InputError
-from CovidSegLib.progress import Progress
+from CovidSegLib.progress import Cancelled, Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.reading.checks import inspect
 from CovidSegLib.volume import CtVolume, spacing
@@ -189,8 +191,20 @@ def check_patients(cases: Iterable[Case]) -> None:
 def check_headers(cases: Iterable[Case]) -> None:
     """The part of :func:`check_case` that needs no voxels, for a training about to start; raises InputError."""
     for case in cases:
+        for kind, path in (("Image", case.image), ("Labels", case.labels)):
+            try:
+                _check_header(path)
+            except CovidSegError as error:
+                raise InputError(f"{kind} of case {case.name}: {error.sentence}", error.hint) from error
         for problem in _geometry_problems(*((file.grid, file.affine) for file in open_files(case))):
             raise InputError(f"Case {case.name}: {problem}", "covidseg-train check says more.")
+
+
+def _check_header(path: Path) -> None:
+    """Raise InputError where :func:`read_ct` refuses the file for its header; reads no voxels."""
+    # The header has been judged when the first slice is due, and there the reading is stopped.
+    with suppress(Cancelled):
+        read_ct(path, Progress(cancelled=lambda: True))
 
 
 def report_table(reports: list[CaseReport]) -> str:

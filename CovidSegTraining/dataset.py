@@ -6,7 +6,6 @@ Scans are NIfTI files in HU (scaled by slope and intercept), or grey pictures as
 
 from __future__ import annotations
 
-from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 
@@ -15,8 +14,6 @@ import numpy as np
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.network.inputs import SliceFraming
-from CovidSegLib.progress import Cancelled, Progress
-from CovidSegLib.reading import read_ct
 from CovidSegLib.volume import AIR_HU, AxialOrder, axial_order, check_affine, spacing
 
 from .cases import Case, find_cases
@@ -40,6 +37,7 @@ _READING_FAILS = (
     EOFError,
     nibabel.filebasedimages.ImageFileError,
     nibabel.spatialimages.HeaderDataError,
+    nibabel.wrapstruct.WrapStructError,
 )
 """What nibabel and indexed_gzip raise for a file that is cut off or damaged."""
 
@@ -83,17 +81,17 @@ class SliceFile:
 
     ``name``: what errors call it, as "Image of case one". ``grid``: (x, y, z) as stored, one where the file has fewer
     dimensions; ``shape``: (z, y, x) upright; ``affine``: IJK to RAS in mm. Raises InputError, here and where slices are
-    read, for what CovidSegLib would not read either.
+    read, for what cannot be read.
     """
 
     def __init__(self, path: Path, name: str = "") -> None:
         self._path, self._name = path, name
         self._image: nibabel.Nifti1Image | None = None
-        try:
-            check_header(path)
-        except InputError as error:
-            raise self._refusal(error.sentence, error.hint) from error
         image = self._opened()
+        if max(image.shape[3:], default=1) > 1:
+            raise self._refusal("The image has more than three dimensions.", "Split the file first.")
+        if image.get_data_dtype().kind not in "iuf":
+            raise self._refusal("The image holds colours or several numbers per voxel.", "Give one number per voxel.")
         self.grid: tuple[int, int, int] = (*image.shape, 1, 1)[:3]
         self.affine = _affine_in_mm(image)
         try:
@@ -162,13 +160,6 @@ class SliceFile:
         grid = values.reshape((*values.shape, 1, 1)[:3]).transpose(2, 1, 0)
         # The flip along the slice axis is already in the index; on one slice it changes nothing.
         return self._order.to_axial(grid)[0]
-
-
-def check_header(path: Path) -> None:
-    """Raise InputError where CovidSegLib would refuse the file for its header; reads no voxels."""
-    # The header has been judged when the first slice is due, and there the reading is stopped.
-    with suppress(Cancelled):
-        read_ct(path, Progress(cancelled=lambda: True))
 
 
 def _affine_in_mm(image: nibabel.Nifti1Image) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Slices straight from a file: the same voxels on the same grid as CovidSegLib reads, the same files refused."""
+"""Slices straight from a file: the same voxels on the same grid as CovidSegLib reads, what cannot be read is named."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.volume import axial_order
-from CovidSegTraining.dataset import SliceFile
+from CovidSegTraining.check import check_headers
+from CovidSegTraining.dataset import Case, SliceFile
 
 AFFINE = np.array(((0, 0, 2.5, -9.0), (0.8, 0, 0, 4.0), (0, -0.7, 0, 8.0), (0, 0, 0, 1)))
 """Sagittal slices, upside down."""
@@ -56,24 +57,40 @@ def test_distances_are_millimetres_whatever_the_unit_of_the_file(tmp_path, units
     np.testing.assert_allclose(file.spacing, (2.5, 0.8, 0.7), rtol=1e-5)
 
 
-def test_a_file_that_the_pipeline_refuses_is_refused_in_the_same_words_with_the_cases_name(tmp_path):
+@pytest.fixture
+def unreadable(tmp_path) -> list[Path]:
     colours = np.zeros(VOXELS.shape, np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]))
     (tmp_path / "text.nii").write_text("no scan")
     (tmp_path / "empty.nii").touch()
-    whole = written(tmp_path, VOXELS, "whole.nii").read_bytes()
-    (tmp_path / "short.nii").write_bytes(whole[:-1])
-    paths = [
+    return [
         written(tmp_path, colours, "colours.nii"),
         written(tmp_path, np.stack([VOXELS] * 2, axis=-1), "series.nii"),
-        *(tmp_path / name for name in ("text.nii", "empty.nii", "short.nii", "nowhere.nii")),
+        *(tmp_path / name for name in ("text.nii", "empty.nii", "nowhere.nii")),
     ]
-    for path in paths:
+
+
+def test_a_file_that_cannot_be_read_is_refused_with_the_name_it_was_given_and_no_path(tmp_path, unreadable):
+    for path in unreadable:
+        with pytest.raises(InputError, match=r"^Image of case one: The ") as refused:
+            SliceFile(path, "Image of case one")
+        assert str(tmp_path) not in str(refused.value)
+
+
+def test_a_training_about_to_start_refuses_a_file_in_the_words_of_the_pipeline(tmp_path, unreadable):
+    good = written(tmp_path, VOXELS)
+    short, torn = tmp_path / "short.nii", tmp_path / "torn.nii"
+    short.write_bytes(written(tmp_path, VOXELS, "whole.nii").read_bytes()[:-1])
+    image = nibabel.Nifti1Image(VOXELS, AFFINE)
+    image.set_qform(AFFINE + 9 * np.eye(4, k=3), code=1)
+    nibabel.save(image, torn)
+    for path in (*unreadable, short, torn):
         with pytest.raises(InputError) as wanted:
             read_ct(path, Progress())
         with pytest.raises(InputError) as refused:
-            SliceFile(path, "Image of case one")
+            check_headers([Case("one", path, good)])
         assert refused.value.sentence == f"Image of case one: {wanted.value.sentence}"
-        assert str(tmp_path) not in str(refused.value)
+        with pytest.raises(InputError, match=r"^Labels of case one: "):
+            check_headers([Case("one", good, path)])
 
 
 @pytest.mark.parametrize(
