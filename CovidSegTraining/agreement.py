@@ -47,7 +47,7 @@ def check_agreement(
     inputs = phantom_slices()
     wanted = np.asarray(network(inputs, training=False))
     answers = {}
-    for kind in [kind for kind in _ENGINES if kind in model.card["files"]]:
+    for kind in model.card["files"]:
         engine = open_engine(model, _ENGINES[kind], "cpu", Progress())
         answers[kind] = _in_batches(engine.predict, inputs)
     if saved_model is not None:

@@ -25,11 +25,6 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         default="float32",
         help="what large kernels are stored as: float16 is half the size, int8 (ONNX alone) a quarter",
     )
-    export.add_argument(
-        "--base",
-        metavar="MODEL",
-        help="installed network that training went on from: its Keras file is used again, with the changes beside it",
-    )
     export.set_defaults(run_command=_export)
     card = commands.add_parser("card", help="put facts and scores into a model card, and write it for people")
     card.add_argument("--model", default="default", help="name or file of the model")
@@ -40,14 +35,11 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def _export(args: argparse.Namespace) -> None:
-    from CovidSegLib.network import models
-
     from .export import export
 
-    base = models.find(args.base) if args.base else None
     facts = _read(args.facts)
     stored = "float16" if args.half else args.weights
-    card = export(args.run, args.name, args.to, facts, formats=args.formats.split(","), stored=stored, base=base)
+    card = export(args.run, args.name, args.to, facts, formats=args.formats.split(","), stored=stored)
     print(f"Wrote {card.name} and its weights; all formats agree.")
 
 

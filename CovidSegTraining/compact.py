@@ -2,7 +2,7 @@
 
 float16: half the size. int8: a quarter, as whole numbers with one scale for each output channel, of ONNX files that are
 only kept to compute a table again. Only large kernels change: 1 x 1 convolutions hold nine tenths of the weights.
-Biases, batch normalizations, depthwise and the first kernels are small, and the network is most sensitive to them.
+Biases, batch normalizations, depthwise and early kernels are small, and the network is most sensitive to them.
 """
 
 from __future__ import annotations
@@ -18,27 +18,16 @@ STORED = ("float32", "float16", "int8")
 SMALLEST = 10_000
 """Numbers in a kernel from which on it changes; the largest depthwise kernel (3 x 3 x 960) has 8640."""
 
-SMALLEST_POINTWISE = 1_000
-"""The same of kernels without extent (1 x 1 convolutions, dense layers)."""
-
 _LARGEST = float(np.finfo(np.float16).max)
 _LEVELS = 127
 _NEARLY_WHOLE = 1e-3
 
 
-def round_kernels(network: keras.Model, stored: str, base: keras.Model | None = None) -> None:
-    """Round the kernels of ``network`` to what ``stored`` holds, so that every format keeps the same numbers.
-
-    What is the same in ``base``, a network of the same layers, stays as it is.
-    """
+def round_kernels(network: keras.Model, stored: str) -> None:
+    """Round the kernels of ``network`` to what ``stored`` holds, so that every format keeps the same numbers."""
     rounded = {"float32": np.asarray, "float16": _halved, "int8": lambda kernel: _halved(_in_steps(kernel, -1))}[stored]
-    weights = network.get_weights()
-    others = [None] * len(weights) if base is None else base.get_weights()
     network.set_weights(
-        [
-            weight if not _is_large(weight) or np.array_equal(weight, other) else rounded(weight).astype(np.float32)
-            for weight, other in zip(weights, others, strict=True)
-        ]
+        [rounded(weight).astype(np.float32) if _is_large(weight) else weight for weight in network.get_weights()]
     )
 
 
@@ -92,25 +81,6 @@ def halve_keras(file: Path) -> None:
             archive.writestr(name, data)
 
 
-def write_changes(network: keras.Model, base: keras.Model, file: Path, stored: str) -> None:
-    """Write the layers of ``network`` that differ from those of ``base`` as HDF5: a group a layer, by the layer's name.
-
-    :func:`CovidSegLib.network.keras_engine.load_network` reads them. Kernels are kept as in :func:`halve_keras` unless
-    ``stored`` is "float32".
-    """
-    import h5py
-
-    with h5py.File(file, "w", libver="latest") as target:
-        for layer, other in zip(network.layers, base.layers, strict=True):
-            weights = layer.get_weights()
-            if all(map(np.array_equal, weights, other.get_weights())):
-                continue
-            group = target.create_group(layer.name)
-            for number, weight in enumerate(weights):
-                kept = _halved(weight) if stored != "float32" and _is_large(weight) else weight
-                group.create_dataset(str(number), data=kept)
-
-
 def _copy(source, target) -> None:
     """Copy an HDF5 group, kernels as float16."""
     target.attrs.update(source.attrs)
@@ -124,11 +94,7 @@ def _copy(source, target) -> None:
 
 
 def _is_large(values: np.ndarray) -> bool:
-    if values.dtype != np.float32 or values.ndim < 2:
-        return False
-    # Keras has a kernel's extent in front, ONNX at the end.
-    pointwise = values.ndim == 2 or (1, 1) in (values.shape[:2], values.shape[2:])
-    return values.size >= (SMALLEST_POINTWISE if pointwise else SMALLEST)
+    return values.dtype == np.float32 and values.ndim > 1 and values.size >= SMALLEST
 
 
 def _halved(values: np.ndarray) -> np.ndarray:

@@ -27,8 +27,6 @@ class TrainingConfig:
     ``test_fold``: cases of this fold are held out (0: none). ``trained_from``: the first encoder layer that learns
     ("": the encoder's first); what lies before it keeps the encoder's weights: generic edges and blobs. A step takes
     two thirds of the time with "block_3_expand", and infection is found a little worse (README, "What each part buys").
-    ``trained_until``: the last encoder layer that learns ("": the encoder's last); what lies behind it keeps its
-    weights, so that a network that goes on from another differs from it in few layers (``export --base``).
     ``average``: decay of the running mean of the weights that is kept as the result.
 
     ``checkpoint_steps``: steps between two states that a training can go on from. ``validation_fold``: cases of this
@@ -48,7 +46,6 @@ class TrainingConfig:
     gradient_norm: float = 1.0
     average: float = 0.998
     trained_from: str = ""
-    trained_until: str = ""
     input_shape: tuple[int, int] = INPUT_SHAPE
     seed: int = 20260501
     augmentation: Augmentation = field(default_factory=Augmentation)

@@ -17,12 +17,11 @@ import numpy as np
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.network.inputs import BODY_HU, CUT_MARGIN, FAR_MM, HU_WINDOW, INPUT_SHAPE, MARGIN, NEIGHBOUR_MM
-from CovidSegLib.network.keras_engine import load_network
-from CovidSegLib.network.models import CHANGES, Model
+from CovidSegLib.network.models import Model
 
 from .agreement import check_agreement, phantom_slices
 from .architecture import CLASSES, build_network
-from .compact import STORED, halve_keras, round_kernels, shrink_onnx, write_changes
+from .compact import STORED, halve_keras, round_kernels, shrink_onnx
 from .config import TrainingConfig
 from .planar_softmax import use_planes
 from .run_folder import SPLIT, WEIGHTS
@@ -45,16 +44,13 @@ def export(
     *,
     formats: Sequence[str] = ("onnx", "keras"),
     stored: str = "float32",
-    base: Model | None = None,
 ) -> Path:
     """Write ``NAME.onnx``, ``NAME.keras``, the folder ``NAME.savedmodel`` (as far as they are in ``formats``) and the
     card ``NAME.json`` into ``folder``; returns the card.
 
     ``facts`` (description, training data, licence, command, finish) go into the card as they are. ``stored``: as
-    what large kernels are kept (see ``compact``). ``base``: a model that training went on from; then the ``.keras``
-    file is that model's, with ``NAME.changes.h5`` of what changed beside it, and ``stored`` is of those layers. All
-    formats are compared with the trained network first. Raises InputError when ``run`` holds no finished training or
-    ``base`` is another kind of network, ModelError when the formats disagree; then nothing is written.
+    what large kernels are kept (see ``compact``). All formats are compared with the trained network first. Raises
+    InputError when ``run`` holds no finished training, ModelError when the formats disagree; then nothing is written.
     """
     weights = run / WEIGHTS
     if not weights.is_file():
@@ -71,9 +67,9 @@ def export(
     trained = np.asarray(network(phantom_slices(), training=False))  # an uncalled network cannot be exported
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".part.") as temporary:
-        made = _write_formats(network, Path(temporary), name, formats, stored, base)
+        made = _write_formats(network, Path(temporary), name, formats, stored)
         files = {
-            kind: {"name": part.name, "sha256": _sha256(part), "weights": _kept(kind, stored, base)}
+            kind: {"name": part.name, "sha256": _sha256(part), "weights": _kept(kind, stored)}
             for kind, part in made.items()
             if kind != "savedmodel"
         }
@@ -95,25 +91,17 @@ def run_model(run: Path) -> Path:
     return card if card.is_file() else export(run, "network", run / "model", {})
 
 
-def _kept(kind: str, stored: str, base: Model | None) -> str:
+def _kept(kind: str, stored: str) -> str:
     """As what a format keeps large kernels: Keras has no whole numbers, and the same values in float16."""
-    if base is not None and kind == "keras":
-        return base.card["files"][kind].get("weights", "float32")
-    return "float16" if kind in ("keras", CHANGES) and stored == "int8" else stored
+    return "float16" if kind == "keras" and stored == "int8" else stored
 
 
 def _write_formats(
-    network: keras.Model, folder: Path, name: str, formats: Sequence[str], stored: str, base: Model | None
+    network: keras.Model, folder: Path, name: str, formats: Sequence[str], stored: str
 ) -> dict[str, Path]:
     made = {kind: folder / f"{name}.{kind}" for kind in formats}
-    old = None if base is None else _same_kind(load_network(base, changes=False), network)
-    round_kernels(network, stored, old)
-    if "keras" in made and base is not None:
-        made["keras"] = folder / base.card["files"]["keras"]["name"]
-        made["keras"].write_bytes(base.read("keras"))
-        made[CHANGES] = folder / f"{name}.changes.h5"
-        write_changes(network, old, made[CHANGES], stored)
-    elif "keras" in made:
+    round_kernels(network, stored)
+    if "keras" in made:
         network.save(made["keras"])
         if stored != "float32":
             halve_keras(made["keras"])
@@ -124,14 +112,6 @@ def _write_formats(
         if stored != "float32":
             shrink_onnx(made["onnx"], stored)
     return made
-
-
-def _same_kind(base: keras.Model, network: keras.Model) -> keras.Model:
-    """``base``; raises InputError where its layers with weights are not those of ``network``."""
-    kinds = [[(one.name, one.count_params()) for one in each.layers if one.weights] for each in (base, network)]
-    if kinds[0] != kinds[1]:
-        raise InputError("The base is another kind of network than the run's.", "Export without --base.")
-    return base
 
 
 def _save_onnx(network: keras.Model, target: Path) -> None:

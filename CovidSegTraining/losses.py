@@ -1,8 +1,7 @@
 """The training loss: cross-entropy, soft Dice, and a Tversky term of infection, slice by slice.
 
-The first two are of the whole batch, the first with more weight along the border of infection; the Tversky term is the
-mean over its slices, so that a small lesion counts as much as a large one and a slice without infection has a say of
-its own.
+The first two are of the whole batch; the Tversky term is the mean over its slices, so that a small lesion counts as
+much as a large one and a slice without infection has a say of its own.
 
 Labels are those of :class:`CovidSegTraining.dataset.Label`; classes those of the architecture: neither, lung,
 infection. Pixels marked UNKNOWN count nothing; where lungs were not drawn, only infection is known to be absent.
@@ -23,11 +22,6 @@ SPECK_PIXELS = 20.0
 """Added above and below in the Tversky term, which is taken slice by slice: a slice without infection costs nothing
 when nothing is found on it, and half when as much is found as three specks of this size."""
 
-BORDER_PIXELS = 2
-BORDER_WEIGHT = 5.0
-"""Cross-entropy counts this much where infection begins or ends within so many pixels, 1 elsewhere: that is where masks
-are wrong (README, "What each part buys")."""
-
 _SMALL = 1e-6
 
 
@@ -44,7 +38,6 @@ def segmentation_loss(labels: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
     targets, known, free = class_targets(labels)
     clipped = tf.clip_by_value(probabilities, _SMALL, 1 - _SMALL)
     entropy = -tf.reduce_sum(targets * tf.math.log(clipped), axis=-1) - free * tf.math.log(1 - clipped[..., 2])
-    entropy *= 1 + (BORDER_WEIGHT - 1) * known * _border(targets[..., 2])
     entropy = tf.reduce_sum(entropy) / tf.maximum(tf.reduce_sum(known + free), 1.0)
 
     seen = probabilities * known[..., None]
@@ -59,11 +52,3 @@ def segmentation_loss(labels: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
     found = (hit + SPECK_PIXELS) / (hit + FALSE_WEIGHT * false + MISSED_WEIGHT * missed + SPECK_PIXELS)
     tversky = 1 - tf.reduce_mean(found)
     return entropy + dice + tversky
-
-
-def _border(infected: tf.Tensor) -> tf.Tensor:
-    """1 where a square of ``BORDER_PIXELS`` around a pixel holds infection and other tissue; (n, h, w), 0 and 1."""
-    plane = infected[..., None]
-    side = 2 * BORDER_PIXELS + 1
-    any_infected, any_other = tf.nn.max_pool2d(plane, side, 1, "SAME"), tf.nn.max_pool2d(1 - plane, side, 1, "SAME")
-    return (any_infected * any_other)[..., 0]

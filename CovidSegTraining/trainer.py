@@ -71,7 +71,7 @@ class Trainer:
         done = tf.cast(self.step, tf.float32)
         decay = tf.minimum(self._decay, done / (done + 10.0))
         for average, value in zip(self._averages, self._variables, strict=True):
-            # So written, the mean of a weight that does not learn is that weight, to the last bit.
+            # So written, the mean of a weight that is frozen is that weight, to the last bit.
             average.assign_sub((1 - decay) * (average - value))
         return loss
 

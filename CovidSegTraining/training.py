@@ -69,7 +69,7 @@ def fit(
     with strategy.scope():
         network = build_network(config.input_shape, encoder)
         if encoder is not None or start is not None:
-            _freeze(network, config.trained_from, config.trained_until)
+            _freeze(network, config.trained_from)
         if start is not None:
             start_from(network, start)
         trainer = Trainer(network, config, strategy)
@@ -99,17 +99,14 @@ def _save_weights(network: keras.Model, target: Path) -> None:
     part.replace(target)
 
 
-def _freeze(network: keras.Model, first: str, last: str) -> None:
-    """Let the encoder's layers before ``first`` and behind ``last`` keep what they know; "" sets no bound."""
-    names = [layer.name for layer in network.layers]
-    for setting, name in (("trained_from", first), ("trained_until", last)):
-        if name and name not in names:
-            raise InputError(f"The network has no layer named {name}.", f"Correct {setting}.")
-    encoder = keras.applications.MobileNetV2(weights=None, include_top=False)
-    order = [layer.name for layer in encoder.layers if layer.name in names][1:]
-    begin = order.index(first) if first else 0
-    end = order.index(last) + 1 if last else len(order)
-    for name in order[:begin] + order[end:]:
+def _freeze(network: keras.Model, trained_from: str) -> None:
+    """Let the encoder's layers before ``trained_from`` keep what they know; "" lets all learn."""
+    if not trained_from:
+        return
+    if trained_from not in [layer.name for layer in network.layers]:
+        raise InputError(f"The network has no layer named {trained_from}.", "Correct trained_from.")
+    encoder_order = [layer.name for layer in keras.applications.MobileNetV2(weights=None, include_top=False).layers]
+    for name in encoder_order[1 : encoder_order.index(trained_from)]:
         network.get_layer(name).trainable = False
 
 

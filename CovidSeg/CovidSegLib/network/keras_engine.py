@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import tempfile
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 
 from ..errors import EngineError
 from ..i18n import tr as _
-from .models import CHANGES, Model
+from .models import Model
 
 if TYPE_CHECKING:
     import keras
@@ -27,11 +26,10 @@ def has_gpu() -> bool:
     return bool(tensorflow.config.list_physical_devices("GPU"))
 
 
-def load_network(model: Model, *, changes: bool = True) -> keras.Model:
+def load_network(model: Model) -> keras.Model:
     """The network of ``model`` in Keras's safe mode, so that no code of a file can run.
 
-    ``changes``: with the layers that changed since the ``.keras`` file was made, where the model has such. Raises
-    ModelError where weights are missing or altered.
+    Raises ModelError where weights are missing or altered.
     """
     import keras
 
@@ -39,14 +37,7 @@ def load_network(model: Model, *, changes: bool = True) -> keras.Model:
         # Keras opens files only; what it opens is the very bytes that were verified.
         file = Path(folder) / "network.keras"
         file.write_bytes(model.read("keras"))
-        network = keras.saving.load_model(file, compile=False, safe_mode=True)
-    if changes and CHANGES in model.card["files"]:
-        import h5py
-
-        with h5py.File(io.BytesIO(model.read(CHANGES)), "r") as layers:
-            for name, weights in layers.items():
-                network.get_layer(name).set_weights([weights[str(number)][()] for number in range(len(weights))])
-    return network
+        return keras.saving.load_model(file, compile=False, safe_mode=True)
 
 
 class KerasEngine:

@@ -1,9 +1,7 @@
 """The networks that are installed: weights, and the card that says what they are.
 
 A model is three files of one stem in ``Resources/Models``: ``NAME.json`` (the card), ``NAME.onnx`` and ``NAME.keras``.
-A network that went on from another one may have the other's ``.keras`` and, in ``NAME.changes.h5``, the layers that
-changed since (see :func:`CovidSegLib.network.keras_engine.load_network`). The card holds the SHA-256 of all weights;
-bytes that do not match are never handed to a runtime.
+The card holds the SHA-256 of both weights; bytes that do not match are never handed to a runtime.
 """
 
 from __future__ import annotations
@@ -24,9 +22,6 @@ DEFAULT_NAME = "covidseg-mobilenetv2-1"
 _PLACES = [Path(__file__).resolve().parents[level] / "Resources" / "Models" for level in (1, 2)]
 MODELS_FOLDER = next((place for place in _PLACES if place.is_dir()), _PLACES[1])
 """Where models are installed: in a wheel inside CovidSegLib, in a checkout and in Slicer beside it."""
-
-CHANGES = "keras_changes"
-"""The kind of the file of changed layers, in a card's ``files`` beside "onnx" and "keras"."""
 
 
 def user_models_folder() -> Path:
@@ -66,7 +61,7 @@ class Model:
         return tuple(self.folder / entry["name"] for entry in self.card["files"].values())
 
     def read(self, kind: str) -> bytes:
-        """The verified bytes of the weights as ``kind`` ("onnx", "keras" or :data:`CHANGES`).
+        """The verified bytes of the weights as ``kind`` ("onnx" or "keras").
 
         Raises ModelError if they are missing or altered.
         """
