@@ -13,8 +13,6 @@ half of Zenodo 3757476 the two names differ, and the case number pairs them.
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import re
 from collections import defaultdict
@@ -26,9 +24,9 @@ import numpy as np
 
 from CovidSegLib.errors import InputError
 
-SUFFIXES = (".nii.gz", ".nii")
-TABLE = "metadata.csv"
+from .metadata import TABLE, Row, read_rows
 
+SUFFIXES = (".nii.gz", ".nii")
 IMAGE_FOLDERS = ("images", "image", "ct_scans", "ct_scan", "scans", "covid-19-ct-seg_20cases", "imagestr")
 LABEL_FOLDERS = ("labels", "label", "masks", "mask", "lung_and_infection_mask", "segmentations", "labelstr")
 IMAGE_WORDS = ("image", "img", "ct", "scan", "0000")
@@ -40,9 +38,6 @@ FOLD_SEED = 0
 """How a set without folds is parted; not a setting of a run, so that training and evaluation agree."""
 
 MASK_COLUMNS = ("mask", "lung_and_infection_mask", "labels")
-
-_FOLD = re.compile(r"(\d+)(?:[.,]0*)?")
-"""As soon as one row has no fold, pandas writes the others as 1.0; a European Excel makes 1,0 of it."""
 
 _ZENODO = re.compile(r"(coronacases|radiopaedia)(?:_org)?[_-](?:covid-19-pneumonia-)?(\d+(?:_\d+)*)(?:-dcm)?")
 
@@ -69,24 +64,6 @@ class Refusal:
 
     name: str
     why: str
-
-
-@dataclass(frozen=True)
-class _Row:
-    """A row of the table: its line, its cells by column (lower case), and why it cannot be used (empty: it can)."""
-
-    number: int
-    cells: dict[str, str]
-    fault: str
-
-    def __getitem__(self, column: str) -> str:
-        return self.cells.get(column, "")
-
-    @property
-    def fold(self) -> int:
-        """0 where none is given."""
-        match = _FOLD.fullmatch(self["fold"])
-        return int(match[1]) if match else 0
 
 
 @dataclass(frozen=True)
@@ -117,7 +94,7 @@ def look(folder: Path) -> DataSet:
     """
     if not folder.is_dir():
         raise InputError("The data set is not a folder.", "Give the folder that holds scans and labels.")
-    rows = _rows(folder / TABLE)
+    rows = read_rows(folder / TABLE)
     columns = rows[0].cells if rows else {}
     mask = next((name for name in MASK_COLUMNS if name in columns), None)
     if mask and "ct_scan" in columns:
@@ -171,47 +148,7 @@ def _patient(key: str) -> str:
     return match[1] if match else key
 
 
-def _rows(table: Path) -> list[_Row]:
-    """The rows of ``table`` that are not blank, none where it does not exist; raises InputError for what is no table.
-
-    Read is what pandas and Excel write: commas, semicolons or tabs, UTF-8 or Windows' own, columns in any letter case.
-    """
-    if not table.is_file():
-        return []
-    try:
-        text = _text(table.read_bytes())
-        lines = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=text.partition("\n")[0].count))
-        header = [cell.strip().lower() for cell in next(lines, [])]
-        rows = [(lines.line_num, [cell.strip() for cell in cells]) for cells in lines]
-    except (OSError, csv.Error) as error:
-        raise InputError(f"{TABLE} cannot be read as a table.", "Save it as CSV again.") from error
-    while header and not header[-1]:
-        header.pop()
-    return [
-        _Row(number, dict.fromkeys(header, "") | dict(zip(header, cells, strict=False)), _fault(header, cells))
-        for number, cells in rows
-        if any(cells)
-    ]
-
-
-def _text(content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:  # Excel's "CSV": Latin-1 and a little more
-        return content.decode("cp1252", errors="replace")
-
-
-def _fault(header: list[str], cells: list[str]) -> str:
-    """Why a row cannot be used, in a sentence; empty where it can."""
-    if len(cells) < len(header):
-        return f"Its row in {TABLE} has fewer cells than there are columns."
-    if any(cells[len(header) :]):
-        return f"Its row in {TABLE} has more cells than there are columns."
-    fold = dict(zip(header, cells, strict=False)).get("fold", "")
-    return f"The fold in {TABLE} is no whole number." if fold and not _FOLD.fullmatch(fold) else ""
-
-
-def _from_table(folder: Path, rows: list[_Row], mask: str) -> DataSet:
+def _from_table(folder: Path, rows: list[Row], mask: str) -> DataSet:
     cases, refused = [], []
     for row in rows:
         stem = _stem(Path(row["ct_scan"].replace("\\", "/") or f"row {row.number}"))
@@ -307,10 +244,10 @@ def _without_doubles(layout: str, cases: list[Case], refused: list[Refusal]) -> 
     return DataSet(layout, tuple(same[0] for same in by_name.values() if len(same) == 1), (*refused, *doubles))
 
 
-def _with_facts(found: DataSet, rows: list[_Row]) -> DataSet:
+def _with_facts(found: DataSet, rows: list[Row]) -> DataSet:
     """Folds and patients from a table that names cases but no files."""
     known, said = {case.name for case in found.cases}, {refusal.name for refusal in found.refused}
-    facts: dict[str, _Row] = {}
+    facts: dict[str, Row] = {}
     refused = []
     for row in rows:
         name, fault = case_key(row["case"]), row.fault
@@ -326,5 +263,5 @@ def _with_facts(found: DataSet, rows: list[_Row]) -> DataSet:
     return replace(found, cases=cases, refused=(*found.refused, *refused))
 
 
-def _with_row(case: Case, row: _Row | None) -> Case:
+def _with_row(case: Case, row: Row | None) -> Case:
     return replace(case, fold=row.fold, patient=row["patient"] or case.patient) if row else case
