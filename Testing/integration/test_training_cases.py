@@ -67,6 +67,19 @@ def test_a_scan_that_is_saved_again_replaces_its_case_and_other_rows_stay(tmp_pa
     assert len(list((tmp_path / "images").iterdir())) == 2
 
 
+def test_a_table_keeps_the_form_that_a_spreadsheet_gave_it(tmp_path: Path) -> None:
+    save_training_case(*scan(0), tmp_path)
+    old = '\ufeffCase;CT_scan;Mask;Note\n7;images/7.nii.gz;labels/7.nii.gz;"a;b"\n'
+    (tmp_path / "metadata.csv").write_text(old, encoding="utf-8")
+    case = save_training_case(*scan(1), tmp_path)
+    assert save_training_case(*scan(1), tmp_path) == case
+    assert (tmp_path / "metadata.csv").read_text(encoding="utf-8").splitlines() == [
+        "Case;CT_scan;Mask;Note;patient;fold",
+        '7;images/7.nii.gz;labels/7.nii.gz;"a;b";;',
+        f"{case};images/{case}.nii.gz;labels/{case}.nii.gz;;{case};",
+    ]
+
+
 def test_an_empty_segmentation_and_a_place_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     volume, labels = scan()
     with pytest.raises(InputError, match="empty"):

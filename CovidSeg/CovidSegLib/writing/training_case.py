@@ -50,21 +50,28 @@ def save_training_case(volume: CtVolume, labels: np.ndarray, folder: Path) -> st
 
 
 def _enter(table: Path, case: str) -> None:
-    """Give ``case`` a row in ``table``; the other rows and their columns stay. Raises OutputError."""
+    """Give ``case`` a row in ``table``; the other rows and their columns stay. Raises OutputError.
+
+    The table keeps its form: a European Excel saves it with semicolons, and people call columns "Case".
+    """
     try:
-        rows = list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8-sig")))) if table.exists() else []
+        before = table.read_text(encoding="utf-8-sig") if table.exists() else ""
+        delimiter = max(",;\t", key=before.partition("\n")[0].count)
+        lines = [line for line in csv.reader(io.StringIO(before, newline=""), delimiter=delimiter) if any(line)]
     except (OSError, ValueError, csv.Error) as error:
         raise OutputError(_("The folder's metadata.csv cannot be read."), _("Repair or move it.")) from error
-    columns = list(dict.fromkeys([*(rows[0] if rows else ()), *_COLUMNS]))
-    if any(row.get("case") == case for row in rows):
+    header, *rows = lines or [[]]
+    header += [name for name in _COLUMNS if name not in [known.strip().lower() for known in header]]
+    names = [name.strip().lower() for name in header]
+    place = names.index("case")
+    if case in [row[place] for row in rows if len(row) > place]:
         return
-    rows.append(
-        {"case": case, "ct_scan": f"images/{case}{_SUFFIX}", "mask": f"labels/{case}{_SUFFIX}", "patient": case}
-    )
+    new = {"case": case, "ct_scan": f"images/{case}{_SUFFIX}", "mask": f"labels/{case}{_SUFFIX}", "patient": case}
+    rows.append([new.get(name, "") for name in names])
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([*row, *[""] * (len(header) - len(row))] for row in rows)
     replace_file(table, lambda place: _write_text(place, text.getvalue()))
 
 
