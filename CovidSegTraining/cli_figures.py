@@ -117,13 +117,13 @@ def _panel(case: Case, options: Any, engine: Any) -> Panel:
     from CovidSegLib.segmentation import Label
     from CovidSegLib.volume import axial_order
 
-    from .dataset import SliceFile
+    from .dataset import open_files
     from .evaluation import read_scan
     from .figures import Panel
 
-    truth = SliceFile(case.labels)
-    planes = [truth.plane(k) for k in range(len(truth))]
-    planes = [np.where(plane > Label.INFECTION, 0, plane).astype(np.uint8) for plane in planes]
+    truth = open_files(case)[1]
+    planes = [truth.labels(k) for k in range(len(truth))]
+    planes = [np.where(plane > Label.INFECTION, 0, plane) for plane in planes]
     k = max(range(len(planes)), key=lambda n: (np.sum(planes[n] == Label.INFECTION), np.count_nonzero(planes[n])))
     volume = read_scan(case.image)
     result = segment(volume, options, Progress(), engine=engine)

@@ -25,7 +25,7 @@ from CovidSegLib.segmentation import Label as Result
 from CovidSegLib.volume import CtVolume, axial_order
 
 from .cases import Case
-from .dataset import Label, SliceFile, grey_to_hu, is_grey_picture
+from .dataset import Label, SliceFile, grey_to_hu, is_grey_picture, open_files
 from .metrics import LESION_TOLERANCE, LUNG_TOLERANCE, mean_with_interval, slice_surface_scores, surface_scores
 from .tables import markdown
 
@@ -143,7 +143,7 @@ def evaluate_cases(
         result = segment(volume, options, Progress(), engine=engine)
         seconds = time.perf_counter() - started
         labels = axial_order(result.affine).to_axial(result.labels)
-        scores = score(case.name, labels, SliceFile(case.labels), flags)
+        scores = score(case.name, labels, open_files(case)[1], flags)
         scores.ms_per_slice = 1000 * seconds / len(labels)
         found.append(scores)
     return found
@@ -162,7 +162,7 @@ def score(
 ) -> CaseScores:
     """Compare upright ``labels`` (z, y, x) with a label file, slice by slice; what is unknown (255) counts nowhere."""
     scores = CaseScores(case)
-    planes = np.stack([truth.plane(k).round().astype(np.uint8) for k in range(len(labels))])
+    planes = np.stack([truth.labels(k) for k in range(len(labels))])
     labels = np.where(planes == Label.UNKNOWN, Result.BACKGROUND, labels)
     planes[planes == Label.UNKNOWN] = Label.NEITHER
     drawn = ~(planes == Label.LUNG_NOT_DRAWN).any(axis=(1, 2))

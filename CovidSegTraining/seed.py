@@ -21,7 +21,7 @@ from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Progress
 
 from .cases import Case
-from .dataset import Label, SliceFile, grey_to_hu, is_grey_picture
+from .dataset import Label, grey_to_hu, is_grey_picture, open_files
 from .evaluation import Overlap
 
 SKIPS = ("block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu")
@@ -88,14 +88,14 @@ class SeedSlices:
 
     def __init__(self, cases: Sequence[Case], size: int, folder: Path, progress: Progress) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        files = [(SliceFile(case.image), SliceFile(case.labels)) for case in cases]
+        files = [open_files(case) for case in cases]
         addresses = []
         for number, (_, labels) in enumerate(files):
             progress.step("looking at cases", number, len(files))
             count = len(labels)
             first = round(count * (1 - MIDDLE) / 2)
             for k in range(first, count - first):
-                if labels.plane(k).max() < Label.LUNG_NOT_DRAWN:
+                if labels.labels(k).max() < Label.LUNG_NOT_DRAWN:
                     addresses.append((number, k))
         if not addresses:
             raise InputError("No slice has known lungs.", "The preset needs labels 1 and 2.")
@@ -105,9 +105,9 @@ class SeedSlices:
         self.scans = np.array([number for number, _ in addresses])
         self.patients = np.array([cases[number].group for number, _ in addresses])
         for index, (number, k) in enumerate(addresses):
-            image, labels = (file.plane(k) for file in files[number])
-            self.pictures[index] = _resized(image, size, "bilinear") / 1000
-            self.classes[index] = _classes(_resized(labels, size, "nearest"))
+            image, labels = files[number]
+            self.pictures[index] = _resized(image.plane(k), size, "bilinear") / 1000
+            self.classes[index] = _classes(_resized(labels.labels(k), size, "nearest"))
 
     def __len__(self) -> int:
         return len(self.scans)
