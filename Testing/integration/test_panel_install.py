@@ -48,6 +48,21 @@ def test_not_now_changes_nothing_and_it_can_be_asked_again(panel: OpenModule, sl
     assert sees(panel.ui.installFrame)
 
 
+def test_another_scan_that_was_chosen_meanwhile_is_not_segmented(
+    panel: OpenModule, slicers_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_wheel(tmp_path / "wheels", "onnxruntime", "1.20.0", WORKS)
+    answer(monkeypatch, tmp_path / "wheels")
+    panel.click("applyButton")
+    panel.click("installFolderButton")
+    other = slicer.mrmlScene.AddNode(slicer.vtkMRMLScalarVolumeNode())
+    other.Copy(panel.session.parameters.inputVolume)
+    panel.session.parameters.inputVolume = other
+    panel.until(lambda: not sees(panel.ui.installFrame), 20)
+    assert not panel.running
+    assert panel.ui.outputSelector.currentNode() is None
+
+
 @pytest.mark.usefixtures("stand_in_pipeline")
 def test_after_yes_one_wheel_from_a_folder_is_installed_and_the_run_goes_on(
     panel: OpenModule, slicers_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -82,6 +82,28 @@ def test_an_altered_model_is_refused_in_a_sentence(
     assert panel.ui.modelSelector.currentText == models.DEFAULT_NAME
 
 
+def test_one_card_that_cannot_be_read_is_named_and_takes_no_other_model_away(panel: OpenModule) -> None:
+    folder = models.user_models_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "mine.json").write_text("{")
+    panel.session.parametersChanged.emit()
+    assert panel.ui.modelSelector.currentText == models.DEFAULT_NAME
+    assert panel.ui.applyButton.enabled
+    assert "the card cannot be read: mine." in panel.ui.modelInfoLabel.text
+
+
+def test_neither_details_nor_the_log_name_the_file_that_failed(
+    panel: OpenModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Folders are named after patients, and the details are what users are asked to send."""
+    choose(monkeypatch, tmp_path / "Mueller_Hans_1950" / "mine.zip")
+    panel.ui.advancedCollapsibleButton.collapsed = False
+    panel.click("importModelButton")
+    panel.until(lambda: sees(panel.ui.messageFrame))
+    assert "FileNotFoundError" in panel.ui.detailsText.plainText
+    assert "Mueller" not in panel.ui.detailsText.plainText + caplog.text
+
+
 def test_the_window_lives_while_a_model_is_imported(
     panel: OpenModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,8 @@ import slicer
 import vtk
 from kit.panel_steps import NEVER_ENDS, finish, sees, tell
 
+from CovidSegLib.errors import InputError
+from CovidSegLib.mrml import resample_steps
 from CovidSegLib.segmentation import SEGMENTS
 
 if TYPE_CHECKING:
@@ -304,3 +306,25 @@ def test_a_picture_with_colours_is_refused_with_the_reason(panel: OpenModule, wo
     panel.until(lambda: not panel.ui.applyButton.enabled)
     assert "several values per voxel" in panel.ui.checksLabel.text
     assert panel.ui.resampleButton.isHidden()
+
+
+@pytest.mark.parametrize("kind", ["without voxels", "flat", "without a place"])
+def test_a_copy_is_not_offered_where_there_is_nothing_to_copy(
+    panel: OpenModule, chest: object, world: SlicerWorld, kind: str
+) -> None:
+    node = world.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Odd")
+    if kind == "without voxels":
+        bent = world.scene.AddNewNodeByClass("vtkMRMLTransformNode", "Bent")
+        bent.SetAndObserveTransformToParent(vtk.vtkThinPlateSplineTransform())
+        node.SetAndObserveTransformNodeID(bent.GetID())
+    else:
+        node.SetAndObserveImageData(chest.GetImageData())
+        matrix = vtk.vtkMatrix4x4()
+        matrix.SetElement(2, 2, 0.0 if kind == "flat" else float("nan"))
+        node.SetIJKToRASMatrix(matrix)
+    panel.ui.inputSelector.setCurrentNode(node)
+    panel.until(lambda: not panel.ui.applyButton.enabled)
+    assert panel.ui.checksLabel.text
+    assert panel.ui.resampleButton.isHidden()
+    with pytest.raises(InputError):
+        list(resample_steps(node))

@@ -36,6 +36,8 @@ def run_verify(args: argparse.Namespace) -> int:
     from ..network import models
 
     found = models.installed()
+    for card in models.unreadable():
+        models.find(str(card))  # raises what is wrong with it
     if not found:
         raise ModelError("No network is installed.", "Install CovidSeg again.")
     for model in found:

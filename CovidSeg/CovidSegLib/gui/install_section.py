@@ -37,6 +37,7 @@ class InstallSection:
     def __init__(self, ui: Any, session: Session) -> None:
         self._ui, self._session = ui, session
         self._task: Task[None] | None = None
+        self._asked_for: tuple[object, ...] = ()
         ui.installButton.connect("clicked(bool)", lambda: self._install(None))
         ui.installFolderButton.connect("clicked(bool)", self._choose_folder)
         ui.installNoButton.connect("clicked(bool)", self._decline)
@@ -49,6 +50,7 @@ class InstallSection:
         """Whether the run may begin; if not, the question is there."""
         if not install.is_needed(self._session.parameters.engine.value):
             return True
+        self._asked_for = self._chosen()
         old = install.outdated()
         if old is not None and old.package != install.PACKAGE:
             self._session.failed.emit(_too_old(old))
@@ -144,7 +146,14 @@ class InstallSection:
         self._task = None
         self._hide()
         self._session.packagesChanged.emit()
-        self._session.start()
+        # Another scan may be chosen by now: that one was not meant.
+        if self._asked_for == self._chosen():
+            self._session.start()
+
+    def _chosen(self) -> tuple[object, ...]:
+        """Scan and segmentation that Apply would take."""
+        parameters = self._session.parameters
+        return () if parameters is None else (parameters.inputVolume, parameters.outputSegmentation)
 
     def _failed(self, error: BaseException) -> None:
         self._task = None

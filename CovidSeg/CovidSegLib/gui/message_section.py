@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 import qt
@@ -21,6 +22,16 @@ def show_icon(label: Any, icon: int) -> None:
     label.alignment = qt.Qt.AlignTop
 
 
+def _without_file_names(details: str, error: BaseException | None) -> str:
+    """``details`` without the files that ``error`` and what led to it are about: folders are named after patients."""
+    while error is not None:
+        for name in (getattr(error, "filename", None), getattr(error, "filename2", None)):
+            if name:
+                details = details.replace(repr(name), "(a file)").replace(os.fsdecode(name), "(a file)")
+        error = error.__cause__ or error.__context__
+    return details
+
+
 class MessageSection:
     """Shows the last failure until the next run or another choice."""
 
@@ -33,6 +44,7 @@ class MessageSection:
 
     def _show(self, error: BaseException) -> None:
         sentence, details = wording.sentence_and_details(error)
+        details = _without_file_names(details, error)
         if details:
             # The log is English, also where the panel is not.
             logging.error(

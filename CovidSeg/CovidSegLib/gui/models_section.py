@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import qt
 from slicer.i18n import tr as _
 
-from ..errors import ModelError
 from ..network import models
 from ..network.model_import import import_model
 from .task import Task, in_thread
@@ -54,11 +53,7 @@ class ModelsSection:
         parameters = self._session.parameters
         if parameters is None:
             return
-        try:
-            known = {model.name: model for model in models.installed()}
-        except ModelError as error:
-            known = {}
-            self._session.failed.emit(error)
+        known = {model.name: model for model in models.installed()}
         wanted = models.DEFAULT_NAME if parameters.model == _DEFAULT else parameters.model
         self._filling = True
         self._names = [*known, *([] if wanted in known else [wanted])]
@@ -69,7 +64,10 @@ class ModelsSection:
         self._ui.modelSelector.setCurrentIndex(self._names.index(wanted))
         self._filling = False
         chosen = known.get(wanted)
-        self._ui.modelInfoLabel.text = describe(chosen) if chosen else _("Import it, or choose another.")
+        about = describe(chosen) if chosen else _("Import it, or choose another.")
+        bad = ", ".join(sorted(card.stem for card in models.unreadable()))
+        left_out = [_("Left out, since the card cannot be read: {names}.").format(names=bad)] if bad else []
+        self._ui.modelInfoLabel.text = "\n".join([about, *left_out])
         self._ui.modelInfoLabel.toolTip = str(chosen.card.get("licence", "")) if chosen else ""
         reason = "" if chosen else _("The chosen model is not installed: see Advanced.")
         self._session.setReason("model", reason)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
+from ..i18n import tr as _
 from ..reading.hounsfield import check_size
 from ..volume import AIR_HU, spacing
 from .volumes import world_affine
@@ -22,12 +23,34 @@ _SLAB = 4
 
 
 def needs_resampling(node: slicer.vtkMRMLScalarVolumeNode) -> bool:
-    """Whether ``node`` is under a non-linear transform, or its axes do not stand at right angles."""
+    """Whether ``node`` is under a non-linear transform, or its axes do not stand at right angles.
+
+    Not where a copy would be of no use: without voxels, with several values per voxel, or on a grid without volume.
+    """
+    image = node.GetImageData()
+    if image is None or image.GetNumberOfPoints() == 0 or image.GetNumberOfScalarComponents() != 1:
+        return False
+    if not _has_volume(node):
+        return False
     try:
         world_affine(node)
     except InputError:
         return True
     return False
+
+
+def _has_volume(node: slicer.vtkMRMLScalarVolumeNode) -> bool:
+    """Whether the node's grid, and where it is seen, have finite corners and a volume."""
+    import slicer
+    import vtk
+
+    matrix, bounds = vtk.vtkMatrix4x4(), np.zeros(6)
+    node.GetIJKToRASMatrix(matrix)
+    node.GetRASBounds(bounds)
+    values = slicer.util.arrayFromVTKMatrix(matrix)
+    if not (np.isfinite(values).all() and np.isfinite(bounds).all()):
+        return False
+    return bool(abs(np.linalg.det(values)) > 0 and (bounds[1::2] > bounds[::2]).all())
 
 
 def resample_steps(
@@ -37,12 +60,14 @@ def resample_steps(
 
     Linear interpolation; air (-1000 HU) where nothing was measured. Voxels are as large as in the scan. Yields the
     share done (0 to 1); nothing is added to the scene before the end. ``node`` stays as it is. Raises InputError when
-    the copy would be larger than any scan.
+    the copy would be larger than any scan, or there is nothing to copy.
     """
     import slicer
     import vtk
     from vtk.util.numpy_support import vtk_to_numpy
 
+    if not needs_resampling(node):
+        raise InputError(_("The volume cannot be resampled."), _("Choose a CT scan that is loaded."))
     size, affine = _grid(node)
     check_size(size[::-1])
     reslice = vtk.vtkImageReslice()

@@ -40,6 +40,12 @@ def user_models_folder() -> Path:
 
 
 _AGAIN = _("Install CovidSeg again, or choose another model.")
+_IMPORT_AGAIN = _("Import the model again, or choose another one.")
+
+
+def _hint(folder: Path) -> str:
+    """What to do about a model in ``folder``."""
+    return _IMPORT_AGAIN if folder == user_models_folder() else _AGAIN
 
 
 @dataclass(frozen=True)
@@ -72,22 +78,37 @@ class Model:
             data = (self.folder / entry["name"]).read_bytes()
         except OSError as error:
             raise ModelError(
-                _("The {kind} weights of {name} cannot be read.").format(kind=kind, name=self.name), _AGAIN
+                _("The {kind} weights of {name} cannot be read.").format(kind=kind, name=self.name), _hint(self.folder)
             ) from error
         if hashlib.sha256(data).hexdigest() != entry["sha256"]:
             raise ModelError(
                 _("The {kind} weights of {name} are not those its card names (SHA-256).").format(
                     kind=kind, name=self.name
                 ),
-                _AGAIN,
+                _hint(self.folder),
             )
         return data
 
 
 def installed() -> list[Model]:
     """All models that came with CovidSeg, then those that were imported, each by name."""
-    folders = (MODELS_FOLDER, user_models_folder())
-    return [_open(card) for folder in folders for card in sorted(folder.glob("*.json"))]
+    return _sorted_out()[0]
+
+
+def unreadable() -> list[Path]:
+    """The cards that :func:`installed` leaves out, since they cannot be opened: one must not take the others away."""
+    return _sorted_out()[1]
+
+
+def _sorted_out() -> tuple[list[Model], list[Path]]:
+    found, bad = [], []
+    for folder in (MODELS_FOLDER, user_models_folder()):
+        for card in sorted(folder.glob("*.json")):
+            try:
+                found.append(_open(card))
+            except ModelError:
+                bad.append(card)
+    return found, bad
 
 
 def find(name: str) -> Model:
@@ -126,7 +147,7 @@ def _open(card_file: Path) -> Model:
     except FileNotFoundError as error:
         raise ModelError(_("The model has no card."), _("Put NAME.json beside NAME.onnx and NAME.keras.")) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(_("The model's card cannot be read."), _AGAIN) from error
+        raise ModelError(_("The model's card cannot be read."), _hint(card_file.parent)) from error
     if not fits:
         raise ModelError(
             _("The model {name} was trained for other inputs than this version makes.").format(name=model.name), _AGAIN
