@@ -18,7 +18,7 @@ from kit.slicer_window.pythonqt import qt
 
 from CovidSegLib.mrml import add_segmentation
 from CovidSegLib.mrml.tables import table_for
-from CovidSegLib.segmentation import Provenance, Segmentation
+from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from CovidSegLib.volume import CtVolume
 from Testing.kit.blocks import LEFT_INFECTED, RIGHT_INFECTED, UPRIGHT, VOXEL_ML, block_labels, block_scan
 
@@ -139,6 +139,86 @@ def test_a_page_asks_before_a_package_is_installed(opened, tmp_path: Path, monke
     panel.until((tmp_path / "r.html").exists)
     assert installed == [True]
     panel.until(lambda: section.line.text.startswith("Saved"))
+
+
+def choose_another_patient(panel: OpenModule, world: SlicerWorld) -> None:
+    """Choose a scan without infection, and its segments."""
+    labels = np.where(block_labels() == Label.INFECTION, Label.LEFT_LUNG, block_labels()).astype(np.uint8)
+    scan = world.logics.add_volume(CtVolume(block_scan(labels), UPRIGHT))
+    panel.session.parameters.inputVolume = scan
+    panel.session.parameters.outputSegmentation = add_segmentation(
+        world.scene, Segmentation(labels, UPRIGHT, MADE), scan, "Another"
+    )
+
+
+def wait_for_jinja(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Let a package be needed, whose installation goes on until something is put into the list that is returned."""
+    from CovidSegLib.gui import report_packages
+
+    done: list[bool] = []
+
+    def steps():
+        while not done:
+            yield None
+
+    monkeypatch.setattr(report_packages, "is_needed", lambda path: not done)
+    monkeypatch.setattr(report_packages, "install_steps", steps)
+    return done
+
+
+def test_a_question_about_a_package_goes_with_the_patient_that_it_was_asked_for(
+    opened, world: SlicerWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel, section, _, _ = opened
+    wait_for_jinja(monkeypatch)
+    qt.QFileDialog.answers.append(str(tmp_path / "first.json"))
+    section.reportButton.click()
+    assert not section.question.isHidden()
+    choose_another_patient(panel, world)
+    assert section.question.isHidden()
+
+
+def test_a_report_is_of_the_patient_that_was_chosen_when_it_was_asked_for(
+    opened, world: SlicerWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel, section, _, _ = opened
+    done = wait_for_jinja(monkeypatch)
+    qt.QFileDialog.answers.append(str(tmp_path / "first.json"))
+    section.reportButton.click()
+    section.yesButton.click()
+    choose_another_patient(panel, world)
+    panel.until(lambda: section.line.text.startswith("0.0 % infected"))
+    done.append(True)
+    panel.until((tmp_path / "first.json").exists)
+    panel.until(lambda: section.reportButton.enabled)
+    record = json.loads((tmp_path / "first.json").read_text(encoding="utf-8"))
+    assert record["infection_ml"] == pytest.approx(INFECTION_ML)
+    assert section.line.text.startswith("0.0 % infected"), "told under another patient's numbers"
+
+
+def test_no_table_or_report_is_offered_when_the_segments_went_while_a_report_was_written(
+    opened, tmp_path: Path
+) -> None:
+    panel, section, node, _ = opened
+    qt.QFileDialog.answers.append(str(tmp_path / "r.json"))
+    section.reportButton.click()
+    node.GetSegmentation().RemoveAllSegments()
+    panel.until(lambda: section._work is None and panel.session.shown is None)
+    assert not section.reportButton.enabled
+    assert not section.tableButton.enabled
+
+
+@pytest.mark.parametrize("closes", ["the scene", "the segmentation"])
+def test_a_report_ends_without_a_word_when_what_it_is_of_is_closed(
+    closes: str, opened, world: SlicerWorld, tmp_path: Path
+) -> None:
+    panel, section, node, _ = opened
+    qt.QFileDialog.answers.append(str(tmp_path / "r.json"))
+    section.reportButton.click()
+    world.scene.Clear(0) if closes == "the scene" else world.scene.RemoveNode(node)
+    panel.until(lambda: section._work is None)
+    assert panel.ui.messageFrame.isHidden(), panel.ui.messageLabel.text
+    assert not section.reportButton.enabled
 
 
 def test_a_place_that_cannot_be_written_is_said(opened, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from ..mrml.tables import table_for, write_table
 from . import report_packages
 from .edits import EditFollower
 from .report import Numbers, numbers_steps, report_steps
+from .scene_nodes import in_scene, while_in_scene
 from .task import Task
 from .ticker import QtTicker
 from .views import grab_3d_view, show_table
@@ -44,8 +45,9 @@ class NumbersSection:
         self._session = session
         self._measuring: Task[Numbers] | None = None
         self._work: Task[Any] | None = None
+        self._measured: Measurements | None = None
         self._table: Any = None
-        self._waiting: Path | None = None
+        self._waiting: tuple[Path, tuple[Any, Any]] | None = None
         self._build(ui.moreSections)
         self._follower = EditFollower(self.refresh)
         session.nodesChanged.connect(self._follow)
@@ -104,6 +106,7 @@ class NumbersSection:
     def _follow(self) -> None:
         """Take up the nodes that the parameters name now."""
         self._stop_measuring()
+        self._decline()
         self._show(None)
         self._table = None
         self._follower.follow(self._nodes[0])
@@ -111,13 +114,19 @@ class NumbersSection:
 
     def _show(self, measured: Measurements | None) -> None:
         self._measuring = None
-        there = measured is not None
-        self.line.text = summary(measured) if there else _("Numbers appear here when there are segments.")
-        self.reportButton.enabled = self.tableButton.enabled = there and self._work is None
-        if there and self._table is not None and self._table.GetScene() is not None:
-            write_table(measured, self._table)
         self._measured = measured
+        self._tell_numbers()
+        self._update_buttons()
+        if measured is not None and self._table is not None and self._table.GetScene() is not None:
+            write_table(measured, self._table)
         self._session.setMeasurements(measured)
+
+    def _tell_numbers(self) -> None:
+        there = self._measured is not None
+        self._tell(summary(self._measured) if there else _("Numbers appear here when there are segments."))
+
+    def _update_buttons(self) -> None:
+        self.reportButton.enabled = self.tableButton.enabled = self._measured is not None and self._work is None
 
     def _show_table(self) -> None:
         self._table = table_for(self._nodes[0])
@@ -125,13 +134,14 @@ class NumbersSection:
         show_table(self._table)
 
     def _ask_for_file(self) -> None:
+        nodes = self._nodes  # of the click: others may be chosen by the time that the report is written
         kinds = _("Report (*.html);;Numbers (*.json);;Table (*.csv)")
         name = qt.QFileDialog.getSaveFileName(self.reportButton, _("Save the report"), "report.html", kinds)
         if not name:
             return
         path = Path(name)
         if report_packages.is_needed(path):
-            self._waiting = path
+            self._waiting = path, nodes
             text = _(
                 "The page needs the Python package {package}, which Slicer does not have ({size} MB). Nothing that "
                 "Slicer brings is changed. Install it?"
@@ -139,35 +149,42 @@ class NumbersSection:
             self.questionLabel.text = text.format(package=report_packages.PACKAGE, size=report_packages.DOWNLOAD_MB)
             self.question.setVisible(True)
             return
-        self._write(path)
+        self._write(path, nodes)
 
     def _decline(self) -> None:
+        """Withdraw the question."""
         self._waiting = None
         self.question.setVisible(False)
 
     def _install(self) -> None:
-        self.question.setVisible(False)
-        self._begin(report_packages.install_steps(), _("Installing ..."), lambda _result: self._write(self._waiting))
+        path, nodes = self._waiting
+        self._decline()
+        self._begin(report_packages.install_steps(), _("Installing ..."), lambda _result: self._write(path, nodes))
 
-    def _write(self, path: Path) -> None:
-        node, volume_node = self._nodes
-        steps = report_steps(node, volume_node, path, grab_3d_view(node))
-        self._begin(
-            steps, _("Writing the report ..."), lambda written: self._tell(_("Saved: {path}").format(path=written))
-        )
+    def _write(self, path: Path, nodes: tuple[Any, Any]) -> None:
+        """Write a report on ``nodes``, unless they went while a package was installed."""
+        if not in_scene(nodes):
+            return
+        steps = while_in_scene(report_steps(*nodes, path, grab_3d_view(nodes[0])), nodes)
+        self._begin(steps, _("Writing the report ..."), lambda written: self._saved(written, nodes))
+
+    def _saved(self, path: Path, nodes: tuple[Any, Any]) -> None:
+        if nodes == self._nodes:  # else it would stand under another patient's name
+            self._tell(_("Saved: {path}").format(path=path))
 
     def _begin(self, steps: Any, text: str, then: Any) -> None:
         self._work = Task(steps, QtTicker())
         self._work.finished.connect(lambda result: self._end() or then(result))
         self._work.failed.connect(lambda error: self._end() or self._session.failed.emit(error))
-        self.reportButton.enabled = self.tableButton.enabled = False
+        self._work.cancelled.connect(self._end)
+        self._update_buttons()
         self._tell(text)
         self._work.start()
 
     def _end(self) -> None:
         self._work = None
-        self.reportButton.enabled = self.tableButton.enabled = True
-        self._tell(summary(self._measured) if self._measured is not None else "")
+        self._update_buttons()
+        self._tell_numbers()
 
     def _tell(self, text: str) -> None:
         self.line.text = text
