@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .anatomy.beneath import lungs_beneath
 from .segmentation import SEGMENTS, Label
 
 RECORD_TAG = "CovidSeg.NetworkMask"
@@ -145,10 +146,13 @@ def merge(current: np.ndarray, last: LastWritten, new: np.ndarray, held: int = 0
 
     The reader's voxels stay as they are, all others become what the network says now. ``held``: bits of segments that
     must not change at all (marked as completed, or taken out by the reader); segments without a record are held too.
-    New infection is drawn over a held lung, so that the two overlap; nothing else is drawn into a held segment.
+    New infection is drawn over a held lung, so that the two overlap; nothing else is drawn into a held segment. New
+    infection that a held infection segment does not take is lung: the lungs get no holes.
     """
     held_bits = np.uint8(held | (ALL & ~last.known))
     open_bits = np.uint8(ALL & ~int(held_bits))
+    if held_bits & bit(Label.INFECTION):
+        new = lungs_beneath(new)
     bits, drawn, agreed = (np.empty(current.shape, np.uint8) for _ in range(3))
     kept = edited = 0
     for k in range(len(current)):

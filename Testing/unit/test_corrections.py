@@ -143,6 +143,37 @@ def test_where_the_record_is_lost_everything_is_the_readers(
 
 
 @given(bitmaps, labelmaps, labelmaps)
+def test_infection_that_a_held_segment_does_not_take_is_lung(
+    current: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> None:
+    """Completed, or taken out: the lungs get no holes, and what the reader drew is as safe as ever."""
+    last = LastWritten.by_network(first)
+    merged = merge(current, last, second, bit(Label.INFECTION))
+    free = ~reader_voxels(current, last) & (current & bit(Label.INFECTION) == 0)
+    if np.isin(second, (Label.LEFT_LUNG, Label.RIGHT_LUNG)).any():
+        np.testing.assert_array_equal(merged.bits[free] != 0, second[free] != 0)
+    healthy = free & (second != Label.INFECTION)
+    np.testing.assert_array_equal(merged.bits[healthy], to_bits(second)[healthy])
+
+
+def test_lung_in_the_place_of_infection_is_of_its_own_side() -> None:
+    """Also where the other lung is nearer, as beside a lung of which only the top is healthy; and on large grids."""
+    second = np.zeros((30, 40, 200), np.uint8)
+    second[2:28, 5:35, 20:95] = Label.RIGHT_LUNG
+    second[2:28, 5:35, 105:180] = Label.LEFT_LUNG
+    healthy = second.copy()
+    second[2:24, 5:35, 20:95] = Label.INFECTION
+    second[8:12, 10:20, 120:140] = Label.INFECTION
+    nothing = np.zeros(second.shape, np.uint8)
+    merged = merge(nothing, LastWritten.nothing(second.shape), second, bit(Label.INFECTION))
+    np.testing.assert_array_equal(to_labels(merged.bits), healthy)
+    # A lung that is held too gets nothing.
+    held = bit(Label.INFECTION) | bit(Label.RIGHT_LUNG)
+    merged = merge(nothing, LastWritten.nothing(second.shape), second, held)
+    np.testing.assert_array_equal(to_labels(merged.bits), np.where(healthy == Label.LEFT_LUNG, healthy, 0))
+
+
+@given(bitmaps, labelmaps, labelmaps)
 def test_overlapping_segments_of_a_reader_stay_overlapping(
     current: np.ndarray, first: np.ndarray, second: np.ndarray
 ) -> None:
