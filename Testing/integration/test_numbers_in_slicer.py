@@ -99,6 +99,39 @@ def test_a_correction_changes_the_numbers_at_once(nodes) -> None:
     assert after.density is not None
 
 
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_copy_that_a_reader_keeps_is_no_infection(nodes, gone: bool) -> None:
+    """It has the codes of the infection; also when the segment that it was copied from is taken out."""
+    import slicer
+
+    segmentation, scan = nodes
+    content = segmentation.GetSegmentation()
+    backup = slicer.vtkSegment()
+    backup.DeepCopy(content.GetSegment("Covid19Infection"))
+    content.AddSegment(backup, "backup")
+    labels = block_labels()
+    array = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, "Covid19Infection", scan)
+    array[labels == Label.INFECTION] = 0
+    slicer.util.updateSegmentBinaryLabelmapFromArray(array, segmentation, "Covid19Infection", scan)
+    if gone:
+        content.RemoveSegment("Covid19Infection")
+    labels[labels == Label.INFECTION] = 0
+    assert np.array_equal(read_labels(segmentation, scan), labels)
+
+
+def test_segments_of_other_ids_are_told_by_their_codes(nodes) -> None:
+    import slicer
+
+    segmentation, scan = nodes
+    content = segmentation.GetSegmentation()
+    for number, name in enumerate(list(content.GetSegmentIDs())):
+        other = slicer.vtkSegment()
+        other.DeepCopy(content.GetSegment(name))
+        content.RemoveSegment(name)
+        content.AddSegment(other, f"Segment_{number}")
+    assert np.array_equal(read_labels(segmentation, scan), block_labels())
+
+
 def test_the_table_holds_every_number_and_is_found_again(nodes) -> None:
     segmentation, scan = nodes
     table = table_for(segmentation)

@@ -18,8 +18,20 @@ _OURS = {segment.id: segment.label for segment in SEGMENTS}
 _TERMINOLOGY = "TerminologyEntry"
 
 
+def our_segments(node: slicer.vtkMRMLSegmentationNode) -> dict[str, Label]:
+    """Which of the segments are ours, by id: the one rule for all that is read from a node.
+
+    A segment with an id of ours is that segment. Codes decide only where no segment has such an id (a DICOM SEG that
+    was loaded): a copy that a reader keeps beside ours has their codes too, and the merge does not know it.
+    """
+    segments = _segments(node)
+    by_id = {name: _OURS[name] for name, _ in segments if name in _OURS}
+    by_codes = ((name, label_of_segment(name, entry)) for name, entry in segments)
+    return by_id or {name: label for name, label in by_codes if label is not None}
+
+
 def label_of_segment(segment_id: str, terminology: str) -> Label | None:
-    """Which of our segments a segment is: by its id, which Slicer keeps, else by its codes; never by its name."""
+    """What one segment alone is: by its id, which Slicer keeps, else by its codes; never by its name."""
     if segment_id in _OURS:
         return _OURS[segment_id]
     codes = _codes(terminology)
@@ -44,8 +56,7 @@ def read_labels_in_steps(
 ) -> Generator[None, None, np.ndarray]:
     """As :func:`read_labels`, segment by segment, for a window that must stay live."""
     labels = np.zeros(volume_node.GetImageData().GetDimensions()[::-1], np.uint8)
-    found = [(label_of_segment(*key), key[0]) for key in _segments(segmentation_node)]
-    for label, segment_id in sorted((label, name) for label, name in found if label is not None):
+    for label, segment_id in sorted((label, name) for name, label in our_segments(segmentation_node).items()):
         if not segmentation_node.GetSegmentation().GetSegment(segment_id):
             continue  # taken out meanwhile
         labels[_mask(segmentation_node, segment_id, volume_node)] = label
