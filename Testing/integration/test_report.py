@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -178,6 +179,30 @@ def test_masks_of_another_scan_are_refused_and_nothing_is_left(written: CommandL
         *("report", "Doe John 1960.nii.gz", "masks.seg.nrrd", "-o", "x.json", "--lobes", "masks.seg.nrrd", "--quiet")
     )
     assert "a lobe of a lung" in line
+
+
+def test_masks_of_another_patient_on_the_same_grid_are_pointed_out_and_not_trained_on(written: CommandLine) -> None:
+    folder = written.folder
+    for name, shift in (("mine", 0), ("theirs", 1)):
+        write_scan(folder / f"{name}.nii.gz", block_scan(block_labels()) + shift, (2.0, 2.5, 3.0))
+    volume = read_ct(folder / "mine.nii.gz", Progress())
+    made = replace(MADE, volume=f"NIfTI file, SHA-256 of its voxels {volume.fingerprint}")
+    write(Segmentation(block_labels(), volume.affine, made), folder / "mine.seg.nrrd")
+    sentence = "The masks were made from another scan, or from this one before its voxels changed."
+    for name, warned in (("mine", False), ("theirs", True)):
+        outputs = [f"{name}.json", f"{name}.html"]
+        ended = written.run("report", f"{name}.nii.gz", "mine.seg.nrrd", "-o", outputs[0], "-o", outputs[1])
+        assert ended.returncode == 0, ended.stderr
+        said = [ended.stderr, *((folder / output).read_text(encoding="utf-8") for output in outputs)]
+        assert [sentence in text for text in said] == [warned] * 3
+    masks = ("--masks", "mine.seg.nrrd", "mine.seg.nrrd")
+    for scans in (("mine.nii.gz", "theirs.nii.gz", *masks), ("mine.json", "theirs.json")):
+        ended = written.run("followup", *scans, "--days", "0", "9", "-o", "f.json")
+        assert ended.returncode == 0, ended.stderr
+        assert f"Scan 2: {sentence}" in json.loads((folder / "f.json").read_text())["warnings"]
+        assert f"Scan 1: {sentence}" not in ended.stderr
+    assert sentence in written.refused("training-case", "theirs.nii.gz", "mine.seg.nrrd", "set", "--quiet")
+    assert written.run("training-case", "mine.nii.gz", "mine.seg.nrrd", "set").returncode == 0
 
 
 def test_where_slicers_views_are_missing_both_lungs_are_seen_through_and_it_is_said(

@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
             TimePoint.of_record(record, day, _shown(when, args.dates))
             for record, day, when in zip(records, days, taken, strict=True)
         ]
+        warnings += _mismatches(records)
         found = follow_up(points, warnings, args.label)
         made = dict.fromkeys(_made_by(record) for record in records)
         with OutputSet() as files:
@@ -120,6 +121,14 @@ def _days(args: argparse.Namespace, taken: Sequence[Acquisition]) -> tuple[list[
     return [(date - min(dates)).days for date in dates], warnings
 
 
+def _mismatches(records: Sequence[dict[str, Any]]) -> list[str]:
+    """A sentence for each scan whose masks are another scan's; reports that were written before say so, too."""
+    from ..report.inputs import ANOTHER_SCAN
+
+    numbered = enumerate(records, 1)
+    return [f"Scan {number}: {ANOTHER_SCAN}" for number, record in numbered if ANOTHER_SCAN in record["warnings"]]
+
+
 def _made_by(record: dict[str, Any]) -> str:
     model = record["model"]["name"]
     made = f"{record['software']} with the network {model}" if model else "someone else (they were given)"
@@ -161,6 +170,6 @@ def _record(scan: Path, masks: Path | None, worker: Worker, progress: Progress) 
     if masks is None:
         return segment_case(scan, [], segment=worker.segment, progress=progress)
     volume = read_ct(scan, progress)
-    segmentation = read_masks(masks, volume).segmentation
-    measured = measure(segmentation.labels, segmentation.affine, voxels=volume.voxels)
-    return result_record(measured, segmentation.provenance, {}, volume.notes)
+    given = read_masks(masks, volume)
+    measured = measure(given.segmentation.labels, given.segmentation.affine, voxels=volume.voxels)
+    return result_record(measured, given.segmentation.provenance, {}, (*volume.notes, *given.warnings))

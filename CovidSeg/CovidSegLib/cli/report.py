@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 from .console import Console, in_words
 from .options import add_quiet, add_report_options, check_input, check_numbers, check_targets, file_name, report_request
@@ -43,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         volume = read_ct(args.scan, progress)
         masks = read_masks(args.masks, volume)
+        volume = replace(volume, notes=(*volume.notes, *masks.warnings))
         measured = request.measure(args.scan, volume, masks.segmentation)
         with OutputSet() as files:
             places = [files.add(file) for file in request.files]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..errors import InputError
 from .console import Console
 from .options import add_quiet, check_input, file_name
 
@@ -29,13 +30,15 @@ def run(args: argparse.Namespace) -> int:
     check_input(args.scan)
     check_input(args.masks)
     from ..reading import read_ct
-    from ..report.inputs import read_masks
+    from ..report.inputs import ANOTHER_SCAN, read_masks
     from ..writing import save_training_case
 
     console, progress = Console.of(args)
     try:
         volume = read_ct(args.scan, progress)
         masks = read_masks(args.masks, volume)
+        if masks.of_another_scan:
+            raise InputError(ANOTHER_SCAN, "Give the scan that was segmented, or masks of this one.")
         progress.step("writing", 0, 1)
         case = save_training_case(volume, masks.segmentation.labels, args.folder)
     finally:

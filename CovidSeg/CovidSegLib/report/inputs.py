@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,26 +18,39 @@ from ..writing import Reviewed, is_seg_nrrd, read_reviewed
 from ..writing.grids import on_grid
 from .content import UNKNOWN
 
+ANOTHER_SCAN = "The masks were made from another scan, or from this one before its voxels changed."
+"""What is said where :attr:`Masks.of_another_scan` holds."""
+
 _ANOTHER_FILE = "Give a segmentation that CovidSeg wrote, or one with its three segments."
 
 
 @dataclass(frozen=True)
 class Masks:
-    """Masks on the grid of their scan, and what a reader changed in them (None: the file does not tell)."""
+    """Masks on the grid of their scan, and what a reader changed in them (None: the file does not tell).
+
+    ``of_another_scan``: the file tells that they were made from other voxels. Two patients' scans may share a grid.
+    """
 
     segmentation: Segmentation
     edits: tuple[SegmentEdit, ...] | None = None
+    of_another_scan: bool = False
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of their numbers should know."""
+        return (ANOTHER_SCAN,) if self.of_another_scan else ()
 
 
 def read_masks(path: Path, volume: CtVolume) -> Masks:
     """The masks in ``path`` (``.seg.nrrd``, or a labelmap with values 0 to 3) on the grid of ``volume``.
 
-    Raises InputError when they are none of ours or belong to another scan.
+    Raises InputError when they are none of ours or do not lie on the scan's grid.
     """
     if not path.is_file():
         raise InputError("The file with the masks does not exist.", "Check the name of the file.")
     if is_seg_nrrd(path):
-        return _reviewed_masks(read_reviewed(path, volume.affine, volume.voxels.shape))
+        reviewed = read_reviewed(path, volume.affine, volume.voxels.shape)
+        return replace(_reviewed_masks(reviewed), of_another_scan=reviewed.is_of_another_scan(volume.fingerprint))
     labelmap = read_ct(path, Progress())
     lowest, highest = int(labelmap.voxels.min()), int(labelmap.voxels.max())
     if lowest < 0 or highest > max(Label):

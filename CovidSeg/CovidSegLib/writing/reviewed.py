@@ -64,6 +64,19 @@ class Reviewed:
         return bits
 
     @property
+    def sources(self) -> list[str | None]:
+        """The scans that our segments are tagged with; completed ones count only where there are no others.
+
+        What is completed keeps its tags when the rest is brought up to date.
+        """
+        ours = [segment for segment in self.segments if segment.id in _OURS]
+        return [one.tags.get(SOURCE_TAG) for one in [one for one in ours if not _is_completed(one)] or ours]
+
+    def is_of_another_scan(self, fingerprint: str) -> bool:
+        """Whether the file tells that it was made from other voxels than those with this SHA-256."""
+        return bool(source_warnings(self.sources, fingerprint))
+
+    @property
     def reader_ml(self) -> float:
         """How much a new result in the place of this file would destroy: what the reader changed, accepted or drew.
 
@@ -149,8 +162,7 @@ def update(reviewed: Reviewed, new: Segmentation) -> tuple[Merged, Segmentation]
     unknown = ALL & ~merged.last.known
     edited = tuple(one.id for one in SEGMENTS if bit(one.label) & (merged.edited | unknown))
     kept_ml = merged.kept_voxels * voxel_ml(new.affine)
-    sources = [one.tags.get(SOURCE_TAG) for one in reviewed.segments if one.id in _OURS and not _is_completed(one)]
-    warnings = (*new.provenance.warnings, *source_warnings(sources, new.provenance.volume))
+    warnings = (*new.provenance.warnings, *source_warnings(reviewed.sources, new.provenance.volume))
     provenance = replace(new.provenance, edited=edited, kept_ml=kept_ml, warnings=warnings)
     return merged, Segmentation(to_labels(merged.bits), new.affine, provenance)
 
