@@ -54,23 +54,37 @@ def test_segments_that_are_there_are_summed_up_in_a_line(opened) -> None:
     assert opened[1].line.text == "2.1 % infected · CT-1 · zone score 2/24 · 2 lesions"
 
 
+def infection_in(table: slicer.vtkMRMLTableNode) -> float:
+    """The infection in mL that a table of numbers says."""
+    content = table.GetTable()
+    rows = range(content.GetNumberOfRows())
+    names = [content.GetValueByName(row, "Measure").ToString() for row in rows]
+    return content.GetValueByName(names.index("Infection volume"), "Value").ToDouble()
+
+
 def test_the_table_follows_corrections(opened) -> None:
     panel, section, node, scan = opened
     section.tableButton.click()
     table = table_for(node)
     assert slicer.app.applicationLogic().GetSelectionNode().GetActiveTableID() == table.GetID()
-
-    def infection() -> float:
-        content = table.GetTable()
-        rows = range(content.GetNumberOfRows())
-        names = [content.GetValueByName(row, "Measure").ToString() for row in rows]
-        return content.GetValueByName(names.index("Infection volume"), "Value").ToDouble()
-
-    assert infection() == pytest.approx(INFECTION_ML)
+    assert infection_in(table) == pytest.approx(INFECTION_ML)
     paint(node, scan, np.s_[10:12, 12:16, 70:80])
-    panel.until(lambda: infection() > INFECTION_ML + 1e-6)
-    assert infection() == pytest.approx(INFECTION_ML + 80 * VOXEL_ML)
+    panel.until(lambda: infection_in(table) > INFECTION_ML + 1e-6)
+    assert infection_in(table) == pytest.approx(INFECTION_ML + 80 * VOXEL_ML)
     assert "3 lesions" in section.line.text
+
+
+def test_the_table_follows_corrections_also_after_another_patient_was_looked_at(opened, world: SlicerWorld) -> None:
+    panel, section, node, scan = opened
+    section.tableButton.click()
+    table = table_for(node)
+    choose_another_patient(panel, world)
+    panel.until(lambda: section.line.text.startswith("0.0 % infected"))
+    assert infection_in(table) == pytest.approx(INFECTION_ML)
+    panel.session.parameters.inputVolume = scan
+    panel.session.parameters.outputSegmentation = node
+    paint(node, scan, np.s_[10:12, 12:16, 70:80])
+    panel.until(lambda: infection_in(table) == pytest.approx(INFECTION_ML + 80 * VOXEL_ML), seconds=20)
 
 
 @pytest.mark.usefixtures("stand_in_pipeline")

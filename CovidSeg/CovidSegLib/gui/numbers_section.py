@@ -9,7 +9,7 @@ import ctk
 import qt
 from slicer.i18n import tr as _
 
-from ..mrml.tables import table_for, write_table
+from ..mrml.tables import find_table, table_for, write_table
 from . import report_packages
 from .edits import EditFollower
 from .report import Numbers, numbers_steps, report_steps
@@ -46,7 +46,6 @@ class NumbersSection:
         self._measuring: Task[Numbers] | None = None
         self._work: Task[Any] | None = None
         self._measured: Measurements | None = None
-        self._table: Any = None
         self._waiting: tuple[Path, tuple[Any, Any]] | None = None
         self._build(ui.moreSections)
         self._follower = EditFollower(self.refresh)
@@ -108,7 +107,6 @@ class NumbersSection:
         self._stop_measuring()
         self._decline()
         self._show(None)
-        self._table = None
         self._follower.follow(self._nodes[0])
         self.refresh()
 
@@ -117,8 +115,9 @@ class NumbersSection:
         self._measured = measured
         self._tell_numbers()
         self._update_buttons()
-        if measured is not None and self._table is not None and self._table.GetScene() is not None:
-            write_table(measured, self._table)
+        table = find_table(self._nodes[0]) if measured is not None else None
+        if table is not None:
+            write_table(measured, table)
         self._session.setMeasurements(measured)
 
     def _tell_numbers(self) -> None:
@@ -129,9 +128,9 @@ class NumbersSection:
         self.reportButton.enabled = self.tableButton.enabled = self._measured is not None and self._work is None
 
     def _show_table(self) -> None:
-        self._table = table_for(self._nodes[0])
-        write_table(self._measured, self._table)
-        show_table(self._table)
+        table = table_for(self._nodes[0])
+        write_table(self._measured, table)
+        show_table(table)
 
     def _ask_for_file(self) -> None:
         nodes = self._nodes  # of the click: others may be chosen by the time that the report is written

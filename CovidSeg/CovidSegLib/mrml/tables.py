@@ -41,13 +41,22 @@ def write_table(measured: Measurements, node: slicer.vtkMRMLTableNode) -> None:
         node.SetLocked(True)
 
 
-def table_for(segmentation_node: slicer.vtkMRMLSegmentationNode) -> slicer.vtkMRMLTableNode:
-    """The table of ``segmentation_node``: the one there is, or a new one beside it in the subject hierarchy."""
+def find_table(segmentation_node: slicer.vtkMRMLSegmentationNode) -> slicer.vtkMRMLTableNode | None:
+    """The table of ``segmentation_node``, also one that was loaded with it; None where there is none."""
     scene = segmentation_node.GetScene()
     for number in range(scene.GetNumberOfNodesByClass("vtkMRMLTableNode")):
         node = scene.GetNthNodeByClass(number, "vtkMRMLTableNode")
         if node.GetNodeReferenceID(SEGMENTATION_ROLE) == segmentation_node.GetID():
             return node
+    return None
+
+
+def table_for(segmentation_node: slicer.vtkMRMLSegmentationNode) -> slicer.vtkMRMLTableNode:
+    """The table of ``segmentation_node``: the one there is, or a new one beside it in the subject hierarchy."""
+    node = find_table(segmentation_node)
+    if node is not None:
+        return node
+    scene = segmentation_node.GetScene()
     node = scene.AddNewNodeByClass("vtkMRMLTableNode", f"{segmentation_node.GetName()} numbers")
     node.SetNodeReferenceID(SEGMENTATION_ROLE, segmentation_node.GetID())
     hierarchy = scene.GetSubjectHierarchyNode()
