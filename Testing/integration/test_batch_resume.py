@@ -155,6 +155,53 @@ def test_a_labelmap_that_is_corrected_after_a_kill_is_not_replaced(told: Command
     assert (told.folder / "out/a.nii.gz").read_bytes() == b"corrected by hand"
 
 
+def test_a_corrected_labelmap_that_keeps_its_older_time_is_not_replaced_after_a_kill(told: CommandLine) -> None:
+    tell(told, a=CLEAN)
+    call = ("batch", "scans", "out", "--format", "nii.gz")
+    assert told.run(*call).returncode == 0
+    path = told.folder / "out/a.nii.gz"
+    tell(told, a=NEVER_ENDS)
+    with told.start(*call) as process:
+        until(lambda: computes_for_ever(process))
+        kill(process, told)
+    path.write_bytes(b"corrected by hand")
+    picture = (told.folder / "out/pictures/a.jpg").stat().st_mtime_ns
+    os.utime(path, ns=(picture - 10**9, picture - 10**9))  # as cp -p and most archives do
+    tell(told, a=CLEAN)
+    ended = told.run(*call)
+    assert ended.returncode == 2
+    assert path.read_bytes() == b"corrected by hand"
+
+
+def test_a_labelmap_that_two_killed_runs_left_as_it_was_is_replaced(told: CommandLine) -> None:
+    tell(told, a=CLEAN)
+    call = ("batch", "scans", "out", "--format", "nii.gz")
+    assert told.run(*call).returncode == 0
+    manifest = told.folder / "out/manifest.jsonl"
+    manifest.write_text("".join(line for line in manifest.open() if '"status": "done"' not in line))
+    tell(told, a=NEVER_ENDS)
+    for _ in range(2):
+        with told.start(*call) as process:
+            until(lambda process=process: computes_for_ever(process))
+            kill(process, told)
+    tell(told, a=CLEAN)
+    assert told.run(*call).returncode == 0
+
+
+def test_a_labelmap_is_still_the_batchs_own_after_a_failure_and_in_another_format(told: CommandLine) -> None:
+    tell(told, a=CLEAN)
+    call = ("batch", "scans", "out", "--format", "nii.gz")
+    assert told.run(*call).returncode == 0
+    told_scan(told.folder / "scans/a.nii.gz", IS_REFUSED)
+    assert told.run(*call).returncode == 2
+    told_scan(told.folder / "scans/a.nii.gz", CLEAN, slices=5)
+    assert told.run(*call).returncode == 0
+    assert told.run("batch", "scans", "out", "--format", "mha").returncode == 0
+    assert told.run(*call).returncode == 0
+    (told.folder / "out/a.nii.gz").write_bytes(b"corrected by hand")
+    assert told.run(*call, "--restart").returncode == 2
+
+
 def test_the_second_batch_in_a_folder_is_refused_while_the_first_runs(told: CommandLine) -> None:
     tell(told, a=NEVER_ENDS)
     with told.start("batch", "scans", "out") as process:
@@ -178,7 +225,7 @@ def test_a_manifest_of_another_program_is_left_alone(tmp_path: Path) -> None:
 def test_records_are_read_back_from_the_manifest_also_those_of_an_earlier_run(tmp_path: Path) -> None:
     path = tmp_path / "manifest.jsonl"
     with Manifest(path) as manifest:
-        manifest.begin(["ä", "b\udcff"])
+        manifest.begin([("ä", "", ""), ("b\udcff", "", "")])
         manifest.add({"case": "ä", "status": "failed", "record": None}, {"case": "b\udcff", "record": {"ml": 2}})
     with Manifest(path) as manifest:
         manifest.begin([])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import accumulate
@@ -24,12 +25,13 @@ _HEADER = {"covidseg_manifest": 1}
 class Manifest:
     """The manifest at ``path``, opened for adding; :attr:`entries` holds the latest line of every case by its name.
 
-    A line has: case, status ("done" or "failed"; a line "begun" has no more than these two), message, result (file
-    name), state (of that file, "" where it is not the batch's alone), written (its state at the end), fingerprint (of
-    the input), model (:func:`CovidSegLib.batch.plan.model_identity`), record (of
-    :func:`CovidSegLib.batch.segment_case`; None if it failed). The records stay on disk (:meth:`record`): ten kilobytes
-    each would be most of what a batch of thousands holds in memory. Entering the context opens and locks it; raises
-    OutputError when another batch is at work there, or the file is not one of ours.
+    A line has: case, status ("done" or "failed"; for "begun" see :meth:`begin`), message, result (file name), state (of
+    that file, "" where it is not the batch's alone), written (its state at the end), fingerprint (of the input), model
+    (:func:`CovidSegLib.batch.plan.model_identity`), record (of :func:`CovidSegLib.batch.segment_case`; None if it
+    failed). An entry has besides, from all lines of its case, ``states``: the latest state of every file that was a
+    result, by its name. The records stay on disk (:meth:`record`): ten kilobytes each would be most of what a batch of
+    thousands holds in memory. Entering the context opens and locks it; raises OutputError when another batch is at work
+    there, or the file is not one of ours.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,9 +62,18 @@ class Manifest:
         for entry, place in zip(entries, self._write(*entries), strict=True):
             self._enter(entry, place)
 
-    def begin(self, cases: Iterable[str]) -> None:
-        """Note that results of ``cases`` that appear from now on are the batch's own, also when it is killed."""
-        self.add(*({"case": case, "status": BEGUN} for case in cases))
+    def begin(self, cases: Iterable[tuple[str, str, str]]) -> None:
+        """Note that results that appear from now on are the batch's own, also when it is killed.
+
+        ``cases``: name, result, and the state of the batch's own file that is there now ("" for none).
+        """
+        now = time.time_ns()
+        self.add(
+            *(
+                {"case": case, "status": BEGUN, "since": now, "result": result, "state": state}
+                for case, result, state in cases
+            )
+        )
 
     def record(self, case: str) -> dict[str, Any] | None:
         """The record of ``case``'s latest line, from the disk; None where it has none. Raises OutputError."""
@@ -74,7 +85,13 @@ class Manifest:
             raise OutputError("The batch's manifest cannot be read.", "Do not change it while a batch runs.") from error
 
     def _enter(self, line: dict[str, Any], place: int) -> None:
-        self.entries[line["case"]] = {key: value for key, value in line.items() if key != "record"}
+        entry = {key: value for key, value in line.items() if key != "record"}
+        states = self.entries.get(line["case"], {}).get("states", {})
+        if line.get("result"):
+            states = {**states, line["result"]: line.get("state", "")}
+        if states:
+            entry["states"] = states
+        self.entries[line["case"]] = entry
         self._places[line["case"]] = place
 
     def _read(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -85,15 +86,15 @@ def still_done(case: PlannedCase, entry: Mapping[str, Any] | None, model: str) -
 def own_result(case: PlannedCase, entry: Mapping[str, Any] | None) -> bool:
     """Whether what lies at the case's result is this batch's own work and may be replaced; also where nothing does.
 
-    So it is where the file is still as it was written; and, but for a ``.seg.nrrd``, which tells by itself what a
+    So it is where the file is still as any run wrote it; and, but for a ``.seg.nrrd``, which tells by itself what a
     reader did to it, where an earlier run that was killed wrote it and could not enter it any more.
     """
     if not case.result.exists():
         return True
     if entry is None:
         return False
-    return entry.get("state") == file_state(case.result) or (
-        entry["status"] == "begun" and not tells_by_itself(case) and _older_than_its_picture(case)
+    return entry.get("states", {}).get(case.result.name) == file_state(case.result) or (
+        entry["status"] == "begun" and not tells_by_itself(case) and _appeared_with_its_picture(case, entry)
     )
 
 
@@ -102,12 +103,18 @@ def tells_by_itself(case: PlannedCase) -> bool:
     return case.result.name.endswith(SAFE_SUFFIX)
 
 
-def _older_than_its_picture(case: PlannedCase) -> bool:
-    """Whether nobody wrote to the result since: its picture is drawn right after it, and appears with it."""
+def _appeared_with_its_picture(case: PlannedCase, begun: Mapping[str, Any]) -> bool:
+    """Whether the result was made since the run that ``begun`` tells of, and nobody put another in its place after it.
+
+    Its picture is drawn right after it and moved to its place after it. A reader's copy may keep its own, older time;
+    when it was put there, the second of the two times of a file says (not on Windows).
+    """
     try:
-        return case.result.stat().st_mtime_ns <= case.picture.stat().st_mtime_ns
+        result, picture = case.result.stat(), case.picture.stat()
     except OSError:
         return False
+    in_place = os.name == "nt" or result.st_ctime_ns <= picture.st_ctime_ns
+    return begun.get("since", 0) <= result.st_mtime_ns <= picture.st_mtime_ns and in_place
 
 
 def settled(case: PlannedCase, entry: Mapping[str, Any] | None) -> PlannedCase:
@@ -120,9 +127,15 @@ def settled(case: PlannedCase, entry: Mapping[str, Any] | None) -> PlannedCase:
     return replace(case, existing=replace(case.existing, own_state=file_state(case.result)))
 
 
-def to_begin(case: PlannedCase, entry: Mapping[str, Any] | None) -> bool:
-    """Whether the manifest must say that a result that appears from now on is the batch's own."""
-    return not tells_by_itself(case) and (case.existing.overwrite or own_result(case, entry))
+def begun(case: PlannedCase, entry: Mapping[str, Any] | None) -> tuple[str, str, str] | None:
+    """What :meth:`Manifest.begin` must note of ``case``, so that a result that appears from now on is the batch's own.
+
+    None where it need not, or must not: what is there stays a reader's.
+    """
+    own = own_result(case, entry)
+    if tells_by_itself(case) or not (case.existing.overwrite or own):
+        return None
+    return case.stem, case.result.name, file_state(case.result) if own else ""
 
 
 def state_to_keep(case: PlannedCase) -> str:

@@ -72,12 +72,12 @@ def run(args: argparse.Namespace) -> int:
     from ..batch.plan import (
         MANIFEST_NAME,
         SUMMARY_NAME,
+        begun,
         make_output_folder,
         model_identity,
         plan_cases,
         settled,
         still_done,
-        to_begin,
     )
     from ..batch.run import Books, keep_books
     from ..batch.summary import read_rows
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
         finished = {c.stem for c in cases if not args.restart and still_done(c, manifest.entries.get(c.stem), model)}
         left = [(n, case) for n, case in enumerate(cases) if case.stem not in finished]
         to_do = [(n, settled(case, manifest.entries.get(case.stem))) for n, case in left]
-        manifest.begin([case.stem for _, case in left if to_begin(case, manifest.entries.get(case.stem))])
+        manifest.begin(filter(None, [begun(case, manifest.entries.get(case.stem)) for _, case in left]))
         books = Books(args.output, manifest, cases, model)
         books.keep(case for case in cases if case.stem in finished)
         telling = _Telling(console, [case for _, case in to_do], {number: n for n, (number, _) in enumerate(to_do)})
