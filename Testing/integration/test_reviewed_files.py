@@ -15,6 +15,8 @@ from scipy.spatial.transform import Rotation
 from CovidSegLib.batch import OutputSet
 from CovidSegLib.corrections import ALL, RECORD_TAG
 from CovidSegLib.errors import InputError
+from CovidSegLib.progress import Progress
+from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegLib.writing import (
     read_reviewed,
@@ -129,6 +131,33 @@ def test_a_batch_keeps_corrections_and_reports_those_it_must_not_replace(told: C
     ended = told.run("batch", "scans", "out", "--restart", "--keep-edits")
     assert ended.returncode == 0, ended.stderr
     assert labels_of(path)[1, 10:14, 10:20].max() == 0
+
+
+def test_corrections_are_never_merged_into_another_scans_masks(told: CommandLine) -> None:
+    """A case's name may pass to another patient whose scan has the same grid."""
+    (told.folder / "scans").mkdir()
+    told_scan(told.folder / "scans" / "ct.nii.gz", CLEAN)
+    assert told.run("batch", "scans", "out").returncode == 0
+    calls = (
+        (("segment", "ct.nii.gz", "-o", "a.seg.nrrd", "--keep-edits"), told.folder / "a.seg.nrrd"),
+        (("batch", "scans", "out", "--restart", "--keep-edits"), told.folder / "out" / "ct.seg.nrrd"),
+    )
+    own = read_ct(told.folder / "ct.nii.gz", Progress()).fingerprint
+    for call, path in calls:
+        rewrite(path, lambda array: None, {"CovidSeg.SourceVolume:": "CovidSeg.SourceVolume:NIfTI file, SHA-256 0ff"})
+        assert told.run(*call).returncode == 0  # nobody corrected it: nothing is lost
+        tagged = {"CovidSeg.SourceVolume:": f"CovidSeg.SourceVolume:NIfTI file, SHA-256 {own}"}
+        rewrite(path, erase, tagged)
+        assert told.run(*call).returncode == 0
+        assert labels_of(path)[1, 10:14, 10:20].max() == 0
+        rewrite(path, lambda array: None, {"CovidSeg.SourceVolume:": "CovidSeg.SourceVolume:NIfTI file, SHA-256 0ff"})
+        before = path.read_bytes()
+        ended = told.run(*call)
+        assert ended.returncode == 2
+        assert "a reader's work on another scan, or on this one before its voxels changed. Choose" in ended.stderr
+        assert path.read_bytes() == before
+        assert told.run(*call[:-1], "--overwrite").returncode == 0
+        assert labels_of(path)[1, 10:14, 10:20].max() == 1
 
 
 def test_tags_say_how_a_segment_was_made_and_who_edited_it(tmp_path: Path) -> None:

@@ -56,12 +56,13 @@ def check_still(states: Mapping[Path, str]) -> None:
 
 
 def find_reviewed(
-    outputs: Sequence[Path], affine: np.ndarray, shape: tuple[int, int, int], choice: ExistingFiles
+    outputs: Sequence[Path], affine: np.ndarray, shape: tuple[int, int, int], choice: ExistingFiles, scan: str = ""
 ) -> Reviewed | None:
     """Look at the ``outputs`` that exist; the content of the one to bring up to date, or None.
 
-    ``affine`` (IJK→RAS, mm) and ``shape`` (z, y, x): the scan's grid. Raises OutputError when an output must not be
-    replaced; nothing was touched then.
+    ``affine`` (IJK→RAS, mm) and ``shape`` (z, y, x): the scan's grid; ``scan``: the SHA-256 of its voxels, by which
+    corrections of another one are told. Raises OutputError when an output must not be replaced; nothing was touched
+    then.
     """
     found = None
     for output in outputs:
@@ -75,7 +76,7 @@ def find_reviewed(
         elif choice.keep_edits:
             if found is not None:
                 raise OutputError("Corrections can be kept in one file only.", "Name one existing .seg.nrrd.")
-            found = _read(output, affine, shape)
+            found = _to_keep(_read(output, affine, shape), scan)
         elif not choice.overwrite:
             _refuse_edits(output, affine, shape)
     return found
@@ -108,6 +109,19 @@ def _refuse_edits(output: Path, affine: np.ndarray, shape: tuple[int, int, int])
             f"The output exists and holds a reader's work: {' and '.join(lost)} would be lost.",
             "Bring it up to date with --keep-edits, replace it with --overwrite, or choose another name.",
         )
+
+
+def _to_keep(reviewed: Reviewed, scan: str) -> Reviewed | None:
+    """``reviewed``; None where it is another scan's and nobody's work is lost with it."""
+    if not scan or not reviewed.is_of_another_scan(scan):
+        return reviewed
+    if reviewed.would_be_lost():
+        # The name of a case may pass to another patient (numbered studies do), and two scans may share a grid.
+        raise OutputError(
+            "The output exists and holds a reader's work on another scan, or on this one before its voxels changed.",
+            "Choose another name, or replace it with --overwrite.",
+        )
+    return None
 
 
 def _read(output: Path, affine: np.ndarray, shape: tuple[int, int, int]) -> Reviewed:
