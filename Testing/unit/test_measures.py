@@ -131,6 +131,35 @@ def test_infection_of_a_single_lung_counts_to_it_also_beyond_the_middle_of_the_s
         assert other.lung_ml == 0
 
 
+@pytest.mark.parametrize("gone", [Label.RIGHT_LUNG, Label.LEFT_LUNG])
+def test_infection_of_a_lung_that_was_taken_out_is_not_counted_to_the_other(gone: Label) -> None:
+    labels = block_labels()
+    labels[12:14, 20:30, 38:44] = Label.INFECTION  # at the inner edge of the right lung, and joined with it
+    whole = measure(labels, UPRIGHT)
+    labels[labels == gone] = Label.BACKGROUND
+    result = measure(labels, UPRIGHT)
+    assert result.left.infection_ml == pytest.approx(whole.left.infection_ml)
+    assert result.right.infection_ml == pytest.approx(whole.right.infection_ml)
+    stays = [(one.left, one.right)[gone == Label.LEFT_LUNG].infection_percent for one in (result, whole)]
+    assert stays[0] == pytest.approx(stays[1])
+
+
+@pytest.mark.parametrize("side", [Label.RIGHT_LUNG, Label.LEFT_LUNG])
+def test_infection_just_beside_the_only_lung_is_its_own(side: Label) -> None:
+    """A lung that is absent is not found in what a reader drew at the edge of the one that is there."""
+    labels = np.zeros((30, 60, 100), np.uint8)
+    labels[5:25, 10:50, 60:90] = Label.LEFT_LUNG
+    labels[10:14, 20:26, 56:58] = Label.INFECTION
+    labels[10:14, 20:26, 92:99] = Label.INFECTION
+    if side == Label.RIGHT_LUNG:
+        labels = labels[:, :, ::-1].copy()
+        labels[labels == Label.LEFT_LUNG] = side
+    result = measure(labels, UPRIGHT)
+    alone = result.right if side == Label.RIGHT_LUNG else result.left
+    assert alone.infection_ml == pytest.approx(result.total.infection_ml)
+    assert alone.lung_ml == pytest.approx(result.total.lung_ml)
+
+
 def test_without_lung_there_are_no_percentages_no_scores_and_no_class() -> None:
     result = measure(np.zeros((3, 4, 5), np.uint8), UPRIGHT, voxels=np.zeros((3, 4, 5), np.int16), stability=True)
     assert result.total.lung_ml == 0

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
+from scipy import ndimage
 
 from ..anatomy.lungs import SMALLER_SHARE, Sides, find_sides
-from ..masks import Box, bounding_box
+from ..masks import Box, bounding_box, grown
 from ..segmentation import Label
 from ..volume import axial_affine, axial_order, spacing
 
@@ -25,6 +26,9 @@ class Code(IntEnum):
 
 LEFT_CODES = (Code.LEFT, Code.LEFT_INFECTED)
 RIGHT_CODES = (Code.RIGHT, Code.RIGHT_INFECTED)
+
+ACROSS_MM = 10.0
+"""Infection this far beyond the middle edge of the only lung is the other one's. Nearer than that it may be its own."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +62,17 @@ def sided_lungs(labels: np.ndarray, affine: np.ndarray) -> SidedLungs | None:
     moved = axial_affine(affine, labels.shape)
     infected = bounding_box(codes, Label.INFECTION)
     if infected is not None:
-        _part_infection(codes, infected, box, find_sides(upright, spacing(moved)))
+        _part_infection(codes, infected, box, find_sides(upright, spacing(moved)), spacing(moved)[0])
     moved[:3, 3] = (moved @ [*(part.start for part in reversed(box)), 1.0])[:3]
     return SidedLungs(codes, moved, box, upright.shape)
 
 
-def _part_infection(codes: np.ndarray, infected: Box, box: Box, sides: Sides) -> None:
+def _part_infection(codes: np.ndarray, infected: Box, box: Box, sides: Sides, column_mm: float) -> None:
     """Turn infection on the right into its code, in place. ``infected``: where infection lies in ``codes``."""
     left, right = (np.count_nonzero(codes == side) for side in (Code.LEFT, Code.RIGHT))
     if not sides.parted and min(left, right) < SMALLER_SHARE * (left + right):
         # One lung, and the labels say which: the middle of the grid says less.
-        if right > left:
-            codes[codes == Label.INFECTION] = Code.RIGHT_INFECTED
+        _part_lesions(codes, infected, Code.RIGHT if right > left else Code.LEFT, column_mm)
         return
     rows, columns = (
         slice(part.start + at.start, part.stop + at.start) for part, at in zip(infected[1:], box[1:], strict=True)
@@ -79,6 +82,40 @@ def _part_infection(codes: np.ndarray, infected: Box, box: Box, sides: Sides) ->
         infection = plane == Label.INFECTION
         if infection.any():
             plane[infection & ~sides.is_left(k + box[0].start, rows, columns)] = Code.RIGHT_INFECTED
+
+
+def _part_lesions(codes: np.ndarray, infected: Box, lung: Code, column_mm: float) -> None:
+    """As :func:`_part_infection` where there is one ``lung``: absent in the patient, or a segment was taken out.
+
+    Infection that touches lung is of that lung. Other infection is too, unless it lies across the middle.
+    """
+    around = tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in infected)
+    part = codes[around]
+    lesions, count = ndimage.label(part == Label.INFECTION, np.ones((3, 3, 3)))
+    touching = [np.bincount(lesions[grown(part == side)], minlength=count + 1) for side in (Code.LEFT, Code.RIGHT)]
+    on_right = touching[1] > touching[0]
+    for number, place in enumerate(ndimage.find_objects(lesions), 1):
+        if touching[0][number] == touching[1][number]:
+            moved = tuple(
+                slice(one.start + at.start, one.stop + at.start) for one, at in zip(place, around, strict=True)
+            )
+            on_right[number] = _is_across(codes, moved, lung, column_mm) != (lung == Code.RIGHT)
+    on_right[0] = False
+    part[on_right[lesions]] = Code.RIGHT_INFECTED
+
+
+def _is_across(codes: np.ndarray, place: Box, lung: Code, column_mm: float) -> bool:
+    """Whether what is at ``place`` lies beyond the edge that ``lung`` turns to the other one.
+
+    Beside it, if there is lung: in front of the heart and behind it a lung does not end in the same column.
+    """
+    for beside in (codes[place[:2]], codes[place[0]], codes):
+        columns = np.flatnonzero((beside == lung).any(axis=(0, 1)))
+        if columns.size:
+            break
+    middle = (place[2].start + place[2].stop - 1) / 2
+    beyond = columns[0] - middle if lung == Code.LEFT else middle - columns[-1]
+    return beyond * column_mm > ACROSS_MM
 
 
 assert (Code.LEFT, Code.RIGHT, Code.LEFT_INFECTED) == (Label.LEFT_LUNG, Label.RIGHT_LUNG, Label.INFECTION)
