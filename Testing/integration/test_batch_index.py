@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import sys
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 import numpy as np
 import pytest
@@ -15,7 +19,7 @@ from CovidSegLib.report.thumbnails import HEIGHT, WIDTH, thumbnail
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from CovidSegLib.volume import CtVolume
 from Testing.kit.browser import Browser
-from Testing.kit.command_line import rough_chest
+from Testing.kit.command_line import CLEAN, CommandLine, rough_chest, told_scan
 
 LONG = "a very long name " + "without-any-place-to-break" * 8
 NASTY = '<img src=x onerror=alert(1)> & "co" #1 100%?'
@@ -70,6 +74,21 @@ def test_the_most_involved_come_first_and_nothing_sticks_out(folder: Path, width
     assert shown == [WIDTH] * len(shown)
     assert len(shown) == 3 if width == 1280 else len(shown) >= 1
     assert all(name.startswith("file:") for name in seen.loaded)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems know no such names")
+def test_a_file_name_that_is_not_utf8_is_a_link_to_its_bytes(tmp_path: Path) -> None:
+    name = os.fsdecode(b"latin_\xe9")
+    (tmp_path / "scans").mkdir()
+    told_scan(tmp_path / "scans" / f"{name}.nii.gz", CLEAN)
+    told_scan(tmp_path / "scans" / "b.nii.gz", CLEAN)
+    ended = CommandLine(tmp_path, stand_in=True).run("batch", "scans", "out", "--json", "all.json")
+    assert ended.returncode == 0, ended.stderr
+    page = (tmp_path / "out/index.html").read_text(encoding="utf-8")
+    links = re.findall('(?:href|src)="([^"]+)"', page)
+    assert "latin_%E9.seg.nrrd" in links
+    assert all((tmp_path / "out" / os.fsdecode(unquote_to_bytes(link))).is_file() for link in links)
+    assert len(json.loads((tmp_path / "all.json").read_text())["cases"]) == 2
 
 
 def test_a_picture_shows_the_slice_with_most_infection_as_radiologists_look_at_it(tmp_path: Path) -> None:

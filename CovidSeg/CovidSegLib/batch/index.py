@@ -5,6 +5,7 @@ One page without scripts and without anything from elsewhere; the pictures lie b
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -91,11 +92,16 @@ def _scan(row: Row) -> str:
         f"<details><summary>Warnings</summary><small>{escape(row.message)}</small></details>" if row.message else ""
     )
     return (
-        f'<li class="scan"><a href="{quote(row.result)}"><img loading="lazy" width="{WIDTH}" height="{HEIGHT}" '
-        f'alt="Axial slice of {name}" src="{PICTURES_NAME}/{quote(row.case)}.jpg"></a><div class="text">'
+        f'<li class="scan"><a href="{_link(row.result)}"><img loading="lazy" width="{WIDTH}" height="{HEIGHT}" '
+        f'alt="Axial slice of {name}" src="{PICTURES_NAME}/{_link(row.case)}.jpg"></a><div class="text">'
         f'<div class="name">{name}</div><div class="percent">{words}</div>{bar}<small>{numbers}</small>'
         f"<small>{escape(row.source)}</small>{warnings}</div></li>"
     )
+
+
+def _link(name: str) -> str:
+    """A file name in a link. It may hold bytes that are no UTF-8; a link names bytes, so they stay what they are."""
+    return quote(os.fsencode(name))
 
 
 def _failed(row: Row) -> str:

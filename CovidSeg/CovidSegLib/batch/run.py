@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..errors import OutputError
 from ..progress import Cancelled
 from ..writing import file_state
 from .index import write_index
@@ -63,7 +64,8 @@ class Books:
         self._summary.put(outcome.number, row)
         self._summary.write()
         if time.monotonic() - self._written > INDEX_SECONDS:
-            self.write_index()
+            with suppress(OutputError):  # the one at the end tells; until then there is work to do
+                self.write_index()
         return row
 
     def write_index(self) -> None:
