@@ -54,6 +54,15 @@ def test_segments_that_are_there_are_summed_up_in_a_line(opened) -> None:
     assert opened[1].line.text == "2.1 % infected · CT-1 · zone score 2/24 · 2 lesions"
 
 
+def test_without_an_infection_segment_no_infection_is_said_to_be_measured(opened) -> None:
+    panel, section, node, _ = opened
+    node.GetSegmentation().RemoveSegment("Covid19Infection")
+    panel.until(lambda: section.line.text == "- % infected: there is no infection segment.")
+    table = panel.ui.resultsTable
+    assert [table.item(2, column).text() for column in (1, 2)] == ["-", "-"]
+    assert float(table.item(2, 0).text()) > 0
+
+
 def infection_in(table: slicer.vtkMRMLTableNode) -> float:
     """The infection in mL that a table of numbers says."""
     content = table.GetTable()

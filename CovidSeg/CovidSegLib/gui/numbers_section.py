@@ -13,7 +13,7 @@ from ..mrml.tables import find_table, table_for, write_table
 from . import report_packages
 from .edits import EditFollower
 from .report import Numbers, numbers_steps, report_steps
-from .scene_nodes import in_scene, while_in_scene
+from .scene_nodes import has_infection_segment, in_scene, while_in_scene
 from .task import Task
 from .ticker import QtTicker
 from .views import grab_3d_view, show_table
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from .session import Session
 
 
-def summary(measured: Measurements) -> str:
-    """What the result means, in one line."""
+def summary(measured: Measurements, *, infection: bool = True) -> str:
+    """What the result means, in one line. ``infection``: whether there is a segment of it, also an empty one."""
     if measured.ct_class is None or measured.total.infection_percent is None:
         return _("No lung was found.")
+    if not infection:
+        return _("- % infected: there is no infection segment.")
     texts = [
         _("{percent} % infected").format(percent=f"{measured.total.infection_percent:.1f}"),
         f"CT-{measured.ct_class}",
@@ -121,8 +123,11 @@ class NumbersSection:
         self._session.setMeasurements(measured)
 
     def _tell_numbers(self) -> None:
-        there = self._measured is not None
-        self._tell(summary(self._measured) if there else _("Numbers appear here when there are segments."))
+        measured = self._measured
+        if measured is None:
+            self._tell(_("Numbers appear here when there are segments."))
+        else:
+            self._tell(summary(measured, infection=has_infection_segment(self._nodes[0])))
 
     def _update_buttons(self) -> None:
         self.reportButton.enabled = self.tableButton.enabled = self._measured is not None and self._work is None

@@ -9,19 +9,23 @@ import slicer
 from slicer.i18n import tr as _
 
 from . import wording
+from .scene_nodes import has_infection_segment
 
 if TYPE_CHECKING:
     from ..measures import Measurements
     from .session import Session, Shown
 
 
-def table_rows(measurements: Measurements) -> list[tuple[str, str, str]]:
-    """Left, right and both lungs: lung mL, infection mL, percent infected; "-" where there is no lung."""
+def table_rows(measurements: Measurements, *, infection: bool = True) -> list[tuple[str, str, str]]:
+    """Left, right and both lungs: lung mL, infection mL, percent infected; "-" where there is no lung.
+
+    ``infection``: whether there is a segment of it; without one nothing was measured, which is not 0.
+    """
     rows = []
     for region in (measurements.left, measurements.right, measurements.total):
         percent = region.infection_percent
-        share = "-" if percent is None else f"{percent:.1f}"
-        rows.append((f"{region.lung_ml:.0f}", f"{region.infection_ml:.1f}", share))
+        share = "-" if percent is None or not infection else f"{percent:.1f}"
+        rows.append((f"{region.lung_ml:.0f}", f"{region.infection_ml:.1f}" if infection else "-", share))
     return rows
 
 
@@ -64,7 +68,10 @@ class ResultsSection:
         notes = "\n".join(map(wording.translated, shown.warnings)) if shown else ""
         ui.resultsNotes.text = notes
         ui.resultsNotes.setVisible(bool(notes))
-        for row, texts in enumerate(table_rows(shown.measurements) if shown else ()):
+        if shown is None:
+            return
+        infection = has_infection_segment(shown.segmentationNode)
+        for row, texts in enumerate(table_rows(shown.measurements, infection=infection)):
             for column, text in enumerate(texts):
                 item = qt.QTableWidgetItem(text)
                 item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
