@@ -179,3 +179,29 @@ def test_a_training_case_is_saved_from_the_panel(panel, chest, tmp_path: Path) -
     mask = nibabel.load(tmp_path / "cases" / "labels" / image.name)
     np.testing.assert_array_equal(np.asarray(mask.dataobj).T, labels_of(node, chest))
     assert not [path for path in (tmp_path / "cases").rglob("*") if "Doe" in path.name]
+
+
+def test_a_training_case_has_the_masks_of_the_moment_when_it_is_saved(panel, chest, world, tmp_path: Path) -> None:
+    from kit.slicer_window.pythonqt import FileDialog
+
+    node = run(panel)
+    section = review(panel)
+    Reader(world.scene, node, chest).paint(INFECTION, healthy_place(labels_of(node, chest)))
+    FileDialog.answers.append(str(tmp_path / "cases"))
+    section.widgets.save.click()  # before the list of lesions follows the edit
+    panel.until(lambda: section.widgets.saved.text)
+    (mask,) = (tmp_path / "cases" / "labels").iterdir()
+    np.testing.assert_array_equal(np.asarray(nibabel.load(mask).dataobj).T, labels_of(node, chest))
+
+
+def test_a_training_case_ends_without_a_word_when_the_scene_is_closed(panel, world, tmp_path: Path) -> None:
+    from kit.slicer_window.pythonqt import FileDialog
+
+    run(panel)
+    section = review(panel)
+    FileDialog.answers.append(str(tmp_path / "cases"))
+    section.widgets.save.click()
+    world.scene.Clear(0)
+    panel.until(lambda: section._saving is None)
+    assert panel.ui.messageFrame.isHidden(), panel.ui.messageLabel.text
+    assert not section.widgets.saved.text

@@ -10,14 +10,15 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..corrections import bit
-from ..mrml import Review, accept_lesion, delete_lesion, mark_edited, plan_review, read_in_steps
+from ..corrections import bit, to_labels
+from ..mrml import Review, accept_lesion, delete_lesion, mark_edited, plan_review, read_in_steps, read_state
 from ..mrml.corrections import infection_id
 from ..segmentation import Label
 from ..words import in_ml
 from ..writing import save_training_case
 from .edits import EditFollower
 from .review_widgets import ReviewWidgets, lesion_cells
+from .scene_nodes import in_scene, while_in_scene
 from .task import Task, in_thread
 from .ticker import QtTicker
 from .undo import can_redo_in_editor
@@ -37,11 +38,16 @@ def review_steps(
     return (yield from in_thread(compute))
 
 
-def training_case_steps(review: Review, folder: Path) -> Generator[None, None, str]:
-    """Save scan and segments as a training case in ``folder``; returns its name. Raises InputError, OutputError."""
-    from ..corrections import to_labels
+def training_case_steps(
+    node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode, folder: Path
+) -> Generator[None, None, str]:
+    """Save scan and segments, as they are now, as a training case in ``folder``; returns its name.
 
-    reading = read_in_steps(review.volume_node)
+    Raises InputError, OutputError.
+    """
+    labels = to_labels(read_state(node, volume_node).current)
+    yield None
+    reading = read_in_steps(volume_node)
     while True:
         try:
             next(reading)
@@ -49,7 +55,6 @@ def training_case_steps(review: Review, folder: Path) -> Generator[None, None, s
             volume = end.value
             break
         yield None
-    labels = to_labels(review.state.current)
     return (yield from in_thread(lambda: save_training_case(volume, labels, folder)))
 
 
@@ -209,25 +214,26 @@ class ReviewSection:
 
     def _save(self) -> None:
         """Ask for a folder and save the case there."""
+        nodes = self._nodes  # of the click: a run may end while the window for the folder is open
         folder = qt.QFileDialog.getExistingDirectory(self.widgets.save, _("Folder of training cases"))
-        if not folder or self.review is None:
+        if not folder or not in_scene(nodes):
             return
-        self._saving = Task(training_case_steps(self.review, Path(folder)), QtTicker())
-        self._saving.finished.connect(self._saved)
-        self._saving.failed.connect(self._not_saved)
+        self._saving = Task(while_in_scene(training_case_steps(*nodes, Path(folder)), nodes), QtTicker())
+        self._saving.finished.connect(lambda case: self._saved(case, nodes))
+        self._saving.failed.connect(lambda error: self._end_saving() or self._session.failed.emit(error))
+        self._saving.cancelled.connect(self._end_saving)
         self._saving.start()
         self._update_buttons()
 
-    def _saved(self, case: str) -> None:
+    def _end_saving(self) -> None:
         self._saving = None
-        self.widgets.saved.text = _("Saved as {case}, without anything about the patient.").format(case=case)
-        self.widgets.saved.setVisible(True)
         self._update_buttons()
 
-    def _not_saved(self, error: BaseException) -> None:
-        self._saving = None
-        self._update_buttons()
-        self._session.failed.emit(error)
+    def _saved(self, case: str, nodes: tuple[Any, Any]) -> None:
+        self._end_saving()
+        if nodes == self._nodes:  # else it would stand under another patient's name
+            self.widgets.saved.text = _("Saved as {case}, without anything about the patient.").format(case=case)
+            self.widgets.saved.setVisible(True)
 
 
 def plan_time(node: slicer.vtkMRMLSegmentationNode) -> int:
