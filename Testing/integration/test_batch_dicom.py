@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from pydicom import config
 
@@ -29,10 +30,12 @@ def series(folder: Path, study: int, number: int, slices: int = 4, **fields: obj
         folder,
         np.full((slices, 6, 5), number, np.int16),
         [20.0 * place for place in range(slices)],
-        StudyInstanceUID=f"1.2.{study}",
-        SeriesInstanceUID=f"1.2.{study}.{number}",
-        SeriesNumber=number,
-        **fields,
+        **{
+            "StudyInstanceUID": f"1.2.{study}",
+            "SeriesInstanceUID": f"1.2.{study}.{number}",
+            "SeriesNumber": number,
+            **fields,
+        },
     )
 
 
@@ -73,6 +76,33 @@ def test_names_of_studies_never_meet_those_of_other_scans(tmp_path: Path) -> Non
     series(tmp_path / "a_study-1", 3, 3)
     assert sorted(stems(tmp_path).values()) == [1, 2, 3]
     assert len({stem.casefold() for stem in stems(tmp_path)}) == 3
+
+
+@pytest.mark.parametrize("end", ["Modality", "PatientID", "StudyInstanceUID"])
+def test_a_file_that_is_cut_off_in_its_header_renames_no_case(end: str, tmp_path: Path) -> None:
+    def cut(path: Path) -> None:
+        element = pydicom.dcmread(path).get_item(end)  # raw: it knows its place in the file
+        stop = element.value_tell + element.length - 3 * (end == "StudyInstanceUID")
+        path.write_bytes(path.read_bytes()[:stop])
+
+    for number in (1, 2):
+        series(tmp_path / "one" / "A", number, number, PatientID="A", StudyInstanceUID=f"1.2.840.{number}")
+    series(tmp_path / "flat" / "all", 1, 1, PatientID="A")
+    series(tmp_path / "flat" / "all", 2, 2, PatientID="B")
+    series(tmp_path / "single" / "P", 1, 1, PatientID="A")
+    folders = [tmp_path / name for name in ("one", "flat", "single")]
+    before = [stems(folder) for folder in folders]
+    for path in ("one/A/001_2.dcm", "flat/all/000_2.dcm", "single/P/000_1.dcm"):
+        cut(tmp_path / path)
+    assert [stems(folder) for folder in folders] == before
+    (case,) = find_cases(tmp_path / "single")
+    assert "1 damaged DICOM file was left out." in read_ct(case.path, Progress(), case.files).notes
+
+
+def test_a_whole_scan_without_identifiers_stays_a_case_beside_others(tmp_path: Path) -> None:
+    series(tmp_path / "a" / "named", 1, 1, PatientID="A")
+    write_series(tmp_path / "a" / "bare", np.full((4, 6, 5), 7, np.int16), StudyInstanceUID=None)
+    assert sorted(stems(tmp_path).values()) == [1, 7]
 
 
 def test_the_chest_is_chosen_over_reformats_projections_and_parts_and_the_note_says_why(tmp_path: Path) -> None:

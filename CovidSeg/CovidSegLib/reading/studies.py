@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..progress import Progress
-from .dicom_headers import files_below, is_dicom, study_of
+from .dicom_headers import files_below, is_dicom, read_elements, study_of
+
+_Key = tuple[str, str]
+"""Patient and study, as the headers call them."""
 
 
 @dataclass
@@ -27,22 +30,59 @@ class Study:
 def find_studies(paths: Sequence[Path], progress: Progress) -> list[Study]:
     """The studies among ``paths`` (DICOM files), in the order of their files.
 
-    Those without a CT are left out where others have one. Files that tell no study count to the only one there is, or
-    make one of their own. Raises Cancelled.
+    Those without a CT are left out where others have one. Files that tell no study, or are cut off while they tell it,
+    count to the one they lie in or to the only one there is, or make one of their own. Raises Cancelled.
     """
-    found: dict[tuple[str, str], Study] = {}
+    found: dict[_Key, Study] = {}
     for number, path in enumerate(paths):
         progress.step("looking", number, len(paths))
         patient, study, is_ct = study_of(path)
         entry = found.setdefault((patient, study), Study())
         entry.files.append(path)
         entry.has_ct |= is_ct
-    nameless = found.get(("", ""))
-    if nameless is not None and len(found) == 2 and not nameless.has_ct:
-        found.pop(("", ""))
-        next(iter(found.values())).files.extend(nameless.files)
+    _absorb_cut_off(found)
     studies = list(found.values())
     return [study for study in studies if study.has_ct] or studies
+
+
+def _absorb_cut_off(found: dict[_Key, Study]) -> None:
+    """Give the files whose study cannot be read to the studies that they were cut off from: they name no case."""
+    unsure = {key for key in found if not key[1] or any(other != key and _may_begin(key, other) for other in found)}
+    unsure = {key for key in unsure if not key[1] or not any(_is_whole(path) for path in found[key].files)}
+    for key in [key for key in found if key in unsure]:
+        study = found[key]
+        others = [found[other] for other in found if other not in unsure and _may_begin(key, other)]
+        left = []
+        for path in study.files:
+            home = None if study.has_ct and others and _is_whole(path) else _home(path, others, study.has_ct)
+            (left if home is None else home.files).append(path)
+        study.files = left
+        if not left:
+            del found[key]
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the file reaches to an image: whole files without identifiers are scans as well."""
+    return bool(read_elements(path, ("Rows",)).get("Rows"))
+
+
+def _may_begin(key: _Key, other: _Key) -> bool:
+    """Whether a file that tells ``key`` may be one of the study ``other``, cut off."""
+    return key[0] in ("", other[0]) and other[1].startswith(key[1])
+
+
+def _home(path: Path, studies: Sequence[Study], is_ct: bool) -> Study | None:
+    """The one of ``studies`` that ``path`` belongs to; ``is_ct``: the file still tells that it is a CT."""
+    if len(studies) < 2:
+        return next(iter(studies), None)
+    if not is_ct:
+        return None
+    # Slices of a scan lie together: the file before it in the same folder.
+    beside = [(other, study) for study in studies for other in study.files if other.parent == path.parent]
+    before = [(other, study) for other, study in beside if other < path]
+    if before:
+        return max(before, key=lambda found: found[0])[1]
+    return min(beside, key=lambda found: found[0])[1] if beside else None
 
 
 def dicom_below(folder: Path) -> list[Path]:
