@@ -154,6 +154,21 @@ def test_what_concerns_the_whole_batch_is_one_line_and_no_folder(told: CommandLi
     told.refused("batch", *call.split())
 
 
+def test_numbers_never_take_the_place_of_the_batchs_own_files(told: CommandLine) -> None:
+    tell(told, a=CLEAN)
+    assert told.run("batch", "scans", "out").returncode == 0
+    assert told.run("batch", "scans", "out", "--json", "out/all.json").returncode == 0
+    (told.folder / "out/link.json").symlink_to("manifest.jsonl")
+    before = (told.folder / "out/manifest.jsonl").read_bytes()
+    for name in ("manifest.jsonl", "SUMMARY.csv", "index.html", "a.seg.nrrd", "pictures/a.jpg", "link.json"):
+        for options in ([], ["--overwrite"]):
+            told.refused("batch", "scans", "out", "--json", f"out/{name}", *options)
+    (told.folder / "new").mkdir()
+    assert "the batch itself writes" in told.refused("batch", "scans", "new", "--json", "new/a.seg.nrrd")
+    told.refused("segment", "scans/a.nii.gz", "-o", "b.seg.nrrd", "--json", "out/manifest.jsonl")
+    assert (told.folder / "out/manifest.jsonl").read_bytes() == before
+
+
 def test_memory_does_not_grow_with_the_number_of_scans(told: CommandLine) -> None:
     many = told.folder / "scans"
     few = told.folder / "few"

@@ -73,6 +73,18 @@ def plan_cases(
     ]
 
 
+def is_own_file(path: Path, output_folder: Path, cases: Sequence[PlannedCase]) -> bool:
+    """Whether a batch of ``cases`` in ``output_folder`` writes ``path`` itself, as a result, a picture or its books."""
+    books = [output_folder / name for name in (SUMMARY_NAME, MANIFEST_NAME, INDEX_NAME)]
+    own = [*books, *(file for case in cases for file in (case.result, case.picture))]
+    wanted = path.resolve()
+    folders = {folder.resolve() for folder in (output_folder, output_folder / PICTURES_NAME)}
+    # Letter case does not count on every disk.
+    if wanted.parent in folders and wanted.name.casefold() in {file.name.casefold() for file in own}:
+        return True
+    return path.exists() and any(file.exists() and file.samefile(path) for file in own)
+
+
 def still_done(case: PlannedCase, entry: Mapping[str, Any] | None, model: str) -> bool:
     """Whether ``entry`` of the manifest says that ``case`` is done: same input, same ``model``, result still there."""
     return (

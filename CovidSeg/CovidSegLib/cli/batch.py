@@ -8,6 +8,7 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from ..errors import OutputError
 from ..progress import Progress
 from .console import Console, in_words
 from .faults import BUG_SENTENCE, DONE, OWN_FAULT, WRONG_CALL
@@ -90,8 +91,7 @@ def run(args: argparse.Namespace) -> int:
         stack.callback(console.clear)
         cases = plan_cases(args.input, args.output, suffix, progress, existing_files(args))
         if args.json:
-            check_targets(args.input, [args.json, *(case.source for case in cases if case.source.is_file())])
-            check_numbers([args.json], overwrite=args.overwrite)
+            _check_json(args, cases)
         if not (args.output / MANIFEST_NAME).exists():
             read_rows(args.output / SUMMARY_NAME)  # another program's table is not overwritten
         runner = stack.enter_context(_Runner(args, progress))
@@ -115,6 +115,17 @@ def run(args: argparse.Namespace) -> int:
     console.begin("")
     console.result(f"{telling.done} of {len(to_do)} scans done{kept}.")
     return telling.code
+
+
+def _check_json(args: argparse.Namespace, cases: Sequence[PlannedCase]) -> None:
+    """Raise OutputError unless ``--json`` names a file that is neither a scan nor one of the batch's own."""
+    from ..batch.plan import is_own_file
+
+    for source in (args.input, *(case.source for case in cases if case.source.is_file())):
+        check_targets(source, [args.json])
+    if is_own_file(args.json, args.output, cases):
+        raise OutputError("The file for the numbers is one that the batch itself writes.", "Choose another name.")
+    check_numbers([args.json], overwrite=args.overwrite)
 
 
 class _Runner:

@@ -21,11 +21,14 @@ SUFFIXES = (".html", ".json", ".csv")
 
 
 _OURS = re.compile(
-    rb"""\s*(\{.*"schema":\s*"covidseg- | \{\s*"cases": | <!DOCTYPE\ html>.*<title>CovidSeg | measure,region,value
+    rb"""\s*(\{(?!"covidseg_manifest").*"schema":\s*"covidseg-
+    | \{\s*"cases": | <!DOCTYPE\ html>.*<title>CovidSeg | measure,region,value
     | day,lung_ml | $)""",
     re.DOTALL | re.VERBOSE,
 )
-"""How our JSON records (of a scan or follow-up; of a batch), pages and tables begin; an empty file may be ours too."""
+"""How our JSON records (of a scan or follow-up; of a batch), pages and tables begin; an empty file may be ours too.
+
+A batch's manifest is none of them, though its lines hold records: without it the batch knows nothing of its results."""
 
 _HEAD_BYTES = 4096
 
