@@ -6,6 +6,7 @@ import csv
 import gzip
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,9 +19,10 @@ from CovidSegLib.errors import InputError, OutputError
 from CovidSegLib.volume import CtVolume
 from CovidSegLib.writing import save_training_case
 from CovidSegTraining.cases import find_cases
-from Testing.kit.command_line import CommandLine
+from Testing.kit.command_line import CLEAN, CommandLine, told_scan
 from Testing.kit.dicom_files import write_series
 from Testing.kit.killed import killed_at
+from Testing.kit.rewritten import erase, rewrite
 from Testing.kit.training_data import chest_slices
 
 AFFINE = np.array(((-0.7, 0, 0, 100), (0, -0.8, 0, -80.5), (0, 0, 2.5, 7), (0, 0, 0, 1)))
@@ -65,6 +67,33 @@ def test_a_scan_that_is_saved_again_replaces_its_case_and_other_rows_stay(tmp_pa
     mask = nibabel.load(tmp_path / "labels" / f"{names[0]}.nii.gz")
     np.testing.assert_array_equal(np.asarray(mask.dataobj).T, corrected)
     assert len(list((tmp_path / "images").iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", ["labels", "images", "metadata.csv"])
+def test_a_case_that_is_write_protected_is_not_replaced(name: str, tmp_path: Path) -> None:
+    volume, labels = scan()
+    case = save_training_case(volume, labels, tmp_path)
+    path = tmp_path / name if name == "metadata.csv" else tmp_path / name / f"{case}.nii.gz"
+    path.chmod(0o444)
+    before = [one.read_bytes() for one in sorted(tmp_path.rglob("*")) if one.is_file()]
+    with pytest.raises(OutputError, match="write-protected"):
+        save_training_case(volume, np.roll(labels, 1), tmp_path)
+    assert [one.read_bytes() for one in sorted(tmp_path.rglob("*")) if one.is_file()] == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the kit's command line is for Unix")
+def test_labels_that_nobody_corrected_replace_no_others(tmp_path: Path) -> None:
+    told_scan(tmp_path / "ct.nii.gz", CLEAN)
+    command = CommandLine(tmp_path, stand_in=True)
+    assert command.run("segment", "ct.nii.gz", "-o", "a.seg.nrrd").returncode == 0
+    shutil.copy(tmp_path / "a.seg.nrrd", tmp_path / "corrected.seg.nrrd")
+    rewrite(tmp_path / "corrected.seg.nrrd", erase)
+    for masks in ("a", "a", "corrected", "corrected"):  # the same again is no loss, nor is a correction
+        assert command.run("training-case", "ct.nii.gz", f"{masks}.seg.nrrd", "set").returncode == 0
+    (labels,) = (tmp_path / "set" / "labels").iterdir()
+    before = labels.read_bytes()
+    assert "nobody corrected" in command.refused("training-case", "ct.nii.gz", "a.seg.nrrd", "set", "--quiet")
+    assert labels.read_bytes() == before
 
 
 def test_a_table_keeps_the_form_that_a_spreadsheet_gave_it(tmp_path: Path) -> None:

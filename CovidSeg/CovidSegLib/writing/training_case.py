@@ -14,8 +14,11 @@ import numpy as np
 
 from ..errors import InputError, OutputError
 from ..i18n import tr as _
+from ..progress import Progress
+from ..reading import read_ct
 from ..segmentation import Label
-from ..volume import CtVolume
+from ..volume import CtVolume, axial_order
+from .existing import refuse_protected
 from .files import replace_file
 from .labelmap import save_nifti
 
@@ -24,12 +27,13 @@ _SUFFIX = ".nii.gz"
 _COLUMNS = ("case", "ct_scan", "mask", "patient", "fold")
 
 
-def save_training_case(volume: CtVolume, labels: np.ndarray, folder: Path) -> str:
+def save_training_case(volume: CtVolume, labels: np.ndarray, folder: Path, *, corrected: bool = True) -> str:
     """Add ``volume`` with its corrected ``labels`` (uint8, z, y, x) to the data set in ``folder``; returns the case.
 
     The folder is made if need be. In the table every case counts as a patient of its own: where two scans are of one
-    patient, give both the same entry in the column ``patient``. Raises InputError for labels without lung, OutputError
-    when it cannot be written; a case is whole or not in the table.
+    patient, give both the same entry in the column ``patient``. ``corrected``: False where it is known that nobody
+    corrected ``labels``; then they replace no others. Raises InputError for labels without lung, OutputError when it
+    cannot be written; a case is whole or not in the table.
     """
     if labels.shape != volume.voxels.shape:
         raise ValueError("labels and volume must be on one grid")
@@ -42,11 +46,29 @@ def save_training_case(volume: CtVolume, labels: np.ndarray, folder: Path) -> st
             path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(_("The folder for training cases cannot be made."), _("Choose another one.")) from error
+    for path in (*paths.values(), folder / TABLE):
+        if path.exists():
+            refuse_protected(path)
+    if not corrected and paths["labels"].exists() and not _holds(paths["labels"], volume, labels):
+        raise OutputError(
+            _("The case has other labels, perhaps corrected ones, and nobody corrected those that would replace them."),
+            _("Delete the case's file in the folder labels first if that is meant."),
+        )
     # The labels before the scan, the row last: whoever reads meanwhile never meets a scan without labels.
     replace_file(paths["labels"], lambda place: save_nifti(labels, volume.affine, place))
     replace_file(paths["images"], lambda place: save_nifti(volume.voxels, volume.affine, place))
     _enter(folder / TABLE, case)
     return case
+
+
+def _holds(path: Path, volume: CtVolume, labels: np.ndarray) -> bool:
+    """Whether the labels in ``path`` are ``labels``, which lie on the grid of ``volume``."""
+    try:
+        there = read_ct(path, Progress())
+    except InputError:
+        return False
+    pairs = ((there.affine, there.voxels), (volume.affine, labels))
+    return np.array_equal(*(axial_order(affine).to_axial(array) for affine, array in pairs))
 
 
 def _enter(table: Path, case: str) -> None:
