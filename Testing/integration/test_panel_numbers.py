@@ -16,6 +16,7 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 import slicer
 from kit.slicer_window.pythonqt import qt
 
+from CovidSegLib.errors import InputError
 from CovidSegLib.mrml import add_segmentation
 from CovidSegLib.mrml.tables import table_for
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
@@ -250,6 +251,29 @@ def test_a_place_that_cannot_be_written_is_said(opened, tmp_path: Path) -> None:
     section.reportButton.click()
     panel.until(lambda: "could not be written" in panel.ui.messageLabel.text)
     assert section.reportButton.enabled
+
+
+@pytest.mark.parametrize(
+    ("error", "line", "message"),
+    [
+        (MemoryError(), "Numbers appear here when there are segments.", "There is not enough memory for this scan."),
+        (InputError("Another scan's.", "Choose another one."), "Another scan's. Choose another one.", ""),
+    ],
+)
+def test_why_there_are_no_numbers_is_said(
+    error: Exception, line: str, message: str, opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel, section, _, _ = opened
+    from CovidSegLib.gui import report
+
+    def fails(*_arguments: object, **_named: object) -> None:
+        raise error
+
+    monkeypatch.setattr(report, "measure", fails)
+    section.refresh()
+    panel.until(lambda: section.line.text == line)
+    assert panel.ui.messageLabel.text.startswith(message)
+    assert panel.ui.messageFrame.isHidden() == (not message)
 
 
 def test_segment_statistics_knows_our_numbers_when_slicer_has_started(world: SlicerWorld) -> None:

@@ -205,3 +205,17 @@ def test_a_training_case_ends_without_a_word_when_the_scene_is_closed(panel, wor
     panel.until(lambda: section._saving is None)
     assert panel.ui.messageFrame.isHidden(), panel.ui.messageLabel.text
     assert not section.widgets.saved.text
+
+
+def test_a_fault_while_lesions_are_listed_is_told(panel, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(panel)
+    section = review(panel)
+    from CovidSegLib.gui import review_section
+
+    def fails(*_arguments: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(review_section, "plan_review", fails)
+    section.refresh()
+    panel.until(lambda: section.review is None)
+    assert panel.ui.messageLabel.text.startswith("CovidSeg met a fault of its own")

@@ -9,8 +9,9 @@ import ctk
 import qt
 from slicer.i18n import tr as _
 
+from ..errors import InputError
 from ..mrml.tables import find_table, table_for, write_table
-from . import report_packages
+from . import report_packages, wording
 from .edits import EditFollower
 from .report import Numbers, numbers_steps, report_steps
 from .scene_nodes import has_infection_segment, in_scene, while_in_scene
@@ -97,7 +98,7 @@ class NumbersSection:
         node, volume_node = self._nodes
         self._measuring = Task(numbers_steps(node, volume_node, stability=False), QtTicker())
         self._measuring.finished.connect(lambda numbers: self._show(numbers.measured))
-        self._measuring.failed.connect(lambda error: self._show(None))  # another scan's: Apply will say so
+        self._measuring.failed.connect(self._not_measured)
         self._measuring.start()
 
     @property
@@ -121,6 +122,13 @@ class NumbersSection:
         if table is not None:
             write_table(measured, table)
         self._session.setMeasurements(measured)
+
+    def _not_measured(self, error: Exception) -> None:
+        self._show(None)
+        if isinstance(error, InputError):  # of another scan, or of one that cannot be read: no fault
+            self._tell(wording.sentence_and_details(error)[0])
+        else:
+            self._session.failed.emit(error)
 
     def _tell_numbers(self) -> None:
         measured = self._measured

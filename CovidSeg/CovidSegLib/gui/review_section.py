@@ -11,6 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..corrections import bit, to_labels
+from ..errors import InputError
 from ..mrml import Review, accept_lesion, delete_lesion, mark_edited, plan_review, read_in_steps, read_state
 from ..mrml.corrections import infection_id
 from ..segmentation import Label
@@ -96,7 +97,7 @@ class ReviewSection:
             return
         self._task = Task(review_steps(*self._nodes), QtTicker())
         self._task.finished.connect(self._show)
-        self._task.failed.connect(lambda error: self._show(None))  # another scan's: Apply will say so
+        self._task.failed.connect(self._not_listed)
         self._task.start()
 
     @property
@@ -127,6 +128,11 @@ class ReviewSection:
         self._session.setEdited(None if review is None else review.edited_percent)
         self._fill()
         return None
+
+    def _not_listed(self, error: Exception) -> None:
+        self._show(None)
+        if not isinstance(error, InputError):  # another scan's segments are no fault: the numbers and Apply say so
+            self._session.failed.emit(error)
 
     def _can_redo(self, node: slicer.vtkMRMLSegmentationNode) -> bool:
         """Whether a Redo, here or in the Segment Editor, would be lost by a change, also of a tag."""
