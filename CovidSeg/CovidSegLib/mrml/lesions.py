@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..anatomy.lungs import sides_of_labels
-from ..corrections import accept, bit, edited_percent, reader_voxels
+from ..corrections import accept, bit, edited_percent, reader_voxels, to_labels
+from ..errors import InputError
+from ..i18n import tr as _
 from ..measures.review import ReviewLesion, ReviewList, make_review_list, read_seeds
+from ..measures.sided import Code, sided_lungs
 from ..segmentation import Label
 from ..volume import axial_order
 from ..writing import CERTAINTY_TAG
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import slicer
+
+    BeforeWrite = Callable[[slicer.vtkMRMLSegmentationNode], None]
+
+_LUNGS = (Label.LEFT_LUNG, Label.RIGHT_LUNG)
 
 
 @dataclass(frozen=True)
@@ -66,27 +72,55 @@ def plan_review(
     return compute
 
 
-def accept_lesion(review: Review, lesion: ReviewLesion) -> None:
-    """Make the lesion the reader's word: no later run takes it away. To be called on a current review."""
+def accept_lesion(review: Review, lesion: ReviewLesion, before_write: BeforeWrite = lambda node: None) -> None:
+    """Make the lesion the reader's word: no later run takes it away. To be called on a current review.
+
+    ``before_write`` is called with the node when nothing is changed yet: the place for an undo point.
+    """
+    before_write(review.node)
     set_record(review.node, accept(review.state.last, review.mask(lesion), Label.INFECTION), Label.INFECTION)
 
 
-def delete_lesion(review: Review, lesion: ReviewLesion) -> None:
-    """Turn the lesion into the lung that it lies in, as a reader's correction. To be called on a current review."""
+def delete_lesion(review: Review, lesion: ReviewLesion, before_write: BeforeWrite = lambda node: None) -> None:
+    """Turn the lesion into the lung that it lies in, as a reader's correction. To be called on a current review.
+
+    ``before_write`` is called with the node when all is checked and nothing is changed yet: the place for an undo
+    point. Raises InputError before that where a completed lung would have to grow.
+    """
+    bits = _without(review, lesion)
+    may_grow = [label for label in _LUNGS if label in review.state.present]
+    may_grow = [label for label in may_grow if not review.state.completed & bit(label)]
+    before_write(review.node)
+    replace_voxels(review.node, review.volume_node, bits, tuple(int(one) for one in (*may_grow, Label.INFECTION)))
+    mark_edited(review.node, read_state(review.node, review.volume_node))
+
+
+def _without(review: Review, lesion: ReviewLesion) -> np.ndarray:
+    """The bits (z, y, x) with lung in the place of the lesion; no lung where the reader took its segment out.
+
+    Raises InputError where that lung is completed: it must not change, and the lesion would become a hole in it.
+    """
     state, mask = review.state, review.mask(lesion)
     affine = world_affine(review.volume_node)
     bits = state.current.copy()
     bits[mask] &= np.uint8(~bit(Label.INFECTION) & 0xFF)
-    may_grow = [label for label in (Label.LEFT_LUNG, Label.RIGHT_LUNG) if label in state.present]
-    may_grow = [label for label in may_grow if not state.completed & bit(label)]
-    sides = sides_of_labels(state.current != 0, affine)
-    order = axial_order(affine)
-    upright, place = order.to_axial(bits), order.to_axial(mask)
-    for k in np.flatnonzero(place.any(axis=(1, 2))):
-        bare = place[k] & (upright[k] == 0)
-        left = sides.is_left(int(k))
-        for label, side in ((Label.LEFT_LUNG, left), (Label.RIGHT_LUNG, ~left)):
-            if label in may_grow:
-                upright[k][bare & side] = bit(label)
-    replace_voxels(review.node, review.volume_node, bits, tuple(int(one) for one in (*may_grow, Label.INFECTION)))
-    mark_edited(review.node, read_state(review.node, review.volume_node))
+    lungs = sided_lungs(to_labels(state.current), affine)  # its side is the one that it was counted to
+    if lungs is None:
+        return bits
+    to_axial = axial_order(affine).to_axial
+    inside = to_axial(bits)[lungs.box]
+    bare = to_axial(mask)[lungs.box] & (inside == 0)
+    for label, code in zip(_LUNGS, (Code.LEFT_INFECTED, Code.RIGHT_INFECTED), strict=True):
+        grows = bare & (lungs.codes == code)
+        if label in state.present and grows.any():
+            if state.completed & bit(label):
+                raise _completed(label)
+            inside[grows] = bit(label)
+    return bits
+
+
+def _completed(label: Label) -> InputError:
+    hint = _("Take the mark off the lung in the Segment Editor, or leave the lesion as it is.")
+    if label == Label.LEFT_LUNG:
+        return InputError(_("The lesion lies in the left lung, which is marked as completed."), hint)
+    return InputError(_("The lesion lies in the right lung, which is marked as completed."), hint)

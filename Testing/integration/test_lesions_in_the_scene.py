@@ -1,0 +1,83 @@
+"""A lesion of the review list is deleted: it becomes lung, and what the reader fixed does not change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+pytest.importorskip("slicer", reason="needs the pip package slicer-core")
+
+import slicer
+
+from CovidSegLib.errors import InputError
+from CovidSegLib.mrml import UndoPoints, add_segmentation, delete_lesion, plan_review
+from CovidSegLib.mrml.corrections import modified_time
+from CovidSegLib.mrml.readback import read_labels
+from CovidSegLib.segmentation import SEGMENTS, Label, Provenance, Segmentation
+from CovidSegLib.volume import CtVolume
+from Testing.kit.blocks import UPRIGHT, block_labels
+
+if TYPE_CHECKING:
+    from CovidSegLib.report.views import OffscreenSlicer
+
+LEFT, RIGHT, INFECTION = (segment.id for segment in SEGMENTS)
+IN_LEFT, IN_RIGHT = np.s_[4:8, 20:30, 65:85], np.s_[4:6, 20:30, 15:20]
+"""Where the lesions of the blocks lie: the large one in the left lung, the small one in the right lung."""
+
+
+@pytest.fixture
+def nodes(mrml: OffscreenSlicer) -> tuple:
+    """Segmentation and scan of the blocks."""
+    labels = block_labels()
+    scan = mrml.add_volume(CtVolume(np.zeros(labels.shape, np.int16), UPRIGHT))
+    made = Provenance("one", "ab" * 32, "onnx", "CPU", "CovidSeg 1.0")
+    return add_segmentation(mrml.scene, Segmentation(labels, UPRIGHT, made), scan, "result"), scan
+
+
+def complete(node, *names: str) -> None:
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    for name in names:
+        logic.SetSegmentStatus(node.GetSegmentation().GetSegment(name), logic.Completed)
+
+
+def test_a_lesion_becomes_the_lung_that_it_lies_in(nodes) -> None:
+    for _ in range(2):
+        review = plan_review(*nodes)()
+        delete_lesion(review, review.lesions.lesions[0])
+    labels = block_labels()
+    labels[IN_LEFT], labels[IN_RIGHT] = Label.LEFT_LUNG, Label.RIGHT_LUNG
+    np.testing.assert_array_equal(read_labels(*nodes), labels)
+
+
+@pytest.mark.parametrize("completed", [(LEFT,), (LEFT, RIGHT)])
+def test_a_lesion_of_a_completed_lung_is_not_deleted(nodes, completed: tuple[str, ...]) -> None:
+    complete(nodes[0], *completed)
+    review, undo = plan_review(*nodes)(), UndoPoints()
+    before = modified_time(nodes[0])
+    with pytest.raises(InputError, match="lies in the left lung, which is marked as completed"):
+        delete_lesion(review, review.lesions.lesions[0], undo.save)
+    assert modified_time(nodes[0]) == before
+    assert not undo.can_undo(nodes[0])
+    np.testing.assert_array_equal(read_labels(*nodes), block_labels())
+
+
+def test_a_completed_lung_does_not_hold_the_lesions_of_the_other(nodes) -> None:
+    complete(nodes[0], LEFT)
+    review, undo = plan_review(*nodes)(), UndoPoints()
+    delete_lesion(review, review.lesions.lesions[1], undo.save)
+    labels = block_labels()
+    labels[IN_RIGHT] = Label.RIGHT_LUNG
+    np.testing.assert_array_equal(read_labels(*nodes), labels)
+    assert undo.undo(nodes[0])
+    np.testing.assert_array_equal(read_labels(*nodes), block_labels())
+
+
+def test_a_lesion_of_a_lung_that_was_taken_out_does_not_become_the_other(nodes) -> None:
+    nodes[0].GetSegmentation().RemoveSegment(RIGHT)
+    review = plan_review(*nodes)()
+    delete_lesion(review, review.lesions.lesions[1])
+    labels = block_labels()
+    labels[labels == Label.RIGHT_LUNG] = labels[IN_RIGHT] = 0
+    np.testing.assert_array_equal(read_labels(*nodes), labels)
