@@ -51,6 +51,10 @@ def paint(node, scan, box: tuple) -> None:
     Reader(scan.GetScene(), node, scan).paint("Covid19Infection", box)
 
 
+def test_class_and_score_are_explained(opened) -> None:
+    assert all(words in opened[1].line.toolTip for words in ("CT-4", "Zone score"))
+
+
 def test_segments_that_are_there_are_summed_up_in_a_line(opened) -> None:
     assert opened[1].line.text == "2.1 % infected · CT-1 · zone score 2/24 · 2 lesions"
 
@@ -251,6 +255,7 @@ def test_a_place_that_cannot_be_written_is_said(opened, tmp_path: Path) -> None:
     section.reportButton.click()
     panel.until(lambda: "could not be written" in panel.ui.messageLabel.text)
     assert section.reportButton.enabled
+    assert panel.ui.statusLabel.text.startswith("Ready."), "no run failed"
 
 
 @pytest.mark.parametrize(

@@ -207,6 +207,60 @@ def test_a_training_case_ends_without_a_word_when_the_scene_is_closed(panel, wor
     assert not section.widgets.saved.text
 
 
+def complete_infection_and_save(panel, tmp_path: Path):
+    """Run on a completed infection segment and save a training case; returns the section with notes on both."""
+    from kit.slicer_window.pythonqt import FileDialog
+
+    node = run(panel)
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    logic.SetSegmentStatus(node.GetSegmentation().GetSegment(INFECTION), logic.Completed)
+    run(panel)
+    section = review(panel)
+    FileDialog.answers.append(str(tmp_path / "cases"))
+    section.widgets.save.click()
+    panel.until(lambda: section.widgets.saved.text)
+    assert section.widgets.kept.text.startswith("Not touched")
+    assert panel.ui.statusLabel.text.startswith("Done in")
+    return section
+
+
+@pytest.mark.parametrize("after", ["another scan is chosen", "the run is undone"])
+def test_notes_on_a_run_do_not_stay_when(after: str, panel, chest, tmp_path: Path) -> None:
+    section = complete_infection_and_save(panel, tmp_path)
+    if after == "the run is undone":
+        section.widgets.undo.click()
+    else:
+        matrix = slicer.util.vtkMatrixFromArray(np.eye(4))
+        chest.GetIJKToRASMatrix(matrix)
+        panel.ui.inputSelector.setCurrentNode(
+            slicer.util.addVolumeFromArray(slicer.util.arrayFromVolume(chest), matrix, "Chest")
+        )
+    assert section.widgets.kept.isHidden()
+    assert section.widgets.saved.isHidden()
+    assert not panel.ui.statusLabel.text.startswith("Done in")
+
+
+def test_the_selected_lesion_stays_selected_when_the_list_follows_an_edit(panel, chest, world) -> None:
+    node = run(panel)
+    section = review(panel)
+    section.widgets.table.selectRow(1)
+    lesion = section.selected.lesion
+    jumps = []
+    views = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceNode", "Red")
+    views.AddObserver("ModifiedEvent", lambda *_: jumps.append(1))
+    Reader(world.scene, node, chest).paint(INFECTION, healthy_place(labels_of(node, chest)))
+    panel.until(lambda: "yours" in states(review(panel)))
+    assert section.selected.lesion == lesion
+    assert section.widgets.delete.enabled
+    section.widgets.order.setCurrentIndex(1)
+    assert section.selected.lesion == lesion
+    assert not jumps, "the slice views stay where the reader works"
+    section.widgets.delete.click()
+    panel.until(lambda: section.selected is None)
+    review(panel)
+    assert section.selected is None
+
+
 def test_a_fault_while_lesions_are_listed_is_told(panel, monkeypatch: pytest.MonkeyPatch) -> None:
     run(panel)
     section = review(panel)

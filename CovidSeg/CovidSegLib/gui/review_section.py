@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import qt
 import slicer
 from slicer.i18n import tr as _
@@ -59,6 +60,21 @@ def training_case_steps(
     return (yield from in_thread(lambda: save_training_case(volume, labels, folder)))
 
 
+def number_in(review: Review | None, old: Review | None, lesion: ReviewLesion | None) -> int | None:
+    """The number in ``review`` of what is in the place of ``lesion`` of ``old``; None where it is no lesion any more.
+
+    Of several lesions there, that which has most of its voxels.
+    """
+    if review is None or old is None or lesion is None or review.node is not old.node:
+        return None
+    place = old.mask(lesion)
+    if place.shape != review.state.current.shape:
+        return None
+    shared = review.lesions.numbers[place[review.lesions.box]]
+    counts = np.bincount(shared[shared > 0])
+    return int(counts.argmax()) if counts.size else None
+
+
 class ReviewSection:
     """Follows the segmentation that the parameters name, also after a scene was loaded."""
 
@@ -69,6 +85,7 @@ class ReviewSection:
         self._shown: tuple[ReviewLesion, ...] = ()
         self._task: Task[Review] | None = None
         self._saving: Task[str] | None = None
+        self._noted: tuple[Any, Any] = (None, None)
         self._follower = EditFollower(self.refresh)
         self._connect()
         session.nodesChanged.connect(self._follow)
@@ -80,7 +97,7 @@ class ReviewSection:
 
     def _connect(self) -> None:
         widgets = self.widgets
-        widgets.order.connect("currentIndexChanged(int)", lambda index: self._fill())
+        widgets.order.connect("currentIndexChanged(int)", lambda index: self._order())
         widgets.table.connect("itemSelectionChanged()", self._select)
         widgets.accept.connect("clicked(bool)", lambda: self._change(accept_lesion))
         widgets.delete.connect("clicked(bool)", lambda: self._change(delete_lesion))
@@ -106,6 +123,9 @@ class ReviewSection:
 
     def _follow(self) -> None:
         """Take up the nodes that the parameters name now."""
+        if self._nodes != self._noted:  # else they were moved: what was said of them holds
+            self._noted = self._nodes
+            self._withdraw_notes()
         self._follower.follow(self._nodes[0])
         self.refresh()
 
@@ -121,12 +141,13 @@ class ReviewSection:
         self._follower.follow(None)
 
     def _show(self, review: Review | None) -> None:
-        self.review = review
         if review is not None and not self._can_redo(review.node) and mark_edited(review.node, review.state):
             # The tags are set now: what was read is still what is there.
             return self.refresh()
+        chosen = number_in(review, self.review, self.selected)
+        self.review = review
         self._session.setEdited(None if review is None else review.edited_percent)
-        self._fill()
+        self._fill(chosen)
         return None
 
     def _not_listed(self, error: Exception) -> None:
@@ -138,15 +159,21 @@ class ReviewSection:
         """Whether a Redo, here or in the Segment Editor, would be lost by a change, also of a tag."""
         return self._session.undoPoints.can_redo(node) or can_redo_in_editor(node)
 
-    def _fill(self) -> None:
-        """Put the lesions into the table, in the order that is chosen."""
+    def _order(self) -> None:
+        """Take up another order."""
+        lesion = self.selected
+        self._fill(lesion.number if lesion is not None else None)
+
+    def _fill(self, chosen: int | None) -> None:
+        """Put the lesions into the table, in the order that is chosen; ``chosen``: the number of the selected one."""
         review, widgets = self.review, self.widgets
         self._shown = ()
         if review is not None:
             by_size = widgets.order.currentIndex == 0
             self._shown = review.lesions.lesions if by_size else review.lesions.by_certainty()
         widgets.frame.setVisible(review is not None)
-        widgets.fill([lesion_cells(lesion) for lesion in self._shown])
+        row = next((row for row, lesion in enumerate(self._shown) if lesion.number == chosen), None)
+        widgets.fill([lesion_cells(lesion) for lesion in self._shown], row)
         self._update_buttons()
 
     @property
@@ -200,6 +227,7 @@ class ReviewSection:
 
     def _undo(self) -> None:
         self._session.undoPoints.undo(self._nodes[0])
+        self._session.resultChanged.emit(None)  # what was said about the run holds no longer
         self.refresh()
 
     def _redo(self) -> None:
@@ -208,15 +236,22 @@ class ReviewSection:
 
     def _tell_kept(self, result: RunResult | None) -> None:
         """Say how much of the reader's work the run kept."""
+        if result is None:
+            self._withdraw_notes()
+            return
         texts = []
-        if result is not None and result.segmentation.provenance.kept_ml:
+        if result.segmentation.provenance.kept_ml:
             volume = in_ml(result.segmentation.provenance.kept_ml)
             texts.append(_("{volume} that you had corrected were kept.").format(volume=volume))
-        if result is not None and result.untouched:
+        if result.untouched:
             names = ", ".join(result.untouched)
             texts.append(_("Not touched: {names} (completed, removed, or without a record).").format(names=names))
-        self.widgets.kept.text = " ".join(texts)
-        self.widgets.kept.setVisible(bool(texts))
+        self.widgets.tell(self.widgets.kept, " ".join(texts))
+
+    def _withdraw_notes(self) -> None:
+        """Say no longer what was kept or saved: other nodes are chosen, or it was undone."""
+        self.widgets.tell(self.widgets.kept, "")
+        self.widgets.tell(self.widgets.saved, "")
 
     def _save(self) -> None:
         """Ask for a folder and save the case there."""
@@ -238,8 +273,8 @@ class ReviewSection:
     def _saved(self, case: str, nodes: tuple[Any, Any]) -> None:
         self._end_saving()
         if nodes == self._nodes:  # else it would stand under another patient's name
-            self.widgets.saved.text = _("Saved as {case}, without anything about the patient.").format(case=case)
-            self.widgets.saved.setVisible(True)
+            text = _("Saved as {case}, without anything about the patient.").format(case=case)
+            self.widgets.tell(self.widgets.saved, text)
 
 
 def plan_time(node: slicer.vtkMRMLSegmentationNode) -> int:

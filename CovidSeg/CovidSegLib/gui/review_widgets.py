@@ -54,9 +54,16 @@ class ReviewWidgets:
         )
         self.saved = self._label(layout)
 
-    def fill(self, rows: list[tuple[str, str, str]]) -> None:
-        """Show these cells."""
+    @staticmethod
+    def tell(label: Any, text: str) -> None:
+        """Show ``text``, or ("") nothing."""
+        label.text = text
+        label.setVisible(bool(text))
+
+    def fill(self, rows: list[tuple[str, str, str]], selected: int | None) -> None:
+        """Show these cells, with the row ``selected``; that is not told as a choice of the reader."""
         table = self.table
+        heard = table.blockSignals(True)
         table.clearSelection()
         table.setRowCount(len(rows))
         for row, texts in enumerate(rows):
@@ -65,6 +72,9 @@ class ReviewWidgets:
                 if column < 2:
                     item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
                 table.setItem(row, column, item)
+        if selected is not None:
+            table.selectRow(selected)
+        table.blockSignals(heard)
 
     def _table(self) -> Any:
         table = qt.QTableWidget()

@@ -32,7 +32,6 @@ class RunSection:
         session.runReported.connect(self._reported)
         session.runEnded.connect(self._ended)
         session.resultChanged.connect(self._tell_result)
-        session.failed.connect(self._tell_failure)
         self._update()
 
     def _clicked(self) -> None:
@@ -44,7 +43,8 @@ class RunSection:
         else:
             self._session.start()
 
-    def _started(self, _run: Task[RunResult]) -> None:
+    def _started(self, run: Task[RunResult]) -> None:
+        run.failed.connect(self._tell_failure)  # of the run alone: a report may fail, too
         self._clock = estimate.Clock(self._session.expectedSeconds or 0.0, time.monotonic())
         self._notice, self._stopping = "", False
         self._ui.applyButton.text = _("Cancel")
@@ -72,7 +72,9 @@ class RunSection:
             self._ui.statusLabel.text = _("Stopped. Nothing was changed.")
 
     def _tell_result(self, result: RunResult | None) -> None:
-        if result is not None:
+        if result is None:
+            self._update()
+        else:
             text = _("Done in {time}. The segments are in the scene.").format(time=wording.duration(result.seconds))
             self._ui.statusLabel.text = text
 
