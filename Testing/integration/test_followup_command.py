@@ -95,3 +95,15 @@ def test_scans_without_a_date_need_days(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     rows = list(csv.DictReader((tmp_path / "f.csv").open(encoding="utf-8")))
     assert [row["day"] for row in rows] == ["0", "7"]
+
+
+def test_a_json_file_that_is_no_whole_result_gets_a_sentence(covidseg: CommandLine) -> None:
+    assert covidseg.run("report", "a", "a.nii.gz", "-o", "a.json", "--quiet").returncode == 0
+    record = json.loads((covidseg.folder / "a.json").read_text(encoding="utf-8"))
+    for name in ("model", "software", "edited_segments"):
+        left = {key: value for key, value in record.items() if key != name}
+        (covidseg.folder / "lost.json").write_text(json.dumps(left), encoding="utf-8")
+        call = ("followup", "a.json", "lost.json", "--days", "0", "1", "-o", "f.html", "--quiet")
+        assert "holds no result of this version" in covidseg.refused(*call)
+    (covidseg.folder / "lost.json").write_text("[" * 100_000, encoding="utf-8")
+    assert "cannot be read" in covidseg.refused(*call)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,40 @@ def test_numbers_come_from_the_record_of_a_result() -> None:
     labels[labels == Label.INFECTION] = Label.LEFT_LUNG
     nothing = result_record(measure(labels * 0, UPRIGHT), Provenance("", "", "", "", ""), {})
     assert TimePoint.of_record(nothing, 0).infection_percent is None
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        *((name, missing) for name in ("model", "software", "edited_segments", "warnings") for missing in (..., None)),
+        ("model", {}),
+        ("model", {"name": 7}),
+        ("warnings", [{}]),
+        ("measurements.total.infection_percent", "7 %"),
+        ("measurements.total.infection_percent", math.nan),
+        ("measurements.total.lung_ml", "4000"),
+        ("measurements.total.lung_ml", 10**400),
+        ("measurements.density", "none"),
+        ("measurements.density.ground_glass_ml", [1]),
+        ("measurements.zone_score", "six"),
+        ("measurements.lesions", None),
+        ("measurements.partly_visible", "left"),
+    ],
+)
+def test_a_record_that_was_written_by_hand_or_lost_a_part_is_refused(place: str, value: object) -> None:
+    labels = block_labels()
+    measured = measure(labels, UPRIGHT, voxels=block_scan(labels))
+    record = json.loads(json.dumps(result_record(measured, Provenance("m", "0", "onnx", "cpu", "s"), {})))
+    *path, last = place.split(".")
+    inner = record
+    for name in path:
+        inner = inner[name]
+    if value is ...:
+        del inner[last]
+    else:
+        inner[last] = value
+    with pytest.raises(InputError, match="no result"):
+        TimePoint.of_record(record, 0)
 
 
 @given(st.floats(1e-3, 1e5))

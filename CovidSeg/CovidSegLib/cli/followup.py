@@ -165,7 +165,7 @@ def _record(scan: Path, masks: Path | None, worker: Worker, progress: Progress) 
     if scan.suffix.lower() == ".json" and scan.is_file():
         try:
             return json.loads(scan.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise InputError("A JSON file cannot be read.", "Write it again, or give the scan itself.") from error
     if masks is None:
         return segment_case(scan, [], segment=worker.segment, progress=progress)

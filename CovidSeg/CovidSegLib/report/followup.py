@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import InputError
 from .record import SCHEMA
+
+_Value = TypeVar("_Value")
 
 FOLLOWUP_SCHEMA = "covidseg-followup-1"
 
@@ -44,30 +47,52 @@ class TimePoint:
     def of_record(cls, record: Mapping[str, Any], day: int, date: str = "") -> TimePoint:
         """From the record of a result (:mod:`.record`). Raises InputError when it is none."""
         try:
-            if record["schema"] != SCHEMA:
-                raise KeyError("schema")
+            _check_making(record)
             measured = record["measurements"]
             density = measured["density"] or {}
             return cls(
                 day,
-                float(measured["total"]["lung_ml"]),
-                float(measured["left"]["lung_ml"]),
-                float(measured["right"]["lung_ml"]),
-                float(measured["total"]["infection_ml"]),
-                measured["total"]["infection_percent"],
-                density.get("ground_glass_ml"),
-                density.get("consolidation_ml"),
-                measured["zone_score"],
-                measured["ct_class"],
+                _number(measured["total"]["lung_ml"]),
+                _number(measured["left"]["lung_ml"]),
+                _number(measured["right"]["lung_ml"]),
+                _number(measured["total"]["infection_ml"]),
+                _if_known(_number, measured["total"]["infection_percent"]),
+                _if_known(_number, density.get("ground_glass_ml")),
+                _if_known(_number, density.get("consolidation_ml")),
+                _if_known(int, measured["zone_score"]),
+                _if_known(str, measured["ct_class"]),
                 int(measured["lesions"]["count"]),
-                tuple(measured["partly_visible"]),
+                _sides(measured["partly_visible"]),
                 date,
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(
                 "A JSON file holds no result of this version of CovidSeg.",
                 "Write it again: covidseg segment … --json FILE, or covidseg report … -o FILE.json.",
             ) from error
+
+
+def _check_making(record: Mapping[str, Any]) -> None:
+    """Raise KeyError, TypeError or ValueError unless ``record`` tells how it was made, as every result does."""
+    texts = (record["model"]["name"], record["software"], *record["edited_segments"], *record["warnings"])
+    if record["schema"] != SCHEMA or not all(isinstance(text, str) for text in texts):
+        raise ValueError("another form")
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, str) or not math.isfinite(value):
+        raise ValueError("no number")
+    return float(value)
+
+
+def _sides(value: Any) -> tuple[str, ...]:
+    if not set(value) <= {"left", "right"}:
+        raise ValueError("no sides")
+    return tuple(value)
+
+
+def _if_known(kind: Callable[[Any], _Value], value: Any) -> _Value | None:
+    return None if value is None else kind(value)
 
 
 @dataclass(frozen=True)
