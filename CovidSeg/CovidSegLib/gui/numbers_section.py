@@ -65,8 +65,8 @@ class NumbersSection:
         self.line.wordWrap = True
         self.line.toolTip = _(
             "CT class: CT-0 no infection, CT-1 less than 25 % of the lungs, CT-2 25 to 50 %, CT-3 50 to 75 %, CT-4 "
-            "more than 75 %. Zone score: each lung has three zones by height, and each zone has 0 to 4 points in the same "
-            "steps; 24 is the most."
+            "more than 75 %. Zone score: each lung has three zones by height, and each zone has 0 to 4 points in the "
+            "same steps; 24 is the most."
         )
         layout.addWidget(self.line)
         row = qt.QHBoxLayout()
