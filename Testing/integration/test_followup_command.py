@@ -107,3 +107,15 @@ def test_a_json_file_that_is_no_whole_result_gets_a_sentence(covidseg: CommandLi
         assert "holds no result of this version" in covidseg.refused(*call)
     (covidseg.folder / "lost.json").write_text("[" * 100_000, encoding="utf-8")
     assert "cannot be read" in covidseg.refused(*call)
+
+
+def test_results_that_split_the_infection_at_different_values_are_pointed_out(covidseg: CommandLine) -> None:
+    for name, split in (("a", "-300"), ("b", "-300"), ("c", "-450")):
+        call = ("report", name, f"{name}.nii.gz", "-o", f"{name}.json", "--split-hu", split, "--quiet")
+        assert covidseg.run(*call).returncode == 0
+    days = ("--days", "0", "1", "-o", "f.json")
+    assert "told apart" not in covidseg.run("followup", "a.json", "b.json", *days).stderr
+    ended = covidseg.run("followup", "a.json", "c.json", *days)
+    assert ended.returncode == 0
+    assert "told apart at different values (-450 and -300 HU)" in ended.stderr
+    assert "-450 and -300 HU" in " ".join(json.loads((covidseg.folder / "f.json").read_text())["warnings"])

@@ -108,6 +108,7 @@ def test_numbers_come_from_the_record_of_a_result() -> None:
         ("measurements.zone_score", "six"),
         ("measurements.lesions", None),
         ("measurements.partly_visible", "left"),
+        ("measurements.rules", {}),
     ],
 )
 def test_a_record_that_was_written_by_hand_or_lost_a_part_is_refused(place: str, value: object) -> None:

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     from ..batch import OutputSet
     from ..reading.acquisition import acquisition
     from ..report.files import check_report, write_text
-    from ..report.followup import TimePoint, follow_up, to_csv, to_record
+    from ..report.followup import TimePoint, follow_up, mixed_rules, to_csv, to_record
     from ..report.page import render_follow_up
     from ..report.record import json_text
 
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
             TimePoint.of_record(record, day, _shown(when, args.dates))
             for record, day, when in zip(records, days, taken, strict=True)
         ]
-        warnings += _mismatches(records)
+        warnings += [*_mismatches(records), *mixed_rules(records)]
         found = follow_up(points, warnings, args.label)
         made = dict.fromkeys(_made_by(record) for record in records)
         with OutputSet() as files:

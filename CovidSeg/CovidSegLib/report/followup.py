@@ -49,6 +49,7 @@ class TimePoint:
         try:
             _check_making(record)
             measured = record["measurements"]
+            _number(measured["rules"]["ground_glass_below_hu"])  # for mixed_rules
             density = measured["density"] or {}
             return cls(
                 day,
@@ -164,6 +165,19 @@ def follow_up(points: Iterable[TimePoint], warnings: Sequence[str] = (), label: 
                 "(breathing, or another part of the lungs in view): compare mL rather than the infected share."
             )
     return FollowUp(ordered, tuple(dict.fromkeys(said)), label.strip())
+
+
+def mixed_rules(records: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """A sentence where the results (:mod:`.record`) tell ground glass from consolidation at different values."""
+    measured = [record["measurements"] for record in records]
+    splits = {one["rules"]["ground_glass_below_hu"] for one in measured if one["density"]}
+    if len(splits) < 2:
+        return ()
+    values = " and ".join(f"{split:g}" for split in sorted(splits))
+    return (
+        f"Ground glass and consolidation were told apart at different values ({values} HU): their changes mean nothing "
+        "until all results are made with one --split-hu.",
+    )
 
 
 def to_record(found: FollowUp) -> dict[str, Any]:
