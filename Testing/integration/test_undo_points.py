@@ -12,6 +12,8 @@ pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 
 from CovidSegLib.mrml import UndoPoints, add_segmentation, history, write_segmentation
 from CovidSegLib.mrml.corrections import tag
+from CovidSegLib.mrml.looks import looks_of
+from CovidSegLib.mrml.segmentations import LUNG_OPACITY_3D
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
 from CovidSegLib.volume import CtVolume
 from Testing.kit.segment_editor import Reader, voxels_of
@@ -145,6 +147,80 @@ def test_surfaces_come_back_with_the_voxels(desk: Desk) -> None:
     desk.reader.erase(INFECTION, np.s_[1:2, :, :])
     desk.points.undo(desk.node)
     assert content.GetSegment(INFECTION).GetRepresentation("Closed surface").GetNumberOfPoints() == points
+
+
+def surfaces_of(desk: Desk) -> list[tuple | None]:
+    """The bounds of every segment's surface, None without one."""
+    content = desk.node.GetSegmentation()
+    found = [content.GetSegment(name).GetRepresentation("Closed surface") for name in content.GetSegmentIDs()]
+    return [None if one is None else one.GetBounds() for one in found]
+
+
+def test_making_surfaces_is_no_step(desk: Desk) -> None:
+    """What Redo could bring back, it still can; and the surfaces are those of the voxels that came back."""
+    desk.run(1)
+    after = desk.seen()
+    desk.points.undo(desk.node)
+    desk.node.CreateClosedSurfaceRepresentation()
+    first = surfaces_of(desk)
+    assert desk.points.can_redo(desk.node)
+    assert not desk.points.can_undo(desk.node)
+    assert desk.points.redo(desk.node)
+    assert desk.seen() == after
+    second = surfaces_of(desk)
+    assert all(second)
+    assert second != first
+    desk.node.RemoveClosedSurfaceRepresentation()
+    assert desk.points.undo(desk.node)
+    assert surfaces_of(desk) == first
+
+
+@pytest.mark.parametrize("edit", ["tag", "name", "colour", "voxels", "order"])
+def test_an_edit_beside_new_surfaces_is_not_overlooked(desk: Desk, edit: str) -> None:
+    desk.run(1)
+    desk.points.undo(desk.node)
+    desk.node.CreateClosedSurfaceRepresentation()
+    content = desk.node.GetSegmentation()
+    if edit == "tag":
+        content.GetSegment(LEFT).SetTag("accepted", "more")
+    elif edit == "name":
+        content.GetSegment(LEFT).SetName("Lunge links")
+    elif edit == "colour":
+        content.GetSegment(LEFT).SetColor(0, 1, 1)
+    elif edit == "voxels":
+        desk.paint()
+    else:
+        content.SetSegmentIndex(INFECTION, 0)
+    assert not desk.points.can_redo(desk.node)
+    edited = desk.seen()
+    desk.points.undo(desk.node)
+    desk.points.redo(desk.node)
+    assert desk.seen() == edited
+
+
+def test_segments_come_back_as_they_were_shown(desk: Desk) -> None:
+    content, display = desk.node.GetSegmentation(), desk.node.GetDisplayNode()
+    for name in (LEFT, RIGHT, INFECTION):
+        content.RemoveSegment(name)
+    desk.run(1)  # as the first one
+    display.SetSegmentVisibility(LEFT, False)
+    display.SetSegmentOpacity2DFill(RIGHT, 0.25)
+    display.SetSegmentOverrideColor(INFECTION, 1.0, 1.0, 0.0)
+    shown = looks_of(desk.node)
+    assert shown[LEFT]["Opacity3D"] == LUNG_OPACITY_3D
+    desk.points.undo(desk.node)
+    assert not content.GetNumberOfSegments()
+    desk.points.redo(desk.node)
+    assert looks_of(desk.node) == shown
+
+
+def test_what_a_reader_hid_since_stays_hidden(desk: Desk) -> None:
+    desk.run(1)
+    desk.node.GetDisplayNode().SetSegmentVisibility(LEFT, False)
+    desk.points.undo(desk.node)
+    assert not desk.node.GetDisplayNode().GetSegmentVisibility(LEFT)
+    desk.points.redo(desk.node)
+    assert not desk.node.GetDisplayNode().GetSegmentVisibility(LEFT)
 
 
 @pytest.mark.parametrize("seed", range(6))

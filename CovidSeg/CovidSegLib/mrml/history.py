@@ -7,8 +7,10 @@ before the last run is the last to be forgotten, and what an Undo took away can 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from .looks import has_surfaces, looks_of, show_as, substance
 
 if TYPE_CHECKING:
     import slicer
@@ -25,6 +27,9 @@ which only names, colours or tags did takes none. The state before the last run 
 class UndoPoints:
     """Histories of segmentations, by node. What a state holds: voxels, names, colours, tags, which segments there are.
 
+    How a segment is shown stays as it is, also if Undo takes it out and Redo brings it back. Making surfaces ("Show
+    3D") is no step: where there are some, there are some of the restored voxels too.
+
     Voxels that did not change are shared between states, so a point costs little until a run replaces them.
     """
 
@@ -37,7 +42,7 @@ class UndoPoints:
         for name in gone:
             del self._histories[name]
         if self._of(node) is None:
-            self._histories[node.GetID()] = node, _History(node.GetSegmentation())
+            self._histories[node.GetID()] = node, _History(node)
         self._histories[node.GetID()][1].save(run=run)
 
     def can_undo(self, node: slicer.vtkMRMLSegmentationNode | None) -> bool:
@@ -74,10 +79,14 @@ class UndoPoints:
 
 @dataclass(frozen=True)
 class _State:
-    """A segmentation as it was: ``segments`` by id, in their order; ``run``: it is the one before a run."""
+    """A segmentation as it was: ``segments`` by id, in their order; ``run``: it is the one before a run.
+
+    ``looks``: how the segments were shown (:mod:`.looks`).
+    """
 
     segments: dict[str, slicer.vtkSegment]
     run: bool = False
+    looks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def voxels(self) -> Iterable[vtk.vtkDataObject]:
         """What takes memory: labelmaps and surfaces; several segments may share one."""
@@ -89,12 +98,13 @@ class _State:
 class _History:
     """The states of one segmentation, to go back to (``_before``, oldest first) and to come back to (``_after``)."""
 
-    def __init__(self, content: slicer.vtkSegmentation) -> None:
-        self.content = content
+    def __init__(self, node: slicer.vtkMRMLSegmentationNode) -> None:
+        self._node = node
+        self.content = node.GetSegmentation()
         self._before: list[_State] = []
         self._after: list[_State] = []
         self._restored: _State | None = None  # what the last undo or redo brought
-        self._time = 0  # when it had brought it
+        self._time, self._substance = 0, ()  # when it had brought it, and what there was then
         # Labelmaps and surfaces of the segmentation by id(), each with its time and the copy that was made then.
         self._copies: dict[int, tuple[vtk.vtkDataObject, int, vtk.vtkDataObject]] = {}
 
@@ -131,16 +141,18 @@ class _History:
 
     def _was_edited(self) -> bool:
         """Whether anything changed since the last undo or redo."""
-        return self._restored is not None and _time(self.content) != self._time
+        if self._restored is None or _time(self.content) == self._time:
+            return False
+        return substance(self.content) != self._substance
 
     def _give_up_redo(self) -> None:
         """Let Undo, from now on, have back what Redo could: a step follows that it does not belong to.
 
         Somebody who takes a run back and edits has decided; the work that went with the run is not lost by that.
         """
-        self._before += [_State(state.segments) for state in reversed(self._after)]
+        self._before += [replace(state, run=False) for state in reversed(self._after)]
         if self._restored is not None and self._was_edited():
-            self._before.append(_State(self._restored.segments))
+            self._before.append(replace(self._restored, run=False))
         self._after.clear()
         self._restored = None
         self._forget()
@@ -162,18 +174,20 @@ class _History:
                     copy = copy if time == voxels.GetMTime() else _copy(voxels)
                     self._copies[id(voxels)] = voxels, voxels.GetMTime(), copy
                 kept.AddRepresentation(kind, self._copies[id(voxels)][2])
-        return _State(segments, run)
+        return _State(segments, run, looks_of(self._node))
 
     def _restore(self, state: _State) -> None:
         """Let the segmentation be as it was."""
         import slicer
 
+        had_surfaces = has_surfaces(self.content)
         alive: dict[int, tuple[vtk.vtkDataObject, vtk.vtkDataObject]] = {}
         for name, kept in state.segments.items():
             segment = self.content.GetSegment(name)
             if segment is None:
                 segment = slicer.vtkSegment()
                 self.content.AddSegment(segment, name)
+                show_as(self._node, name, state.looks.get(name, {}))
             segment.RemoveAllRepresentations()
             segment.DeepCopyMetadata(kept)
             for kind in _kinds(kept):
@@ -185,7 +199,9 @@ class _History:
             self.content.RemoveSegment(name)
         self.content.ReorderSegments(list(state.segments))
         self._copies = {id(voxels): (voxels, voxels.GetMTime(), copy) for voxels, copy in alive.values()}
-        self._restored, self._time = state, _time(self.content)
+        if had_surfaces and state.segments:  # the state has none if it is older than "Show 3D"
+            self._node.CreateClosedSurfaceRepresentation()
+        self._restored, self._time, self._substance = state, _time(self.content), substance(self.content)
 
     def _forget(self) -> None:
         """Keep within the bounds: the oldest states go first, that before the last run and the newest not at all."""
