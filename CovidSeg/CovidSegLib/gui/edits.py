@@ -1,4 +1,4 @@
-"""Tells when a reader has changed a segmentation, once the hand rests."""
+"""Tells when a reader has changed or moved a segmentation or its scan, once the hand rests."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from collections.abc import Callable
 
 import qt
 import slicer
+import vtk
 from slicer.util import VTKObservationMixin
+
+from ..mrml.volumes import voxels_time
 
 REST_MS = 400
 """How long nothing must change before it is told: a stroke of the brush is many changes."""
 
 
-class EditFollower(VTKObservationMixin):
-    """Calls ``changed`` after segments of the node that is followed were edited, added or removed."""
+class _Follower(VTKObservationMixin):
+    """Calls ``changed`` some time after what it observes."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         super().__init__()
@@ -22,10 +25,20 @@ class EditFollower(VTKObservationMixin):
         self._timer.setInterval(REST_MS)
         self._timer.connect("timeout()", changed)
 
-    def follow(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
-        """Follow ``node`` from now on, or (None) nothing."""
+    def _stop(self) -> None:
         self._timer.stop()
         self.removeObservers()
+
+    def _wait(self, *_: object) -> None:
+        self._timer.start()
+
+
+class EditFollower(_Follower):
+    """Calls ``changed`` after segments of the node that is followed were edited, added or removed."""
+
+    def follow(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
+        """Follow ``node`` from now on, or (None) nothing."""
+        self._stop()
         if node is None:
             return
         content = node.GetSegmentation()
@@ -37,5 +50,36 @@ class EditFollower(VTKObservationMixin):
         ):
             self.addObserver(content, event, self._wait)
 
-    def _wait(self, *_: object) -> None:
-        self._timer.start()
+
+class PlaceFollower(_Follower):
+    """Calls ``changed`` after the segmentation or its scan was moved, or the scan got other voxels or another grid."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        super().__init__(changed)
+        self._scan: slicer.vtkMRMLScalarVolumeNode | None = None
+        self._seen: tuple[float, ...] = ()
+
+    def follow(self, node: slicer.vtkMRMLSegmentationNode | None, scan: slicer.vtkMRMLScalarVolumeNode | None) -> None:
+        """Follow these from now on, or (None) nothing."""
+        self._stop()
+        self._scan = scan
+        for one in (node, scan):
+            if one is not None:
+                self.addObserver(one, slicer.vtkMRMLTransformableNode.TransformModifiedEvent, self._wait)
+        if scan is not None:
+            self._seen = _grid_and_time(scan)
+            # arrayFromVolumeModified and another matrix are told as a change of the node, as its name is, too.
+            for event in (scan.ImageDataModifiedEvent, vtk.vtkCommand.ModifiedEvent):
+                self.addObserver(scan, event, self._wait_if_changed)
+
+    def _wait_if_changed(self, *_: object) -> None:
+        seen = _grid_and_time(self._scan)
+        if seen != self._seen:
+            self._seen = seen
+            self._wait()
+
+
+def _grid_and_time(scan: slicer.vtkMRMLScalarVolumeNode) -> tuple[float, ...]:
+    matrix = vtk.vtkMatrix4x4()
+    scan.GetIJKToRASMatrix(matrix)
+    return (voxels_time(scan), *slicer.util.arrayFromVTKMatrix(matrix).ravel())

@@ -7,19 +7,37 @@ from typing import TYPE_CHECKING, Any
 import slicer
 from slicer.i18n import tr as _
 
+from ..errors import InputError
+from ..mrml.corrections import check_same_place, scan_of
+from . import wording
+from .belonging import belonging_steps
+from .edits import EditFollower, PlaceFollower
+from .task import Task
+from .ticker import QtTicker
+
 if TYPE_CHECKING:
     from .session import Session
 
 
 class InputSection:
-    """Keeps input and output in step: a result of one scan is not offered as the output of another."""
+    """Keeps input and output in step: a result of one scan is not offered as the output of another.
+
+    Says where numbers would be why there are none.
+    """
 
     def __init__(self, ui: Any, session: Session) -> None:
         self._ui, self._session = ui, session
         self._shown: tuple[object, object] = (None, None)
+        self._had_scan: tuple[object, bool] = (None, False)
+        self._doubtful: object = None
+        self._hint = ui.resultsHint.text
+        self._task: Task[None] | None = None
+        self._edits, self._places = EditFollower(self._examine), PlaceFollower(session.nodesMoved)
         session.parametersChanged.connect(self._update)
+        session.nodesChanged.connect(self._follow)
         session.runStarted.connect(lambda _run: self._enable(False))
         session.runEnded.connect(lambda: self._enable(True))
+        session.closing.connect(self._close)
 
     def _enable(self, enabled: bool) -> None:
         self._ui.inputSelector.enabled = enabled
@@ -40,20 +58,87 @@ class InputSection:
             return
         scan, shown = parameters.inputVolume, self._shown
         self._shown = (parameters.parameterNode, scan)
-        if shown[0] is parameters.parameterNode and shown[1] is not scan and not self._belongs(scan):
-            parameters.outputSegmentation = None
+        self._remember()
+        if shown[0] is not parameters.parameterNode:
+            self._doubtful = None
+        elif shown[1] is not scan and scan is not None:
+            self._doubtful = parameters.outputSegmentation
+            if not self._belongs(scan):
+                parameters.outputSegmentation = None
         self._session.setReason("input", "" if scan is not None else self._what_to_do())
 
-    def _belongs(self, scan: slicer.vtkMRMLScalarVolumeNode | None) -> bool:
-        """Whether the chosen output was made from ``scan``, or from nothing that is known."""
+    def _remember(self) -> None:
+        """Note whether it was known which scan the output lies on: the scene forgets it when that scan is removed."""
+        output = self._session.parameters.outputSegmentation
+        known = output is not None and scan_of(output) is not None
+        if known or output is not self._had_scan[0]:
+            self._had_scan = (output, known)
+
+    def _belongs(self, scan: slicer.vtkMRMLScalarVolumeNode) -> bool:
+        """Whether the chosen output was made from ``scan``, or from nothing that is or was known."""
         output = self._session.parameters.outputSegmentation
         if output is None:
             return True
-        role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
-        reference = output.GetNodeReference(role)
-        return reference is None or reference is scan
+        made_on = scan_of(output)
+        return made_on is scan or (made_on is None and not self._had_scan[1])
 
     def _what_to_do(self) -> str:
         if self._ui.inputSelector.nodeCount():
             return _("Choose a CT scan.")
         return _("Load a chest CT first: with Add DICOM Data, Add Data, or Sample Data.")
+
+    def _follow(self) -> None:
+        """Take up the nodes that the parameters name now, or the place where they are now."""
+        node, scan = self._session.nodes
+        self._edits.follow(node)
+        self._places.follow(node, scan)
+        self._examine()
+
+    def _examine(self) -> None:
+        """Look whether the chosen segmentation belongs to the chosen scan."""
+        self._stop()
+        node, scan = self._session.nodes
+        if node is None or scan is None:
+            self._judge("")
+            return
+        self._task = Task(belonging_steps(node, scan), QtTicker())
+        self._task.finished.connect(lambda _result: self._belonging())
+        self._task.failed.connect(self._foreign)
+        self._task.start()
+
+    def _belonging(self) -> None:
+        self._task = self._doubtful = None
+        self._judge("")
+
+    def _foreign(self, error: BaseException) -> None:
+        self._task = None
+        if not isinstance(error, InputError):
+            self._session.failed.emit(error)
+            return
+        node, scan = self._session.nodes
+        is_left_over, self._doubtful = node is self._doubtful, None
+        if is_left_over and scan_of(node) is not scan and self._session.run is None:
+            self._session.parameters.outputSegmentation = None
+        else:
+            self._judge(wording.sentence_and_details(error)[0])
+
+    def _judge(self, reason: str) -> None:
+        """Say why there are no numbers; ``reason``: why the segmentation does not belong to the scan."""
+        self._session.setReason("output", reason)
+        node, scan = self._session.nodes
+        if not reason and self._session.hasSegments:
+            try:
+                check_same_place(node, scan)
+            except InputError as error:
+                reason = wording.sentence_and_details(error)[0]
+        self._ui.resultsHint.text = reason or self._hint
+
+    def _stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    def _close(self) -> None:
+        self._stop()
+        self._edits.follow(None)
+        self._places.follow(None, None)

@@ -14,7 +14,7 @@ from ..corrections import ALL, to_labels
 from ..measures import Measurements, measure
 from ..measures.edits import SegmentEdit, reader_edits
 from ..mrml import read_in_steps, read_state
-from ..mrml.corrections import tag
+from ..mrml.corrections import check_same_place, tag
 from ..mrml.readback import read_labels_in_steps, read_lobes
 from ..progress import Progress
 from ..reading.checks import inspect
@@ -23,6 +23,7 @@ from ..report.files import check_report, write_report
 from ..report.page_pictures import Picture, picture_of, projection, slice_pictures
 from ..segmentation import SEGMENTS, Provenance, Segmentation
 from ..volume import CtVolume, voxel_ml
+from .belonging import belonging_steps
 from .task import in_thread
 
 if TYPE_CHECKING:
@@ -41,7 +42,12 @@ class Numbers:
 def numbers_steps(
     node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode, *, stability: bool
 ) -> Generator[None, None, Numbers]:
-    """Measure the segments of ``node`` on the scan ``volume_node``. Raises InputError when the scan cannot be read."""
+    """Measure the segments of ``node`` on the scan ``volume_node``.
+
+    Raises InputError when the scan cannot be read, and when the segments do not belong to it or lie elsewhere.
+    """
+    check_same_place(node, volume_node)
+    yield from belonging_steps(node, volume_node)
     reading = read_in_steps(volume_node)
     while True:
         try:

@@ -10,17 +10,20 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
 from slicer.i18n import tr as _
 
 from ..errors import InputError
 from ..measures import Measurements, measure
 from ..measures.review import with_certainty
 from ..mrml import Update, add_segmentation, plan_update, read_in_steps, write_segmentation
+from ..mrml.volumes import voxels_time
 from ..pipeline import Options
 from ..progress import Progress, Report
 from ..segmentation import Segmentation
 from ..volume import CtVolume
 from ..worker import Worker
+from .belonging import belonging_steps
 from .task import ended_by, in_thread
 
 if TYPE_CHECKING:
@@ -91,9 +94,13 @@ def run_steps(
     ``before_write`` is called with a segmentation that is about to be changed, or was just added and is empty: the
     place for an undo point.
 
-    Raises what reading, the pipeline and writing raise; a child process is gone, with its files, however it ends.
+    Raises what reading, the pipeline and writing raise, and InputError before anything runs where the segmentation
+    belongs to another scan; a child process is gone, with its files, however it ends.
     """
     began = time.monotonic()
+    if segmentation_node is not None:
+        yield from belonging_steps(segmentation_node, volume_node)
+    read_at = voxels_time(volume_node)
     worker = open_worker(options)
     volume, found = yield from ended_by(_segment(worker, volume_node), worker.close_steps)
     yield Report("measuring")
@@ -103,10 +110,11 @@ def run_steps(
         update = plan_update(segmentation, volume_node, node)
         joined = update.result
         measurements = yield from in_thread(lambda: measure(joined.labels, joined.affine, voxels=volume.voxels))  # noqa: B023
+        yield Report("writing")
+        read_at = yield from _check_unchanged(volume_node, volume, read_at)
         # The reader may have gone on editing while this was computed.
         if update.is_current() and node is _where(volume_node, segmentation_node):
             break
-    yield Report("writing")
     node, update = _write(segmentation, volume_node, node, update, before_write)
     seconds = time.monotonic() - began
     return RunResult(volume_node, node, update.result, measurements, seconds, update.untouched)
@@ -129,6 +137,25 @@ def _read(volume_node: slicer.vtkMRMLScalarVolumeNode) -> Generator[Report, None
             yield Report("reading", next(steps))
         except StopIteration as end:
             return end.value
+
+
+def _check_unchanged(
+    volume_node: slicer.vtkMRMLScalarVolumeNode, volume: CtVolume, read_at: int
+) -> Generator[None, None, int]:
+    """Raise InputError where the scan no longer has the voxels that were read at ``read_at``; returns their time."""
+    while (now := voxels_time(volume_node)) != read_at:
+        steps = _read(volume_node)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                again = end.value
+                break
+            yield None
+        if not np.array_equal(again.voxels, volume.voxels):
+            raise InputError(_("The scan was changed while it was segmented."), _("Segment it again."))
+        read_at = now
+    return read_at
 
 
 def _wait(worker: SegmentingProcess) -> Generator[Report | None, None, Segmentation]:

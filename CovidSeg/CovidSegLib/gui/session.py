@@ -38,9 +38,9 @@ class Session:
     ``result``: what the last run brought, or None; ``shown``: the numbers of ``nodes`` as they are in the scene, or
     None; ``reason``: why Apply cannot be pressed, "" when it can.
 
-    Signals: ``parametersChanged`` (another set, or another value in it), ``nodesChanged``, ``runStarted`` (Task),
-    ``runReported`` (Report), ``runEnded``, ``resultChanged`` (RunResult or None), ``shownChanged`` (Shown or None:
-    another set, or a reader corrected it), ``failed`` (exception), ``reasonsChanged``,
+    Signals: ``parametersChanged`` (another set, or another value in it), ``nodesChanged`` (or moved), ``runStarted``
+    (Task), ``runReported`` (Report), ``runEnded``, ``resultChanged`` (RunResult or None), ``shownChanged`` (Shown or
+    None: another set, or a reader corrected it), ``failed`` (exception), ``reasonsChanged``,
     ``expectationChanged`` (how long a run will take: ``expectedSeconds``, None for not known), ``packagesChanged``
     (something was installed), ``editedChanged`` (``editedPercent``: share of the infection that a reader edited),
     ``parameterSetChosen`` (vtkMRMLScriptedModuleNode), ``closing`` (the panel goes away). ``undoPoints``: of every run.
@@ -119,6 +119,10 @@ class Session:
         """Take up the parameters as they are now."""
         self.parametersChanged.emit()
         self._take_up_nodes()
+
+    def nodesMoved(self) -> None:
+        """Let everyone look anew at ``nodes``: one of them was moved, or the scan got other voxels or another grid."""
+        self.nodesChanged.emit()
 
     def _take_up_nodes(self, *, anew: bool = False) -> None:
         """``anew``: with another set nothing is shown yet, also where it names the same nodes as the one before."""

@@ -5,6 +5,7 @@ A thin part around :mod:`CovidSegLib.corrections`, which does the merging.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from ..i18n import tr as _
 from ..segmentation import SEGMENTS, Label, Segmentation
 from ..volume import voxel_ml
 from ..writing import SOURCE_TAG, on_grid, source_warnings
-from .volumes import check_same_grid
+from .volumes import check_same_grid, under_same_transform
 
 if TYPE_CHECKING:
     import slicer
@@ -25,6 +26,7 @@ ALGORITHM_TAG, AUTOMATIC, SEMIAUTOMATIC = "DICOM.SegmentAlgorithmType", "AUTOMAT
 _LABELMAP = "Binary labelmap"
 _NOT_OURS = _("The chosen segmentation belongs to another scan.")
 _CHOOSE = _("Choose another one, or let CovidSeg create a new one.")
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}$")
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,12 @@ def read_state(node: slicer.vtkMRMLSegmentationNode | None, volume_node: slicer.
         return NodeState(np.zeros(shape, np.uint8), LastWritten.nothing(shape), (), 0, 0)
     content = node.GetSegmentation()
     ours = [one for one in SEGMENTS if content.GetSegment(one.id) is not None]
-    if content.GetNumberOfSegments() and content.GetSourceRepresentationName() != _LABELMAP:
-        raise InputError(_("The chosen segmentation is made of surfaces, not of voxels."), _CHOOSE)
+    _check_voxels(node)
     texts = {int(one.label): tag(content.GetSegment(one.id), RECORD_TAG) for one in ours}
-    masks = [(int(one.label), _mask(content.GetSegment(one.id), volume_node, shape)) for one in ours]
+    try:
+        masks = [(int(one.label), _mask(content.GetSegment(one.id), volume_node, shape)) for one in ours]
+    except InputError:
+        raise _on_another_grid(scan_of(node) is volume_node) from None
     last = LastWritten.of_texts(texts, shape) if ours else LastWritten.nothing(shape)
     known = last.known | (ALL & ~sum(bit(label) for label in texts))
     completed = sum(bit(one.label) for one in ours if is_completed(content.GetSegment(one.id)))
@@ -76,6 +80,48 @@ def read_state(node: slicer.vtkMRMLSegmentationNode | None, volume_node: slicer.
         modified_time(node),
         tuple(tag(content.GetSegment(one.id), SOURCE_TAG) for one in ours if not completed & bit(one.label)),
     )
+
+
+def is_recorded(node: slicer.vtkMRMLSegmentationNode) -> bool:
+    """Whether one of our segments tells, by its voxels, which scan it was made from."""
+    return bool(_fingerprints(node))
+
+
+def scan_of(node: slicer.vtkMRMLSegmentationNode) -> slicer.vtkMRMLScalarVolumeNode | None:
+    """The scan in the scene that, as Slicer has noted, the grid of ``node`` comes from."""
+    return node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
+
+
+def check_belongs(
+    node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode, fingerprint: str
+) -> None:
+    """Raise InputError where our segments were made from another scan, or do not lie on the voxels of this one.
+
+    ``fingerprint``: of the voxels of ``volume_node``; not looked at where the segments have no record of their scan.
+    """
+    recorded = _fingerprints(node)
+    if recorded - {fingerprint}:
+        raise InputError(
+            _("The chosen segmentation was made from another scan, or from this one before it changed."), _CHOOSE
+        )
+    _check_voxels(node)
+    content, shape = node.GetSegmentation(), volume_node.GetImageData().GetDimensions()[::-1]
+    try:
+        for one in SEGMENTS:
+            segment = content.GetSegment(one.id)
+            if segment is not None and not _is_inside(segment, volume_node):
+                _mask(segment, volume_node, shape)
+    except InputError:
+        raise _on_another_grid(bool(recorded) or scan_of(node) is volume_node) from None
+
+
+def check_same_place(node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Raise InputError where a transform has moved the segments away from their scan, or the scan from them."""
+    if not under_same_transform(node, volume_node):
+        raise InputError(
+            _("The scan and its segmentation are under different transforms, so there are no numbers."),
+            _("Put both under the same one."),
+        )
 
 
 @dataclass(frozen=True)
@@ -179,27 +225,64 @@ def modified_time(node: slicer.vtkMRMLSegmentationNode) -> int:
     return max(content.GetMTime(), *(part.GetMTime() for part in (*parts, *images) if part is not None), 0)
 
 
+def _fingerprints(node: slicer.vtkMRMLSegmentationNode) -> set[str]:
+    """Those of the scans that our segments were made from, as far as their tags tell."""
+    parts = [node.GetSegmentation().GetSegment(one.id) for one in SEGMENTS]
+    texts = [tag(part, SOURCE_TAG) or "" for part in parts if part is not None]
+    return {match.group() for match in map(_FINGERPRINT.search, texts) if match}
+
+
+def _check_voxels(node: slicer.vtkMRMLSegmentationNode) -> None:
+    content = node.GetSegmentation()
+    if content.GetNumberOfSegments() and content.GetSourceRepresentationName() != _LABELMAP:
+        raise InputError(_("The chosen segmentation is made of surfaces, not of voxels."), _CHOOSE)
+
+
+def _on_another_grid(same_scan: bool) -> InputError:
+    """Why voxels of segments are no voxels of the scan; ``same_scan``: it is known that they were once."""
+    if not same_scan:
+        return InputError(_NOT_OURS, _CHOOSE)
+    return InputError(
+        _("The grid of the chosen segmentation was changed and is no longer that of the scan."),
+        _("Set it back in the Segment Editor with Specify geometry: choose the scan as source, oversampling 1."),
+    )
+
+
+def _is_inside(segment: slicer.vtkSegment, volume_node: slicer.vtkMRMLScalarVolumeNode) -> bool:
+    """Whether a look at the grids suffices to say that a segment has the voxels of the volume: the usual case."""
+    image = segment.GetRepresentation(_LABELMAP)
+    if image is None or image.GetNumberOfPoints() == 0:
+        return True
+    own, affine = _grids(image, volume_node)
+    extent, sizes = image.GetExtent(), volume_node.GetImageData().GetDimensions()
+    fits = all(extent[2 * axis] >= 0 and extent[2 * axis + 1] < sizes[axis] for axis in range(3))
+    return fits and np.allclose(own, affine, rtol=0, atol=1e-6)
+
+
+def _grids(
+    image: slicer.vtkOrientedImageData, volume_node: slicer.vtkMRMLScalarVolumeNode
+) -> tuple[np.ndarray, np.ndarray]:
+    """IJK→RAS of a segment's voxels and of the volume, without their parent transforms."""
+    import slicer
+    import vtk
+
+    matrix, volume_matrix = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
+    image.GetImageToWorldMatrix(matrix)
+    volume_node.GetIJKToRASMatrix(volume_matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix), slicer.util.arrayFromVTKMatrix(volume_matrix)
+
+
 def _mask(
     segment: slicer.vtkSegment, volume_node: slicer.vtkMRMLScalarVolumeNode, shape: tuple[int, int, int]
 ) -> np.ndarray:
     """A segment's voxels (bool, z, y, x) on the grid of ``volume_node``; both stand under the same transform."""
-    import slicer
-    import vtk
     from vtk.util.numpy_support import vtk_to_numpy
 
     image = segment.GetRepresentation(_LABELMAP)
     if image is None or image.GetNumberOfPoints() == 0:
         return np.zeros(shape, bool)
     values = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
-    matrix, volume_matrix = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
-    image.GetImageToWorldMatrix(matrix)
-    volume_node.GetIJKToRASMatrix(volume_matrix)
-    own = slicer.util.arrayFromVTKMatrix(matrix)
+    own, affine = _grids(image, volume_node)
     first = np.eye(4)
     first[:3, 3] = image.GetExtent()[::2]
-    try:
-        return on_grid(
-            values == segment.GetLabelValue(), own @ first, slicer.util.arrayFromVTKMatrix(volume_matrix), shape
-        )
-    except InputError:
-        raise InputError(_NOT_OURS, _CHOOSE) from None
+    return on_grid(values == segment.GetLabelValue(), own @ first, affine, shape)

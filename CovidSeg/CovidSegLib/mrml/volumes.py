@@ -83,3 +83,23 @@ def check_same_grid(segmentation: Segmentation, volume_node: slicer.vtkMRMLScala
         moved = np.abs((world_affine(volume_node) - segmentation.affine) @ corners).max() > _SAME_PLACE_MM
     if moved:
         raise InputError(_("The volume was changed or moved after it was segmented."), _("Segment it again."))
+
+
+def voxels_time(node: slicer.vtkMRMLVolumeNode) -> int:
+    """Grows when the voxels of ``node`` change or are replaced; 0 where there are none."""
+    image = node.GetImageData()
+    return image.GetMTime() if image is not None else 0
+
+
+def under_same_transform(one: slicer.vtkMRMLTransformableNode, other: slicer.vtkMRMLTransformableNode) -> bool:
+    """Whether the parent transforms of two nodes, however nested, bring the same point to the same place."""
+    import slicer
+    import vtk
+
+    parents = one.GetParentTransformNode(), other.GetParentTransformNode()
+    if parents[0] is parents[1]:
+        return True
+    between = vtk.vtkMatrix4x4()
+    if not slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(*parents, between):
+        return False  # one of them bends
+    return bool(np.allclose(slicer.util.arrayFromVTKMatrix(between), np.eye(4), rtol=0, atol=1e-6))

@@ -1,0 +1,255 @@
+"""A segmentation and a scan that do not belong together: no numbers, no run, and the reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+pytest.importorskip("slicer", reason="needs the pip package slicer-core")
+pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
+
+import slicer
+import vtk
+from kit.panel_steps import finish, sees, tell
+
+from CovidSegLib.errors import InputError
+from CovidSegLib.mrml import add_segmentation
+from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
+from CovidSegLib.volume import CtVolume
+from Testing.kit.blocks import UPRIGHT, block_labels, block_scan
+
+if TYPE_CHECKING:
+    from kit.slicer_window.application import SlicerWorld
+    from kit.slicer_window.module import OpenModule
+
+TAKES_A_SECOND = 7
+pytestmark = pytest.mark.usefixtures("stand_in_pipeline")
+
+
+def add_scan(world: SlicerWorld, *, patient: int = 0, slices: int | None = None) -> object:
+    """A scan in the scene; each ``patient`` has other voxels on the same grid."""
+    voxels = block_scan(block_labels())
+    voxels[0, 0, 0] += patient
+    node = world.logics.add_volume(CtVolume(voxels[:slices].copy(), UPRIGHT))
+    node.SetName(f"Patient {patient}")
+    return node
+
+
+def add_result(world: SlicerWorld, scan: object, *, recorded: bool = True) -> object:
+    """A segmentation of ``scan``, with or without a record of the voxels that it was made from."""
+    from CovidSegLib.mrml import read_volume_node
+
+    text = f"volume node, SHA-256 of its voxels {read_volume_node(scan).fingerprint}" if recorded else ""
+    made = Provenance("a-network", "ab" * 32, "onnx", "cpu", "CovidSeg 1.0", volume=text)
+    return add_segmentation(world.scene, Segmentation(block_labels(), UPRIGHT, made), scan, "result")
+
+
+def choose(panel: OpenModule, scan: object, node: object) -> None:
+    """Choose a scan and then, deliberately, a segmentation."""
+    panel.ui.inputSelector.setCurrentNode(scan)
+    panel.ui.outputSelector.setCurrentNode(node)
+
+
+def until_numbers(panel: OpenModule) -> None:
+    panel.until(lambda: sees(panel.ui.resultsTable))
+
+
+def until_refused(panel: OpenModule, words: str) -> None:
+    """Wait for the reason, which stands where numbers would be."""
+    panel.until(lambda: words in panel.ui.resultsHint.text)
+    assert not sees(panel.ui.resultsTable)
+    numbers = next(one for one in panel.widget.panel.sections if type(one).__name__ == "NumbersSection")
+    panel.until(lambda: not numbers.reportButton.enabled)
+    assert panel.session.shown is None
+
+
+def forget_scan(node: object) -> None:
+    """As a segmentation that was loaded from a file: Slicer has not noted which scan its grid comes from."""
+    node.SetNodeReferenceID(node.GetReferenceImageGeometryReferenceRole(), None)
+
+
+def move(world: SlicerWorld, matrix: np.ndarray, *nodes: object) -> object:
+    """Put ``nodes`` under a new transform, and return that."""
+    transform = world.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
+    for node in nodes:
+        node.SetAndObserveTransformNodeID(transform.GetID())
+    return transform
+
+
+def refine(node: object) -> None:
+    """Oversample the grid by two, as Specify geometry of the Segment Editor does."""
+    content, converter = node.GetSegmentation(), slicer.vtkSegmentationConverter
+    name, grid = converter.GetReferenceImageGeometryParameterName(), slicer.vtkOrientedImageData()
+    converter.DeserializeImageGeometry(content.GetConversionParameter(name), grid, False)
+    slicer.vtkCalculateOversamplingFactor.ApplyOversamplingOnImageGeometry(grid, 2.0)
+    for segment in SEGMENTS:
+        image = content.GetSegment(segment.id).GetRepresentation("Binary labelmap")
+        slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(
+            image, grid, image, False, True
+        )
+    content.SetConversionParameter(name, converter.SerializeImageGeometry(grid))
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_the_segmentation_of_a_deleted_scan_is_not_the_output_of_the_next_one(
+    panel: OpenModule, chest: object, world: SlicerWorld, recorded: bool
+) -> None:
+    world.scene.RemoveNode(chest)
+    first = add_scan(world)
+    choose(panel, first, add_result(world, first, recorded=recorded))
+    until_numbers(panel)
+    add_scan(world, patient=1)
+    panel.exit()
+    world.scene.RemoveNode(first)
+    panel.enter()
+    assert panel.ui.inputSelector.currentNode().GetName() == "Patient 1"
+    assert panel.ui.outputSelector.currentNode() is None
+    assert not sees(panel.ui.resultsTable)
+
+
+def test_another_scan_than_the_recorded_one_takes_the_output_away_but_no_other_record_does(
+    panel: OpenModule, world: SlicerWorld
+) -> None:
+    first, second = add_scan(world), add_scan(world, patient=1)
+    for recorded in (False, True):
+        node = add_result(world, first, recorded=recorded)
+        forget_scan(node)
+        choose(panel, first, node)
+        until_numbers(panel)
+        panel.ui.inputSelector.setCurrentNode(second)
+        if recorded:
+            panel.until(lambda: panel.ui.outputSelector.currentNode() is None)
+        else:
+            panel.until(lambda: panel.session.shown is not None and panel.session.shown.volumeNode is second)
+            finish(panel)
+            assert panel.session.result.segmentationNode is node
+
+
+def test_the_segmentation_of_another_scan_that_is_chosen_all_the_same_is_refused_before_anything_runs(
+    panel: OpenModule, world: SlicerWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = add_scan(world), add_scan(world, patient=1)
+    node = add_result(world, first)
+    choose(panel, second, node)
+    until_refused(panel, "was made from another scan")
+    assert not panel.ui.applyButton.enabled
+    assert "was made from another scan" in panel.ui.statusLabel.text
+    monkeypatch.setattr("CovidSegLib.gui.logic.worker_in_slicer", lambda _options: pytest.fail("something ran"))
+    with pytest.raises(InputError, match="made from another scan"):
+        panel.widget.logic.process(second, node)
+    panel.ui.outputSelector.setCurrentNode(None)
+    panel.until(lambda: panel.ui.applyButton.enabled)
+    assert panel.ui.resultsHint.text == "The volumes will be shown here."
+
+
+def test_a_segmentation_goes_on_with_its_scan_when_both_are_loaded_again(panel: OpenModule, world: SlicerWorld) -> None:
+    first = add_scan(world)
+    node = add_result(world, first)
+    world.scene.RemoveNode(first)
+    again = add_scan(world)
+    choose(panel, again, node)
+    until_numbers(panel)
+    finish(panel)
+    assert panel.session.result.segmentationNode is node
+
+
+def test_a_segmentation_on_another_grid_has_no_numbers_and_no_run(panel: OpenModule, world: SlicerWorld) -> None:
+    choose(panel, add_scan(world, slices=9), add_result(world, add_scan(world), recorded=False))
+    until_refused(panel, "belongs to another scan")
+    assert not panel.ui.applyButton.enabled
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_grid_that_was_refined_is_named_with_the_way_back(
+    panel: OpenModule, world: SlicerWorld, loaded: bool
+) -> None:
+    scan = add_scan(world)
+    node = add_result(world, scan)
+    choose(panel, scan, node)
+    until_numbers(panel)
+    if loaded:
+        forget_scan(node)
+    refine(node)
+    until_refused(panel, "Specify geometry")
+    assert "Specify geometry" in panel.ui.statusLabel.text
+    assert panel.ui.outputSelector.currentNode() is node
+
+
+def test_there_are_no_numbers_while_scan_and_segments_are_apart(
+    panel: OpenModule, world: SlicerWorld, tmp_path: object
+) -> None:
+    from CovidSegLib.gui.report import save_report
+
+    scan = add_scan(world)
+    node = add_result(world, scan)
+    choose(panel, scan, node)
+    until_numbers(panel)
+    shifted = np.eye(4)
+    shifted[:3, 3] = 40, 0, 30
+    for apart in (scan, node):
+        transform = move(world, shifted, apart)
+        until_refused(panel, "under different transforms")
+        with pytest.raises(InputError, match="under different transforms"):
+            save_report(node, scan, tmp_path / "r.json")
+        for one in (scan, node):
+            one.SetAndObserveTransformNodeID(transform.GetID())
+        until_numbers(panel)
+        for one in (scan, node):
+            one.SetAndObserveTransformNodeID(None)
+        until_numbers(panel)
+
+
+def test_numbers_follow_a_transform_of_both_and_the_voxels_of_the_scan(panel: OpenModule, world: SlicerWorld) -> None:
+    scan = add_scan(world)
+    node = add_result(world, scan, recorded=False)
+    choose(panel, scan, node)
+    until_numbers(panel)
+    before = panel.session.shown.measurements
+    outer = move(world, np.eye(4), move(world, np.eye(4), scan, node))
+
+    def shown() -> object:
+        return panel.session.shown and panel.session.shown.measurements
+
+    outer.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(np.diag((1.0, 1.0, 2.0, 1.0))))
+    panel.until(lambda: shown() and shown().total.lung_ml == pytest.approx(2 * before.total.lung_ml))
+    slicer.util.arrayFromVolume(scan)[:] -= 50
+    slicer.util.arrayFromVolumeModified(scan)
+    panel.until(lambda: shown() and shown().density.lung_mean_hu == pytest.approx(before.density.lung_mean_hu - 50))
+    matrix = vtk.vtkMatrix4x4()
+    scan.GetIJKToRASMatrix(matrix)
+    matrix.SetElement(2, 3, matrix.GetElement(2, 3) + 7)
+    scan.SetIJKToRASMatrix(matrix)
+    until_refused(panel, "grid of the chosen segmentation was changed")
+
+
+@pytest.mark.parametrize("into", ["a new one", "one that is there"])
+def test_a_scan_that_changes_while_it_is_segmented_ends_the_run_and_nothing_is_written(
+    panel: OpenModule, chest: object, world: SlicerWorld, into: str
+) -> None:
+    if into == "one that is there":
+        finish(panel)
+    node = panel.ui.outputSelector.currentNode()
+    tell(chest, TAKES_A_SECOND)
+    before = node and node.GetSegmentation().GetSegment("LeftLung").GetMTime()
+    panel.click("applyButton")
+    panel.until(lambda: "left" in panel.ui.statusLabel.text)
+    values = slicer.util.arrayFromVolume(chest)
+    values[:] = np.roll(values, 20, axis=2)
+    slicer.util.arrayFromVolumeModified(chest)
+    panel.until(lambda: not panel.running)
+    assert "was changed while it was segmented" in panel.ui.messageLabel.text
+    assert panel.ui.outputSelector.currentNode() is node
+    assert (node and node.GetSegmentation().GetSegment("LeftLung").GetMTime()) == before
+    assert len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode")) == (node is not None)
+
+
+def test_a_scan_that_is_touched_but_keeps_its_voxels_does_not_end_the_run(panel: OpenModule, chest: object) -> None:
+    tell(chest, TAKES_A_SECOND)
+    panel.click("applyButton")
+    panel.until(lambda: "left" in panel.ui.statusLabel.text)
+    slicer.util.arrayFromVolumeModified(chest)
+    panel.until(lambda: not panel.running)
+    assert panel.session.result is not None
