@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 from pathlib import Path
 
 import jsonschema
@@ -119,3 +120,36 @@ def test_results_that_split_the_infection_at_different_values_are_pointed_out(co
     assert ended.returncode == 0
     assert "told apart at different values (-450 and -300 HU)" in ended.stderr
     assert "-450 and -300 HU" in " ".join(json.loads((covidseg.folder / "f.json").read_text())["warnings"])
+
+
+def test_days_that_contradict_the_dates_and_a_scan_given_twice_are_pointed_out(covidseg: CommandLine) -> None:
+    shutil.copytree(covidseg.folder / "a", covidseg.folder / "copy")
+    call = ("followup", "b", "a", "copy", "--masks", "b.nii.gz", "a.nii.gz", "a.nii.gz", "-o", "f.html")
+    ended = covidseg.run(*call, "--days", "14", "1", "1")
+    assert ended.returncode == 0
+    assert "warning: The days do not fit the dates in the scans' DICOM headers" in ended.stderr
+    assert "warning: Scan 3 is the same as scan 2: nothing can have changed." in ended.stderr
+    assert "nothing can have changed" in (covidseg.folder / "f.html").read_text(encoding="utf-8")
+    ended = covidseg.run("followup", "a", "b", "--masks", "a.nii.gz", "b.nii.gz", "-o", "f.csv", "--days", "20", "7")
+    assert ended.stderr.count("warning") == 0
+    record = covidseg.folder / "a.json"
+    assert covidseg.run("report", "a", "a.nii.gz", "-o", record, "--quiet").returncode == 0
+    ended = covidseg.run("followup", record, "a.json", "-o", "f.csv", "--days", "20", "7")
+    assert "Scan 2 is the same as scan 1" in ended.stderr
+
+
+def test_scans_of_one_day_are_put_in_order_by_their_time(covidseg: CommandLine) -> None:
+    visit(covidseg.folder / "noon", "20200401", 2, AcquisitionTime="121500.5", StudyTime="070000")
+    visit(covidseg.folder / "nine", "20200401", 4, AcquisitionTime="0930", StudyTime="070000")
+    for first, second in (("noon", "nine"), ("nine", "noon")):
+        masks = (f"{first}.nii.gz", f"{second}.nii.gz")
+        ended = covidseg.run("followup", first, second, "--masks", *masks, "-o", "f.csv", "--dates")
+        assert ended.returncode == 0, ended.stderr
+        rows = list(csv.DictReader((covidseg.folder / "f.csv").open(encoding="utf-8")))
+        assert [row["day"] for row in rows] == ["0", "0"]
+        assert float(rows[1]["change_infection_ml"]) < 0  # the later one has the smaller lesion
+        assert "12:15" not in ended.stdout + (covidseg.folder / "f.csv").read_text(encoding="utf-8")
+    # Where a time is not known, the user's order stands.
+    ended = covidseg.run("followup", "noon", "b", "--masks", "noon.nii.gz", "b.nii.gz", "-o", "f.csv")
+    rows = list(csv.DictReader((covidseg.folder / "f.csv").open(encoding="utf-8")))
+    assert float(rows[0]["infection_ml"]) > float(rows[1]["infection_ml"])

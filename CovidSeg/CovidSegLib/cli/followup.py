@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from .options import add_pipeline_options, check_input, check_numbers, check_tar
 if TYPE_CHECKING:
     from ..progress import Progress
     from ..reading.acquisition import Acquisition
+    from ..report.followup import FollowUp
     from ..worker import Worker
 
 _DESCRIPTION = """Compare two or more chest CTs of one patient: a table and a plot over the days since the first scan,
@@ -46,12 +48,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Write the follow-up; returns 0. Raises the errors of errors.py, Cancelled and KeyboardInterrupt."""
     _check_call(args)
-    from ..batch import OutputSet
     from ..reading.acquisition import acquisition
-    from ..report.files import check_report, write_text
-    from ..report.followup import TimePoint, follow_up, mixed_rules, to_csv, to_record
-    from ..report.page import render_follow_up
-    from ..report.record import json_text
+    from ..report.files import check_report
+    from ..report.followup import TimePoint, follow_up, mixed_rules
 
     for output in args.output:
         check_report(output)
@@ -61,21 +60,12 @@ def run(args: argparse.Namespace) -> int:
         days, warnings = _days(args, taken)
         records = _records(args, console, progress)
         points = [
-            TimePoint.of_record(record, day, _shown(when, args.dates))
-            for record, day, when in zip(records, days, taken, strict=True)
+            TimePoint.of_record(records[place], days[place], _shown(taken[place], args.dates))
+            for place in _in_time(days, taken)
         ]
         warnings += [*_mismatches(records), *mixed_rules(records)]
         found = follow_up(points, warnings, args.label)
-        made = dict.fromkeys(_made_by(record) for record in records)
-        with OutputSet() as files:
-            for output in args.output:
-                suffix = output.suffix.lower()
-                if suffix == ".json":
-                    text = json_text(to_record(found))
-                else:
-                    text = to_csv(found) if suffix == ".csv" else render_follow_up(found, list(made))
-                write_text(text, files.add(output))
-            files.publish()
+        _write(found, list(dict.fromkeys(_made_by(record) for record in records)), args.output)
         console.begin("")
         for warning in found.warnings:
             progress.notice("followup", warning)
@@ -88,6 +78,24 @@ def run(args: argparse.Namespace) -> int:
     for output in args.output:
         console.result(f"Written: {output}")
     return 0
+
+
+def _write(found: FollowUp, made: list[str], outputs: Sequence[Path]) -> None:
+    from ..batch import OutputSet
+    from ..report.files import write_text
+    from ..report.followup import to_csv, to_record
+    from ..report.page import render_follow_up
+    from ..report.record import json_text
+
+    with OutputSet() as files:
+        for output in outputs:
+            suffix = output.suffix.lower()
+            if suffix == ".json":
+                text = json_text(to_record(found))
+            else:
+                text = to_csv(found) if suffix == ".csv" else render_follow_up(found, made)
+            write_text(text, files.add(output))
+        files.publish()
 
 
 def _check_call(args: argparse.Namespace) -> None:
@@ -111,7 +119,10 @@ def _days(args: argparse.Namespace, taken: Sequence[Acquisition]) -> tuple[list[
     warnings = []
     if len(patients) > 1:
         warnings.append("The scans' DICOM headers name different patients: do they belong to one person?")
+    warnings += _same_scans(args.scans, taken)
     if args.days:
+        if _contradict(args.days, taken):
+            warnings.append("The days do not fit the dates in the scans' DICOM headers: were they given in this order?")
         return [day - min(args.days) for day in args.days], warnings
     if any(when.date is None for when in taken):
         raise InputError(
@@ -119,6 +130,35 @@ def _days(args: argparse.Namespace, taken: Sequence[Acquisition]) -> tuple[list[
         )
     dates = [when.date for when in taken if when.date is not None]
     return [(date - min(dates)).days for date in dates], warnings
+
+
+def _same_scans(scans: Sequence[Path], taken: Sequence[Acquisition]) -> list[str]:
+    """A sentence for each scan that was given before, also as a copy of its DICOM folder."""
+    names = [when.scan or os.path.realpath(scan) for scan, when in zip(scans, taken, strict=True)]
+    firsts = [names.index(name) for name in names]
+    return [
+        f"Scan {place + 1} is the same as scan {first + 1}: nothing can have changed."
+        for place, first in enumerate(firsts)
+        if first != place
+    ]
+
+
+def _contradict(days: Sequence[int], taken: Sequence[Acquisition]) -> bool:
+    """Whether ``days`` lie otherwise than the scans' dates, by more than a night; one date for all is a made-up one."""
+    dated = [(day, when.date.toordinal()) for day, when in zip(days, taken, strict=True) if when.date is not None]
+    shifts = [day - date for day, date in dated]
+    return len({date for _, date in dated}) > 1 and max(shifts) - min(shifts) > 1
+
+
+def _in_time(days: Sequence[int], taken: Sequence[Acquisition]) -> list[int]:
+    """The places of the scans in the order of time; those of one day stay as given unless all their times are known."""
+    untimed = {day for day, when in zip(days, taken, strict=True) if when.time is None}
+
+    def moment(place: int) -> tuple[Any, ...]:
+        day, when = days[place], taken[place]
+        return (day,) if day in untimed else (day, when.date, when.time)
+
+    return sorted(range(len(days)), key=moment)
 
 
 def _mismatches(records: Sequence[dict[str, Any]]) -> list[str]:

@@ -10,16 +10,19 @@ from ..progress import Progress
 from .dicom import series_files
 from .dicom_headers import read_elements
 
-_DATES = ("AcquisitionDate", "SeriesDate", "StudyDate", "ContentDate")
+_MOMENTS = ("Acquisition", "Series", "Study", "Content")
+"""What has a date and a time in a header, the best first."""
 
 
 @dataclass(frozen=True)
 class Acquisition:
-    """``date``: of the scan, None when it is not known. ``patient``: an identifier to be compared, never to be shown;
-    empty when it is not known."""
+    """``date`` and ``time`` of the scan, None when they are not known. ``patient`` and ``scan``: identifiers to be
+    compared, never to be shown; empty when they are not known."""
 
     date: datetime.date | None = None
     patient: str = ""
+    time: datetime.time | None = None
+    scan: str = ""
 
 
 def acquisition(path: Path, progress: Progress) -> Acquisition:
@@ -27,14 +30,29 @@ def acquisition(path: Path, progress: Progress) -> Acquisition:
     if not path.is_dir():
         return Acquisition()
     file = next(file for file in series_files(path, progress) if file is not None)
-    values = read_elements(file, (*_DATES, "PatientID"))
-    dates = filter(None, (_date(values.get(name, "")) for name in _DATES))
-    return Acquisition(next(dates, None), values.get("PatientID", "").strip())
+    names = [f"{moment}{part}" for moment in _MOMENTS for part in ("Date", "Time")]
+    values = read_elements(file, (*names, "PatientID", "SOPInstanceUID"))
+    patient, scan = (values.get(name, "").strip() for name in ("PatientID", "SOPInstanceUID"))
+    for moment in _MOMENTS:
+        date = _date(values.get(f"{moment}Date", ""))
+        if date is not None:
+            return Acquisition(date, patient, _time(values.get(f"{moment}Time", "")), scan)
+    return Acquisition(None, patient, None, scan)
 
 
 def _date(text: str) -> datetime.date | None:
     """A DICOM date (20200401, in old files 2020.04.01)."""
     try:
         return datetime.datetime.strptime(text.strip().replace(".", ""), "%Y%m%d").date()
+    except ValueError:
+        return None
+
+
+def _time(text: str) -> datetime.time | None:
+    """A DICOM time (101500.25, 1015 without seconds, in old files 10:15:00), to the second."""
+    if not text.strip():
+        return None
+    try:
+        return datetime.datetime.strptime(text.strip().replace(":", "")[:6].ljust(6, "0"), "%H%M%S").time()
     except ValueError:
         return None
