@@ -10,6 +10,8 @@ from pathlib import Path
 
 import keras
 
+from CovidSegLib.errors import InputError
+
 CLASSES = ("neither", "lung", "infection")
 """What the network tells apart. Left and right are parted later, by geometry: under left-right flips it would guess."""
 
@@ -27,7 +29,15 @@ def build_network(input_shape: tuple[int, int], encoder_weights: str | Path | No
     without top, "imagenet" (downloaded by Keras), or None for random ones.
     """
     named = "imagenet" if str(encoder_weights) == "imagenet" else None
-    encoder = keras.applications.MobileNetV2(input_shape=(*input_shape, 3), include_top=False, weights=named)
+    try:
+        encoder = keras.applications.MobileNetV2(input_shape=(*input_shape, 3), include_top=False, weights=named)
+    except Exception as error:  # whatever a download ends with
+        if named is None:
+            raise
+        raise InputError(
+            "ImageNet's weights cannot be downloaded.",
+            "Give their file with --encoder, or use --init default.",
+        ) from error
     if encoder_weights is not None and named is None:
         encoder.load_weights(str(encoder_weights))
     for layer in encoder.layers:

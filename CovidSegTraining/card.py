@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+from CovidSegLib.anatomy.finish import FinishOptions
+from CovidSegLib.errors import InputError
+
 from .tables import markdown
+
+TEXTS = ("description", "licence", "limits", "training_note")
+
+
+def checked_facts(facts: dict[str, Any]) -> dict[str, Any]:
+    """``facts`` that may go into a card: the texts of :data:`TEXTS`, ``training_data`` (a list of name, source and
+    licence), ``finish`` (numbers of :class:`FinishOptions`). Raises InputError for anything else.
+    """
+    unknown = sorted(set(facts) - {*TEXTS, "training_data", "finish"})
+    if unknown:
+        raise InputError(
+            f"{unknown[0]} is no fact of a card.", f"Known are {', '.join((*TEXTS, 'training_data', 'finish'))}."
+        )
+    data, finish = facts.get("training_data", []), facts.get("finish", {})
+    if not isinstance(data, list) or not all(isinstance(entry, dict) for entry in data):
+        raise InputError("training_data is not a list of tables.", "Give each data set its name, source and licence.")
+    known = {field.name for field in dataclasses.fields(FinishOptions)}
+    if (
+        not isinstance(finish, dict)
+        or set(finish) - known
+        or not all(isinstance(n, int | float) for n in finish.values())
+    ):
+        raise InputError("finish is not a table of thresholds.", f"Known are {', '.join(sorted(known))}.")
+    if not all(isinstance(facts[name], str) for name in TEXTS if name in facts):
+        raise InputError(f"{', '.join(TEXTS)} must be texts.", "Correct the facts.")
+    return facts
 
 
 def with_metrics(card: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
     """``card`` with scores as ``evaluate --json`` writes them, of one data set or of a cross-validation."""
+    if not isinstance(metrics.get("mean"), dict) or not ("table" in metrics or "cases" in metrics):
+        raise InputError("The file holds no scores.", "Give a file of covidseg-train evaluate --json.")
     if "table" not in metrics:
         return {**card, "metrics": metrics}
     rows = [{name: value for name, value in row.items() if name != "values"} | _mean(row) for row in metrics["table"]]
@@ -63,4 +95,7 @@ def _metrics(metrics: dict[str, Any]) -> str:
     rows = [
         (name.replace("_", " "), f"{value:.3f}") for name, value in metrics.get("mean", {}).items() if value is not None
     ]
-    return f"Held-out fold {metrics.get('fold')}.\n\n" + markdown(("measure", "mean of scans"), rows)
+    judged = (
+        f"Held-out fold {metrics['fold']}" if metrics.get("fold") else "Cases that were not in a fold of the training"
+    )
+    return f"{judged}.\n\n" + markdown(("measure", "mean of scans"), rows)

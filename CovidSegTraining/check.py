@@ -5,6 +5,7 @@ One volume is in memory at a time. Nothing is changed, and nothing is told of a 
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
@@ -186,6 +187,20 @@ def check_patients(cases: Iterable[Case]) -> None:
         raise InputError(
             f"Scans of one patient are in two folds: {', '.join(torn)}.", "Give all scans of a patient one fold."
         )
+
+
+def check_pictures(trained: Iterable[Case], kept_out: Iterable[Case]) -> None:
+    """Raise InputError where a picture that is trained on is also held out or watched, under another name."""
+    known: dict[int, list[Case]] = defaultdict(list)
+    for case in trained:
+        known[case.image.stat().st_size].append(case)
+    for case in kept_out:
+        for other in known[case.image.stat().st_size]:
+            if filecmp.cmp(case.image, other.image, shallow=False):
+                raise InputError(
+                    f"{case.name}, which is held out or watched, is the same picture as {other.name}: a leak.",
+                    "Give both one fold; covidseg-train check lists them.",
+                )
 
 
 def check_headers(cases: Iterable[Case]) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from contextlib import suppress
 from pathlib import Path
 
+from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Progress
 
 
@@ -19,10 +21,14 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from .cases import look
+    from .cases import look, with_folds
     from .check import check, report_table
+    from .run_folder import check_place
 
+    check_place(args.json)
     data = look(args.data)
+    with suppress(InputError):  # fewer patients than folds: then there are none
+        data = dataclasses.replace(data, cases=tuple(with_folds(data.cases)))
     reports = check(data, Progress())
     print(f"Read as: {data.layout}\n")
     print(report_table(reports))

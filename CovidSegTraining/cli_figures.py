@@ -91,19 +91,18 @@ def _of_scores(rows: list[dict[str, Any]], target: Path) -> list[Path]:
 def _panels(args: argparse.Namespace) -> list[Panel]:
     from CovidSegLib.pipeline import Options, open_engine
 
-    from .cases import find_cases, with_folds
-    from .config import TrainingConfig
+    from .cases import find_cases
+    from .cli_judge import held_out
 
     folder, names = folder_and_names(args.data)
-    cases = find_cases(folder, names)
     model = args.model or "default"
     if args.run and not args.model:
         from .export import run_model
 
         model = str(run_model(args.run))
-        fold = TrainingConfig.load(args.run).test_fold
-        if fold and not names:
-            cases = [case for case in with_folds(cases) if case.fold == fold]
+        cases = held_out(args.run, folder, names)
+    else:
+        cases = find_cases(folder, names)
     options = Options(model=model)
     engine = open_engine(options, Progress())
     return [_panel(case, options, engine) for case in cases[:MOST_PANELS]]

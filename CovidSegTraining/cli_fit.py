@@ -37,7 +37,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     crossval.add_argument("--networks", type=Path, help="folder that the fold networks NAME-foldN are exported to")
     crossval.add_argument("--name", default="network", help="NAME of the fold networks")
     crossval.add_argument(
-        "--facts", type=Path, help="JSON that goes into their cards: description, data, licence, finish"
+        "--facts", type=Path, help="JSON for their cards: description, training_data, licence, finish"
     )
     crossval.set_defaults(run_command=_crossval)
 
@@ -84,6 +84,11 @@ def _crossval(args: argparse.Namespace) -> None:
     check_headers(cases)
     numbers = args.folds or sorted({case.fold for case in cases} - {0})
     _known_folds(cases, numbers)
+    if args.validation_fold in numbers:
+        raise InputError(
+            f"Fold {args.validation_fold} cannot be watched in every fold and judged in its own.",
+            "Leave it out with --folds, or leave --validation-fold out.",
+        )
     given = [("encoder", args.encoder), ("init", args.init), ("config", args.config)]
     given += [(name, getattr(args, name, None)) for name in SETTINGS]
     config = _configuration(args)
@@ -99,35 +104,45 @@ def _crossval(args: argparse.Namespace) -> None:
 def _check_earlier(args: argparse.Namespace, config: TrainingConfig) -> None:
     """Raise InputError where a fold was trained with other settings or cases before: its scores are not these."""
     from .crossval import also_in_fold
-    from .run_folder import check_split
+    from .run_folder import check_command, check_split, has_begun
 
     run = args.runs / f"fold{config.test_fold}"
-    config.check_run(run)
-    of_fold = argparse.Namespace(data=args.data, also=also_in_fold(args.also, config.test_fold))
-    check_split(run, _parts(of_fold, config))
+    of_fold = argparse.Namespace(**{**vars(args), "also": also_in_fold(args.also, config.test_fold)})
+    if has_begun(run):
+        config.check_run(run)
+        check_split(run, _parts(of_fold, config))
+        check_command(run, _command(of_fold))
 
 
 def _fit(args: argparse.Namespace) -> None:
     from .memory import keep_freed_memory
 
     keep_freed_memory()
-    from .check import check_headers, check_patients
-    from .run_folder import COMMAND, check_command, check_split, write_split
+    from .check import check_headers, check_patients, check_pictures
+    from .config import NAME
+    from .run_folder import COMMAND, check_command, check_split, has_begun, write_split
+    from .seen import check_start, of_start
 
     config = _configuration(args)
     parts = _parts(args, config)
     trained, watched, held_out = parts
-    config.check_run(args.run)
-    check_split(args.run, parts)
-    check_command(args.run, _command(args))
+    before = of_start(args.init) if args.init else []
+    check_start(before, [case.name for case in (*watched, *held_out)])
+    if has_begun(args.run):
+        config.check_run(args.run)
+        check_split(args.run, parts)
+        check_command(args.run, _command(args))
+    else:  # of a call that failed before it trained
+        (args.run / NAME).unlink(missing_ok=True)
     if not trained:
         raise InputError("Every case is held out.", "Choose another --test-fold.")
     check_patients((*trained, *watched, *held_out))
+    check_pictures(trained, (*watched, *held_out))
     check_headers((*trained, *watched))
     encoder = encoder_weights(args)
     args.run.mkdir(parents=True, exist_ok=True)
     (args.run / COMMAND).write_text(_command(args), encoding="utf-8")
-    write_split(args.run, parts)
+    write_split(args.run, parts, before)
     cache = args.run / "cache" if args.cache is None else args.cache
     from .training import fit
 

@@ -46,6 +46,9 @@ def _add_engine_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
+    from .run_folder import check_place
+
+    check_place(args.json)
     if args.crossval is not None:
         _evaluate_folds(args)
         return
@@ -61,7 +64,8 @@ def _evaluate(args: argparse.Namespace) -> None:
         args.model, args.fold = _run_model(args.run, args.fold)
     folder, names = folder_and_names(args.data)
     fold = 1 if args.fold is None else args.fold
-    cases = _held_out(args.run, folder, names) if args.run and not given_fold else _cases(folder, names, fold)
+    cases = held_out(args.run, folder, names) if args.run and not given_fold else _cases(folder, names, fold)
+    own = args.run is None or (not given_fold and _are_held_out(args.run, cases))
     options = Options(engine=args.engine, device=args.device, model=str(args.model))
     _refuse_seen(models.find(options.model).card, cases)
     engine = open_engine(options, Progress())
@@ -69,8 +73,24 @@ def _evaluate(args: argparse.Namespace) -> None:
     print(table_text(rows))
     print("\nInfection and lung as outlines and volumes:\n")
     print(table_text(rows, OUTLINE_COLUMNS))
-    metrics = {"fold": fold, "engine": engine.name, "mean": _means(rows), "cases": [_rounded(row) for row in rows]}
+    metrics = {
+        "fold": fold if own else None,
+        "engine": engine.name,
+        "mean": _means(rows),
+        "cases": [_rounded(row) for row in rows],
+    }
+    if not own:
+        print("These are not the cases that the run held out: its metrics.json stays as it is (--json writes others).")
+        args.run = None
     _write(args, options, metrics)
+
+
+def _are_held_out(run: Path, cases: list[Case]) -> bool:
+    """Whether ``cases`` are what the run held out; of a run that held out none, any are."""
+    from .run_folder import read_split
+
+    names = {row["case"] for row in read_split(run).get("held_out", [])}
+    return not names or names == {case.name for case in cases}
 
 
 def _run_model(run: Path, fold: int | None) -> tuple[str, int]:
@@ -91,14 +111,14 @@ def _cases(folder: Path, names: tuple[str, ...], fold: int) -> list[Case]:
     return chosen
 
 
-def _held_out(run: Path, folder: Path, names: tuple[str, ...]) -> list[Case]:
+def held_out(run: Path, folder: Path, names: tuple[str, ...]) -> list[Case]:
     """The cases of ``folder`` that the run held out; of another set all, or ``names`` alone."""
     from .cases import find_cases
     from .run_folder import read_split
 
     cases = find_cases(folder, names)
-    held_out = {row["case"] for row in read_split(run).get("held_out", [])}
-    return [case for case in cases if case.name in held_out] or cases
+    known = {row["case"] for row in read_split(run).get("held_out", [])}
+    return [case for case in cases if case.name in known] or cases
 
 
 def _refuse_seen(card: dict[str, Any], cases: list[Case]) -> None:

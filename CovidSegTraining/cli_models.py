@@ -16,7 +16,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     export.add_argument("--run", type=Path, required=True, help="folder of a finished fit")
     export.add_argument("--name", required=True)
     export.add_argument("--to", type=Path, required=True, help="folder for the files")
-    export.add_argument("--facts", type=Path, help="JSON that goes into the card: description, data, licence, finish")
+    export.add_argument("--facts", type=Path, help="JSON for the card: description, training_data, licence, finish")
     export.add_argument("--formats", default="onnx,keras", help="of onnx, keras, savedmodel (default: onnx,keras)")
     export.add_argument("--half", action="store_true", help="the same as --weights float16")
     export.add_argument(
@@ -28,29 +28,36 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     export.set_defaults(run_command=_export)
     card = commands.add_parser("card", help="put facts and scores into a model card, and write it for people")
     card.add_argument("--model", default="default", help="name or file of the model")
-    card.add_argument("--facts", type=Path, help="JSON with description, data, licence, limits, finish")
+    card.add_argument("--facts", type=Path, help="JSON with description, training_data, licence, limits, finish")
     card.add_argument("--metrics", type=Path, help="JSON of evaluate --json, of one set or of --crossval")
     card.add_argument("--markdown", type=Path, metavar="FILE", help="write the card as a page too")
     card.set_defaults(run_command=_card)
 
 
 def _export(args: argparse.Namespace) -> None:
+    from .card import checked_facts
     from .export import export
 
-    facts = _read(args.facts)
+    if Path(args.name).name != args.name or args.name.startswith("."):
+        raise InputError("The model has a name that no file can have.", "Give --name without folders.")
+    if args.half and args.weights not in ("float32", "float16"):
+        raise InputError("--half and --weights say different things.", "Leave one of them out.")
+    facts = checked_facts(_read(args.facts))
     stored = "float16" if args.half else args.weights
-    card = export(args.run, args.name, args.to, facts, formats=args.formats.split(","), stored=stored)
+    formats = [name.strip() for name in args.formats.split(",")]
+    card = export(args.run, args.name, args.to, facts, formats=formats, stored=stored)
     print(f"Wrote {card.name} and its weights; all formats agree.")
 
 
 def _card(args: argparse.Namespace) -> None:
     from CovidSegLib.network import models
 
-    from .card import as_markdown, with_metrics
-    from .run_folder import write_json
+    from .card import as_markdown, checked_facts, with_metrics
+    from .run_folder import check_place, write_json
 
+    check_place(args.markdown)
     model = models.find(args.model)
-    card = {**model.card, **_read(args.facts)}
+    card = {**model.card, **checked_facts(_read(args.facts))}
     if args.metrics is not None:
         card = with_metrics(card, _read(args.metrics))
     if args.facts or args.metrics:

@@ -25,7 +25,7 @@ from .compact import STORED, halve_keras, round_kernels, shrink_onnx
 from .config import TrainingConfig
 from .planar_softmax import use_planes
 from .run_folder import SPLIT, WEIGHTS
-from .seen import CARD_KEY, fingerprints
+from .seen import CARD_KEY, of_run
 
 ONNX_OPSET = 15
 """Old enough for onnxruntime 1.19 (and far older), new enough for every layer used."""
@@ -134,8 +134,7 @@ def _with_run(facts: dict[str, Any], run: Path) -> dict[str, Any]:
     if (run / "command.txt").is_file():
         found["command"] = (run / "command.txt").read_text(encoding="utf-8").strip()
     if (run / SPLIT).is_file():
-        split = json.loads((run / SPLIT).read_text(encoding="utf-8"))
-        found[CARD_KEY] = fingerprints(row["case"] for part in ("trained", "watched") for row in split[part])
+        found[CARD_KEY] = of_run(run)
     return found
 
 

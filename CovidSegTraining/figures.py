@@ -81,15 +81,20 @@ def curves(rows: Sequence[Mapping[str, float]], file: Path, *, names: Sequence[s
 
 
 def bars(rows: Sequence[Mapping[str, object]], names: Sequence[str], file: Path) -> None:
-    """Scores ``names`` (0 to 1) of every case as bars, worst infection first."""
-    rows = sorted(rows, key=lambda row: _value(row, names[0]))
+    """Scores ``names`` (0 to 1) of every case as bars, worst infection first; what measures nothing comes last."""
+    rows = sorted(rows, key=lambda row: np.nan_to_num(_value(row, names[0]), nan=np.inf))
     figure, axes = _figure(1, 1, (8.0, 0.34 * len(rows) * len(names) / 2 + 1.2))
     axis = axes[0, 0]
     height = 0.8 / len(names)
     for index, name in enumerate(names):
         places = np.arange(len(rows)) + (index - (len(names) - 1) / 2) * height
-        axis.barh(places, [np.nan_to_num(_value(row, name)) for row in rows], height, label=_words(name))
+        values = [_value(row, name) for row in rows]
+        axis.barh(places, np.nan_to_num(values), height, label=_words(name))
+        for place, value in zip(places, values, strict=True):
+            if np.isnan(value):
+                axis.text(0.01, place, "nothing to measure", va="center", fontsize=6, color=_GREY)
     axis.set_yticks(range(len(rows)), [str(row["case"]) for row in rows], fontsize=8)
+    axis.invert_yaxis()  # the first is on top
     axis.set_xlim(0, 1)
     axis.set_xlabel("Dice")
     axis.grid(axis="x", alpha=0.3)

@@ -25,6 +25,7 @@ BEST_WEIGHTS = "best.weights.h5"
 LOG = "log.csv"
 SPLIT = "split.json"
 COMMAND = "command.txt"
+BEFORE = "learned_before"
 METRICS = "metrics.json"
 
 LOG_COLUMNS = (
@@ -41,6 +42,12 @@ LOG_COLUMNS = (
 _PACKAGES = ("covidseg", "tensorflow", "tensorflow-cpu", "keras", "numpy", "scipy", "nibabel", "onnx", "tf2onnx")
 
 
+def check_place(file: Path | None) -> None:
+    """Raise InputError where ``file`` cannot be written, before any work is done for it."""
+    if file is not None and (file.is_dir() or not file.parent.is_dir()):
+        raise InputError("The output is a folder, or its folder does not exist.", "Choose another file.")
+
+
 def write_json(file: Path, data: object) -> None:
     """Write ``data`` as JSON, whole or not at all."""
     part = file.with_name(f".{file.name}.part")
@@ -52,12 +59,20 @@ Parts = tuple[Sequence[Case], Sequence[Case], Sequence[Case]]
 """The cases that are trained on, watched and held out."""
 
 
-def write_split(run: Path, parts: Parts) -> None:
-    """Which cases and patients were trained on, watched and held out."""
-    write_json(run / SPLIT, _split(parts))
+def write_split(run: Path, parts: Parts, before: Sequence[str] = ()) -> None:
+    """Which cases and patients were trained on, watched and held out.
+
+    ``before``: fingerprints of the cases that the network it went on from learned from.
+    """
+    write_json(run / SPLIT, {**_split(parts), BEFORE: list(before)})
 
 
-def read_split(run: Path) -> dict[str, list[dict[str, object]]]:
+def has_begun(run: Path) -> bool:
+    """Whether the run has trained anything that it can go on from."""
+    return (run / "state" / "checkpoint").is_file() or (run / WEIGHTS).is_file()
+
+
+def read_split(run: Path) -> dict[str, list]:
     """What :func:`write_split` wrote; empty where there is nothing."""
     file = run / SPLIT
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
@@ -69,7 +84,8 @@ def check_split(run: Path, parts: Parts) -> None:
     Folds that were dealt by chance are dealt anew when a case comes or goes.
     """
     before = read_split(run)
-    if before and before != _split(parts):
+    now = _split(parts)
+    if before and {part: before.get(part) for part in now} != now:
         raise InputError(
             "The run folder holds a training that began with other cases, or held out others.",
             "Choose another --run folder, or give it the cases it began with.",

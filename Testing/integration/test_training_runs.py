@@ -148,6 +148,18 @@ def largest_difference(run: Path, other: Path) -> float:
     return max(differences)
 
 
+def test_a_picture_that_is_held_out_under_another_name_is_not_trained_on(tmp_path, capsys):
+    for number in range(3):
+        write_case(tmp_path / "data", f"case{number}", slices=2, seed=min(number, 1))
+    (tmp_path / "data/metadata.csv").write_text("case,fold\ncase0,1\ncase1,1\ncase2,2\n")
+    for kind in ("images", "labels"):
+        source, target = (tmp_path / "data" / kind / f"case{number}.nii.gz" for number in (1, 2))
+        target.write_bytes(source.read_bytes())
+    call = ["fit", "--data", tmp_path / "data", "--encoder", "none", "--steps", 1, "--run", tmp_path / "run"]
+    assert main(list(map(str, call))) == 2
+    assert "the same picture as case2: a leak" in capsys.readouterr().err
+
+
 def test_a_run_goes_on_with_its_own_cases_and_start_alone(tmp_path, capsys):
     """Else what it held out could be trained on, and its scores would be too good."""
     for number in range(3):
@@ -172,6 +184,10 @@ def test_a_run_goes_on_with_its_own_cases_and_start_alone(tmp_path, capsys):
     assert "case0 of --also is held out" in capsys.readouterr().err
     assert main(call) == 0
     before = {file: file.read_bytes() for file in (tmp_path / "r").glob("*.*")}
+    weights = str(tmp_path / "r/network.weights.h5")
+    assert main([*call[:-4], "--init", weights, "--test-fold", "2", "--run", str(tmp_path / "leak"), *call[-2:]]) == 2
+    assert "has learned from case1, which is held out" in capsys.readouterr().err
+    assert not (tmp_path / "leak").exists()
     assert main([*call, "--init", "default"]) == 2
     assert "from other weights" in capsys.readouterr().err
     write_case(tmp_path / "data", "another", slices=2, seed=9)

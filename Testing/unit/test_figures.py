@@ -9,8 +9,9 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="needs the extra 'training'")
 
+from CovidSegLib.errors import InputError
 from CovidSegLib.segmentation import Label
-from CovidSegTraining.card import as_markdown, with_metrics
+from CovidSegTraining.card import as_markdown, checked_facts, with_metrics
 from CovidSegTraining.figures import Panel, bars, bland_altman, colors, curves, overlay, panels
 
 
@@ -58,6 +59,39 @@ def card() -> dict:
         "name": "tiny", "description": "A test.", "classes": ["neither", "lung"], "limits": "None known.",
         "inputs": {"shape": [4, 6], "hu_window": [-1250, 250]}, "files": {"onnx": {"name": "t.onnx", "sha256": "ab"}},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"data": []}, "data is no fact of a card"),
+        ({"training_data": "our own cases"}, "training_data is not a list"),
+        ({"finish": {"x": 1}}, "finish is not a table of thresholds"),
+        ({"files": {}}, "files is no fact of a card"),
+        ({"licence": 3}, "must be texts"),
+    ],
+)
+def test_facts_that_would_break_a_card_are_refused(facts, message):
+    with pytest.raises(InputError, match=message):
+        checked_facts(facts)
+
+
+def test_a_file_without_scores_is_no_metrics():
+    with pytest.raises(InputError, match="holds no scores"):
+        with_metrics({"name": "a"}, {"steps": 3})
+
+
+def test_bars_begin_with_the_worst_and_end_with_what_measures_nothing(tmp_path, monkeypatch):
+    from CovidSegTraining import figures
+
+    drawn = []
+    monkeypatch.setattr(figures, "_save", lambda figure, file: drawn.append(figure))
+    values = (0.8, None, 0.3, 0.6, 0.0)
+    bars([{"case": str(value), "dice": value} for value in values], ("dice",), tmp_path / "bars.png")
+    (axis,) = drawn[0].axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["0.0", "0.3", "0.6", "0.8", "None"]
+    assert axis.yaxis_inverted()
+    assert [text.get_text() for text in axis.texts] == ["nothing to measure"]
 
 
 def test_a_card_tells_the_scores_of_one_fold():
