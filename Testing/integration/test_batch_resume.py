@@ -136,7 +136,7 @@ def test_a_labelmap_that_the_batch_wrote_is_replaced_and_one_that_was_changed_is
     ended = told.run(*call, "--model", "another")
     assert ended.returncode == 2
     assert ended.stdout.splitlines()[-1] == "2 of 3 scans done."
-    assert statuses(told) == {"a": "done", "b": "failed", "c": "done"}
+    assert statuses(told) == {"a": "done", "b": "kept", "c": "done"}
     assert (told.folder / "out/b.nii.gz").read_bytes() == b"corrected by hand"
     assert told.run(*call, "--model", "another", "--overwrite").stdout.splitlines()[-1].startswith("1 of 1 scans done")
 

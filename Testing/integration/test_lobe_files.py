@@ -15,6 +15,7 @@ from highdicom.seg import SegmentDescription
 from pydicom.sr.coding import Code
 
 from CovidSegLib.batch import segment_case
+from CovidSegLib.batch.fingerprint import fingerprint
 from CovidSegLib.batch.reports import ReportRequest
 from CovidSegLib.batch.summary import Row
 from CovidSegLib.errors import InputError
@@ -101,6 +102,20 @@ def test_a_batch_finds_the_lobes_of_each_study_without_a_report(folder: Path) ->
     record = segment_case(folder, [], segment=drawn, progress=Progress(), files=images)
     assert record["measurements"]["lobes"] == []
     assert Row.of_entry(entry, record).lobe_score is None
+
+
+def test_a_scan_to_which_lobes_come_is_another_input_and_one_to_which_other_masks_come_is_not(folder: Path) -> None:
+    with_lobes = fingerprint(folder, ())
+    dataset = pydicom.dcmread(folder / "lobes.dcm")
+    (folder / "lobes.dcm").unlink()
+    without = fingerprint(folder, ())
+    assert without != with_lobes
+    for segment in dataset.SegmentSequence:
+        segment.SegmentedPropertyTypeCodeSequence[0].CodeValue = "39607008"  # a lung
+    dataset.save_as(folder / "lungs.dcm")
+    assert fingerprint(folder, ()) == without
+    (folder / "notes.txt").write_text("seen")
+    assert fingerprint(folder, ()) == without
 
 
 def test_what_is_no_lobe_segmentation_is_refused(folder: Path, tmp_path: Path) -> None:

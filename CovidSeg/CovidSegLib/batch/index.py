@@ -14,7 +14,7 @@ from urllib.parse import quote
 from ..report.thumbnails import HEIGHT, WIDTH
 from ..words import in_ml, percent
 from .case import replace_text
-from .manifest import DONE
+from .manifest import DONE, KEPT
 from .plan import PICTURES_NAME, SUMMARY_NAME
 from .summary import Row
 
@@ -46,9 +46,10 @@ def write_index(path: Path, rows: Sequence[Row], total: int) -> None:
 
 def index_page(rows: Sequence[Row], total: int) -> str:
     """The page as HTML: done scans by % of lung infected, those without lung after them, then the failed ones."""
-    done = sorted((row for row in rows if row.status == DONE), key=_by_involvement)
-    failed = [row for row in rows if row.status != DONE]
-    parts = [_heading(len(done), len(failed), total)]
+    done = sorted((row for row in rows if row.status in (DONE, KEPT)), key=_by_involvement)
+    failed = [row for row in rows if row.status not in (DONE, KEPT)]
+    kept = sum(row.status == KEPT for row in done)
+    parts = [_heading(len(done) - kept, kept, len(failed), total)]
     if done:
         parts.append("<ol>" + "".join(map(_scan, done)) + "</ol>")
     if failed:
@@ -71,9 +72,10 @@ def _by_involvement(row: Row) -> tuple[float, str]:
     return (-row.infection_percent if row.infection_percent is not None else 1.0, row.case)
 
 
-def _heading(done: int, failed: int, total: int) -> str:
-    waiting = total - done - failed
+def _heading(done: int, kept: int, failed: int, total: int) -> str:
+    waiting = total - done - kept - failed
     counts = [f"{done} of {total} scans done"]
+    counts += [f"{kept} kept as they were"] if kept else []
     counts += [f"{failed} failed"] if failed else []
     counts += [f"{waiting} to come"] if waiting else []
     return (
@@ -88,8 +90,9 @@ def _scan(row: Row) -> str:
     words = "No lung found" if share is None else f"{escape(percent(share))} % of lung"
     bar = "" if share is None else f'<div class="bar"><i style="width:{min(share, 100):.1f}%"></i></div>'
     numbers = escape(f"infection {in_ml(row.infection_ml or 0)} of {in_ml(row.lung_ml or 0)} lung")
+    title = "Kept as it was" if row.status == KEPT else "Warnings"
     warnings = (
-        f"<details><summary>Warnings</summary><small>{escape(row.message)}</small></details>" if row.message else ""
+        f"<details><summary>{title}</summary><small>{escape(row.message)}</small></details>" if row.message else ""
     )
     return (
         f'<li class="scan"><a href="{_link(row.result)}"><img loading="lazy" width="{WIDTH}" height="{HEIGHT}" '

@@ -18,26 +18,29 @@ from typing import IO, Any
 from ..errors import OutputError
 from ..writing.unfinished import remove_leftovers
 
-DONE, FAILED, BEGUN = "done", "failed", "begun"
+DONE, FAILED, KEPT, BEGUN = "done", "failed", "kept", "begun"
+"""``KEPT``: the case failed since its earlier result was not to be replaced; that result and its numbers stand."""
+
 _HEADER = {"covidseg_manifest": 1}
 
 
 class Manifest:
     """The manifest at ``path``, opened for adding; :attr:`entries` holds the latest line of every case by its name.
 
-    A line has: case, status ("done" or "failed"; for "begun" see :meth:`begin`), message, result (file name), state (of
-    that file, "" where it is not the batch's alone), written (its state at the end), fingerprint (of the input), model
-    (:func:`CovidSegLib.batch.plan.model_identity`), record (of :func:`CovidSegLib.batch.segment_case`; None if it
-    failed). An entry has besides, from all lines of its case, ``states``: the latest state of every file that was a
-    result, by its name. The records stay on disk (:meth:`record`): ten kilobytes each would be most of what a batch of
-    thousands holds in memory. Entering the context opens and locks it; raises OutputError when another batch is at work
-    there, or the file is not one of ours.
+    A line has: case, status ("done", "failed" or "kept"; for "begun" see :meth:`begin`), message, result (file name),
+    state (of that file, "" where it is not the batch's alone), written (its state at the end), fingerprint (of the
+    input), model (:func:`CovidSegLib.batch.plan.model_identity`), record (of
+    :func:`CovidSegLib.batch.segment_case`; None if it failed). An entry has besides, from all lines of its
+    case, ``states``: the latest state of every file that was a result, by its name. The records stay on disk
+    (:meth:`record`): ten kilobytes each would be most of what a batch of thousands holds in memory. Entering the
+    context opens and locks it; raises OutputError when another batch is at work there, or the file is not one of ours.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: IO[bytes] | None = None
         self._places: dict[str, int] = {}
+        self._with_record: dict[str, int] = {}
         self.entries: dict[str, dict[str, Any]] = {}
 
     def __enter__(self) -> Manifest:
@@ -77,10 +80,18 @@ class Manifest:
 
     def record(self, case: str) -> dict[str, Any] | None:
         """The record of ``case``'s latest line, from the disk; None where it has none. Raises OutputError."""
+        return self._line(self._places[case]).get("record")
+
+    def last_done(self, case: str) -> dict[str, Any] | None:
+        """The latest line of ``case`` that has a record, with it, from the disk; None for none. Raises OutputError."""
+        place = self._with_record.get(case)
+        return None if place is None else self._line(place)
+
+    def _line(self, place: int) -> dict[str, Any]:
         assert self._file is not None
         try:
-            self._file.seek(self._places[case])
-            return json.loads(self._file.readline()).get("record")
+            self._file.seek(place)
+            return json.loads(self._file.readline())
         except (OSError, ValueError) as error:
             raise OutputError("The batch's manifest cannot be read.", "Do not change it while a batch runs.") from error
 
@@ -93,6 +104,8 @@ class Manifest:
             entry["states"] = states
         self.entries[line["case"]] = entry
         self._places[line["case"]] = place
+        if line.get("record") is not None:
+            self._with_record[line["case"]] = place
 
     def _read(self) -> None:
         assert self._file is not None

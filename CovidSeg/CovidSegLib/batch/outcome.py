@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import CovidSegError
+from ..errors import CovidSegError, OutputError
 from ..progress import Cancelled, Progress, Report
 from ..worker import WorkerCrashError, WorkerDiedError
 from .case import SegmentFunction, segment_case
@@ -16,17 +16,22 @@ from .plan import PlannedCase
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a case failed. ``own_fault``: by no fault of the input; ``traceback``: of a bug, else empty."""
+    """Why a case failed.
+
+    ``own_fault``: by no fault of the input; ``traceback``: of a bug, else empty; ``refused``: what is there already was
+    not, or could not be, replaced, and stands.
+    """
 
     message: str
     own_fault: bool = False
     traceback: str = ""
+    refused: bool = False
 
     @classmethod
     def of(cls, error: Exception) -> Failure:
         """The failure that ``error`` means. The error itself is not kept: its traceback holds on to the scan."""
         if isinstance(error, CovidSegError):
-            return cls(str(error), isinstance(error, WorkerDiedError))
+            return cls(str(error), isinstance(error, WorkerDiedError), refused=isinstance(error, OutputError))
         if isinstance(error, MemoryError):
             return cls("There was not enough memory for the scan. Close other programs, or use fewer --jobs.", True)
         in_child = isinstance(error, WorkerCrashError)

@@ -15,6 +15,7 @@ from ..errors import InputError, OutputError
 from ..progress import Progress
 from ..reading import find_cases
 from ..writing import NOTHING_LOST, ExistingFiles, file_state
+from .fingerprint import fingerprint
 
 SUMMARY_NAME, MANIFEST_NAME, INDEX_NAME, PICTURES_NAME = "summary.csv", "manifest.jsonl", "index.html", "pictures"
 """What lies in the output folder besides the results."""
@@ -66,7 +67,7 @@ def plan_cases(
             result=output_folder / f"{found.stem}{suffix}",
             picture=output_folder / PICTURES_NAME / f"{found.stem}.jpg",
             files=found.files,
-            fingerprint=_fingerprint(found.path, found.files),
+            fingerprint=fingerprint(found.path, found.files),
             existing=existing,
         )
         for found in find_cases(input_folder, progress)
@@ -86,10 +87,14 @@ def is_own_file(path: Path, output_folder: Path, cases: Sequence[PlannedCase]) -
 
 
 def still_done(case: PlannedCase, entry: Mapping[str, Any] | None, model: str) -> bool:
-    """Whether ``entry`` of the manifest says that ``case`` is done: same input, same ``model``, result still there."""
+    """Whether ``entry`` of the manifest says that ``case`` is done: same input, same ``model``, result still there.
+
+    One whose result was not replaced last time ("kept") is done as well, until a call says what shall become of it.
+    """
+    told_what_to_do = case.existing.keep_edits or case.existing.overwrite
     return (
         entry is not None
-        and entry["status"] == "done"
+        and entry["status"] in (("done",) if told_what_to_do else ("done", "kept"))
         and (entry["result"], entry["fingerprint"], entry["model"]) == (case.result.name, case.fingerprint, model)
         and case.result.is_file()
     )
@@ -157,8 +162,8 @@ def state_to_keep(case: PlannedCase) -> str:
 
 
 def changed_since(case: PlannedCase, entry: Mapping[str, Any]) -> bool:
-    """Whether somebody changed the result of a case that is done since ``entry`` of the manifest was written."""
-    return entry.get("written", "") not in ("", file_state(case.result))
+    """Whether somebody changed the result that ``entry`` of the manifest tells of since it was written."""
+    return entry.get("written", "") not in ("", file_state(case.result.with_name(entry["result"])))
 
 
 def model_identity(name: str) -> str:
@@ -182,15 +187,3 @@ def make_output_folder(folder: Path) -> None:
         (folder / PICTURES_NAME).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError("The output folder cannot be made.", "Choose a folder that you may write to.") from error
-
-
-def _fingerprint(source: Path, files: Sequence[Path]) -> str:
-    """A number for the state of the input's files; not of their content, which would mean reading all of it twice."""
-    state = hashlib.sha256()
-    with suppress(OSError):  # a file that is gone again fails when it is read
-        paths = files or (sorted(source.rglob("*")) if source.is_dir() else [source])
-        for path in paths:
-            about = path.stat()
-            if path.is_file():
-                state.update(f"{path.name}/{about.st_size}/{about.st_mtime_ns};".encode(errors="surrogateescape"))
-    return state.hexdigest()[:16]

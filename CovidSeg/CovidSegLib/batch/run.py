@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +13,8 @@ from ..errors import OutputError
 from ..progress import Cancelled
 from ..writing import file_state
 from .index import write_index
-from .manifest import BEGUN, DONE, FAILED, Manifest
-from .outcome import Outcome
+from .manifest import BEGUN, DONE, FAILED, KEPT, Manifest
+from .outcome import Failure, Outcome
 from .plan import INDEX_NAME, SUMMARY_NAME, PlannedCase, changed_since, state_to_keep
 from .summary import Row, Summary
 
@@ -39,16 +39,13 @@ class Books:
         for number, case in enumerate(self._cases):
             if case.stem in stems:
                 entry = self._manifest.entries[case.stem]
-                row = Row.of_entry(entry, self._manifest.record(case.stem))
-                if changed_since(case, entry):
-                    row = replace(row, message=" ".join(filter(None, (row.message, _CHANGED))))
-                self._summary.put(number, row)
+                self._summary.put(number, _row(case, entry, self._manifest.record(case.stem)))
         self._summary.write()
 
     def add(self, outcome: Outcome) -> Row:
         """Enter one outcome; returns its row. Raises OutputError when the books cannot be written."""
         case, failure = self._cases[outcome.number], outcome.failure
-        entry: dict[str, Any] = {
+        entry = self._kept(case, failure) or {
             "case": case.stem,
             "status": FAILED if failure else DONE,
             "message": failure.message if failure else "",
@@ -60,13 +57,21 @@ class Books:
             "record": outcome.record,
         }
         self._manifest.add(entry)
-        row = Row.of_entry(entry, outcome.record)
+        row = _row(case, entry, entry["record"])
         self._summary.put(outcome.number, row)
         self._summary.write()
         if time.monotonic() - self._written > INDEX_SECONDS:
             with suppress(OutputError):  # the one at the end tells; until then there is work to do
                 self.write_index()
         return row
+
+    def _kept(self, case: PlannedCase, failure: Failure | None) -> dict[str, Any] | None:
+        """The last entry that ``case`` has numbers in, where ``failure`` left its result in place; else None."""
+        last = self._manifest.last_done(case.stem) if failure is not None and failure.refused else None
+        if failure is None or last is None or not case.result.with_name(last["result"]).exists():
+            return None
+        state = self._manifest.entries[case.stem].get("states", {}).get(last["result"], "")
+        return {**last, "status": KEPT, "message": failure.message, "state": state}
 
     def write_index(self) -> None:
         """Write index.html. Raises OutputError."""
@@ -82,6 +87,14 @@ class Books:
         record = self._manifest.record(entry["case"])
         message = Row.of_entry(entry, record).message
         return {"case": entry["case"], "status": entry["status"], "message": message} | (record or {})
+
+
+def _row(case: PlannedCase, entry: Mapping[str, Any], record: Mapping[str, Any] | None) -> Row:
+    """The row of ``entry``; it says so where the result is no more the one that the numbers are of."""
+    row = Row.of_entry(entry, record)
+    if record is None or not changed_since(case, entry):
+        return row
+    return replace(row, message=" ".join(filter(None, (row.message, _CHANGED))))
 
 
 def keep_books(

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import OutputError
 from .case import replace_text
-from .manifest import DONE, FAILED
+from .manifest import DONE, FAILED, KEPT
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A spreadsheet takes a cell that begins so for a formula and runs it."""
@@ -21,11 +21,11 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 class Row:
     """What came of one case. Columns of the table, in this order; a number is empty where there is none.
 
-    ``status``: "done" or "failed"; ``result``: the file in the output folder. Volumes in mL, infection counts as lung,
-    in every ``percent`` too; densities in HU; zones are thirds of a lung's height. ``ct_class``: 0 to 4;
-    ``zone_score``: 0 to 24; ``lobe_score``: 0 to 25, where there is a lobe segmentation (see
-    :mod:`CovidSegLib.measures`). ``partly_visible``: the lungs that the scan cuts off;
-    ``seconds``: all stages; ``source``: what was read ("DICOM series 2 of 3 (133 slices)"); ``message``: error or
+    ``status``: "done", "failed", or "kept" (the earlier result was not replaced, and the numbers are its); ``result``:
+    the file in the output folder. Volumes in mL, infection counts as lung, in every ``percent`` too; densities in HU;
+    zones are thirds of a lung's height. ``ct_class``: 0 to 4; ``zone_score``: 0 to 24; ``lobe_score``: 0 to 25, where
+    there is a lobe segmentation (see :mod:`CovidSegLib.measures`). ``partly_visible``: the lungs that the scan cuts
+    off; ``seconds``: all stages; ``source``: what was read ("DICOM series 2 of 3 (133 slices)"); ``message``: error or
     warnings, among them why this series was chosen.
     """
 
@@ -70,7 +70,7 @@ class Row:
         lesions = measured["lesions"]
         return cls(
             entry["case"],
-            DONE,
+            KEPT if entry["status"] == KEPT else DONE,
             entry["result"],
             lung_ml=lung["total"],
             left_lung_ml=lung["left"],
@@ -89,7 +89,7 @@ class Row:
             partly_visible=" and ".join(measured["partly_visible"]),
             seconds=record["seconds"]["total"],
             source=record["source"],
-            message=" ".join(record["warnings"]),
+            message=" ".join(filter(None, (entry.get("message", ""), *record["warnings"]))),
         )
 
 

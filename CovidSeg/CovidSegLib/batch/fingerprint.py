@@ -1,0 +1,57 @@
+"""Whether a scan is still the one that an earlier run of the batch has read."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ..measures import lobe_of_codes
+from ..reading.dicom_headers import modality_of
+from ..reading.silent_pydicom import load_pydicom
+from ..reading.studies import dicom_below
+
+_SEGMENTATION = b"1.2.840.10008.5.1.4.1.1.66.4"
+"""What says in the first bytes of a DICOM file that it holds a segmentation."""
+
+_HEAD_BYTES = 1024
+
+
+def fingerprint(source: Path, files: Sequence[Path]) -> str:
+    """A number for the state of the input's files; not of their content, which would mean reading all of it twice.
+
+    ``source``, ``files``: as :func:`CovidSegLib.reading.read_ct` takes them. What lies beside the scan and is not read
+    does not count: notes, results, a reader's masks.
+    """
+    state = hashlib.sha256()
+    with suppress(OSError):  # a file that is gone again fails when it is read
+        paths = files or (dicom_below(source) if source.is_dir() else [source])
+        for path in paths:
+            about = path.stat()
+            if source.is_file() or _counts(path):
+                state.update(f"{path.name}/{about.st_size}/{about.st_mtime_ns};".encode(errors="surrogateescape"))
+    return state.hexdigest()[:16]
+
+
+def _counts(path: Path) -> bool:
+    """Whether the DICOM file is read for a case: a segmentation only where it holds lobes."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    return _SEGMENTATION not in head or modality_of(path) != "SEG" or _may_hold_lobes(path)
+
+
+def _may_hold_lobes(path: Path) -> bool:
+    """Whether a DICOM SEG names a lobe by its codes; also where it cannot be read."""
+    pydicom = load_pydicom()
+    from pydicom import config
+
+    try:
+        with warnings.catch_warnings(), config.disable_value_validation():
+            warnings.simplefilter("ignore")
+            dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SegmentSequence"])
+            codes = {str(element.value) for element in dataset.iterall() if element.keyword == "CodeValue"}
+    except Exception:  # pydicom raises nearly anything on a damaged file
+        return True
+    return any(lobe_of_codes("SCT", code, modifier) is not None for code in codes for modifier in ("", *codes))
