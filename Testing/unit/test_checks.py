@@ -67,6 +67,9 @@ def test_a_picture_windowed_around_the_lung_is_fine() -> None:
 
 def test_very_thick_slices_and_a_wrong_voxel_size_are_said() -> None:
     assert "10 mm apart" in inspect(chest((3, 3, 10))).warnings[0]
+    for step in (8, 8 - 1e-7, 8 + 1e-7):
+        assert "8 mm apart" in inspect(chest((3, 3, step))).warnings[0]
+    assert inspect(chest((3, 3, 7.5))).warnings == ()
     assert "less than a chest" in inspect(chest((0.3, 0.3, 3))).warnings[0]
     assert "voxel size" in inspect(chest((10, 10, 3))).warnings[0]
 

@@ -20,6 +20,8 @@ _BONE_HU = 250
 
 _CLIPPED_SHARE = 0.01
 _THICK_MM = 8.0
+_ROUNDING_MM = 0.01
+"""Files hold 8 mm as 7.9999998 or 8.0000002."""
 _SMALL_MM = 100.0
 _LARGE_MM = 1000.0
 _POOR = _("the masks may be poor")
@@ -132,7 +134,7 @@ def _grid_warnings(volume: CtVolume) -> list[str]:
     across, back, up = spacing(axial_affine(volume.affine, volume.voxels.shape))
     width, depth = across * shape[2], back * shape[1]
     warnings = []
-    if up > _THICK_MM and shape[0] > 1:
+    if up > _THICK_MM - _ROUNDING_MM and shape[0] > 1:
         warnings.append(
             _("The slices are {distance} mm apart: lesions between them are missed, volumes are rough.").format(
                 distance=f"{up:.0f}"
