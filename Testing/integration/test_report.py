@@ -30,6 +30,7 @@ from CovidSegLib.writing import write
 from Testing.kit.blocks import LEFT_INFECTED, LUNG_VOXELS, UPRIGHT, VOXEL_ML, block_labels, block_scan
 from Testing.kit.browser import Browser
 from Testing.kit.command_line import CommandLine, write_scan
+from Testing.kit.dicom_files import write_slice
 
 MADE = Provenance("a-network", "ab" * 32, "onnx", "cpu", "CovidSeg 1.0")
 LOBES = {
@@ -179,6 +180,14 @@ def test_masks_of_another_scan_are_refused_and_nothing_is_left(written: CommandL
         *("report", "Doe John 1960.nii.gz", "masks.seg.nrrd", "-o", "x.json", "--lobes", "masks.seg.nrrd", "--quiet")
     )
     assert "a lobe of a lung" in line
+
+
+def test_a_dicom_seg_as_masks_is_called_by_its_name(written: CommandLine) -> None:
+    write_slice(written.folder / "seg.dcm", np.zeros((6, 5), np.int16), (0, 0, 0), Modality="SEG")
+    (written.folder / "seg").write_bytes((written.folder / "seg.dcm").read_bytes())  # whatever its name
+    for name in ("seg.dcm", "seg"):
+        line = written.refused("report", "Doe John 1960.nii.gz", name, "-o", "x.html", "--quiet")
+        assert "is a DICOM SEG, which is not read as masks" in line
 
 
 def test_masks_of_another_patient_on_the_same_grid_are_pointed_out_and_not_trained_on(written: CommandLine) -> None:

@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..measures.edits import SegmentEdit, reader_edits
 from ..progress import Progress
 from ..reading import read_ct
+from ..reading.dicom_headers import is_dicom, modality_of
 from ..segmentation import Label, Provenance, Segmentation
 from ..volume import CtVolume, voxel_ml
 from ..writing import Reviewed, is_seg_nrrd, read_reviewed
@@ -48,6 +49,11 @@ def read_masks(path: Path, volume: CtVolume) -> Masks:
     """
     if not path.is_file():
         raise InputError("The file with the masks does not exist.", "Check the name of the file.")
+    if is_dicom(path) and modality_of(path) == "SEG":
+        raise InputError(
+            "The file with the masks is a DICOM SEG, which is not read as masks.",
+            "Give the .seg.nrrd of the same result, or load it in Slicer and save it as .seg.nrrd.",
+        )
     if is_seg_nrrd(path):
         reviewed = read_reviewed(path, volume.affine, volume.voxels.shape)
         return replace(_reviewed_masks(reviewed), of_another_scan=reviewed.is_of_another_scan(volume.fingerprint))
