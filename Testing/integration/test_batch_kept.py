@@ -62,6 +62,16 @@ def test_a_corrected_case_that_is_not_replaced_keeps_its_numbers(told: CommandLi
     assert rows(told)["a"]["status"] == "done"
 
 
+def test_numbers_of_a_result_that_was_changed_since_say_so_everywhere(told: CommandLine) -> None:
+    tell(told, a=CLEAN, b=CLEAN)
+    assert batch(told).returncode == 0
+    rewrite(told.folder / "out/a.seg.nrrd", erase)
+    assert batch(told).returncode == 0
+    for messages in (rows(told), numbers(told)):
+        assert "The result was changed since" in messages["a"]["message"]
+        assert "The result was changed since" not in messages["b"]["message"]
+
+
 @pytest.mark.parametrize("form", ["seg.nrrd", "nii.gz"])
 def test_after_one_restart_a_corrected_case_is_done_until_a_call_says_what_to_do(told: CommandLine, form: str) -> None:
     tell(told, a=CLEAN)

@@ -80,12 +80,12 @@ class Books:
 
     def records(self) -> list[dict[str, Any]]:
         """What ``--json`` holds: of every case its name, status, message, and the record if it is done."""
-        entries = (self._manifest.entries.get(case.stem) for case in self._cases)
-        return [self._told(entry) for entry in entries if entry is not None and entry["status"] != BEGUN]
+        found = ((case, self._manifest.entries.get(case.stem)) for case in self._cases)
+        return [self._told(case, entry) for case, entry in found if entry is not None and entry["status"] != BEGUN]
 
-    def _told(self, entry: dict[str, Any]) -> dict[str, Any]:
-        record = self._manifest.record(entry["case"])
-        message = Row.of_entry(entry, record).message
+    def _told(self, case: PlannedCase, entry: dict[str, Any]) -> dict[str, Any]:
+        record = self._manifest.record(case.stem)
+        message = _row(case, entry, record).message
         return {"case": entry["case"], "status": entry["status"], "message": message} | (record or {})
 
 
