@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .anatomy.beneath import lungs_beneath
+from .beneath import lungs_beneath
 from .segmentation import SEGMENTS, Label
 
 RECORD_TAG = "CovidSeg.NetworkMask"

@@ -32,7 +32,7 @@ FLOORS = (
         "words",
     ),  # "": CovidSegLib/__init__.py, which holds the version
     ("network", "reading", "segmentation"),
-    ("corrections",),
+    ("beneath", "corrections"),
     ("anatomy", "phantom", "writing"),
     ("measures",),
     ("mrml", "pipeline"),

@@ -8,12 +8,12 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ..masks import grown
-from ..resampling import block_sums
-from ..segmentation import Label
+from .masks import grown
+from .resampling import block_sums
+from .segmentation import Label
 
 LONGEST = 128
-"""Blocks along the longest edge at most: about 3 mm, as :mod:`.lungs` takes them."""
+"""Blocks along the longest edge at most: about 3 mm, as :mod:`.anatomy.lungs` takes them."""
 
 
 def lungs_beneath(labels: np.ndarray) -> np.ndarray:
