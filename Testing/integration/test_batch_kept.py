@@ -57,6 +57,7 @@ def test_a_corrected_case_that_is_not_replaced_keeps_its_numbers(told: CommandLi
         page = (told.folder / "out/index.html").read_text()
         assert "1 of 2 scans done, 1 kept as they were" in page
         assert "Not done" not in page
+        assert "<details open><summary>Kept as it was" in page
     assert (told.folder / "out/a.seg.nrrd").read_bytes() == content
     assert batch(told, "--keep-edits").returncode == 0
     assert rows(told)["a"]["status"] == "done"
@@ -70,6 +71,34 @@ def test_numbers_of_a_result_that_was_changed_since_say_so_everywhere(told: Comm
     for messages in (rows(told), numbers(told)):
         assert "The result was changed since" in messages["a"]["message"]
         assert "The result was changed since" not in messages["b"]["message"]
+
+
+def test_corrections_that_were_kept_are_said_in_the_line_the_table_and_the_index(told: CommandLine) -> None:
+    tell(told, a=CLEAN, b=CLEAN)
+    assert batch(told).returncode == 0
+    assert "reader:" not in (told.folder / "out/index.html").read_text()
+    rewrite(told.folder / "out/a.seg.nrrd", erase)
+    ended = batch(told, "--restart", "--keep-edits")
+    assert ended.returncode == 0, ended.stderr
+    assert "[1/2] a: Kept: 1.80 mL that a reader had corrected." in ended.stdout
+    assert ended.stdout.count("Kept: ") == 1
+    table = rows(told)
+    assert [float(table[case]["kept_edits_ml"]) for case in "ab"] == [1.8, 0]
+    assert [table[case]["edited_segments"] for case in "ab"] == ["LeftLung", ""]
+    page = (told.folder / "out/index.html").read_text()
+    assert page.count("Corrected by a reader: Left lung; 1.80 mL kept") == 1
+
+
+def test_a_table_of_an_earlier_version_is_still_one_of_ours(told: CommandLine) -> None:
+    tell(told, a=CLEAN)
+    assert batch(told).returncode == 0
+    table = rows(told)
+    names = [name for name in table["a"] if name not in ("kept_edits_ml", "edited_segments")]
+    (told.folder / "out/manifest.jsonl").unlink()
+    (told.folder / "out/summary.csv").write_text(
+        "\n".join(",".join(line) for line in (names, [table["a"][name] for name in names])) + "\n"
+    )
+    assert batch(told).returncode == 0
 
 
 @pytest.mark.parametrize("form", ["seg.nrrd", "nii.gz"])

@@ -12,11 +12,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..report.thumbnails import HEIGHT, WIDTH
+from ..segmentation import SEGMENTS
 from ..words import in_ml, percent
 from .case import replace_text
 from .manifest import DONE, KEPT
 from .plan import PICTURES_NAME, SUMMARY_NAME
-from .summary import Row
+from .summary import CHANGED_SINCE, Row
+
+_NAMES = {segment.id: segment.name for segment in SEGMENTS}
 
 _STYLE = f"""
 :root {{ color-scheme: light dark; --line: #8884; --soft: #8882; --hot: #d9482b; }}
@@ -90,16 +93,28 @@ def _scan(row: Row) -> str:
     words = "No lung found" if share is None else f"{escape(percent(share))} % of lung"
     bar = "" if share is None else f'<div class="bar"><i style="width:{min(share, 100):.1f}%"></i></div>'
     numbers = escape(f"infection {in_ml(row.infection_ml or 0)} of {in_ml(row.lung_ml or 0)} lung")
-    title = "Kept as it was" if row.status == KEPT else "Warnings"
-    warnings = (
-        f"<details><summary>{title}</summary><small>{escape(row.message)}</small></details>" if row.message else ""
-    )
+    corrected = f"<small>Corrected by a reader: {escape(_kept(row))}</small>" if row.edited_segments else ""
     return (
         f'<li class="scan"><a href="{_link(row.result)}"><img loading="lazy" width="{WIDTH}" height="{HEIGHT}" '
         f'alt="Axial slice of {name}" src="{PICTURES_NAME}/{_link(row.case)}.jpg"></a><div class="text">'
         f'<div class="name">{name}</div><div class="percent">{words}</div>{bar}<small>{numbers}</small>'
-        f"<small>{escape(row.source)}</small>{warnings}</div></li>"
+        f"<small>{escape(row.source)}</small>{corrected}{_message(row)}</div></li>"
     )
+
+
+def _kept(row: Row) -> str:
+    names = " and ".join(_NAMES.get(one, one) for one in row.edited_segments.split(" and "))
+    return f"{names}; {in_ml(row.kept_edits_ml or 0)} kept"
+
+
+def _message(row: Row) -> str:
+    """The warnings, to be opened; open where they say that the result is not, or not only, the network's of now."""
+    if not row.message:
+        return ""
+    kept = row.status == KEPT
+    state = " open" if kept or CHANGED_SINCE in row.message else ""
+    title = "Kept as it was" if kept else "Warnings"
+    return f"<details{state}><summary>{title}</summary><small>{escape(row.message)}</small></details>"
 
 
 def _link(name: str) -> str:

@@ -16,13 +16,10 @@ from .index import write_index
 from .manifest import BEGUN, DONE, FAILED, KEPT, Manifest
 from .outcome import Failure, Outcome
 from .plan import INDEX_NAME, SUMMARY_NAME, PlannedCase, changed_since, state_to_keep
-from .summary import Row, Summary
+from .summary import CHANGED_SINCE, Row, Summary
 
 INDEX_SECONDS = 10.0
 """How old the index may grow while cases come in; at the end it is complete."""
-
-
-_CHANGED = "The result was changed since; these are the numbers before. `covidseg report` has those of now."
 
 
 class Books:
@@ -94,7 +91,7 @@ def _row(case: PlannedCase, entry: Mapping[str, Any], record: Mapping[str, Any] 
     row = Row.of_entry(entry, record)
     if record is None or not changed_since(case, entry):
         return row
-    return replace(row, message=" ".join(filter(None, (row.message, _CHANGED))))
+    return replace(row, message=" ".join(filter(None, (row.message, CHANGED_SINCE))))
 
 
 def keep_books(

@@ -17,6 +17,10 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A spreadsheet takes a cell that begins so for a formula and runs it."""
 
 
+CHANGED_SINCE = "The result was changed since; these are the numbers before. `covidseg report` has those of now."
+"""What the message of a row says whose result is no more the one that its numbers are of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """What came of one case. Columns of the table, in this order; a number is empty where there is none.
@@ -24,8 +28,9 @@ class Row:
     ``status``: "done", "failed", or "kept" (the earlier result was not replaced, and the numbers are its); ``result``:
     the file in the output folder. Volumes in mL, infection counts as lung, in every ``percent`` too; densities in HU;
     zones are thirds of a lung's height. ``ct_class``: 0 to 4; ``zone_score``: 0 to 24; ``lobe_score``: 0 to 25, where
-    there is a lobe segmentation (see :mod:`CovidSegLib.measures`). ``partly_visible``: the lungs that the scan cuts
-    off; ``seconds``: all stages; ``source``: what was read ("DICOM series 2 of 3 (133 slices)"); ``message``: error or
+    there is a lobe segmentation (see :mod:`CovidSegLib.measures`). ``kept_edits_ml``, ``edited_segments``: corrections
+    of a reader that are in the result and the numbers, and where. ``partly_visible``: the lungs that the scan cuts off;
+    ``seconds``: all stages; ``source``: what was read ("DICOM series 2 of 3 (133 slices)"); ``message``: error or
     warnings, among them why this series was chosen.
     """
 
@@ -54,6 +59,8 @@ class Row:
     lung_mean_hu: float | None = None
     lesions: float | None = None
     largest_lesion_ml: float | None = None
+    kept_edits_ml: float | None = None
+    edited_segments: str = ""
     partly_visible: str = ""
     seconds: float | None = None
     source: str = ""
@@ -86,6 +93,8 @@ class Row:
             **{name: density.get(name) for name in _DENSITIES},
             lesions=lesions["count"],
             largest_lesion_ml=lesions["ml"][0] if lesions["ml"] else None,
+            kept_edits_ml=record.get("kept_edits_ml"),
+            edited_segments=" and ".join(record.get("edited_segments", ())),
             partly_visible=" and ".join(measured["partly_visible"]),
             seconds=record["seconds"]["total"],
             source=record["source"],
@@ -94,7 +103,8 @@ class Row:
 
 
 _DENSITIES = ("ground_glass_ml", "consolidation_ml", "infection_mean_hu", "lung_mean_hu")
-_TEXTS = ("case", "status", "result", "partly_visible", "source", "message")
+_TEXTS = ("case", "status", "result", "edited_segments", "partly_visible", "source", "message")
+_NOT_IN_OLDER_TABLES = ("kept_edits_ml", "edited_segments")
 
 
 class Summary:
@@ -137,6 +147,7 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def _row(cells: Mapping[str, str]) -> Row:
+    cells = {**dict.fromkeys(_NOT_IN_OLDER_TABLES, ""), **cells}
     texts = {name: _plain(cells[name]) for name in _TEXTS}
     numbers = {
         column.name: float(cells[column.name]) if cells[column.name] else None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import OutputError
 from ..progress import Progress
+from ..words import in_ml
 from .console import Console, in_words
 from .faults import BUG_SENTENCE, DONE, OWN_FAULT, WRONG_CALL
 from .options import (
@@ -188,6 +189,8 @@ class _Telling:
             assert outcome.record is not None
             self.done += 1
             self._console.result(in_words(outcome.record))
+            if outcome.record["kept_edits_ml"]:
+                self._console.result(f"Kept: {in_ml(outcome.record['kept_edits_ml'])} that a reader had corrected.")
         else:
             self._console.traceback(failure.traceback)
             self._console.error(BUG_SENTENCE if failure.traceback else failure.message)
