@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..measures import Measurements
 from ..segmentation import Label
-from .readback import label_of_segment, measure_nodes, measure_segments_alone
+from .readback import our_segments, measure_nodes, measure_segments_alone
 
 if TYPE_CHECKING:
     import slicer
@@ -135,8 +135,7 @@ def plugin_class() -> type:
             import slicer
 
             node = slicer.mrmlScene.GetNodeByID(self.getParameterNode().GetParameter("Segmentation"))
-            segment = node.GetSegmentation().GetSegment(segmentID)
-            label = label_of_segment(segmentID, segment.GetTerminology())
+            label = our_segments(node).get(segmentID)
             requested = self.getRequestedKeys()
             if label is None or not requested:
                 return {}
