@@ -125,13 +125,19 @@ class InputSection:
     def _judge(self, reason: str) -> None:
         """Say why there are no numbers; ``reason``: why the segmentation does not belong to the scan."""
         self._session.setReason("output", reason)
+        self._ui.resultsHint.text = reason or self._why_apart() or self._hint
+        self._session.setForeign(bool(reason))
+
+    def _why_apart(self) -> str:
+        """Why there are no numbers where a transform lies between segmentation and scan; "" where none does."""
         node, scan = self._session.nodes
-        if not reason and self._session.hasSegments:
-            try:
-                check_same_place(node, scan)
-            except InputError as error:
-                reason = wording.sentence_and_details(error)[0]
-        self._ui.resultsHint.text = reason or self._hint
+        if node is None or scan is None:
+            return ""
+        try:
+            check_same_place(node, scan)
+        except InputError as error:
+            return wording.sentence_and_details(error)[0]
+        return ""
 
     def _stop(self) -> None:
         if self._task is not None:

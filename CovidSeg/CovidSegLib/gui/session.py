@@ -53,6 +53,7 @@ class Session:
         self.undoPoints = undo_points
         self.editedPercent: float | None = None
         self.editedChanged: Signal = Signal()
+        self._foreign = False
         self._reasons: dict[str, str] = {}
         self._gates: list[Callable[[], bool]] = []
         self.parameters: CovidSegParameterNode | None = None
@@ -77,10 +78,10 @@ class Session:
 
     @property
     def hasSegments(self) -> bool:
-        """Whether ``nodes`` are in the scene, and there are segments of ours."""
+        """Whether ``nodes`` are in the scene and belong together, and there are segments of ours."""
         node, volume_node = self.nodes
         in_scene = all(one is not None and one.GetScene() is not None for one in (node, volume_node))
-        return in_scene and _has_segments(node)
+        return in_scene and not self._foreign and _has_segments(node)
 
     @property
     def reason(self) -> str:
@@ -119,6 +120,12 @@ class Session:
         """Take up the parameters as they are now."""
         self.parametersChanged.emit()
         self._take_up_nodes()
+
+    def setForeign(self, foreign: bool) -> None:
+        """Whether the segmentation belongs to another scan: then it is neither measured nor reviewed on this one."""
+        if foreign != self._foreign:
+            self._foreign = foreign
+            self.nodesChanged.emit()
 
     def nodesMoved(self) -> None:
         """Let everyone look anew at ``nodes``: one of them was moved, or the scan got other voxels or another grid."""
