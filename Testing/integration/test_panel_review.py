@@ -166,6 +166,38 @@ def test_a_completed_infection_segment_cannot_be_changed_from_the_list(panel, ch
     assert section.widgets.kept.text.startswith("Not touched: COVID-19 infection")
 
 
+def choose(panel, voxels: np.ndarray, chest) -> None:
+    """Choose another scan on the same grid."""
+    matrix = slicer.util.vtkMatrixFromArray(np.eye(4))
+    chest.GetIJKToRASMatrix(matrix)
+    panel.ui.inputSelector.setCurrentNode(slicer.util.addVolumeFromArray(voxels, matrix, "Other"))
+
+
+def test_a_lesion_of_a_completed_lung_stays_and_the_reader_is_told(panel, chest) -> None:
+    node = run(panel)
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    for lung in (LEFT, RIGHT):
+        logic.SetSegmentStatus(node.GetSegmentation().GetSegment(lung), logic.Completed)
+    section = review(panel)
+    before = labels_of(node, chest)
+    section.widgets.table.selectRow(0)
+    section.widgets.delete.click()
+    assert "marked as completed" in panel.ui.messageLabel.text
+    np.testing.assert_array_equal(labels_of(node, chest), before)
+    section.widgets.undo.click()
+    assert node.GetSegmentation().GetNumberOfSegments() == 0, "Undo takes the run back: Delete was no step"
+
+
+def test_lesions_of_another_scan_are_not_listed_where_the_grids_are_equal(panel, chest) -> None:
+    node = run(panel)
+    section = review(panel)
+    choose(panel, slicer.util.arrayFromVolume(chest)[:, ::-1].copy(), chest)
+    panel.session.parameters.outputSegmentation = node
+    panel.until(lambda: section._task is None or section._task.done)
+    assert section.review is None
+    assert panel.ui.messageFrame.isHidden(), "no fault"
+
+
 def test_a_training_case_is_saved_from_the_panel(panel, chest, tmp_path: Path) -> None:
     from kit.slicer_window.pythonqt import FileDialog
 
@@ -230,11 +262,7 @@ def test_notes_on_a_run_do_not_stay_when(after: str, panel, chest, tmp_path: Pat
     if after == "the run is undone":
         section.widgets.undo.click()
     else:
-        matrix = slicer.util.vtkMatrixFromArray(np.eye(4))
-        chest.GetIJKToRASMatrix(matrix)
-        panel.ui.inputSelector.setCurrentNode(
-            slicer.util.addVolumeFromArray(slicer.util.arrayFromVolume(chest), matrix, "Chest")
-        )
+        choose(panel, slicer.util.arrayFromVolume(chest), chest)
     assert section.widgets.kept.isHidden()
     assert section.widgets.saved.isHidden()
     assert not panel.ui.statusLabel.text.startswith("Done in")
@@ -246,8 +274,8 @@ def test_the_selected_lesion_stays_selected_when_the_list_follows_an_edit(panel,
     section.widgets.table.selectRow(1)
     lesion = section.selected.lesion
     jumps = []
-    views = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceNode", "Red")
-    views.AddObserver("ModifiedEvent", lambda *_: jumps.append(1))
+    view = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceNode", "Red")
+    view.AddObserver("ModifiedEvent", lambda *_: jumps.append(1))
     Reader(world.scene, node, chest).paint(INFECTION, healthy_place(labels_of(node, chest)))
     panel.until(lambda: "yours" in states(review(panel)))
     assert section.selected.lesion == lesion

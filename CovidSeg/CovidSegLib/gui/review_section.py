@@ -18,6 +18,7 @@ from ..mrml.corrections import infection_id
 from ..segmentation import Label
 from ..words import in_ml
 from ..writing import save_training_case
+from .belonging import belonging_steps
 from .edits import EditFollower
 from .review_widgets import ReviewWidgets, lesion_cells
 from .scene_nodes import in_scene, while_in_scene
@@ -36,6 +37,7 @@ def review_steps(
 ) -> Generator[None, None, Review]:
     """Make the list of lesions while the window lives. Raises InputError when the two do not belong together."""
     yield None
+    yield from belonging_steps(node, volume_node)
     compute = plan_review(node, volume_node)
     return (yield from in_thread(compute))
 
@@ -45,10 +47,10 @@ def training_case_steps(
 ) -> Generator[None, None, str]:
     """Save scan and segments, as they are now, as a training case in ``folder``; returns its name.
 
-    Raises InputError, OutputError.
+    Raises InputError, also where the two do not belong together, and OutputError.
     """
     labels = to_labels(read_state(node, volume_node).current)
-    yield None
+    yield from belonging_steps(node, volume_node)
     reading = read_in_steps(volume_node)
     while True:
         try:
@@ -203,7 +205,7 @@ class ReviewSection:
         widgets.undo.enabled = self._session.run is None and points.can_undo(node)
         widgets.redo.enabled = self._session.run is None and points.can_redo(node)
 
-    def _change(self, change: Callable[[Review, ReviewLesion], None]) -> None:
+    def _change(self, change: Callable[[Review, ReviewLesion, Callable], None]) -> None:
         """Accept or delete the selected lesion, with an undo point before it."""
         review, lesion = self.review, self.selected
         if review is None or lesion is None:
@@ -211,8 +213,11 @@ class ReviewSection:
         if review.state.time != plan_time(review.node):
             self.refresh()  # edited this very moment: the list is old
             return
-        self._session.undoPoints.save(review.node, run=False)
-        change(review, lesion)
+        try:
+            change(review, lesion, lambda node: self._session.undoPoints.save(node, run=False))
+        except InputError as error:  # nothing was changed, and there is no undo point
+            self._session.failed.emit(error)
+            return
         self.refresh()
 
     def _edit(self) -> None:
