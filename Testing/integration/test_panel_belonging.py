@@ -256,3 +256,14 @@ def test_a_scan_that_is_touched_but_keeps_its_voxels_does_not_end_the_run(panel:
     slicer.util.arrayFromVolumeModified(chest)
     panel.until(lambda: not panel.running)
     assert panel.session.result is not None
+
+
+def test_a_scan_that_is_turned_upside_down_with_its_segmentation_is_still_the_same(
+    panel: OpenModule, world: SlicerWorld
+) -> None:
+    scan = add_scan(world)
+    node = add_result(world, scan)
+    move(world, np.diag((-1.0, 1.0, -1.0, 1.0)), scan, node)
+    choose(panel, scan, node)
+    until_numbers(panel)
+    assert panel.ui.applyButton.enabled

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..mrml import read_in_steps
 from ..mrml.corrections import check_belongs, is_recorded
-from ..mrml.volumes import voxels_time, world_affine
+from ..mrml.volumes import own_affine, voxels_time, world_affine
+from ..volume import axial_order
 from .task import in_thread
 
 if TYPE_CHECKING:
     import slicer
 
-_last: tuple[tuple[object, ...], str] | None = None
-"""The scan that was looked at last, and its fingerprint: it is asked for after each stroke of a reader."""
+_last: tuple[tuple[object, ...], frozenset[str]] | None = None
+"""The scan that was looked at last, and its fingerprints: they are asked for after each stroke of a reader."""
 
 
 def belonging_steps(
@@ -23,16 +25,16 @@ def belonging_steps(
     """Raise InputError where our segments in ``node`` were made from another scan, or lie on another grid."""
     if not voxels_time(volume_node):
         return  # whoever reads the scan next will say that it has no voxels
-    fingerprint = ""
+    fingerprints: frozenset[str] = frozenset()
     if is_recorded(node):
-        fingerprint = yield from _fingerprint_steps(volume_node)
-    check_belongs(node, volume_node, fingerprint)
+        fingerprints = yield from _fingerprint_steps(volume_node)
+    check_belongs(node, volume_node, fingerprints)
 
 
-def _fingerprint_steps(volume_node: slicer.vtkMRMLScalarVolumeNode) -> Generator[None, None, str]:
+def _fingerprint_steps(volume_node: slicer.vtkMRMLScalarVolumeNode) -> Generator[None, None, frozenset[str]]:
     global _last
-    # The fingerprint is that of the upright voxels, so a transform that turns the scan counts.
-    seen = voxels_time(volume_node), world_affine(volume_node).tobytes()
+    own = own_affine(volume_node)
+    seen = voxels_time(volume_node), own.tobytes(), world_affine(volume_node).tobytes()
     if _last is not None and _last[0] == seen:
         return _last[1]
     reading = read_in_steps(volume_node)
@@ -43,6 +45,9 @@ def _fingerprint_steps(volume_node: slicer.vtkMRMLScalarVolumeNode) -> Generator
             volume = end.value
             break
         yield None
-    fingerprint = yield from in_thread(lambda: volume.fingerprint)
-    _last = seen, fingerprint
-    return fingerprint
+    # The voxels are read upright, and a transform that came after the segmentation may have turned the scan over.
+    orders = {axial_order(affine): affine for affine in (volume.affine, own)}
+    scans = [replace(volume, affine=affine) for affine in orders.values()]
+    found = yield from in_thread(lambda: frozenset(scan.fingerprint for scan in scans))
+    _last = seen, found
+    return found

@@ -9,7 +9,7 @@ import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 
-from ..mrml.volumes import voxels_time
+from ..mrml.volumes import own_affine, voxels_time
 
 REST_MS = 400
 """How long nothing must change before it is told: a stroke of the brush is many changes."""
@@ -80,6 +80,4 @@ class PlaceFollower(_Follower):
 
 
 def _grid_and_time(scan: slicer.vtkMRMLScalarVolumeNode) -> tuple[float, ...]:
-    matrix = vtk.vtkMatrix4x4()
-    scan.GetIJKToRASMatrix(matrix)
-    return (voxels_time(scan), *slicer.util.arrayFromVTKMatrix(matrix).ravel())
+    return (voxels_time(scan), *own_affine(scan).ravel())

@@ -17,7 +17,7 @@ from ..i18n import tr as _
 from ..segmentation import SEGMENTS, Label, Segmentation
 from ..volume import voxel_ml
 from ..writing import SOURCE_TAG, on_grid, source_warnings
-from .volumes import check_same_grid, under_same_transform
+from .volumes import check_same_grid, own_affine, under_same_transform
 
 if TYPE_CHECKING:
     import slicer
@@ -93,14 +93,15 @@ def scan_of(node: slicer.vtkMRMLSegmentationNode) -> slicer.vtkMRMLScalarVolumeN
 
 
 def check_belongs(
-    node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode, fingerprint: str
+    node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode, fingerprints: frozenset[str]
 ) -> None:
     """Raise InputError where our segments were made from another scan, or do not lie on the voxels of this one.
 
-    ``fingerprint``: of the voxels of ``volume_node``; not looked at where the segments have no record of their scan.
+    ``fingerprints``: those that the voxels of ``volume_node`` may have; not looked at where the segments have no
+    record of their scan.
     """
     recorded = _fingerprints(node)
-    if recorded - {fingerprint}:
+    if recorded - fingerprints:
         raise InputError(
             _("The chosen segmentation was made from another scan, or from this one before it changed."), _CHOOSE
         )
@@ -266,10 +267,9 @@ def _grids(
     import slicer
     import vtk
 
-    matrix, volume_matrix = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
+    matrix = vtk.vtkMatrix4x4()
     image.GetImageToWorldMatrix(matrix)
-    volume_node.GetIJKToRASMatrix(volume_matrix)
-    return slicer.util.arrayFromVTKMatrix(matrix), slicer.util.arrayFromVTKMatrix(volume_matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix), own_affine(volume_node)
 
 
 def _mask(

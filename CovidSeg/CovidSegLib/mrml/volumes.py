@@ -73,6 +73,16 @@ def world_affine(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
     return checked_affine(slicer.util.arrayFromVTKMatrix(affine))
 
 
+def own_affine(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+    """IJK→RAS of ``node`` (4x4, mm) without its parent transforms."""
+    import slicer
+    import vtk
+
+    affine = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(affine)
+    return slicer.util.arrayFromVTKMatrix(affine)
+
+
 def check_same_grid(segmentation: Segmentation, volume_node: slicer.vtkMRMLScalarVolumeNode) -> None:
     """Raise InputError unless ``segmentation`` covers the voxels of ``volume_node`` where they are now."""
     image = volume_node.GetImageData()
