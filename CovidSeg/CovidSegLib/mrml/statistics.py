@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..measures import Measurements
 from ..segmentation import Label
-from .readback import our_segments, measure_nodes, measure_segments_alone
+from .readback import measure_nodes, measure_segments_alone, our_segments
 
 if TYPE_CHECKING:
     import slicer
