@@ -10,7 +10,7 @@ from ..mrml import read_in_steps
 from ..mrml.corrections import check_belongs, is_recorded
 from ..mrml.volumes import own_affine, voxels_time, world_affine
 from ..volume import axial_order
-from .task import in_thread
+from .task import in_thread, silently
 
 if TYPE_CHECKING:
     import slicer
@@ -37,14 +37,7 @@ def _fingerprint_steps(volume_node: slicer.vtkMRMLScalarVolumeNode) -> Generator
     seen = voxels_time(volume_node), own.tobytes(), world_affine(volume_node).tobytes()
     if _last is not None and _last[0] == seen:
         return _last[1]
-    reading = read_in_steps(volume_node)
-    while True:
-        try:
-            next(reading)
-        except StopIteration as end:
-            volume = end.value
-            break
-        yield None
+    volume = yield from silently(read_in_steps(volume_node))
     # The voxels are read upright, and a transform that came after the segmentation may have turned the scan over.
     orders = {axial_order(affine): affine for affine in (volume.affine, own)}
     scans = [replace(volume, affine=affine) for affine in orders.values()]

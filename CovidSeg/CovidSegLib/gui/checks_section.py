@@ -13,10 +13,11 @@ from slicer.util import VTKObservationMixin
 
 from ..errors import InputError
 from ..mrml import needs_resampling, read_in_steps, resample_steps
+from ..mrml.volumes import grid_and_time
 from ..reading.checks import inspect
 from . import wording
 from .message_section import show_icon
-from .task import Task, in_thread
+from .task import Task, in_thread, silently
 from .ticker import QtTicker
 
 if TYPE_CHECKING:
@@ -25,26 +26,9 @@ if TYPE_CHECKING:
 
 def check_steps(node: slicer.vtkMRMLScalarVolumeNode) -> Generator[None, None, tuple[str, ...]]:
     """Look at the scan in ``node`` step by step; returns sentences. Raises InputError when it cannot be segmented."""
-    reading = read_in_steps(node)
-    while True:
-        try:
-            next(reading)
-        except StopIteration as end:
-            volume = end.value
-            break
-        yield None
+    volume = yield from silently(read_in_steps(node))
     findings = yield from in_thread(lambda: inspect(volume))
     return (*volume.notes, *findings.warnings)
-
-
-def _content(node: slicer.vtkMRMLScalarVolumeNode | None) -> tuple[object, ...]:
-    """What changes with the voxels of a scan (their time) and with its grid, and with nothing else."""
-    if node is None:
-        return ()
-    grid, image = vtk.vtkMatrix4x4(), node.GetImageData()
-    node.GetIJKToRASMatrix(grid)
-    rows = [grid.GetElement(row, column) for row in range(4) for column in range(4)]
-    return (image.GetMTime() if image is not None else None, *rows)
 
 
 class ChecksSection(VTKObservationMixin):
@@ -54,7 +38,7 @@ class ChecksSection(VTKObservationMixin):
         super().__init__()
         self._ui, self._session = ui, session
         self._node: slicer.vtkMRMLScalarVolumeNode | None = None
-        self._seen: tuple[object, ...] = ()
+        self._seen: tuple[float, ...] = ()
         self._task: Task[tuple[str, ...]] | None = None
         ui.resampleButton.connect("clicked(bool)", self._resample)
         session.parametersChanged.connect(self._follow)
@@ -89,12 +73,12 @@ class ChecksSection(VTKObservationMixin):
         self._observe(None)
 
     def _check_if_changed(self, *_event: object) -> None:
-        if self._seen != _content(self._node):
+        if self._seen != grid_and_time(self._node):
             self._check()
 
     def _check(self, *_event: object) -> None:
         self._stop()
-        self._seen = _content(self._node)
+        self._seen = () if self._node is None else grid_and_time(self._node)
         self._show((), can_run=True)
         self._reset_button()
         if self._node is None:

@@ -9,7 +9,7 @@ import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 
-from ..mrml.volumes import own_affine, voxels_time
+from ..mrml.volumes import grid_and_time
 
 REST_MS = 400
 """How long nothing must change before it is told: a stroke of the brush is many changes."""
@@ -67,17 +67,13 @@ class PlaceFollower(_Follower):
             if one is not None:
                 self.addObserver(one, slicer.vtkMRMLTransformableNode.TransformModifiedEvent, self._wait)
         if scan is not None:
-            self._seen = _grid_and_time(scan)
+            self._seen = grid_and_time(scan)
             # arrayFromVolumeModified and another matrix are told as a change of the node, as its name is, too.
             for event in (scan.ImageDataModifiedEvent, vtk.vtkCommand.ModifiedEvent):
                 self.addObserver(scan, event, self._wait_if_changed)
 
     def _wait_if_changed(self, *_: object) -> None:
-        seen = _grid_and_time(self._scan)
+        seen = grid_and_time(self._scan)
         if seen != self._seen:
             self._seen = seen
             self._wait()
-
-
-def _grid_and_time(scan: slicer.vtkMRMLScalarVolumeNode) -> tuple[float, ...]:
-    return (voxels_time(scan), *own_affine(scan).ravel())

@@ -24,7 +24,7 @@ from ..report.page_pictures import Picture, picture_of, projection, slice_pictur
 from ..segmentation import SEGMENTS, Provenance, Segmentation
 from ..volume import CtVolume, voxel_ml
 from .belonging import belonging_steps
-from .task import in_thread
+from .task import in_thread, silently
 
 if TYPE_CHECKING:
     import slicer
@@ -48,14 +48,7 @@ def numbers_steps(
     """
     check_same_place(node, volume_node)
     yield from belonging_steps(node, volume_node)
-    reading = read_in_steps(volume_node)
-    while True:
-        try:
-            next(reading)
-        except StopIteration as end:
-            volume: CtVolume = end.value
-            break
-        yield None
+    volume = yield from silently(read_in_steps(volume_node))
     labels = yield from read_labels_in_steps(node, volume_node)
     yield None
     lobes = read_lobes(volume_node.GetScene(), volume_node)

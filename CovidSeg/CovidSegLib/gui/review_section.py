@@ -22,7 +22,7 @@ from .belonging import belonging_steps
 from .edits import EditFollower
 from .review_widgets import ReviewWidgets, lesion_cells
 from .scene_nodes import in_scene, while_in_scene
-from .task import Task, in_thread
+from .task import Task, in_thread, silently
 from .ticker import QtTicker
 from .undo import can_redo_in_editor
 
@@ -51,14 +51,7 @@ def training_case_steps(
     """
     labels = to_labels(read_state(node, volume_node).current)
     yield from belonging_steps(node, volume_node)
-    reading = read_in_steps(volume_node)
-    while True:
-        try:
-            next(reading)
-        except StopIteration as end:
-            volume = end.value
-            break
-        yield None
+    volume = yield from silently(read_in_steps(volume_node))
     return (yield from in_thread(lambda: save_training_case(volume, labels, folder)))
 
 

@@ -24,7 +24,7 @@ from ..segmentation import Segmentation
 from ..volume import CtVolume
 from ..worker import Worker
 from .belonging import belonging_steps
-from .task import ended_by, in_thread
+from .task import ended_by, in_thread, silently
 
 if TYPE_CHECKING:
     import slicer
@@ -144,14 +144,7 @@ def _check_unchanged(
 ) -> Generator[None, None, int]:
     """Raise InputError where the scan no longer has the voxels that were read at ``read_at``; returns their time."""
     while (now := voxels_time(volume_node)) != read_at:
-        steps = _read(volume_node)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                again = end.value
-                break
-            yield None
+        again = yield from silently(read_in_steps(volume_node))
         if not np.array_equal(again.voxels, volume.voxels):
             raise InputError(_("The scan was changed while it was segmented."), _("Segment it again."))
         read_at = now

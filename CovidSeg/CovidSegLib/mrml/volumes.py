@@ -101,6 +101,11 @@ def voxels_time(node: slicer.vtkMRMLVolumeNode) -> int:
     return image.GetMTime() if image is not None else 0
 
 
+def grid_and_time(node: slicer.vtkMRMLVolumeNode) -> tuple[float, ...]:
+    """What changes with the voxels of ``node`` (their time) and with its grid, and with nothing else."""
+    return (voxels_time(node), *own_affine(node).ravel())
+
+
 def under_same_transform(one: slicer.vtkMRMLTransformableNode, other: slicer.vtkMRMLTransformableNode) -> bool:
     """Whether the parent transforms of two nodes, however nested, bring the same point to the same place."""
     import slicer
