@@ -59,6 +59,15 @@ def test_segments_that_are_there_are_summed_up_in_a_line(opened) -> None:
     assert opened[1].line.text == "2.1 % infected · CT-1 · zone score 2/24 · 2 lesions"
 
 
+def test_a_copy_that_a_reader_keeps_is_no_infection_segment(opened) -> None:
+    panel, section, node, _ = opened
+    content = node.GetSegmentation()
+    copy = content.GetSegment("Covid19Infection")
+    content.RemoveSegment("Covid19Infection")
+    content.AddSegment(copy, "backup")
+    panel.until(lambda: section.line.text == "- % infected: there is no infection segment.")
+
+
 def test_without_an_infection_segment_no_infection_is_said_to_be_measured(opened) -> None:
     panel, section, node, _ = opened
     node.GetSegmentation().RemoveSegment("Covid19Infection")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..mrml.corrections import tag
-from ..mrml.readback import label_of_segment
+from ..mrml.readback import our_segments
 from ..progress import Cancelled
 from ..segmentation import Label
 
@@ -37,6 +36,4 @@ def while_in_scene(steps: Generator[Any, None, Result], nodes: tuple[Any, ...]) 
 
 def has_infection_segment(node: slicer.vtkMRMLSegmentationNode) -> bool:
     """Whether there is a segment of infection: where a reader took it out, nothing is known of infection."""
-    content = node.GetSegmentation()
-    entries = ((name, tag(content.GetSegment(name), "TerminologyEntry") or "") for name in content.GetSegmentIDs())
-    return any(label_of_segment(*entry) == Label.INFECTION for entry in entries)
+    return Label.INFECTION in our_segments(node).values()
