@@ -104,14 +104,13 @@ def _crossval(args: argparse.Namespace) -> None:
 def _check_earlier(args: argparse.Namespace, config: TrainingConfig) -> None:
     """Raise InputError where a fold was trained with other settings or cases before: its scores are not these."""
     from .crossval import also_in_fold
-    from .run_folder import check_command, check_split, has_begun
+    from .run_folder import check_same, has_begun
 
     run = args.runs / f"fold{config.test_fold}"
     of_fold = argparse.Namespace(**{**vars(args), "also": also_in_fold(args.also, config.test_fold)})
     if has_begun(run):
         config.check_run(run)
-        check_split(run, _parts(of_fold, config))
-        check_command(run, _command(of_fold))
+        check_same(run, _parts(of_fold, config), _command(of_fold))
 
 
 def _fit(args: argparse.Namespace) -> None:
@@ -120,7 +119,7 @@ def _fit(args: argparse.Namespace) -> None:
     keep_freed_memory()
     from .check import check_headers, check_patients, check_pictures
     from .config import NAME
-    from .run_folder import COMMAND, check_command, check_split, has_begun, write_split
+    from .run_folder import COMMAND, check_same, has_begun, write_split
     from .seen import check_start, of_start
 
     config = _configuration(args)
@@ -130,8 +129,7 @@ def _fit(args: argparse.Namespace) -> None:
     check_start(before, [case.name for case in (*watched, *held_out)])
     if has_begun(args.run):
         config.check_run(args.run)
-        check_split(args.run, parts)
-        check_command(args.run, _command(args))
+        check_same(args.run, parts, _command(args))
     else:  # of a call that failed before it trained
         (args.run / NAME).unlink(missing_ok=True)
     if not trained:
@@ -208,6 +206,8 @@ def encoder_weights(args: argparse.Namespace) -> str | None:
 
 def _command(args: argparse.Namespace) -> str:
     """The call as it can be repeated; folders by their last two names, since a card tells no paths of a machine."""
+    from .run_folder import COMMAND
+
     parts = ["covidseg-train", "fit", "--data", _short(args.data)]
     for text in args.also:
         folder, names = folder_and_names(text)
@@ -221,7 +221,7 @@ def _command(args: argparse.Namespace) -> str:
     parts += ["--run", "RUN"]
     if args.init is None:
         return shlex.join(parts) + "\n"
-    earlier = Path(args.init).parent / "command.txt"
+    earlier = Path(args.init).parent / COMMAND
     first = earlier.read_text(encoding="utf-8").strip() + "; then " if earlier.is_file() else ""
     return f"{first}{shlex.join(parts)} --init {Path(args.init).name}\n"
 

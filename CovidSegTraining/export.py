@@ -24,7 +24,7 @@ from .architecture import CLASSES, build_network
 from .compact import STORED, halve_keras, round_kernels, shrink_onnx
 from .config import TrainingConfig
 from .planar_softmax import use_planes
-from .run_folder import SPLIT, WEIGHTS
+from .run_folder import COMMAND, SPLIT, WEIGHTS
 from .seen import CARD_KEY, of_run
 
 ONNX_OPSET = 15
@@ -131,8 +131,8 @@ def _save_onnx(network: keras.Model, target: Path) -> None:
 def _with_run(facts: dict[str, Any], run: Path) -> dict[str, Any]:
     """The command that trained the network and what it saw, as far as the run tells."""
     found = dict(facts)
-    if (run / "command.txt").is_file():
-        found["command"] = (run / "command.txt").read_text(encoding="utf-8").strip()
+    if (run / COMMAND).is_file():
+        found["command"] = (run / COMMAND).read_text(encoding="utf-8").strip()
     if (run / SPLIT).is_file():
         found[CARD_KEY] = of_run(run)
     return found

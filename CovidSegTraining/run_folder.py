@@ -78,7 +78,13 @@ def read_split(run: Path) -> dict[str, list]:
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
-def check_split(run: Path, parts: Parts) -> None:
+def check_same(run: Path, parts: Parts, command: str) -> None:
+    """Raise InputError where the run began with other cases, or from other weights, than it would go on with."""
+    _check_split(run, parts)
+    _check_command(run, command)
+
+
+def _check_split(run: Path, parts: Parts) -> None:
     """Raise InputError where the run began with other cases: what it held out then may be trained on now.
 
     Folds that were dealt by chance are dealt anew when a case comes or goes.
@@ -92,7 +98,7 @@ def check_split(run: Path, parts: Parts) -> None:
         )
 
 
-def check_command(run: Path, command: str) -> None:
+def _check_command(run: Path, command: str) -> None:
     """Raise InputError where the run began from other weights than ``command`` does."""
     file = run / COMMAND
     if file.is_file() and _start(file.read_text(encoding="utf-8")) != _start(command):
