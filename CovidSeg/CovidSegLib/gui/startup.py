@@ -26,8 +26,8 @@ def register(resource_path: Callable[[str], str]) -> None:
     """Make codes, numbers and sample scans known; ``resource_path`` gives the place of a file in Resources."""
     logic = slicer.modules.terminologies.logic()
     logic.LoadTerminologyFromFile(resource_path("CovidSeg.term.json"))
-    _register_samples(resource_path)
     statistics.register()
+    _register_samples(resource_path)
 
 
 def _register_samples(resource_path: Callable[[str], str]) -> None:
@@ -37,6 +37,10 @@ def _register_samples(resource_path: Callable[[str], str]) -> None:
     add(
         category=CATEGORY,
         sampleName="CovidSegPhantom",
+        # Nothing is downloaded; Slicer counts these lists, also where a function of ours brings the scan.
+        uris=[],
+        fileNames=[],
+        nodeNames=[],
         customDownloader=load_phantom,
         thumbnailFileName=resource_path("Icons/CovidSegPhantom.png"),
     )

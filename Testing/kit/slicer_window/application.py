@@ -241,15 +241,17 @@ class SlicerWorld:
         *,
         category: str,
         sampleName: str,  # noqa: N803
-        uris: str | None = None,
-        fileNames: str | None = None,  # noqa: N803
-        nodeNames: str | None = None,  # noqa: N803
+        uris: str | list[str] | None = None,
+        fileNames: str | list[str] | None = None,  # noqa: N803
+        nodeNames: str | list[str] | None = None,  # noqa: N803
         checksums: str | None = None,
         customDownloader: Callable | None = None,  # noqa: N803
         thumbnailFileName: str | None = None,  # noqa: N803
     ) -> None:
         """As SampleDataLogic.registerCustomSampleDataSource; those of its parameters that the module uses."""
         values = locals()
+        if not isinstance(uris, str):  # Slicer's class makes lists of one address and its names, and counts the rest
+            assert len(uris) == len(fileNames) == len(nodeNames)
         self.samples.append({name: value for name, value in values.items() if name != "self"})
 
     def save(self, file: Path) -> None:
