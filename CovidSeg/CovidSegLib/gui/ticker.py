@@ -27,6 +27,9 @@ class QtTicker:
     def stop(self) -> None:
         """See :meth:`.task.Ticker.stop`."""
         self._timer.stop()
+        # PythonQt holds what a signal is connected to, and its timer holds that: a ring that Python's collector cannot
+        # open. It may hold this ticker, not what the task brought. (Nothing is disconnected: the timer may be calling.)
+        self._function = None
 
     def _tick(self) -> None:
         # What a tick does may let Qt process events, and the timer among them.
