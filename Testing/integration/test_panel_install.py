@@ -187,6 +187,19 @@ def test_the_constraints_are_the_running_pythons_own_packages() -> None:
     assert not [line for line in lines if line.lower().startswith("onnxruntime==")]
 
 
+def test_a_package_whose_version_pip_cannot_read_is_no_constraint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, version in (("odd", "of my own"), ("even", "2.1.0rc1.post3+cu12")):
+        folder = tmp_path / f"{name}-0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    lines = install.constraints().split("\n")
+    assert "even==2.1.0rc1.post3+cu12" in lines
+    assert not [line for line in lines if line.startswith("odd==")]
+
+
 def test_no_question_where_the_package_is_there_or_another_engine_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     for there, engine, needed in (
         ({"onnxruntime"}, "auto", False),

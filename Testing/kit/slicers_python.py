@@ -27,6 +27,10 @@ def make(folder: Path) -> None:
     for entry in here.iterdir():
         if entry.name.lower().startswith(("numpy", "scipy", "simpleitk", "pydicom")):
             (packages / entry.name).symlink_to(entry)
+    # PythonSlicer's launcher puts Slicer's packages before what is on PYTHONPATH.
+    (packages / "slicers_order.pth").write_text(
+        f"import sys; sys.path.insert(0, {str(packages)!r})\n", encoding="utf-8"
+    )
 
 
 @contextmanager

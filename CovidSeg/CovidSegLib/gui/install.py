@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
-import os
 import platform
 import re
 import shutil
@@ -36,9 +35,14 @@ DOWNLOAD_MB, DISK_MB = 28, 80
 """Of the largest of its wheels (1.32 for Linux); those for Windows and macOS are smaller."""
 
 _TRY = (
+    # PythonSlicer looks into Slicer's own packages before PYTHONPATH: an old onnxruntime there would be tried instead.
+    "import sys; sys.path.insert(0, sys.argv[1])\n"
     "from CovidSegLib.network import engines, models; from CovidSegLib.progress import Progress\n"
     "engines.open_engine(models.find('default'), 'onnx', 'cpu', Progress()); print('It works.')"
 )
+
+_VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?(\+[a-z0-9.]+)?", re.IGNORECASE)
+"""What pip takes for a version (PEP 440, normal form): one other line, and it refuses the whole list."""
 
 _WHERE = "import sysconfig; print(*{sysconfig.get_path(kind) for kind in ('purelib', 'platlib')}, sep='\\n')"
 
@@ -103,7 +107,12 @@ def is_needed(engine: str) -> bool:
 def constraints() -> str:
     """The versions of all packages of the running Python, as pip reads them; ours is left out."""
     found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions() if d.metadata["Name"]}
-    return "".join(f"{name}=={version}\n" for name, version in sorted(found.items()) if name.lower() != PACKAGE)
+    found = {
+        name: version
+        for name, version in found.items()
+        if name.lower() != PACKAGE and _VERSION.fullmatch(version or "")
+    }
+    return "".join(f"{name}=={version}\n" for name, version in sorted(found.items()))
 
 
 @dataclass(frozen=True)
@@ -161,9 +170,7 @@ def _install(pip: Pip) -> Generator[str | None, None, None]:
     yield from _run(pip.fetch())
     yield _("Trying the package before it is installed")
     yield from _run(pip.rehearse())
-    environment = library_environment()
-    first = {"PYTHONPATH": os.pathsep.join([str(pip.trial), environment["PYTHONPATH"]])}
-    yield from _run([python_interpreter(), "-c", _TRY], first)
+    yield from _run([python_interpreter(), "-c", _TRY, str(pip.trial)], library_environment())
     places = (yield from _run([python_interpreter(), "-c", _WHERE])).output.splitlines()
     yield _("Installing")
     with _whole_or_not_at_all({Path(place).resolve() for place in places}):  # lib64 is often a link to lib
