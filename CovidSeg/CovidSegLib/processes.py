@@ -9,6 +9,9 @@ import subprocess
 import time
 from collections.abc import Generator
 
+NO_WINDOW = {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)} if os.name == "nt" else {}
+"""For whatever starts a child: on Windows else a black window of the console flashes up."""
+
 PATIENCE_SECONDS = 3.0
 """How long a child may take to end before it is killed."""
 
@@ -21,7 +24,8 @@ def signal_group(process: subprocess.Popen[bytes], *, by_force: bool) -> None:
     PythonSlicer is a launcher with a child of its own: ending the launcher alone would leave that child.
     """
     if os.name == "nt":
-        subprocess.run(["taskkill", "/T", "/F", "/PID", str(process.pid)], capture_output=True, check=False)
+        command = ["taskkill", "/T", "/F", "/PID", str(process.pid)]
+        subprocess.run(command, capture_output=True, check=False, **NO_WINDOW)
     else:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL if by_force else signal.SIGTERM)

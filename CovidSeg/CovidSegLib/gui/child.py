@@ -9,7 +9,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..processes import ending_steps
+from ..processes import NO_WINDOW, ending_steps
 from .task import ended_by
 
 
@@ -27,7 +27,6 @@ def child_steps(command: Sequence[str], environment: dict[str, str] | None = Non
     ``environment``: variables besides those of this process. When the steps are stopped, the child and all it started
     are ended. Raises OSError when it cannot be started.
     """
-    hidden = {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)} if os.name == "nt" else {}
     with tempfile.TemporaryDirectory(prefix="covidseg-") as folder:
         output = Path(folder) / "output.txt"
         with output.open("wb") as written:
@@ -38,7 +37,7 @@ def child_steps(command: Sequence[str], environment: dict[str, str] | None = Non
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(environment or {})},
                 start_new_session=os.name != "nt",
-                **hidden,
+                **NO_WINDOW,
             )
             yield from ended_by(_until_ended(process), lambda: _end(process))
         return Outcome(process.returncode, output.read_text(encoding="utf-8", errors="replace"))

@@ -12,6 +12,8 @@ import sys
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 
+from ..processes import NO_WINDOW
+
 
 @dataclass(frozen=True)
 class Hardware:
@@ -54,9 +56,8 @@ def cores() -> int:
 def _gpu_name() -> str:
     """Name of the first NVIDIA card, by its driver's own tool; "" without driver or card."""
     command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    hidden = {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)} if os.name == "nt" else {}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10, **hidden)
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10, **NO_WINDOW)
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip().partition("\n")[0].strip()
