@@ -225,7 +225,7 @@ def test_a_manifest_of_another_program_is_left_alone(tmp_path: Path) -> None:
 def test_records_are_read_back_from_the_manifest_also_those_of_an_earlier_run(tmp_path: Path) -> None:
     path = tmp_path / "manifest.jsonl"
     with Manifest(path) as manifest:
-        manifest.begin([("ä", "", ""), ("b\udcff", "", "")])
+        manifest.begin([("ä", "", "", ()), ("b\udcff", "", "", ())])
         manifest.add({"case": "ä", "status": "failed", "record": None}, {"case": "b\udcff", "record": {"ml": 2}})
     with Manifest(path) as manifest:
         manifest.begin([])

@@ -1,8 +1,9 @@
-"""Whether a scan is still the one that an earlier run of the batch has read."""
+"""Whether a scan is still the one that an earlier run of the batch has read, and whether it lies where that one lay."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from ..measures import lobe_of_codes
 from ..reading.dicom_headers import modality_of
+from ..reading.files import suffix_of
 from ..reading.silent_pydicom import load_pydicom
 from ..reading.studies import dicom_below
 
@@ -33,6 +35,25 @@ def fingerprint(source: Path, files: Sequence[Path]) -> str:
             if source.is_file() or _counts(path):
                 state.update(f"{path.name}/{about.st_size}/{about.st_mtime_ns};".encode(errors="surrogateescape"))
     return state.hexdigest()[:16]
+
+
+def origin_of(own: Sequence[Path], input_folder: Path) -> tuple[str, str]:
+    """Two numbers for where an input lies in ``input_folder``: of its first file, and of what holds the whole of it.
+
+    ``own``: see :class:`CovidSegLib.reading.FoundCase`. The second is of the deepest folder with all its DICOM files,
+    or of the file without its suffix: the scan is the same when it is exported again, or packed. No path can be read
+    from them, and they stay when the input folder moves.
+    """
+    first, folder = own[0], Path(os.path.commonpath([path.parent for path in own]))
+    suffix = suffix_of(first.name)
+    whole = first.with_name(first.name[: -len(suffix)]) if suffix else folder / "*"
+    return _number(first, input_folder), _number(whole, input_folder)
+
+
+def _number(path: Path, input_folder: Path) -> str:
+    # Loose DICOM files are found under the folder's real name.
+    base = input_folder if path.is_relative_to(input_folder) else input_folder.resolve()
+    return hashlib.sha256(os.fsencode(os.path.relpath(path, base))).hexdigest()[:16]
 
 
 def _counts(path: Path) -> bool:

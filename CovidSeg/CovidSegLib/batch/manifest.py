@@ -29,7 +29,8 @@ class Manifest:
 
     A line has: case, status ("done", "failed" or "kept"; for "begun" see :meth:`begin`), message, result (file name),
     state (of that file, "" where it is not the batch's alone), written (its state at the end), fingerprint (of the
-    input), model (:func:`CovidSegLib.batch.plan.model_identity`), record (of
+    input), origin (where the input lies: by it the input is known again, and called ``case`` as before; lines of
+    earlier versions have none), model (:func:`CovidSegLib.batch.plan.model_identity`), record (of
     :func:`CovidSegLib.batch.segment_case`; None if it failed). An entry has besides, from all lines of its
     case, ``states``: the latest state of every file that was a result, by its name. The records stay on disk
     (:meth:`record`): ten kilobytes each would be most of what a batch of thousands holds in memory. Entering the
@@ -65,16 +66,16 @@ class Manifest:
         for entry, place in zip(entries, self._write(*entries), strict=True):
             self._enter(entry, place)
 
-    def begin(self, cases: Iterable[tuple[str, str, str]]) -> None:
+    def begin(self, cases: Iterable[tuple[str, str, str, tuple[str, ...]]]) -> None:
         """Note that results that appear from now on are the batch's own, also when it is killed.
 
-        ``cases``: name, result, and the state of the batch's own file that is there now ("" for none).
+        ``cases``: name, result, the state of the batch's own file that is there now ("" for none), and origin.
         """
         now = time.time_ns()
         self.add(
             *(
-                {"case": case, "status": BEGUN, "since": now, "result": result, "state": state}
-                for case, result, state in cases
+                {"case": case, "status": BEGUN, "since": now, "result": result, "state": state, "origin": origin}
+                for case, result, state, origin in cases
             )
         )
 

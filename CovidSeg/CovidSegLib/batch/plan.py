@@ -15,7 +15,7 @@ from ..errors import InputError, OutputError
 from ..progress import Progress
 from ..reading import find_cases
 from ..writing import NOTHING_LOST, ExistingFiles, file_state
-from .fingerprint import fingerprint
+from .fingerprint import fingerprint, origin_of
 
 SUMMARY_NAME, MANIFEST_NAME, INDEX_NAME, PICTURES_NAME = "summary.csv", "manifest.jsonl", "index.html", "pictures"
 """What lies in the output folder besides the results."""
@@ -29,7 +29,8 @@ class PlannedCase:
     """A scan (``source``: file or DICOM folder) and where its ``result`` and ``picture`` go; all are called ``stem``.
 
     ``files``: the DICOM files of its study where the folder holds others too; ``fingerprint``: changes when the input
-    does (names, sizes and times of its files). ``existing``: what may be done with a result that is there.
+    does (names, sizes and times of its files); ``origin``: where it lies, see
+    :func:`CovidSegLib.batch.fingerprint.origin_of`. ``existing``: what may be done with a result that is there.
     """
 
     stem: str
@@ -38,7 +39,14 @@ class PlannedCase:
     picture: Path
     files: tuple[Path, ...] = ()
     fingerprint: str = ""
+    origin: tuple[str, ...] = ()
     existing: ExistingFiles = NOTHING_LOST
+
+    def called(self, stem: str) -> PlannedCase:
+        """The same scan under another name."""
+        suffix = self.result.name[len(self.stem) :]
+        result, picture = self.result.with_name(f"{stem}{suffix}"), self.picture.with_name(f"{stem}.jpg")
+        return replace(self, stem=stem, result=result, picture=picture)
 
 
 def plan_cases(
@@ -48,8 +56,9 @@ def plan_cases(
     progress: Progress | None = None,
     existing: ExistingFiles = NOTHING_LOST,
 ) -> list[PlannedCase]:
-    """Every scan in ``input_folder`` with its result ``<stem><suffix>`` in ``output_folder``.
+    """Every scan in ``input_folder`` with its result ``<stem><suffix>`` in ``output_folder``, as in a first run.
 
+    The names that earlier runs gave: :func:`CovidSegLib.batch.names.keep_names`.
     Raises InputError when there is no scan, and when results would lie among the scans and be taken for scans the next
     time (a ``.seg.nrrd`` never is); Cancelled.
     """
@@ -68,6 +77,7 @@ def plan_cases(
             picture=output_folder / PICTURES_NAME / f"{found.stem}.jpg",
             files=found.files,
             fingerprint=fingerprint(found.path, found.files),
+            origin=origin_of(found.own, input_folder),
             existing=existing,
         )
         for found in find_cases(input_folder, progress)
@@ -144,7 +154,7 @@ def settled(case: PlannedCase, entry: Mapping[str, Any] | None) -> PlannedCase:
     return replace(case, existing=replace(case.existing, own_state=file_state(case.result)))
 
 
-def begun(case: PlannedCase, entry: Mapping[str, Any] | None) -> tuple[str, str, str] | None:
+def begun(case: PlannedCase, entry: Mapping[str, Any] | None) -> tuple[str, str, str, tuple[str, ...]] | None:
     """What :meth:`Manifest.begin` must note of ``case``, so that a result that appears from now on is the batch's own.
 
     None where it need not, or must not: what is there stays a reader's.
@@ -152,7 +162,7 @@ def begun(case: PlannedCase, entry: Mapping[str, Any] | None) -> tuple[str, str,
     own = own_result(case, entry)
     if tells_by_itself(case) or not (case.existing.overwrite or own):
         return None
-    return case.stem, case.result.name, file_state(case.result) if own else ""
+    return case.stem, case.result.name, file_state(case.result) if own else "", case.origin
 
 
 def state_to_keep(case: PlannedCase) -> str:

@@ -50,6 +50,7 @@ class Books:
             "state": "" if failure else state_to_keep(case),
             "written": "" if failure else file_state(case.result),
             "fingerprint": case.fingerprint,
+            "origin": case.origin,
             "model": self._model,
             "record": outcome.record,
         }
@@ -68,7 +69,7 @@ class Books:
         if failure is None or last is None or not case.result.with_name(last["result"]).exists():
             return None
         state = self._manifest.entries[case.stem].get("states", {}).get(last["result"], "")
-        return {**last, "status": KEPT, "message": failure.message, "state": state}
+        return {**last, "status": KEPT, "message": failure.message, "state": state, "origin": case.origin}
 
     def write_index(self) -> None:
         """Write index.html. Raises OutputError."""

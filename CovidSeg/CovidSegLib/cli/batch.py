@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 _DESCRIPTION = """Segment every scan in INPUT_DIR into OUT_DIR under the scan's own name. Scans are the files in it and
 the DICOM studies in its sub-folders (any depth, many patients and series; the chest CT series of a study is chosen and
 named). Beside the results: summary.csv, index.html with a picture of every scan, and manifest.jsonl. Called again, also
-after a kill, it goes on where it was: scans that are done with the same network and have not changed are kept. A scan
-that fails is a row and a line and does not stop the others."""
+after a kill, it goes on where it was: scans that are done with the same network and have not changed are kept, and
+every scan keeps the name that it has in OUT_DIR. A scan that fails is a row and a line and does not stop the others."""
 _EPILOG = (
     "Exit codes: 0 all scans are done, 2 some failed by their input, 1 some by a fault of the program, 130 cancelled."
 )
@@ -71,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
     check_input(args.input)
     from ..batch.case import replace_text
     from ..batch.manifest import Manifest, clear_up
+    from ..batch.names import keep_names
     from ..batch.plan import (
         MANIFEST_NAME,
         SUMMARY_NAME,
@@ -91,8 +92,7 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         stack.callback(console.clear)
         cases = plan_cases(args.input, args.output, suffix, progress, existing_files(args))
-        if args.json:
-            _check_json(args, cases)
+        _check_json(args, cases)
         if not (args.output / MANIFEST_NAME).exists():
             read_rows(args.output / SUMMARY_NAME)  # another program's table is not overwritten
         runner = stack.enter_context(_Runner(args, progress))
@@ -101,6 +101,8 @@ def run(args: argparse.Namespace) -> int:
         manifest = stack.enter_context(Manifest(args.output / MANIFEST_NAME))
         clear_up(args.output)
         stack.callback(clear_up, args.output, own=True)
+        cases = keep_names(cases, manifest.entries)
+        _check_json(args, cases)
         model = model_identity(runner.options.model)
         finished = {c.stem for c in cases if not args.restart and still_done(c, manifest.entries.get(c.stem), model)}
         left = [(n, case) for n, case in enumerate(cases) if case.stem not in finished]
@@ -120,6 +122,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_json(args: argparse.Namespace, cases: Sequence[PlannedCase]) -> None:
     """Raise OutputError unless ``--json`` names a file that is neither a scan nor one of the batch's own."""
+    if not args.json:
+        return
     from ..batch.plan import is_own_file
 
     for source in (args.input, *(case.source for case in cases if case.source.is_file())):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +18,14 @@ from .studies import dicom_below, find_studies, study_names
 class FoundCase:
     """One CT of a folder: ``path`` (file or DICOM folder) and ``stem``, the name that its results get.
 
-    ``files``: the DICOM files of its study, where the folder holds other studies too; empty otherwise.
+    ``files``: the DICOM files of its study, where the folder holds other studies too; empty otherwise. ``own``: the
+    file, or the files of its study in any case.
     """
 
     stem: str
     path: Path
     files: tuple[Path, ...] = ()
+    own: tuple[Path, ...] = ()
 
 
 def find_cases(folder: Path, progress: Progress | None = None) -> list[FoundCase]:
@@ -65,12 +68,13 @@ class _Named:
     name: str
     kind: str
     path: Path
-    files: tuple[Path, ...] = ()
+    files: tuple[Path, ...]
+    own: tuple[Path, ...]
 
     @classmethod
     def of(cls, file: Path) -> _Named:
         kind = suffix_of(file.name)
-        return cls(file.name[: len(file.name) - len(kind)], kind, file)
+        return cls(file.name[: len(file.name) - len(kind)], kind, file, (), (file,))
 
 
 def _in_folder(folder: Path, paths: list[Path], progress: Progress, in_company: bool = False) -> list[_Named]:
@@ -83,7 +87,7 @@ def _in_folder(folder: Path, paths: list[Path], progress: Progress, in_company: 
     whole = len(studies) == 1 and not in_company
     names = [folder.name] if len(studies) == 1 else study_names(folder, studies)
     return [
-        _Named(name, "", folder, () if whole else tuple(study.files))
+        _Named(name, "", folder, () if whole else tuple(study.files), tuple(study.files))
         for name, study in zip(names, studies, strict=True)
     ]
 
@@ -95,10 +99,16 @@ def _with_stems(found: list[_Named]) -> list[FoundCase]:
     for case in found:
         stem = case.name
         if often[stem.casefold()] > 1:
-            longer = stem + (case.kind or ".dicom").replace(".", "_")
-            stem, number = longer, 2
-            while stem.casefold() in taken:
-                stem, number = f"{longer}_{number}", number + 1
+            stem = longer_stem(stem, case.kind, taken)
             taken.add(stem.casefold())
-        cases.append(FoundCase(stem, case.path, case.files))
+        cases.append(FoundCase(stem, case.path, case.files, case.own))
     return cases
+
+
+def longer_stem(stem: str, kind: str, taken: Collection[str]) -> str:
+    """``stem`` with ``kind`` (suffix; '' for DICOM) appended, and a number where that is in ``taken`` (case-folded)."""
+    longer = stem + (kind or ".dicom").replace(".", "_")
+    stem, number = longer, 2
+    while stem.casefold() in taken:
+        stem, number = f"{longer}_{number}", number + 1
+    return stem

@@ -15,6 +15,9 @@ from pathlib import Path
 from ..progress import Progress
 from .dicom_headers import files_below, is_dicom, read_elements, study_of
 
+STUDY_MARK = "_study-"
+"""What stands before the number of a study that shares a folder with others."""
+
 _Key = tuple[str, str]
 """Patient and study, as the headers call them."""
 
@@ -105,7 +108,7 @@ def study_names(folder: Path, studies: Sequence[Study]) -> list[str]:
             key, name = name.casefold(), ""
             while not name or name.casefold() in taken:
                 seen[key] += 1
-                name = f"{names[[n.casefold() for n in names].index(key)]}_study-{seen[key]}"
+                name = f"{names[[n.casefold() for n in names].index(key)]}{STUDY_MARK}{seen[key]}"
             taken.add(name.casefold())
         numbered.append(name)
     return numbered
