@@ -10,7 +10,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from Testing.kit.command_line import CLEAN, CommandLine, tell
+from Testing.kit.command_line import CLEAN, IS_REFUSED, CommandLine, tell
 from Testing.kit.dicom_files import PATIENT, write_series
 from Testing.kit.rewritten import erase, rewrite
 
@@ -138,3 +138,39 @@ def test_what_lies_in_the_folder_of_a_dicom_scan_and_is_not_read_is_no_change(to
         assert last_line(told.run(*call)) == "0 of 0 scans done, 1 done before."
     os.utime(next(scan.glob("*.dcm")))
     assert last_line(told.run(*call)) == "1 of 1 scans done."
+
+
+@pytest.mark.parametrize("form", ["seg.nrrd", "nii.gz"])
+def test_a_picture_that_is_lost_is_drawn_again_from_the_result_that_is_there(told: CommandLine, form: str) -> None:
+    tell(told, a=CLEAN, b=CLEAN, c=CLEAN)
+    call = ("--format", form)
+    assert batch(told, *call).returncode == 0
+    pictures = {case: told.folder / f"out/pictures/{case}.jpg" for case in "abc"}
+    before = {case: path.read_bytes() for case, path in pictures.items()}
+    if form == "seg.nrrd":
+        rewrite(told.folder / "out/b.seg.nrrd", lambda array: array.fill(0))
+    results = {path.name: path.read_bytes() for path in (told.folder / "out").glob(f"*.{form}")}
+    for case in "ab":
+        pictures[case].unlink()
+    drawn = pictures["c"].stat().st_mtime_ns
+    tell(told, c=IS_REFUSED)  # what is new is done as ever
+    ended = batch(told, *call)
+    assert last_line(ended) == "0 of 1 scans done, 2 done before."
+    assert {path.name: path.read_bytes() for path in (told.folder / "out").glob(f"*.{form}")} == results
+    assert pictures["a"].read_bytes() == before["a"]
+    assert (pictures["b"].read_bytes() == before["b"]) == (form != "seg.nrrd")  # it shows what the reader made of it
+    assert pictures["c"].stat().st_mtime_ns == drawn
+
+
+def test_a_picture_that_cannot_be_drawn_again_is_a_warning(told: CommandLine) -> None:
+    tell(told, a=CLEAN, b=CLEAN)
+    assert batch(told, "--format", "nii.gz").returncode == 0
+    (told.folder / "out/a.nii.gz").write_bytes(b"corrected by hand")
+    for case in "ab":
+        (told.folder / f"out/pictures/{case}.jpg").unlink()
+    ended = batch(told, "--format", "nii.gz")
+    assert ended.returncode == 0
+    assert ended.stderr.startswith("warning: a: Its picture is gone and cannot be drawn again. ")
+    assert len(ended.stderr.splitlines()) == 1
+    assert [path.name for path in (told.folder / "out/pictures").iterdir()] == ["b.jpg"]
+    assert (told.folder / "out/a.nii.gz").read_bytes() == b"corrected by hand"

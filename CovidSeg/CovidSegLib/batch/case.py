@@ -81,7 +81,7 @@ def segment_case(
         seconds |= {"measures": counted - segmented, "writing": now - counted, "total": now - began}
         record = result_record(measured, segmentation.provenance, seconds, notes) | {"source": source_words}
         if json_file is not None:
-            _write_text(json_text(record), files_to_be.add(json_file))
+            _write_bytes(_encoded(json_text(record)), files_to_be.add(json_file))
         plan.check()
         files_to_be.publish()
     for warning in record["warnings"]:
@@ -92,14 +92,19 @@ def segment_case(
 
 def replace_text(text: str, path: Path) -> None:
     """Put ``text`` (UTF-8) in the place of ``path`` in one step. Raises OutputError; then the old file is there."""
+    replace_bytes(_encoded(text), path)
+
+
+def replace_bytes(content: bytes, path: Path) -> None:
+    """Put ``content`` in the place of ``path`` in one step. Raises OutputError; then the old file is there."""
     with OutputSet() as files:
-        _write_text(text, files.add(path))
+        _write_bytes(content, files.add(path))
         files.publish()
 
 
-def _write_text(text: str, path: Path) -> None:
+def _encoded(text: str) -> bytes:
     # A file name may hold bytes that are no UTF-8; they are written as \udc.., not as broken text.
-    _write_bytes(text.encode("utf-8", errors="backslashreplace"), path)
+    return text.encode("utf-8", errors="backslashreplace")
 
 
 def _write_bytes(content: bytes, path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from ..errors import OutputError
+from ..errors import CovidSegError, OutputError
 from ..progress import Progress
 from ..words import in_ml
 from .console import Console, in_words
@@ -110,6 +110,7 @@ def run(args: argparse.Namespace) -> int:
         manifest.begin(filter(None, [begun(case, manifest.entries.get(case.stem)) for _, case in left]))
         books = Books(args.output, manifest, cases, model)
         books.keep(case for case in cases if case.stem in finished)
+        _draw_lost([case for case in cases if case.stem in finished], console, progress)
         telling = _Telling(console, [case for _, case in to_do], {number: n for n, (number, _) in enumerate(to_do)})
         keep_books(runner.run(to_do, args.stop_asked), books, telling.ended, telling.passing)
         if args.json:
@@ -118,6 +119,19 @@ def run(args: argparse.Namespace) -> int:
     console.begin("")
     console.result(f"{telling.done} of {len(to_do)} scans done{kept}.")
     return telling.code
+
+
+def _draw_lost(finished: Sequence[PlannedCase], console: Console, progress: Progress) -> None:
+    """Draw the pictures of ``finished`` cases that are gone again. One that cannot be drawn is a warning."""
+    from ..batch.pictures import draw_again
+
+    for case in finished:
+        if not case.picture.is_file():
+            console.begin(case.stem)
+            try:
+                draw_again(case, progress)
+            except CovidSegError as error:
+                console.warn(f"Its picture is gone and cannot be drawn again. {error}")
 
 
 def _check_json(args: argparse.Namespace, cases: Sequence[PlannedCase]) -> None:
