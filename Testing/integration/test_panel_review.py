@@ -151,6 +151,33 @@ def states(section) -> list[str]:
     return [table.item(row, 2).text() for row in range(table.rowCount)]
 
 
+def test_a_lesion_is_named_by_its_number_and_its_lung(panel, chest, world) -> None:
+    node = run(panel)
+    content = node.GetSegmentation()
+    for name in (LEFT, RIGHT, INFECTION):
+        Reader(world.scene, node, chest).erase(name, np.s_[:, :, :])
+    columns = slicer.util.arrayFromVolume(chest).shape[2]
+    for name, boxes in (
+        (RIGHT, [np.s_[4:8, 20:40, 10:20]]),  # on the left of the picture
+        (LEFT, [np.s_[4:8, 20:40, columns - 20 : columns - 10]]),
+        (INFECTION, [np.s_[5:6, 22:26, columns - 15 : columns - 12], np.s_[5:7, 22:30, 12:16]]),
+    ):
+        for box in boxes:
+            Reader(world.scene, node, chest).paint(name, box)
+    assert content.GetNumberOfSegments() == 3
+    table = review(panel).widgets.table
+    panel.until(lambda: names(table) == ["1 · right lung", "2 · left lung"])
+    assert not table.verticalHeader().isHidden()
+    section = review(panel)
+    section.widgets.table.selectRow(1)
+    assert section.selected.lesion.centre_ras[0] < 0, "R is to the right: the second is in the left lung"
+
+
+def names(table) -> list[str]:
+    """What the rows of the list are called."""
+    return [table.verticalHeaderItem(row).text() for row in range(table.rowCount)]
+
+
 def test_a_completed_infection_segment_cannot_be_changed_from_the_list(panel, chest) -> None:
     node = run(panel)
     logic = slicer.vtkSlicerSegmentationsModuleLogic

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from CovidSegLib.measures import measure
 from CovidSegLib.measures.review import lesion_seeds, make_review_list, read_seeds, seeds_text, with_certainty
-from CovidSegLib.segmentation import Provenance, Segmentation
+from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from CovidSegLib.writing import CERTAINTY_TAG, read_reviewed, write
+from Testing.kit.blocks import UPRIGHT, block_labels, stored
 
 AFFINE = np.array(((-1.0, 0, 0, 50), (0, -1.0, 0, 60), (0, 0, 2.0, 0), (0, 0, 0, 1)))
 SHAPE = (10, 20, 30)
@@ -29,9 +31,10 @@ def drawn() -> Segmentation:
 
 
 def listed(infection: np.ndarray, seeds, readers=None, accepted=None):
+    labels = np.where(infection, Label.INFECTION, Label.LEFT_LUNG).astype(np.uint8)
     nobody = np.zeros(SHAPE, bool)
     return make_review_list(
-        infection, AFFINE, nobody if readers is None else readers, nobody if accepted is None else accepted, seeds
+        labels, AFFINE, nobody if readers is None else readers, nobody if accepted is None else accepted, seeds
     )
 
 
@@ -46,6 +49,24 @@ def test_lesions_come_largest_or_least_certain_first(drawn: Segmentation) -> Non
         np.testing.assert_array_equal(found.mask(one.number, SHAPE), mask)
         i, j, k = np.rint((np.linalg.inv(AFFINE) @ [*one.lesion.centre_ras, 1])[:3]).astype(int)
         assert mask[k, j, i]
+
+
+@pytest.mark.parametrize("gone", [Label.BACKGROUND, Label.RIGHT_LUNG, Label.LEFT_LUNG])
+def test_a_lesion_has_the_side_that_the_numbers_count_it_to(gone: Label) -> None:
+    labels, affine = stored(block_labels(), (1, 2, 0), (1, -1, -1))
+    labels[labels == gone] = Label.BACKGROUND
+    nobody = np.zeros(labels.shape, bool)
+    found = make_review_list(labels, affine, nobody, nobody, ()).lesions
+    assert [(one.rank, one.side) for one in found] == [(1, "left"), (2, "right")]
+    result = measure(labels, affine)
+    assert [one.lesion.ml for one in found] == pytest.approx([result.left.infection_ml, result.right.infection_ml])
+
+
+def test_a_lesion_that_reaches_into_both_lungs_has_the_side_of_most_of_it() -> None:
+    labels = block_labels()
+    labels[12:14, 20:30, 35:90] = Label.INFECTION
+    nobody = np.zeros(labels.shape, bool)
+    assert make_review_list(labels, UPRIGHT, nobody, nobody, ()).lesions[0].side == "left"
 
 
 def test_what_a_reader_drew_changed_or_accepted_is_told(drawn: Segmentation) -> None:

@@ -20,7 +20,7 @@ from ..words import in_ml
 from ..writing import save_training_case
 from .belonging import belonging_steps
 from .edits import EditFollower
-from .review_widgets import ReviewWidgets, lesion_cells
+from .review_widgets import ReviewWidgets
 from .scene_nodes import in_scene, while_in_scene
 from .task import Task, in_thread, silently
 from .ticker import QtTicker
@@ -168,7 +168,7 @@ class ReviewSection:
             self._shown = review.lesions.lesions if by_size else review.lesions.by_certainty()
         widgets.frame.setVisible(review is not None)
         row = next((row for row, lesion in enumerate(self._shown) if lesion.number == chosen), None)
-        widgets.fill([lesion_cells(lesion) for lesion in self._shown], row)
+        widgets.fill(self._shown, row)
         self._update_buttons()
 
     @property

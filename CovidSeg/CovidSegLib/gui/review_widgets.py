@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from ..measures.review import ReviewLesion
 
 
+def lesion_name(lesion: ReviewLesion) -> str:
+    """Which lesion it is: its number, largest first, and the lung that it counts to."""
+    text = _("{number} · left lung") if lesion.side == "left" else _("{number} · right lung")
+    return text.format(number=lesion.rank)
+
+
 def lesion_cells(lesion: ReviewLesion) -> tuple[str, str, str]:
     """Volume in mL, certainty in percent, and whose it is."""
     state = ""
@@ -60,14 +66,15 @@ class ReviewWidgets:
         label.text = text
         label.setVisible(bool(text))
 
-    def fill(self, rows: list[tuple[str, str, str]], selected: int | None) -> None:
-        """Show these cells, with the row ``selected``; that is not told as a choice of the reader."""
+    def fill(self, lesions: tuple[ReviewLesion, ...], selected: int | None) -> None:
+        """Show these, with the row ``selected``; that is not told as a choice of the reader."""
         table = self.table
         heard = table.blockSignals(True)
         table.clearSelection()
-        table.setRowCount(len(rows))
-        for row, texts in enumerate(rows):
-            for column, text in enumerate(texts):
+        table.setRowCount(len(lesions))
+        table.setVerticalHeaderLabels([lesion_name(lesion) for lesion in lesions])
+        for row, lesion in enumerate(lesions):
+            for column, text in enumerate(lesion_cells(lesion)):
                 item = qt.QTableWidgetItem(text)
                 if column < 2:
                     item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
@@ -84,7 +91,6 @@ class ReviewWidgets:
         table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
         table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
         table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
-        table.verticalHeader().setVisible(False)
         table.setMaximumHeight(180)
         table.toolTip = _("Select a lesion to see it in all slice views.")
         return table

@@ -13,6 +13,8 @@ import numpy as np
 
 from ..segmentation import Label, Segmentation
 from .lesions import Box, Lesion, find_lesions, label_lesions
+from .sided import infection_on_right
+from .values import Side
 
 MAX_SEEDS = 500
 """Of more lesions than these, the smallest have no seed."""
@@ -23,11 +25,14 @@ Seed = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class ReviewLesion:
-    """One lesion to look at. ``number``: its value in :attr:`ReviewList.numbers`; ``certainty``: the network's mean
-    probability in percent, None where the network drew nothing or it is not known; ``readers``: whether a reader drew,
-    changed or accepted any of it; ``accepted``: whether all of it is the reader's word."""
+    """One lesion to look at. ``number``: its value in :attr:`ReviewList.numbers`; ``rank``: 1 for the largest;
+    ``side``: of the lung that it counts to, or most of it; ``certainty``: the network's mean probability in percent,
+    None where the network drew nothing or it is not known; ``readers``: whether a reader drew, changed or accepted any
+    of it; ``accepted``: whether all of it is the reader's word."""
 
     number: int
+    rank: int
+    side: Side
     lesion: Lesion
     certainty: int | None
     readers: bool
@@ -55,18 +60,19 @@ class ReviewList:
 
 
 def make_review_list(
-    infection: np.ndarray, affine: np.ndarray, readers: np.ndarray, accepted: np.ndarray, seeds: Sequence[Seed]
+    labels: np.ndarray, affine: np.ndarray, readers: np.ndarray, accepted: np.ndarray, seeds: Sequence[Seed]
 ) -> ReviewList:
-    """The lesions of ``infection`` (bool, K J I; ``affine``: IJK→RAS in mm).
+    """The lesions of ``labels`` (uint8, K J I, of :class:`Label`; ``affine``: IJK→RAS in mm).
 
     ``readers``: voxels where a reader decided; ``accepted``: voxels that a reader confirmed or drew (bool, K J I).
     """
-    numbers, box = label_lesions(infection)
+    numbers, box = label_lesions(labels, Label.INFECTION)
     count = int(numbers.max(initial=0))
     flat = numbers.ravel()
     any_reader = np.bincount(flat, readers[box].ravel(), count + 1) > 0
     sizes = np.bincount(flat, minlength=count + 1)
     all_accepted = np.bincount(flat, accepted[box].ravel(), count + 1) == sizes
+    on_right = 2 * np.bincount(flat, infection_on_right(labels, affine)[box].ravel(), count + 1) > sizes
     certainty: dict[int, list[int]] = {}
     for *voxel, percent in seeds:
         place = [at - part.start for at, part in zip(voxel, box, strict=True)]
@@ -74,12 +80,14 @@ def make_review_list(
             certainty.setdefault(int(numbers[tuple(place)]), []).append(percent)
     to_voxel = np.linalg.inv(affine)
     found = []
-    for lesion in find_lesions(infection, affine):
+    for rank, lesion in enumerate(find_lesions(labels, affine, Label.INFECTION), start=1):
         i, j, k = np.rint((to_voxel @ [*lesion.centre_ras, 1.0])[:3]).astype(int)
         number = int(numbers[k - box[0].start, j - box[1].start, i - box[2].start])
         # Two lesions of the network that the reader joined: the less certain one is the reason to look.
         sure = min(certainty[number]) if number in certainty else None
-        found.append(ReviewLesion(number, lesion, sure, bool(any_reader[number]), bool(all_accepted[number])))
+        side: Side = "right" if on_right[number] else "left"
+        edits = bool(any_reader[number]), bool(all_accepted[number])
+        found.append(ReviewLesion(number, rank, side, lesion, sure, *edits))
     return ReviewList(tuple(found), numbers, box)
 
 

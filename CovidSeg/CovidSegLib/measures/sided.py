@@ -67,6 +67,15 @@ def sided_lungs(labels: np.ndarray, affine: np.ndarray) -> SidedLungs | None:
     return SidedLungs(codes, moved, box, upright.shape)
 
 
+def infection_on_right(labels: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Where infection counts to the right lung: bool of the shape of ``labels`` (see :func:`sided_lungs`)."""
+    found = np.zeros(labels.shape, bool)
+    lungs = sided_lungs(labels, affine)
+    if lungs is not None:
+        axial_order(affine).to_axial(found)[lungs.box] = lungs.codes == Code.RIGHT_INFECTED  # a view
+    return found
+
+
 def _part_infection(codes: np.ndarray, infected: Box, box: Box, sides: Sides, column_mm: float) -> None:
     """Turn infection on the right into its code, in place. ``infected``: where infection lies in ``codes``."""
     left, right = (np.count_nonzero(codes == side) for side in (Code.LEFT, Code.RIGHT))

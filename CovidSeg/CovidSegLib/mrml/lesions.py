@@ -62,11 +62,10 @@ def plan_review(
     affine = world_affine(volume_node)
 
     def compute() -> Review:
-        infection = state.current & bit(Label.INFECTION) != 0
         readers = reader_voxels(state.current, state.last)
         last = state.last
         decided = ((state.current & ~last.drawn) | last.agreed) & bit(Label.INFECTION) != 0
-        lesions = make_review_list(infection, affine, readers, decided, seeds)
+        lesions = make_review_list(to_labels(state.current), affine, readers, decided, seeds)
         return Review(node, volume_node, state, lesions, edited_percent(state.current, last))
 
     return compute
