@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 install_qt()  # what tests import after this, CovidSegLib.gui among it, finds qt, ctk and Slicer's base classes
 
-CLEAN, PRINTS, IS_REFUSED, HAS_A_BUG, IS_KILLED, NEVER_ENDS, OUT_OF_MEMORY, _SLOW, TIDIES_FOR_EVER, IS_DEAF = range(10)
+CLEAN, PRINTS, IS_REFUSED, HAS_A_BUG, IS_KILLED, NEVER_ENDS, OUT_OF_MEMORY, TAKES_A_SECOND, TIDIES_FOR_EVER, IS_DEAF = (
+    range(10)
+)
 """What the stand-in pipeline does when a scan's first voxel has this value; any other is segmented."""
 
 

@@ -147,7 +147,8 @@ class Panel(VTKObservationMixin):
         if mine is None and not self._is_shown():
             return  # entering the module will find them
         others = [node for node in self._logic.getAllParameterNodes() if mine is None or node is not mine.parameterNode]
-        if others and (mine is None or is_untouched(mine)):
+        # Those of a run under way are wanted: its result goes to them.
+        if others and (mine is None or (is_untouched(mine) and self.session.run is None)):
             self.setParameterNode(CovidSegParameterNode(others[0]))
             if mine is not None:
                 slicer.mrmlScene.RemoveNode(mine.parameterNode)
