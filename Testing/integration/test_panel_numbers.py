@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,11 +45,11 @@ def opened(world: SlicerWorld, panel: OpenModule):
     return panel, section, node, scan
 
 
-def paint(node, scan, box: tuple) -> None:
-    """Add a box of voxels to the infection, as the Segment Editor does."""
+def paint(node, scan, box: tuple, segment_id: str = "Covid19Infection") -> None:
+    """Add a box of voxels to the infection, or to another segment, as the Segment Editor does."""
     from kit.segment_editor import Reader
 
-    Reader(scan.GetScene(), node, scan).paint("Covid19Infection", box)
+    Reader(scan.GetScene(), node, scan).paint(segment_id, box)
 
 
 def test_class_and_score_are_explained(opened) -> None:
@@ -75,6 +76,53 @@ def test_without_an_infection_segment_no_infection_is_said_to_be_measured(opened
     table = panel.ui.resultsTable
     assert [table.item(2, column).text() for column in (1, 2)] == ["-", "-"]
     assert float(table.item(2, 0).text()) > 0
+
+
+def lower_lobe(world: SlicerWorld, scan) -> slicer.vtkMRMLSegmentationNode:
+    """A segmentation of another program: the lower half of the left lung, not called a lobe yet."""
+    lobes = world.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "something")
+    lobes.SetReferenceImageGeometryParameterFromVolumeNode(scan)
+    lobes.GetSegmentation().AddEmptySegment("s", "Segment_1")
+    paint(lobes, scan, np.s_[:12, :, 50:], "s")
+    return lobes
+
+
+def test_lobes_that_come_after_the_numbers_are_in_them_too(opened, world: SlicerWorld) -> None:
+    panel, section, _, scan = opened
+    lobes = lower_lobe(world, scan)
+    wait_for_rest(panel)
+    assert section._measured.lobes == ()
+    lower = "List~SCT^123037004^Anatomical Structure~SCT^90572001^Lower lobe~SCT^7771000^Left~List~^^~^^"
+    lobes.GetSegmentation().GetSegment("s").SetTag(
+        "TerminologyEntry", f"{tag}~Anatomic codes - DICOM master list~^^~^^"
+    )
+    panel.until(lambda: section._measured is not None and section._measured.lobes, seconds=20)
+    shares = {lobe.name: lobe.infection_ml for lobe in section._measured.lobes}
+    assert shares["left lower lobe"] == pytest.approx(LEFT_INFECTED * VOXEL_ML)
+    paint(lobes, scan, np.s_[12:14, 10:50, 60:90], "s")
+    whole = section._measured.lobes[-1].lung_ml
+    panel.until(lambda: section._measured is not None and section._measured.lobes[-1].lung_ml > whole, seconds=20)
+    world.scene.RemoveNode(lobes)
+    panel.until(lambda: section._measured is not None and section._measured.lobes == (), seconds=20)
+
+
+def test_segments_that_are_no_lobes_let_nothing_be_measured_anew(opened, world: SlicerWorld) -> None:
+    panel, section, _, scan = opened
+    before = section._measured
+    other = lower_lobe(world, scan)
+    changes = (lambda: paint(other, scan, np.s_[12:14, 10:50, 60:90], "s"), lambda: world.scene.RemoveNode(other))
+    for change in changes:
+        change()
+        wait_for_rest(panel)
+        assert (section._measured, section._measuring) == (before, None)
+
+
+def wait_for_rest(panel: OpenModule) -> None:
+    """Let pass what a follower waits for."""
+    from CovidSegLib.gui.edits import REST_MS
+
+    end = time.monotonic() + 1.5 * REST_MS / 1000
+    panel.until(lambda: time.monotonic() > end)
 
 
 def infection_in(table: slicer.vtkMRMLTableNode) -> float:

@@ -9,6 +9,7 @@ import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 
+from ..mrml.readback import lobes_state
 from ..mrml.volumes import grid_and_time
 
 REST_MS = 400
@@ -32,15 +33,7 @@ class _Follower(VTKObservationMixin):
     def _wait(self, *_: object) -> None:
         self._timer.start()
 
-
-class EditFollower(_Follower):
-    """Calls ``changed`` after segments of the node that is followed were edited, added or removed."""
-
-    def follow(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
-        """Follow ``node`` from now on, or (None) nothing."""
-        self._stop()
-        if node is None:
-            return
+    def _observe_segments(self, node: slicer.vtkMRMLSegmentationNode) -> None:
         content = node.GetSegmentation()
         for event in (
             content.SourceRepresentationModified,
@@ -49,6 +42,16 @@ class EditFollower(_Follower):
             content.SegmentRemoved,
         ):
             self.addObserver(content, event, self._wait)
+
+
+class EditFollower(_Follower):
+    """Calls ``changed`` after segments of the node that is followed were edited, added or removed."""
+
+    def follow(self, node: slicer.vtkMRMLSegmentationNode | None) -> None:
+        """Follow ``node`` from now on, or (None) nothing."""
+        self._stop()
+        if node is not None:
+            self._observe_segments(node)
 
 
 class PlaceFollower(_Follower):
@@ -77,3 +80,45 @@ class PlaceFollower(_Follower):
         if seen != self._seen:
             self._seen = seen
             self._wait()
+
+
+class LobeFollower(_Follower):
+    """Calls ``changed`` after lobes came into the scene, went, were edited, or segments became lobes by their codes.
+
+    Any segmentation of the scene may hold them. While others are edited no more is done than to see that it was not
+    the lobes.
+    """
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        super().__init__(self._look)
+        self._changed = changed
+        self._seen: tuple[object, ...] = ()
+
+    def follow(self) -> None:
+        """Follow the scene from now on."""
+        self._seen = lobes_state(slicer.mrmlScene)
+        self._observe()
+
+    def stop(self) -> None:
+        """Follow nothing any more."""
+        self._stop()
+
+    def _observe(self) -> None:
+        self.removeObservers()
+        scene = slicer.mrmlScene
+        for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent):
+            self.addObserver(scene, event, self._node_came_or_went)
+        for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
+            self._observe_segments(node)
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _node_came_or_went(self, _caller: object, _event: str, node: slicer.vtkMRMLNode) -> None:
+        if node.IsA("vtkMRMLSegmentationNode"):
+            self._wait()
+
+    def _look(self) -> None:
+        self._observe()  # also those that came
+        state = lobes_state(slicer.mrmlScene)
+        if state != self._seen:
+            self._seen = state
+            self._changed()

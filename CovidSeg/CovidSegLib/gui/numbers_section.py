@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from ..errors import InputError
 from ..mrml.tables import find_table, table_for, write_table
 from . import report_packages, wording
-from .edits import EditFollower
+from .edits import EditFollower, LobeFollower
 from .report import Numbers, numbers_steps, report_steps
 from .scene_nodes import has_infection_segment, in_scene, while_in_scene
 from .task import Task
@@ -51,7 +51,8 @@ class NumbersSection:
         self._measured: Measurements | None = None
         self._waiting: tuple[Path, tuple[Any, Any]] | None = None
         self._build(ui.moreSections)
-        self._follower = EditFollower(self.refresh)
+        self._follower, self._lobes = EditFollower(self.refresh), LobeFollower(self.refresh)
+        self._lobes.follow()
         session.nodesChanged.connect(self._follow)
         session.closing.connect(self._close)
         self._show(None)
@@ -216,3 +217,4 @@ class NumbersSection:
         if self._work is not None:
             self._work.close()
         self._follower.follow(None)
+        self._lobes.stop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,18 +70,44 @@ def read_lobes(scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode
     uint8 (K, J, I) of :class:`CovidSegLib.measures.Lobe`. None where no segment is a lobe. Of several segmentations
     with lobes the one with most of them counts.
     """
+    node, lobes = _lobe_segments(scene)
+    if node is None:
+        return None
+    found = np.zeros(volume_node.GetImageData().GetDimensions()[::-1], np.uint8)
+    for lobe, name in lobes.items():
+        found[_mask(node, name, volume_node)] = lobe
+    return found
+
+
+def lobes_state(scene: slicer.vtkMRMLScene) -> tuple[object, ...]:
+    """What changes when :func:`read_lobes` has other segments or other voxels to read; looks at no voxel."""
+    node, lobes = _lobe_segments(scene)
+    if node is None:
+        return ()
+    return (node.GetID(), tuple(lobes.items()), segments_state(node, lobes.values()))
+
+
+def segments_state(
+    node: slicer.vtkMRMLSegmentationNode, segment_ids: Iterable[str]
+) -> tuple[tuple[str, int, int], ...]:
+    """What changes with every edit: the times of the segments' images (the segmentation's own time does not)."""
+    segmentation, state = node.GetSegmentation(), []
+    for segment_id in segment_ids:
+        image = segmentation.GetSegment(segment_id).GetRepresentation("Binary labelmap")
+        scalars = image.GetPointData().GetScalars() if image is not None else None
+        state.append((segment_id, image.GetMTime() if image else 0, scalars.GetMTime() if scalars else 0))
+    return tuple(state)
+
+
+def _lobe_segments(scene: slicer.vtkMRMLScene) -> tuple[slicer.vtkMRMLSegmentationNode | None, dict[Lobe, str]]:
+    """The segmentation with most lobes, and its segments that are lobes."""
     best: tuple[slicer.vtkMRMLSegmentationNode | None, dict[Lobe, str]] = (None, {})
     for number in range(scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")):
         node = scene.GetNthNodeByClass(number, "vtkMRMLSegmentationNode")
         lobes = {lobe: name for name, entry in _segments(node) if (lobe := lobe_of_terminology(entry)) is not None}
         if len(lobes) > len(best[1]):
             best = node, lobes
-    if best[0] is None:
-        return None
-    found = np.zeros(volume_node.GetImageData().GetDimensions()[::-1], np.uint8)
-    for lobe, name in best[1].items():
-        found[_mask(best[0], name, volume_node)] = lobe
-    return found
+    return best
 
 
 def measure_nodes(

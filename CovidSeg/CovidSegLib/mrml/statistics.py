@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..measures import Measurements
 from ..segmentation import Label
-from .readback import measure_nodes, measure_segments_alone, our_segments
+from .readback import measure_nodes, measure_segments_alone, our_segments, segments_state
 
 if TYPE_CHECKING:
     import slicer
@@ -164,7 +164,8 @@ def plugin_class() -> type:
             self, node: slicer.vtkMRMLSegmentationNode, scan: slicer.vtkMRMLScalarVolumeNode | None
         ) -> Measurements:
             """All numbers of the segmentation; measured anew when a segment or the scan has changed."""
-            state = (node.GetID(), _segments_state(node), _state(scan))
+            segments = segments_state(node, node.GetSegmentation().GetSegmentIDs())
+            state = (node.GetID(), segments, _state(scan))
             if self._last is None or self._last[0] != state:
                 measured = measure_nodes(node, scan) if scan is not None else measure_segments_alone(node)
                 self._last = state, measured
@@ -177,16 +178,6 @@ def _value(number: _Number, measured: Measurements, label: Label) -> float | Non
     if label == Label.INFECTION:
         return number.of_infection(measured) if number.of_infection else None
     return number.of_lung(measured, label) if number.of_lung else None
-
-
-def _segments_state(node: slicer.vtkMRMLSegmentationNode) -> tuple[tuple[str, int, int], ...]:
-    """What changes with every edit: the times of the segments' images (the segmentation's own time does not)."""
-    segmentation, state = node.GetSegmentation(), []
-    for segment_id in segmentation.GetSegmentIDs():
-        image = segmentation.GetSegment(segment_id).GetRepresentation("Binary labelmap")
-        scalars = image.GetPointData().GetScalars() if image is not None else None
-        state.append((segment_id, image.GetMTime() if image else 0, scalars.GetMTime() if scalars else 0))
-    return tuple(state)
 
 
 def _state(scan: slicer.vtkMRMLScalarVolumeNode | None) -> tuple[str, int, int] | None:
