@@ -93,9 +93,7 @@ def test_lobes_that_come_after_the_numbers_are_in_them_too(opened, world: Slicer
     wait_for_rest(panel)
     assert section._measured.lobes == ()
     lower = "List~SCT^123037004^Anatomical Structure~SCT^90572001^Lower lobe~SCT^7771000^Left~List~^^~^^"
-    lobes.GetSegmentation().GetSegment("s").SetTag(
-        "TerminologyEntry", f"{tag}~Anatomic codes - DICOM master list~^^~^^"
-    )
+    lobes.GetSegmentation().GetSegment("s").SetTag("TerminologyEntry", lower)
     panel.until(lambda: section._measured is not None and section._measured.lobes, seconds=20)
     shares = {lobe.name: lobe.infection_ml for lobe in section._measured.lobes}
     assert shares["left lower lobe"] == pytest.approx(LEFT_INFECTED * VOXEL_ML)
