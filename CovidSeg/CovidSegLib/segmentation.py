@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -51,6 +52,11 @@ SEGMENTS = (
 """The three segments. They do not overlap: the lung segments hold the uninfected lung."""
 
 
+def absent_labels(present: Collection[int]) -> tuple[Label, ...]:
+    """Which of our labels have no segment, where those of ``present`` have one; none where there is none at all."""
+    return tuple(segment.label for segment in SEGMENTS if segment.label not in present) if present else ()
+
+
 @dataclass(frozen=True)
 class Provenance:
     """How a segmentation was made: what a reader needs to make it again.
@@ -80,13 +86,15 @@ class Segmentation:
     """``labels``: uint8 (z, y, x) of :class:`Label` on the CT's grid; ``affine``: that grid's IJK→RAS in mm.
 
     ``certainty``: the network's probability of each infected voxel, in the order of ``labels == Label.INFECTION``, as
-    uint8 (255 is 1); None where it is not known.
+    uint8 (255 is 1); None where it is not known. ``absent``: labels that a reader took out as segments, which is more
+    than that no voxel has them.
     """
 
     labels: np.ndarray
     affine: np.ndarray
     provenance: Provenance
     certainty: np.ndarray | None = None
+    absent: tuple[Label, ...] = ()
 
     def __post_init__(self) -> None:
         if self.labels.ndim != 3 or self.labels.dtype != np.uint8:

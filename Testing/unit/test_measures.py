@@ -144,6 +144,29 @@ def test_infection_of_a_lung_that_was_taken_out_is_not_counted_to_the_other(gone
     assert stays[0] == pytest.approx(stays[1])
 
 
+def test_a_lung_whose_segment_was_taken_out_has_no_percentage() -> None:
+    labels = block_labels()
+    labels[labels == Label.RIGHT_LUNG] = Label.BACKGROUND
+    there = measure(labels, UPRIGHT, voxels=block_scan(labels), stability=True)
+    gone = measure(labels, UPRIGHT, voxels=block_scan(labels), stability=True, absent=(Label.RIGHT_LUNG,))
+    assert there.right.infection_percent == pytest.approx(100), "the segment is there and empty: wholly infected"
+    assert gone.right.infection_percent is None
+    assert gone.right.infection_ml == there.right.infection_ml > 0
+    zones = [(zone.infection_percent, zone.score) for zone in gone.zones if zone.side == "right"]
+    assert zones == [(None, None)] * 3
+    assert gone.density.right_mean_hu is None
+    assert {move.right_percent for move in gone.stability} == {None}
+    assert (gone.left, gone.total, gone.ct_class) == (there.left, there.total, there.ct_class)
+    assert "No right lung was found, but infection on its side" in gone.flags[0]
+
+
+def test_infection_without_any_lung_segment_is_no_share_of_a_lung() -> None:
+    labels = np.where(block_labels() == Label.INFECTION, Label.INFECTION, Label.BACKGROUND).astype(np.uint8)
+    result = measure(labels, UPRIGHT, absent=(Label.LEFT_LUNG, Label.RIGHT_LUNG))
+    assert (result.total.infection_percent, result.ct_class, result.zone_score) == (None, None, None)
+    assert result.total.infection_ml == pytest.approx((LEFT_INFECTED + RIGHT_INFECTED) * VOXEL_ML)
+
+
 @pytest.mark.parametrize("side", [Label.RIGHT_LUNG, Label.LEFT_LUNG])
 def test_infection_just_beside_the_only_lung_is_its_own(side: Label) -> None:
     """A lung that is absent is not found in what a reader drew at the edge of the one that is there."""

@@ -45,6 +45,7 @@ class ReportRequest:
             segmentation.affine,
             voxels=volume.voxels,
             lobes=lobes,
+            absent=segmentation.absent,
             rules=self.rules,
             stability=bool(self.files),
         )

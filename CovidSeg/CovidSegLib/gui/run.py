@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -109,7 +110,8 @@ def run_steps(
         node = _where(volume_node, segmentation_node)
         update = plan_update(segmentation, volume_node, node)
         joined = update.result
-        measurements = yield from in_thread(lambda: measure(joined.labels, joined.affine, voxels=volume.voxels))  # noqa: B023
+        compute = partial(measure, joined.labels, joined.affine, voxels=volume.voxels, absent=joined.absent)
+        measurements = yield from in_thread(compute)
         yield Report("writing")
         read_at = yield from _check_unchanged(volume_node, volume, read_at)
         # The reader may have gone on editing while this was computed.

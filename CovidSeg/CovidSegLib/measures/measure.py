@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +29,7 @@ def measure(
     *,
     voxels: np.ndarray | None = None,
     lobes: np.ndarray | None = None,
+    absent: Collection[Label] = (),
     rules: Rules | None = None,
     stability: bool = False,
 ) -> Measurements:
@@ -35,7 +37,9 @@ def measure(
 
     ``labels``: uint8 (K, J, I) of :class:`CovidSegLib.segmentation.Label`; ``affine``: their IJK→RAS in mm, may be
     oblique. ``voxels``: the scan itself, int16 HU of the same shape, for the densities. ``lobes``: uint8 of
-    :class:`.lobes.Lobe` of the same shape. ``stability``: also measure with the masks' edges moved by one voxel.
+    :class:`.lobes.Lobe` of the same shape. ``absent``: labels without a segment (see
+    :class:`CovidSegLib.segmentation.Segmentation`); such a lung has no percentage. ``stability``: also measure with
+    the masks' edges moved by one voxel.
     Raises ValueError for arrays of different shapes.
     """
     rules = rules or Rules()
@@ -52,16 +56,18 @@ def measure(
     faces = cut_faces(lungs, hounsfield)
     ml = voxel_ml(affine)
     measured = replace(
-        _of_zones(count_zones(lungs.codes, lungs.affine), ml),
+        _of_zones(count_zones(lungs.codes, lungs.affine), ml, absent),
         lesions=find_lesions(labels, affine, Label.INFECTION),
         density_refused=refused,
         partly_visible=tuple(side for side, names in faces.items() if names),
         rules=rules,
-        stability=_stability(lungs, ml) if stability else (),
+        stability=_stability(lungs, ml, absent) if stability else (),
     )
-    flags = [*visibility_flags(faces), *plausibility_flags(measured.left.lung_ml, measured.right.lung_ml)]
+    flags = [*visibility_flags(faces), *plausibility_flags(measured.left, measured.right)]
     if hounsfield is not None and not refused:
-        measured = replace(measured, density=density(histograms(lungs.codes, hounsfield), ml, rules))
+        found_density = density(histograms(lungs.codes, hounsfield), ml, rules)
+        without = {f"{side}_mean_hu": None for side, codes in _SIDES if codes[0] in absent}
+        measured = replace(measured, density=found_density and replace(found_density, **without))
     if lobes is not None:
         found, more = measure_lobes(lungs.codes, upright(lobes)[lungs.box], ml)
         measured = replace(measured, lobes=found, lobe_score=lobe_total(found))
@@ -69,19 +75,21 @@ def measure(
     return replace(measured, flags=tuple(flags))
 
 
-def _of_zones(counts: np.ndarray, ml: float) -> Measurements:
+def _of_zones(counts: np.ndarray, ml: float, absent: Collection[Label] = ()) -> Measurements:
     """What follows from the voxels of each code in each third (:func:`.zones.count_zones`) and a voxel's volume."""
     regions: dict[str, Region] = {}
     zones = []
     for side, codes in _SIDES:
         lung, infection = counts[list(codes)].sum(axis=0) * ml, counts[codes[1]] * ml
-        regions[side] = Region(f"{side} lung", float(lung.sum()), float(infection.sum()))
+        present = codes[0] not in absent
+        regions[side] = Region(f"{side} lung", float(lung.sum()), float(infection.sum()), present=present)
         for level in (2, 1, 0):
-            zones.append(_zone(side, LEVELS[level], float(lung[level]), float(infection[level])))
+            zones.append(_zone(side, LEVELS[level], float(lung[level]), float(infection[level]), present))
     total = Region(
         "both lungs",
         regions["left"].lung_ml + regions["right"].lung_ml,
         regions["left"].infection_ml + regions["right"].infection_ml,
+        present=regions["left"].present or regions["right"].present,
     )
     percent = total.infection_percent
     return Measurements(
@@ -95,15 +103,16 @@ def _of_zones(counts: np.ndarray, ml: float) -> Measurements:
     )
 
 
-def _zone(side: Any, level: Any, lung_ml: float, infection_ml: float) -> Zone:
-    score = zone_score(100.0 * infection_ml / lung_ml) if lung_ml else None
-    return Zone(f"{side} {level} zone", lung_ml, infection_ml, side, level, score)
+def _zone(side: Any, level: Any, lung_ml: float, infection_ml: float, present: bool) -> Zone:
+    zone = Zone(f"{side} {level} zone", lung_ml, infection_ml, side, level, None, present=present)
+    percent = zone.infection_percent
+    return replace(zone, score=None if percent is None else zone_score(percent))
 
 
-def _stability(lungs: SidedLungs, ml: float) -> tuple[EdgeMove, ...]:
+def _stability(lungs: SidedLungs, ml: float, absent: Collection[Label]) -> tuple[EdgeMove, ...]:
     moves = []
     for mask, voxels, codes in moved_edges(lungs.codes):
-        moved = _of_zones(count_zones(codes, lungs.affine), ml)
+        moved = _of_zones(count_zones(codes, lungs.affine), ml, absent)
         moves.append(
             EdgeMove(
                 mask,

@@ -16,16 +16,20 @@ Side = Literal["left", "right"]
 
 @dataclass(frozen=True)
 class Region:
-    """A part of the lungs. ``lung_ml`` includes ``infection_ml``."""
+    """A part of the lungs. ``lung_ml`` includes ``infection_ml``.
+
+    ``present``: False where the lung was taken out as a segment. What is infected on its side is no share of it then.
+    """
 
     name: str
     lung_ml: float
     infection_ml: float
+    present: bool = field(default=True, kw_only=True)
 
     @property
     def infection_percent(self) -> float | None:
         """100 · infection / lung, or None where there is no lung."""
-        return 100.0 * self.infection_ml / self.lung_ml if self.lung_ml else None
+        return 100.0 * self.infection_ml / self.lung_ml if self.lung_ml and self.present else None
 
 
 @dataclass(frozen=True)

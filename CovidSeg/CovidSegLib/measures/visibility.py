@@ -6,7 +6,7 @@ import numpy as np
 
 from ..i18n import tr as _
 from .sided import LEFT_CODES, RIGHT_CODES, SidedLungs
-from .values import Side
+from .values import Region, Side
 
 CUT_MM2 = 100.0
 """A lung that touches a face of the scan with more than this counts as cut off; a tip that just ends there does not."""
@@ -89,8 +89,13 @@ def _edges(names: list[str]) -> str:
     return joined
 
 
-def plausibility_flags(left_ml: float, right_ml: float) -> list[str]:
-    """Sentences on volumes that whole lungs hardly have; ``left_ml``, ``right_ml`` with infection."""
+def plausibility_flags(left: Region, right: Region) -> list[str]:
+    """Sentences on volumes that whole lungs hardly have, and on lungs that there are not."""
+    left_ml, right_ml = left.lung_ml, right.lung_ml
+    if left.infection_ml and not left.present:
+        return [_("No left lung was found, but infection on its side: it counts only to both lungs together.")]
+    if right.infection_ml and not right.present:
+        return [_("No right lung was found, but infection on its side: it counts only to both lungs together.")]
     if not left_ml:
         return [_("No left lung was found: numbers of both lungs together are those of one.")]
     if not right_ml:

@@ -14,7 +14,7 @@ import numpy as np
 from ..corrections import ALL, RECORD_TAG, LastWritten, Merged, bit, joined, merge, to_labels
 from ..errors import InputError
 from ..i18n import tr as _
-from ..segmentation import SEGMENTS, Label, Segmentation
+from ..segmentation import SEGMENTS, Label, Segmentation, absent_labels
 from ..volume import voxel_ml
 from ..writing import SOURCE_TAG, on_grid, source_warnings
 from .volumes import check_same_grid, own_affine, under_same_transform
@@ -171,7 +171,8 @@ def plan_update(
     kept_ml = merged.kept_voxels * voxel_ml(segmentation.affine)
     warnings = (*segmentation.provenance.warnings, *source_warnings(state.sources, segmentation.provenance.volume))
     provenance = replace(segmentation.provenance, edited=edited, kept_ml=kept_ml, warnings=warnings)
-    return Update(node, state, merged, Segmentation(to_labels(merged.bits), segmentation.affine, provenance))
+    labels, absent = to_labels(merged.bits), absent_labels(state.present)
+    return Update(node, state, merged, Segmentation(labels, segmentation.affine, provenance, absent=absent))
 
 
 def mark_edited(node: slicer.vtkMRMLSegmentationNode, state: NodeState) -> bool:

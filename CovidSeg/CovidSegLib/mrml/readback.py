@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..measures import Lobe, Measurements, Rules, lobe_of_terminology, measure
-from ..segmentation import SEGMENTS, Label
+from ..segmentation import SEGMENTS, Label, absent_labels
 from .volumes import read_volume_node, world_affine
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ def measure_nodes(
         volume.affine,
         voxels=volume.voxels,
         lobes=read_lobes(volume_node.GetScene(), volume_node),
+        absent=absent_labels(our_segments(segmentation_node).values()),
         rules=rules,
         stability=stability,
     )
@@ -148,7 +149,8 @@ def measure_segments_alone(segmentation_node: slicer.vtkMRMLSegmentationNode) ->
         ):
             raise RuntimeError("Slicer did not give the segments")
         volume_node.SetAndObserveTransformNodeID(segmentation_node.GetTransformNodeID())
-        return measure(read_labels(segmentation_node, volume_node), world_affine(volume_node))
+        absent = absent_labels(our_segments(segmentation_node).values())
+        return measure(read_labels(segmentation_node, volume_node), world_affine(volume_node), absent=absent)
     finally:
         scene.RemoveNode(volume_node)
 

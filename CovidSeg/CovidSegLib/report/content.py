@@ -82,7 +82,8 @@ def checks(content: ReportContent) -> tuple[Check, ...]:
     # Masks from a file say which network made them, not on what device: it was not loaded, and not verified, now.
     verified = bool(content.made.sha256 and content.made.device)
     # A lung that is not there at all is not seen to be whole.
-    whole = not measured.partly_visible and measured.left.lung_ml > 0 and measured.right.lung_ml > 0
+    both = all(region.infection_percent is not None for region in (measured.left, measured.right))
+    whole = both and not measured.partly_visible
     plausible = [flag for flag in measured.flags if "unusually" in flag or "was found" in flag]
     known = measured.density is not None or bool(measured.density_refused)
     return (

@@ -69,7 +69,7 @@ def _reviewed_masks(reviewed: Reviewed) -> Masks:
     if not reviewed.ours:
         raise InputError("The segmentation has none of the segments of CovidSeg.", _ANOTHER_FILE)
     labels = to_labels(reviewed.current)
-    segmentation = Segmentation(labels, reviewed.affine, _provenance(reviewed))
+    segmentation = Segmentation(labels, reviewed.affine, _provenance(reviewed), absent=reviewed.absent)
     if reviewed.last.known != ALL:
         return Masks(segmentation)
     edits = reader_edits(labels, to_labels(reviewed.last.drawn), voxel_ml(reviewed.affine))

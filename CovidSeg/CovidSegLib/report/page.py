@@ -98,7 +98,7 @@ def signed(value: float | None, digits: int = 1) -> str:
 
 
 def _zone_text(zone: Zone) -> str:
-    return f"{percent(zone.infection_percent)} %" if zone.lung_ml else "no lung"
+    return "no lung" if zone.infection_percent is None else f"{percent(zone.infection_percent)} %"
 
 
 def _data_url(picture: Picture) -> str:

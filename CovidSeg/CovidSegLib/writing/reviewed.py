@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..reading.geometry import LPS_TO_RAS
 from ..reading.hounsfield import check_size
 from ..reading.itk import run_itk, unreadable
-from ..segmentation import SEGMENTS, Segmentation, SegmentDefinition
+from ..segmentation import SEGMENTS, Label, Segmentation, SegmentDefinition, absent_labels
 from ..volume import voxel_ml
 from ..words import in_ml
 from .grids import on_grid
@@ -56,12 +56,15 @@ class Reviewed:
         return tuple(definition for definition in SEGMENTS if definition.id in ids)
 
     @property
+    def absent(self) -> tuple[Label, ...]:
+        """Labels of those that the reader took out."""
+        return absent_labels([definition.label for definition in self.ours])
+
+    @property
     def held(self) -> int:
         """Bits of segments that must not change: completed, or taken out by the reader."""
         bits = sum(bit(_OURS[segment.id].label) for segment in self.segments if _is_completed(segment))
-        if self.ours:
-            bits |= sum(bit(definition.label) for definition in SEGMENTS if definition not in self.ours)
-        return bits
+        return bits | sum(bit(label) for label in self.absent)
 
     @property
     def sources(self) -> list[str | None]:
@@ -164,7 +167,7 @@ def update(reviewed: Reviewed, new: Segmentation) -> tuple[Merged, Segmentation]
     kept_ml = merged.kept_voxels * voxel_ml(new.affine)
     warnings = (*new.provenance.warnings, *source_warnings(reviewed.sources, new.provenance.volume))
     provenance = replace(new.provenance, edited=edited, kept_ml=kept_ml, warnings=warnings)
-    return merged, Segmentation(to_labels(merged.bits), new.affine, provenance)
+    return merged, Segmentation(to_labels(merged.bits), new.affine, provenance, absent=reviewed.absent)
 
 
 def write_reviewed(reviewed: Reviewed, merged: Merged, result: Segmentation, path: Path) -> None:
