@@ -31,9 +31,12 @@ def test_a_chest_in_hounsfield_units_raises_no_warning() -> None:
     assert inspect(chest()).warnings == ()
 
 
-def test_one_slice_of_a_chest_raises_no_warning() -> None:
+@pytest.mark.parametrize(("thickness", "words"), [(1.0, "1 mm"), (1.25, "1.25 mm"), (10.0, "10 mm")])
+def test_of_one_slice_it_is_said_how_thick_it_is_counted(thickness: float, words: str) -> None:
     volume = chest()
-    assert inspect(CtVolume(volume.voxels[:1], volume.affine)).warnings == ()
+    affine = volume.affine @ np.diag([1, 1, thickness / volume.spacing[2], 1])
+    (warning,) = inspect(CtVolume(volume.voxels[:1], affine)).warnings
+    assert f"one slice, counted as {words} thick" in warning
 
 
 @pytest.mark.parametrize("value", [-1000, 0, 200])
@@ -90,9 +93,10 @@ def test_nothing_is_changed() -> None:
 
 def test_real_scans_raise_no_warning(shared_data: Path) -> None:
     scans = [shared_data / f"scans/images/{name}.nii.gz" for name in ("coronacases_001", "radiopaedia_40_86625_0")]
-    paths = [*scans, *(shared_data / "clean").glob("*.nii.gz")]
-    for path in [*paths, shared_data / "true_hu/coronacases_001_slice_110_image.nii.gz"]:
+    for path in [*scans, *(shared_data / "clean").glob("*.nii.gz")]:
         assert inspect(read_ct(path, Progress())).warnings == (), path.name
+    slice_of_one = read_ct(shared_data / "true_hu/coronacases_001_slice_110_image.nii.gz", Progress())
+    assert ["one slice" in warning for warning in inspect(slice_of_one).warnings] == [True]
 
 
 def test_a_real_scan_that_was_written_in_another_window_is_said(shared_data: Path) -> None:

@@ -134,7 +134,13 @@ def _grid_warnings(volume: CtVolume) -> list[str]:
     across, back, up = spacing(axial_affine(volume.affine, volume.voxels.shape))
     width, depth = across * shape[2], back * shape[1]
     warnings = []
-    if up > _THICK_MM - _ROUNDING_MM and shape[0] > 1:
+    if shape[0] == 1:  # no other slice says how far it reaches
+        warnings.append(
+            _("The scan is one slice, counted as {thickness} mm thick: every volume depends on that number.").format(
+                thickness=f"{up:.2f}".rstrip("0").rstrip(".")
+            )
+        )
+    elif up > _THICK_MM - _ROUNDING_MM:
         warnings.append(
             _("The slices are {distance} mm apart: lesions between them are missed, volumes are rough.").format(
                 distance=f"{up:.0f}"
