@@ -209,7 +209,15 @@ def test_another_scan_gets_a_segmentation_of_its_own(panel: OpenModule, world: S
     panel.ui.inputSelector.setCurrentNode(other)
     assert panel.ui.outputSelector.currentNode() is None
     finish(panel)
-    assert panel.ui.outputSelector.currentNode() is not first
+    second = panel.ui.outputSelector.currentNode()
+    assert second is not first
+    for scan, node in ((chest, first), (other, second)):
+        panel.ui.inputSelector.setCurrentNode(scan)
+        assert panel.ui.outputSelector.currentNode() is node, "whoever comes back to a scan finds its numbers"
+        panel.until(lambda scan=scan: panel.session.shown is not None and panel.session.shown.volumeNode is scan)
+    world.scene.RemoveNode(first)
+    panel.ui.inputSelector.setCurrentNode(chest)
+    assert panel.ui.outputSelector.currentNode() is None
 
 
 @pytest.mark.usefixtures("stand_in_pipeline")

@@ -29,6 +29,7 @@ class InputSection:
         self._ui, self._session = ui, session
         self._shown: tuple[object, object] = (None, None)
         self._had_scan: tuple[object, bool] = (None, False)
+        self._used: dict[tuple[object, object], slicer.vtkMRMLSegmentationNode] = {}
         self._doubtful: object = None
         self._hint = ui.resultsHint.text
         self._task: Task[None] | None = None
@@ -54,6 +55,7 @@ class InputSection:
         parameters = self._session.parameters
         if parameters is None:
             self._shown = (None, None)
+            self._used.clear()
             self._session.setReason("input", _("Choose a CT scan."))
             return
         scan, shown = parameters.inputVolume, self._shown
@@ -64,15 +66,24 @@ class InputSection:
         elif shown[1] is not scan and scan is not None:
             self._doubtful = parameters.outputSegmentation
             if not self._belongs(scan):
-                parameters.outputSegmentation = None
+                parameters.outputSegmentation = self._used_before(scan)
         self._session.setReason("input", "" if scan is not None else self._what_to_do())
 
     def _remember(self) -> None:
         """Note whether it was known which scan the output lies on: the scene forgets it when that scan is removed."""
-        output = self._session.parameters.outputSegmentation
-        known = output is not None and scan_of(output) is not None
+        parameters = self._session.parameters
+        output = parameters.outputSegmentation
+        made_on = scan_of(output) if output is not None else None
+        if made_on is not None:
+            self._used[parameters.parameterNode, made_on] = output
+        known = made_on is not None
         if known or output is not self._had_scan[0]:
             self._had_scan = (output, known)
+
+    def _used_before(self, scan: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLSegmentationNode | None:
+        """The segmentation that these parameters had for ``scan`` when it was last chosen, if it is still there."""
+        node = self._used.get((self._session.parameters.parameterNode, scan))
+        return node if node is not None and node.GetScene() is not None and scan_of(node) is scan else None
 
     def _belongs(self, scan: slicer.vtkMRMLScalarVolumeNode) -> bool:
         """Whether the chosen output was made from ``scan``, or from nothing that is or was known."""
