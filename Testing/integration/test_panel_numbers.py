@@ -75,6 +75,7 @@ def test_without_an_infection_segment_no_infection_is_said_to_be_measured(opened
     panel.until(lambda: section.line.text == "- % infected: there is no infection segment.")
     table = panel.ui.resultsTable
     assert [table.item(2, column).text() for column in (1, 2)] == ["-", "-"]
+    panel.until(lambda: table.item(2, 3).text() == "-")
     assert float(table.item(2, 0).text()) > 0
 
 

@@ -66,7 +66,8 @@ def plan_review(
         last = state.last
         decided = ((state.current & ~last.drawn) | last.agreed) & bit(Label.INFECTION) != 0
         lesions = make_review_list(to_labels(state.current), affine, readers, decided, seeds)
-        return Review(node, volume_node, state, lesions, edited_percent(state.current, last))
+        there = Label.INFECTION in state.present  # else there is nothing left of which a share could be edited
+        return Review(node, volume_node, state, lesions, edited_percent(state.current, last) if there else None)
 
     return compute
 
