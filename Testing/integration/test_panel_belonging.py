@@ -12,7 +12,7 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 
 import slicer
 import vtk
-from kit.panel_steps import finish, sees, tell
+from kit.panel_steps import TAKES_A_SECOND, finish, sees, tell
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.mrml import add_segmentation
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from kit.slicer_window.application import SlicerWorld
     from kit.slicer_window.module import OpenModule
 
-TAKES_A_SECOND = 7
 pytestmark = pytest.mark.usefixtures("stand_in_pipeline")
 
 

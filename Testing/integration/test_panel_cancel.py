@@ -14,9 +14,19 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 
 import slicer
 import vtk
-from kit.panel_steps import IS_DEAF, NEVER_ENDS, TIDIES_FOR_EVER, assert_window_lives, finish, tell
+from kit.panel_steps import (
+    IS_DEAF,
+    NEVER_ENDS,
+    TAKES_A_SECOND,
+    TIDIES_FOR_EVER,
+    assert_window_lives,
+    finish,
+    sees,
+    tell,
+)
 
 from CovidSegLib import processes
+from Testing.kit.small_phantom import small_phantom
 
 if TYPE_CHECKING:
     from kit.slicer_window.application import SlicerWorld
@@ -155,6 +165,31 @@ def test_closing_the_scene_in_the_middle_of_a_run_is_safe(
     assert panel.session.parameters is not None  # the panel is in view: it took up the new scene
     assert panel.ui.inputSelector.currentNode() is None
     assert not panel.ui.applyButton.enabled
+
+
+def test_a_scene_that_is_imported_during_a_run_does_not_hide_the_run(
+    panel: OpenModule, world: SlicerWorld, tmp_path: Path
+) -> None:
+    ui = panel.ui
+    finish(panel)
+    world.save(tmp_path / "scene.mrb")
+    world.scene.Clear(False)
+    scan = world.logics.add_volume(small_phantom().volume)
+    tell(scan, TAKES_A_SECOND)
+    ui.inputSelector.setCurrentNode(scan)
+    panel.click("applyButton")
+    panel.until(lambda: "Looking for" in ui.statusLabel.text)
+    assert world.scene.ReadFromMRB(str(tmp_path / "scene.mrb"), False)
+    assert "left" in ui.statusLabel.text
+    assert (ui.applyButton.text, ui.applyButton.enabled) == ("Cancel", True)
+    assert sees(ui.progressBar)
+    assert ui.inputSelector.currentNode() is scan
+    panel.until(lambda: not panel.running)
+    assert ui.inputSelector.currentNode() is scan
+    assert ui.outputSelector.currentNode() is panel.session.result.segmentationNode
+    assert panel.session.result.volumeNode is scan
+    assert sees(ui.resultsTable)
+    assert len(panel.file.CovidSegLogic().getAllParameterNodes()) == 2, "those of the scene are there to be chosen"
 
 
 def test_a_scan_that_is_removed_during_the_run_is_told_and_nothing_is_added(

@@ -14,12 +14,11 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 
 import slicer
 import vtk
-from kit.panel_steps import NEVER_ENDS, TAKES_A_SECOND, finish, sees, tell
+from kit.panel_steps import NEVER_ENDS, finish, sees, tell
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.mrml import resample_steps
 from CovidSegLib.segmentation import SEGMENTS
-from Testing.kit.small_phantom import small_phantom
 
 if TYPE_CHECKING:
     from kit.slicer_window.application import SlicerWorld
@@ -145,31 +144,6 @@ def test_closing_the_scene_brings_the_panel_back_to_its_beginning(panel: OpenMod
     assert panel.session.result is None
     assert not panel.ui.applyButton.enabled
     assert panel.ui.statusLabel.text.startswith("Load a chest CT first")
-
-
-def test_a_scene_that_is_imported_during_a_run_does_not_hide_the_run(
-    panel: OpenModule, world: SlicerWorld, tmp_path: Path
-) -> None:
-    ui = panel.ui
-    finish(panel)
-    world.save(tmp_path / "scene.mrb")
-    world.scene.Clear(False)
-    scan = world.logics.add_volume(small_phantom().volume)
-    tell(scan, TAKES_A_SECOND)
-    ui.inputSelector.setCurrentNode(scan)
-    panel.click("applyButton")
-    panel.until(lambda: "Looking for" in ui.statusLabel.text)
-    assert world.scene.ReadFromMRB(str(tmp_path / "scene.mrb"), False)
-    assert "left" in ui.statusLabel.text
-    assert (ui.applyButton.text, ui.applyButton.enabled) == ("Cancel", True)
-    assert sees(ui.progressBar)
-    assert ui.inputSelector.currentNode() is scan
-    panel.until(lambda: not panel.running)
-    assert ui.inputSelector.currentNode() is scan
-    assert ui.outputSelector.currentNode() is panel.session.result.segmentationNode
-    assert panel.session.result.volumeNode is scan
-    assert sees(ui.resultsTable)
-    assert len(panel.file.CovidSegLogic().getAllParameterNodes()) == 2, "those of the scene are there to be chosen"
 
 
 def test_while_another_module_is_open_nothing_is_added_to_the_scene(panel: OpenModule, world: SlicerWorld) -> None:
