@@ -29,7 +29,7 @@ class InputSection:
         self._ui, self._session = ui, session
         self._shown: tuple[object, object] = (None, None)
         self._had_scan: tuple[object, bool] = (None, False)
-        self._used: dict[tuple[object, object], slicer.vtkMRMLSegmentationNode] = {}
+        self._used: dict[tuple[str, str], str] = {}  # by ids: nodes would stay in memory after their removal
         self._doubtful: object = None
         self._hint = ui.resultsHint.text
         self._task: Task[None] | None = None
@@ -75,15 +75,16 @@ class InputSection:
         output = parameters.outputSegmentation
         made_on = scan_of(output) if output is not None else None
         if made_on is not None:
-            self._used[parameters.parameterNode, made_on] = output
+            self._used[parameters.parameterNode.GetID(), made_on.GetID()] = output.GetID()
         known = made_on is not None
         if known or output is not self._had_scan[0]:
             self._had_scan = (output, known)
 
     def _used_before(self, scan: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLSegmentationNode | None:
         """The segmentation that these parameters had for ``scan`` when it was last chosen, if it is still there."""
-        node = self._used.get((self._session.parameters.parameterNode, scan))
-        return node if node is not None and node.GetScene() is not None and scan_of(node) is scan else None
+        used = self._used.get((self._session.parameters.parameterNode.GetID(), scan.GetID()))
+        node = scan.GetScene().GetNodeByID(used) if used is not None else None
+        return node if node is not None and scan_of(node) is scan else None
 
     def _belongs(self, scan: slicer.vtkMRMLScalarVolumeNode) -> bool:
         """Whether the chosen output was made from ``scan``, or from nothing that is or was known."""
