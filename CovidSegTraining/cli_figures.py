@@ -100,7 +100,7 @@ def _panels(args: argparse.Namespace) -> list[Panel]:
         from .export import run_model
 
         model = str(run_model(args.run))
-        cases = held_out(args.run, folder, names)
+        cases, _ = held_out(args.run, folder, names)
     else:
         cases = find_cases(folder, names)
     options = Options(model=model)

@@ -59,14 +59,13 @@ def _evaluate(args: argparse.Namespace) -> None:
 
     from .evaluation import OUTLINE_COLUMNS, evaluate, table_text
 
-    given_fold = args.fold is not None
-    if args.run is not None:
-        args.model, args.fold = _run_model(args.run, args.fold)
     folder, names = folder_and_names(args.data)
-    fold = 1 if args.fold is None else args.fold
-    cases = held_out(args.run, folder, names) if args.run and not given_fold else _cases(folder, names, fold)
-    own = args.run is None or (not given_fold and _are_held_out(args.run, cases))
-    options = Options(engine=args.engine, device=args.device, model=str(args.model))
+    cases, fold = _judged(args, folder, names)
+    if args.run is not None:
+        from .export import run_model  # TensorFlow, which takes seconds
+
+        args.model = str(run_model(args.run))
+    options = Options(engine=args.engine, device=args.device, model=args.model)
     _refuse_seen(models.find(options.model).card, cases)
     engine = open_engine(options, Progress())
     rows = evaluate(cases, folder / "slices.csv", options, engine, Progress())
@@ -74,31 +73,26 @@ def _evaluate(args: argparse.Namespace) -> None:
     print("\nInfection and lung as outlines and volumes:\n")
     print(table_text(rows, OUTLINE_COLUMNS))
     metrics = {
-        "fold": fold if own else None,
+        "fold": fold,
         "engine": engine.name,
         "mean": _means(rows),
         "cases": [_rounded(row) for row in rows],
     }
-    if not own:
+    if fold is None:
         print("These are not the cases that the run held out: its metrics.json stays as it is (--json writes others).")
         args.run = None
     _write(args, options, metrics)
 
 
-def _are_held_out(run: Path, cases: list[Case]) -> bool:
-    """Whether ``cases`` are what the run held out; of a run that held out none, any are."""
-    from .run_folder import read_split
-
-    names = {row["case"] for row in read_split(run).get("held_out", [])}
-    return not names or names == {case.name for case in cases}
-
-
-def _run_model(run: Path, fold: int | None) -> tuple[str, int]:
-    """The card of the run's network, and the fold that it held out."""
+def _judged(args: argparse.Namespace, folder: Path, names: tuple[str, ...]) -> tuple[list[Case], int | None]:
+    """The cases to judge on and their fold; None where they are not what the run held out."""
     from .config import TrainingConfig
-    from .export import run_model
 
-    return str(run_model(run)), TrainingConfig.load(run).test_fold if fold is None else fold
+    if args.run is None or args.fold is not None:
+        fold = 1 if args.fold is None else args.fold
+        return _cases(folder, names, fold), fold if args.run is None else None
+    cases, own = held_out(args.run, folder, names)
+    return cases, TrainingConfig.load(args.run).test_fold if own else None
 
 
 def _cases(folder: Path, names: tuple[str, ...], fold: int) -> list[Case]:
@@ -111,14 +105,18 @@ def _cases(folder: Path, names: tuple[str, ...], fold: int) -> list[Case]:
     return chosen
 
 
-def held_out(run: Path, folder: Path, names: tuple[str, ...]) -> list[Case]:
-    """The cases of ``folder`` that the run held out; of another set all, or ``names`` alone."""
+def held_out(run: Path, folder: Path, names: tuple[str, ...]) -> tuple[list[Case], bool]:
+    """The cases of ``folder`` that the run held out; of another set all, or ``names`` alone.
+
+    And whether they are all that it held out; of a run that held out none, any are.
+    """
     from .cases import find_cases
     from .run_folder import read_split
 
     cases = find_cases(folder, names)
     known = {row["case"] for row in read_split(run).get("held_out", [])}
-    return [case for case in cases if case.name in known] or cases
+    chosen = [case for case in cases if case.name in known] or cases
+    return chosen, not known or known == {case.name for case in chosen}
 
 
 def _refuse_seen(card: dict[str, Any], cases: list[Case]) -> None:
