@@ -73,7 +73,8 @@ def _of_log(run: Path | None, target: Path) -> list[Path]:
     rows = read_log(run) if run else []
     if not rows:
         return []
-    curves(rows, target / "curves.png", names=("loss", "validation_infection", "validation_lung"), x="step")
+    names = ("loss", "validation_infection", "validation_lung")
+    curves(rows, target / "curves.png", names=names, x="step", score="Dice of the watched fold")
     return [target / "curves.png"]
 
 
@@ -128,4 +129,5 @@ def _panel(case: Case, options: Any, engine: Any) -> Panel:
     result = segment(volume, options, Progress(), engine=engine)
     order = axial_order(volume.affine)
     found = order.to_axial(result.labels)[k]
-    return Panel(f"{case.name}, slice {k}", order.to_axial(volume.voxels)[k], {"true": planes[k], "predicted": found})
+    name = f"{case.name}, slice {k + 1} of {len(planes)}"
+    return Panel(name, order.to_axial(volume.voxels)[k], {"true": planes[k], "predicted": found})

@@ -14,6 +14,7 @@ import numpy as np
 from CovidSegLib.segmentation import SEGMENTS, Label
 
 HU_SHOWN = (-1250.0, 250.0)
+NAMES = {segment.label: segment.name for segment in SEGMENTS}
 _INCH = 2.6
 _GREY, _ACCENT = "#555555", "#b3261e"
 
@@ -27,8 +28,10 @@ class Panel:
     masks: Mapping[str, np.ndarray]
 
 
-def panels(shown: Sequence[Panel], file: Path) -> None:
-    """A row for each slice: input, every mask, and the last mask over the input."""
+def panels(shown: Sequence[Panel], file: Path, names: Mapping[int, str] = NAMES) -> None:
+    """A row for each slice: input, every mask, and the last mask over the input; ``names``: what labels are called."""
+    from matplotlib.patches import Patch
+
     columns = 2 + max(len(panel.masks) for panel in shown)
     figure, axes = _figure(len(shown), columns, (_INCH * columns, _INCH * len(shown)))
     for row, panel in zip(axes, shown, strict=True):
@@ -37,11 +40,17 @@ def panels(shown: Sequence[Panel], file: Path) -> None:
         for axis, mask in zip(row[1:], panel.masks.values(), strict=False):
             axis.imshow(colors(mask))
         row[-1].imshow(overlay(panel.hu, list(panel.masks.values())[-1]))
-    for axis, title in zip(axes[0], ["input", *shown[0].masks, "overlay"], strict=False):
+    low, high = HU_SHOWN
+    *others, last = shown[0].masks
+    for axis, title in zip(axes[0], [f"CT, {low:g} to {high:g} HU", *others, last, f"CT and {last}"], strict=False):
         axis.set_title(title, fontsize=9)
     for axis in axes.ravel():
         axis.set_xticks([])
         axis.set_yticks([])
+        # Columns run to the patient's left.
+        axis.text(0.02, 0.98, "R", transform=axis.transAxes, va="top", fontsize=8, color="white")
+    patches = [Patch(color=segment.color, label=names[segment.label]) for segment in SEGMENTS if segment.label in names]
+    figure.legend(handles=patches, loc="outside lower center", ncols=len(patches), fontsize=8, frameon=False)
     _save(figure, file)
 
 
@@ -61,8 +70,11 @@ def overlay(hu: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return grey * (1 - weight) + colors(mask) * weight
 
 
-def curves(rows: Sequence[Mapping[str, float]], file: Path, *, names: Sequence[str], x: str) -> None:
-    """Columns ``names`` of a log over its column ``x``; losses below, scores (0 to 1) in a plot of their own."""
+def curves(rows: Sequence[Mapping[str, float]], file: Path, *, names: Sequence[str], x: str, score: str) -> None:
+    """Columns ``names`` of a log over its column ``x``: losses, and in a plot of their own scores (0 to 1).
+
+    ``score``: what the scores are, in words.
+    """
     scores = [name for name in names if "loss" not in name]
     losses = [name for name in names if "loss" in name]
     groups = [group for group in (losses, scores) if any(name in row for name in group for row in rows)]
@@ -75,6 +87,7 @@ def curves(rows: Sequence[Mapping[str, float]], file: Path, *, names: Sequence[s
                     *zip(*points, strict=True), marker="o" if len(points) < 30 else None, ms=3, label=_words(name)
                 )
         axis.set_xlabel(_words(x))
+        axis.set_ylabel("loss" if group is losses else score)
         axis.grid(alpha=0.3)
         axis.legend(fontsize=8)
     _save(figure, file)
@@ -113,15 +126,17 @@ def bland_altman(rows: Sequence[Mapping[str, object]], pairs: Mapping[str, tuple
         known = np.isfinite(mine) & np.isfinite(true)
         mean, difference = (mine + true)[known] / 2, (mine - true)[known]
         axis.scatter(mean, difference, s=18, color=_GREY)
+        axis.axhline(0, color=_GREY, lw=0.8)
         if difference.size:
             middle = difference.mean()
             axis.axhline(middle, color=_ACCENT, label=f"mean {middle:.2f}")
             if difference.size > 1:
                 spread = 1.96 * difference.std(ddof=1)
-                label = f"limits {middle - spread:.2f} to {middle + spread:.2f}"
+                label = f"limits of agreement {middle - spread:.2f} to {middle + spread:.2f}"
                 axis.axhline(middle - spread, color=_ACCENT, ls="--", label=label)
                 axis.axhline(middle + spread, color=_ACCENT, ls="--")
-            axis.legend(fontsize=8)
+            # Below the plot: within, it would lie on a line or a scan.
+            axis.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2, frameon=False)
         axis.set_title(title, fontsize=9)
         axis.set_xlabel("mean of network and reader", fontsize=8)
         axis.set_ylabel("network - reader", fontsize=8)

@@ -271,9 +271,10 @@ def _draw(
         )
         for number, index in enumerate(shown)
     ]
-    panels(pictures, run / "figures" / "slices.png")
+    panels(pictures, run / "figures" / "slices.png", {1: "lung", 3: "infection"})
     rows = [{**row, "epoch": row["epoch"] + 1} for row in read_log(run, "epoch")]
-    curves(rows, run / "figures" / "curves.png", names=("loss", "val_loss", "accuracy", "val_accuracy"), x="epoch")
+    names = ("loss", "val_loss", "accuracy", "val_accuracy")
+    curves(rows, run / "figures" / "curves.png", names=names, x="epoch", score="share of pixels that are right")
 
 
 def seed_table(results: Sequence[SeedResult]) -> str:

@@ -33,6 +33,7 @@ def test_every_picture_is_drawn(tmp_path):
         tmp_path / "curves.png",
         names=("loss", "dice"),
         x="step",
+        score="Dice",
     )
     rows = [
         {"case": "a", "dice": 0.5, "mine": 3.0, "true": 2.0},
@@ -81,11 +82,38 @@ def test_a_file_without_scores_is_no_metrics():
         with_metrics({"name": "a"}, {"steps": 3})
 
 
-def test_bars_begin_with_the_worst_and_end_with_what_measures_nothing(tmp_path, monkeypatch):
+@pytest.fixture
+def drawn(monkeypatch) -> list:
+    """The figures that are drawn, instead of their files."""
     from CovidSegTraining import figures
 
-    drawn = []
-    monkeypatch.setattr(figures, "_save", lambda figure, file: drawn.append(figure))
+    made: list = []
+    monkeypatch.setattr(figures, "_save", lambda figure, file: made.append(figure))
+    return made
+
+
+def test_slices_tell_colours_side_and_window(tmp_path, drawn):
+    mask = np.zeros((8, 8), np.uint8)
+    panels([Panel("one", mask, {"true": mask, "predicted": mask})], tmp_path / "slices.png")
+    (legend,) = drawn[0].legends
+    assert [text.get_text() for text in legend.get_texts()] == ["Left lung", "Right lung", "COVID-19 infection"]
+    assert [axis.get_title() for axis in drawn[0].axes] == [
+        "CT, -1250 to 250 HU", "true", "predicted", "CT and predicted",
+    ]  # fmt: skip
+    assert all([text.get_text() for text in axis.texts] == ["R"] for axis in drawn[0].axes)
+
+
+def test_a_plot_says_what_its_axes_are_and_its_legend_hides_no_scan(tmp_path, drawn):
+    curves([{"step": 1, "loss": 2.0, "dice": 0.5}], tmp_path / "c.png", names=("loss", "dice"), x="step", score="Dice")
+    assert [axis.get_ylabel() for axis in drawn[0].axes] == ["loss", "Dice"]
+    rows = [{"mine": 3.0, "true": 2.0}, {"mine": 5.0, "true": 7.0}]
+    bland_altman(rows, {"mL": ("mine", "true")}, tmp_path / "bland.png")
+    (axis,) = drawn[1].axes
+    drawn[1].draw_without_rendering()
+    assert axis.get_legend().get_window_extent().y1 < axis.get_window_extent().y0
+
+
+def test_bars_begin_with_the_worst_and_end_with_what_measures_nothing(tmp_path, drawn):
     values = (0.8, None, 0.3, 0.6, 0.0)
     bars([{"case": str(value), "dice": value} for value in values], ("dice",), tmp_path / "bars.png")
     (axis,) = drawn[0].axes
