@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from CovidSegLib.errors import CovidSegError, InputError
+from CovidSegLib.processes import ending_steps, finish
 
 from .run_folder import METRICS, WEIGHTS
 
@@ -86,8 +88,15 @@ class StepError(CovidSegError):
 
 
 def _call(*arguments: object) -> None:
-    command = [sys.executable, "-m", "CovidSegTraining.cli", *map(str, arguments)]
-    code = subprocess.run(command, check=False).returncode
+    command = [sys.executable, "-m", f"{__package__}.crossval_child", *map(str, arguments)]
+    # A session of its own: Ctrl-C reaches the parent alone. However that ends, the child's input ends with it.
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=os.name != "nt")
+    assert process.stdin is not None
+    try:
+        code = process.wait()
+    finally:
+        process.stdin.close()
+        finish(ending_steps(process, ask=False))
     if code == 130:
         raise KeyboardInterrupt
     if code:

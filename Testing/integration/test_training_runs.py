@@ -117,11 +117,7 @@ def test_one_seed_gives_one_result_though_a_training_is_killed_and_another_seed_
     call = ["fit", "--data", tmp_path / "data", "--encoder", "none", "--test-fold", 0, "--steps", 6, "--batch", 2]
     call += ["--config", tmp_path / "c.json"]
     killed = start(*call, "--seed", 1, "--run", tmp_path / "killed")
-    deadline = time.monotonic() + 300
-    while not (tmp_path / "killed/state/checkpoint").is_file():
-        assert killed.poll() is None, killed.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(killed, tmp_path / "killed/state/checkpoint")
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     assert not (tmp_path / "killed/network.weights.h5").exists()
@@ -132,6 +128,33 @@ def test_one_seed_gives_one_result_though_a_training_is_killed_and_another_seed_
         assert ("resumed at step" in errors) == (name == "killed")
     assert largest_difference(tmp_path / "killed", tmp_path / "whole") == 0
     assert largest_difference(tmp_path / "killed", tmp_path / "other") > 0.01
+
+
+@pytest.mark.parametrize("moment", ["split.json", pytest.param("state/checkpoint", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_the_training_of_a_fold_ends_with_the_cross_validation(tmp_path, how, moment):
+    for number in range(2):
+        write_case(tmp_path / "data", f"case{number}", slices=2, seed=number)
+    (tmp_path / "data/metadata.csv").write_text("case,fold\ncase0,1\ncase1,2\n")
+    (tmp_path / "c.json").write_text(json.dumps({**STILL, "checkpoint_steps": 1}))
+    run = tmp_path / "runs/fold1"
+    call = ["crossval", "--data", tmp_path / "data", "--encoder", "none", "--config", tmp_path / "c.json"]
+    crossval = start(*call, "--batch", 2, "--runs", tmp_path / "runs")
+    wait_for(crossval, run / moment)
+    crossval.send_signal(how)
+    _, errors = crossval.communicate(timeout=60)  # returns when the child, which has these pipes too, has ended as well
+    assert crossval.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL)
+    assert "fault" not in errors
+    assert not (run / "network.weights.h5").exists()
+
+
+def wait_for(process: subprocess.Popen[str], file: Path) -> None:
+    """Wait until ``file`` is there, written by ``process``."""
+    deadline = time.monotonic() + 300
+    while not file.is_file():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def largest_difference(run: Path, other: Path) -> float:
