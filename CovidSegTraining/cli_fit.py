@@ -104,13 +104,11 @@ def _crossval(args: argparse.Namespace) -> None:
 def _check_earlier(args: argparse.Namespace, config: TrainingConfig) -> None:
     """Raise InputError where a fold was trained with other settings or cases before: its scores are not these."""
     from .crossval import also_in_fold
-    from .run_folder import check_same, has_begun
+    from .run_folder import goes_on
 
     run = args.runs / f"fold{config.test_fold}"
     of_fold = argparse.Namespace(**{**vars(args), "also": also_in_fold(args.also, config.test_fold)})
-    if has_begun(run):
-        config.check_run(run)
-        check_same(run, _parts(of_fold, config), _command(of_fold))
+    goes_on(run, config, _parts(of_fold, config), _command(of_fold))
 
 
 def _fit(args: argparse.Namespace) -> None:
@@ -119,7 +117,7 @@ def _fit(args: argparse.Namespace) -> None:
     keep_freed_memory()
     from .check import check_headers, check_patients, check_pictures
     from .config import NAME
-    from .run_folder import COMMAND, check_same, has_begun, write_split
+    from .run_folder import COMMAND, goes_on, write_split
     from .seen import check_start, of_start
 
     config = _configuration(args)
@@ -127,11 +125,8 @@ def _fit(args: argparse.Namespace) -> None:
     trained, watched, held_out = parts
     before = of_start(args.init) if args.init else []
     check_start(before, [case.name for case in (*watched, *held_out)])
-    if has_begun(args.run):
-        config.check_run(args.run)
-        check_same(args.run, parts, _command(args))
-    else:  # of a call that failed before it trained
-        (args.run / NAME).unlink(missing_ok=True)
+    if not goes_on(args.run, config, parts, _command(args)):
+        (args.run / NAME).unlink(missing_ok=True)  # of a call that failed before it trained
     if not trained:
         raise InputError("Every case is held out.", "Choose another --test-fold.")
     check_patients((*trained, *watched, *held_out))
@@ -205,14 +200,14 @@ def encoder_weights(args: argparse.Namespace) -> str | None:
 
 
 def _command(args: argparse.Namespace) -> str:
-    """The call as it can be repeated; folders by their last two names, since a card tells no paths of a machine."""
+    """The call as it can be repeated, without paths of the machine."""
     from .run_folder import COMMAND
 
-    parts = ["covidseg-train", "fit", "--data", _short(args.data)]
+    parts = ["covidseg-train", "fit", "--data", short_name(args.data)]
     for text in args.also:
         folder, names = folder_and_names(text)
-        parts += ["--also", _short(folder) + (":" + ",".join(names) if names else "")]
-    parts += ["--encoder", args.encoder if args.encoder in ("none", "imagenet") else Path(args.encoder).name]
+        parts += ["--also", short_name(folder) + (":" + ",".join(names) if names else "")]
+    parts += ["--encoder", Path(args.encoder).name]
     if args.config is not None:
         parts += ["--config", args.config.name]
     for name in SETTINGS:
@@ -226,5 +221,6 @@ def _command(args: argparse.Namespace) -> str:
     return f"{first}{shlex.join(parts)} --init {Path(args.init).name}\n"
 
 
-def _short(folder: str | Path) -> str:
+def short_name(folder: str | Path) -> str:
+    """A folder by its last two names: what is kept of a run tells no paths of the machine."""
     return "/".join(Path(folder).parts[-2:])

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from CovidSegLib.progress import Progress
 
-from .cli_fit import encoder_weights
+from .cli_fit import encoder_weights, short_name
+
+if TYPE_CHECKING:
+    from .seed import SeedSettings
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -34,5 +39,14 @@ def _preset(args: argparse.Namespace) -> None:
     results = []
     for split in ("random", "patient") if args.split == "both" else (args.split,):
         settings = SeedSettings(split=split, epochs=args.epochs, size=args.size)
-        results.append(train_seed(cases, settings, encoder, args.run / split, Progress()))
+        command = _command(args, settings)
+        results.append(train_seed(cases, settings, encoder, command, args.run / split, Progress()))
     print(seed_table(results))
+
+
+def _command(args: argparse.Namespace, settings: SeedSettings) -> str:
+    """The call of one split as it can be repeated, without paths of the machine."""
+    parts = ["covidseg-train", "preset", "seed", "--data", short_name(args.data), "--encoder", Path(args.encoder).name]
+    for name in ("split", "epochs", "size"):
+        parts += [f"--{name}", str(getattr(settings, name))]
+    return shlex.join([*parts, "--run", "RUN"]) + "\n"

@@ -19,9 +19,49 @@ from .augmentation import Augmentation
 
 NAME = "config.json"
 
+_Made = typing.TypeVar("_Made")
+_Settings = typing.TypeVar("_Settings", bound="RunSettings")
+
+
+class RunSettings:
+    """Settings that are kept in a run's folder, as ``config.json``; what inherits it is a dataclass."""
+
+    def to_json(self) -> str:
+        """As JSON text."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls: type[_Settings], text: str) -> _Settings:
+        """The inverse of :meth:`to_json`; keys that are left out have their defaults.
+
+        Raises InputError for a key that is not known or a value of another type.
+        """
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise InputError("The configuration is not JSON.", "Start from the config.json of a run.") from error
+        return read_typed(cls, data, "")
+
+    @classmethod
+    def load(cls: type[_Settings], run: Path) -> _Settings:
+        """The configuration of a run's folder; raises InputError where there is none."""
+        file = run / NAME
+        if not file.is_file():
+            raise InputError("The folder holds no training run.", "Give the --run folder of covidseg-train fit.")
+        return cls.from_json(file.read_text(encoding="utf-8"))
+
+    def check_run(self, run: Path) -> None:
+        """Raise InputError where the folder holds a run with other settings."""
+        if (run / NAME).is_file() and type(self).load(run) != self:
+            raise InputError("The run folder holds a training with other settings.", "Choose another --run folder.")
+
+    def save(self, run: Path) -> None:
+        """Write ``config.json`` into the run's folder."""
+        (run / NAME).write_text(self.to_json(), encoding="utf-8")
+
 
 @dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(RunSettings):
     """Settings of one run; the defaults are the recipe of the shipped network.
 
     ``test_fold``: cases of this fold are held out (0: none). ``trained_from``: the first encoder layer that learns
@@ -73,39 +113,6 @@ class TrainingConfig:
         if self.patience and not self.validation_fold:
             raise InputError("Stopping early needs cases to watch.", "Give a --validation-fold too.")
 
-    def to_json(self) -> str:
-        """As JSON text."""
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str) -> TrainingConfig:
-        """The inverse of :meth:`to_json`; keys that are left out have their defaults.
-
-        Raises InputError for a key that is not known or a value of another type.
-        """
-        try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise InputError("The configuration is not JSON.", "Start from the config.json of a run.") from error
-        return read_typed(cls, data, "")
-
-    @classmethod
-    def load(cls, run: Path) -> TrainingConfig:
-        """The configuration of a run's folder; raises InputError where there is none."""
-        file = run / NAME
-        if not file.is_file():
-            raise InputError("The folder holds no training run.", "Give the --run folder of covidseg-train fit.")
-        return cls.from_json(file.read_text(encoding="utf-8"))
-
-    def check_run(self, run: Path) -> None:
-        """Raise InputError where the folder holds a run with other settings."""
-        if (run / NAME).is_file() and TrainingConfig.load(run) != self:
-            raise InputError("The run folder holds a training with other settings.", "Choose another --run folder.")
-
-    def save(self, run: Path) -> None:
-        """Write ``config.json`` into the run's folder."""
-        (run / NAME).write_text(self.to_json(), encoding="utf-8")
-
 
 _LEAST = {
     "test_fold": 0, "steps": 1, "batch": 1, "learning_rate": 1e-12, "final_learning_rate": 0, "warm_up_steps": 0,
@@ -115,8 +122,6 @@ _LEAST = {
 """The smallest value of a setting that makes sense; rates and norms must only be more than nothing."""
 
 PRECISIONS = ("auto", "float32", "mixed_float16")
-
-_Made = typing.TypeVar("_Made")
 
 
 def read_typed(kind: type[_Made], data: Any, where: str) -> _Made:

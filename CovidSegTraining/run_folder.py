@@ -19,6 +19,7 @@ from pathlib import Path
 from CovidSegLib.errors import InputError
 
 from .cases import Case
+from .config import RunSettings
 
 WEIGHTS = "network.weights.h5"
 BEST_WEIGHTS = "best.weights.h5"
@@ -38,6 +39,9 @@ LOG_COLUMNS = (
     "validation_lung",
 )
 """``waiting_percent``: share of the time that the network waited for data; ``validation_...``: Dice, mostly empty."""
+
+_BEGUN = ("state/checkpoint", "state/training_metadata.json", WEIGHTS)
+"""What there is once something is trained: a state of TensorFlow's or of Keras's (the preset), or the result."""
 
 _PACKAGES = ("covidseg", "tensorflow", "tensorflow-cpu", "keras", "numpy", "scipy", "nibabel", "onnx", "tf2onnx")
 
@@ -67,21 +71,23 @@ def write_split(run: Path, parts: Parts, before: Sequence[str] = ()) -> None:
     write_json(run / SPLIT, {**_split(parts), BEFORE: list(before)})
 
 
-def has_begun(run: Path) -> bool:
-    """Whether the run has trained anything that it can go on from."""
-    return (run / "state" / "checkpoint").is_file() or (run / WEIGHTS).is_file()
-
-
 def read_split(run: Path) -> dict[str, list]:
     """What :func:`write_split` wrote; empty where there is nothing."""
     file = run / SPLIT
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
-def check_same(run: Path, parts: Parts, command: str) -> None:
-    """Raise InputError where the run began with other cases, or from other weights, than it would go on with."""
+def goes_on(run: Path, settings: RunSettings, parts: Parts, command: str) -> bool:
+    """Whether the run has trained anything that it can go on from.
+
+    Raises InputError where it began with other settings, other cases or from other weights than it would go on with.
+    """
+    if not any((run / file).is_file() for file in _BEGUN):
+        return False
+    settings.check_run(run)
     _check_split(run, parts)
     _check_command(run, command)
+    return True
 
 
 def _check_split(run: Path, parts: Parts) -> None:

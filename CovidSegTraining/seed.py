@@ -21,8 +21,10 @@ from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Progress
 
 from .cases import Case
+from .config import RunSettings
 from .dataset import Label, grey_to_hu, is_grey_picture, open_files
 from .evaluation import Overlap
+from .run_folder import COMMAND, LOG, METRICS, WEIGHTS, goes_on, read_log, write_json, write_split
 
 SKIPS = ("block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu")
 BOTTOM = "block_16_project"
@@ -34,7 +36,7 @@ _LUNG, _INFECTION = 1, 2
 
 
 @dataclass(frozen=True)
-class SeedSettings:
+class SeedSettings(RunSettings):
     """``split``: "random" (by slice, as the notebook) or "patient"; ``size``: rows and columns of the input."""
 
     split: str = "random"
@@ -163,15 +165,24 @@ class _Batches(keras.utils.PyDataset):
 
 
 def train_seed(
-    cases: Sequence[Case], settings: SeedSettings, encoder: str | Path | None, run: Path, progress: Progress
+    cases: Sequence[Case],
+    settings: SeedSettings,
+    encoder: str | Path | None,
+    command: str,
+    run: Path,
+    progress: Progress,
 ) -> SeedResult:
-    """Train and judge one split; log, weights and pictures go to ``run``. Called again it goes on."""
-    from .run_folder import METRICS, write_json
+    """Train and judge one split; settings, ``command`` (the call), log, weights and pictures go to ``run``.
 
+    Called again it goes on; with other settings, cases or encoder weights than it began with it raises InputError.
+    """
+    parts = (cases, (), ())
+    if goes_on(run, settings, parts, command) and (run / METRICS).is_file():
+        return SeedResult(**json.loads((run / METRICS).read_text(encoding="utf-8"))["result"])
     run.mkdir(parents=True, exist_ok=True)
-    done = _done(run / METRICS, settings)
-    if done is not None:
-        return done
+    settings.save(run)
+    (run / COMMAND).write_text(command, encoding="utf-8")
+    write_split(run, parts)
     keras.utils.set_random_seed(settings.seed)
     slices = SeedSlices(cases, settings.size, run / "cache", progress)
     trained, tested = slices.split(settings)
@@ -188,11 +199,11 @@ def train_seed(
         epochs=settings.epochs,
         verbose=2,
         callbacks=[
-            keras.callbacks.CSVLogger(run / "log.csv", append=True),
+            keras.callbacks.CSVLogger(run / LOG, append=True),
             keras.callbacks.BackupAndRestore(run / "state"),
         ],
     )
-    network.save_weights(run / "network.weights.h5")
+    network.save_weights(run / WEIGHTS)
     result = _judge(network, slices, tested, settings)
     write_json(run / METRICS, {"settings": asdict(settings), "result": asdict(result)})
     _draw(network, slices, _shown(slices, tested), before, settings, run)
@@ -200,15 +211,6 @@ def train_seed(
         file.unlink()
     (run / "cache").rmdir()
     return result
-
-
-def _done(metrics: Path, settings: SeedSettings) -> SeedResult | None:
-    if not metrics.is_file():
-        return None
-    kept = json.loads(metrics.read_text(encoding="utf-8"))
-    if kept["settings"] != asdict(settings):
-        raise InputError("The run folder holds a training with other settings.", "Choose another --run folder.")
-    return SeedResult(**kept["result"])
 
 
 def _predict(network: keras.Model, slices: SeedSlices, indices: np.ndarray, settings: SeedSettings) -> np.ndarray:
@@ -255,7 +257,6 @@ def _draw(
     network: keras.Model, slices: SeedSlices, shown: np.ndarray, before: np.ndarray, settings: SeedSettings, run: Path
 ) -> None:
     from .figures import Panel, curves, panels
-    from .run_folder import read_log
 
     as_labels = np.array([0, 1, 3], np.uint8)  # both lungs in one colour: the network does not tell them apart
     after = _predict(network, slices, shown, settings)

@@ -284,6 +284,31 @@ def test_the_seed_is_reproduced_from_split_to_pictures(tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_the_seed_goes_on_with_its_own_settings_cases_and_encoder_alone(tmp_path, capsys):
+    for number in range(2):
+        write_case(tmp_path / "data", f"case{number}", slices=6, seed=number)
+    call = ["preset", "seed", "--data", tmp_path / "data", "--split", "random", "--run", tmp_path / "run"]
+    call += ["--encoder", "none", "--size", 32, "--epochs"]
+    run = tmp_path / "run/random"
+    killed = start(*call, 1000)
+    wait_for(killed, run / "state/training_metadata.json")
+    killed.kill()
+    killed.communicate()
+    call = list(map(str, call))
+    (tmp_path / "encoder.h5").touch()
+    before = {file: file.read_bytes() for file in run.glob("*.*")}
+    assert main([*call, "2"]) == 2
+    assert "with other settings" in capsys.readouterr().err
+    assert main([*call, "1000", "--encoder", str(tmp_path / "encoder.h5")]) == 2
+    assert "from other weights" in capsys.readouterr().err
+    write_case(tmp_path / "data", "another", slices=6, seed=9)
+    assert main([*call, "1000"]) == 2
+    assert "with other cases" in capsys.readouterr().err
+    assert {file: file.read_bytes() for file in run.glob("*.*")} == before
+    assert str(tmp_path) not in (run / "command.txt").read_text()
+
+
+@pytest.mark.slow
 def test_two_devices_learn_as_one():
     """Two virtual processors stand for two GPUs: after a step both hold the same weights."""
     program = """
