@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import shlex
 import shutil
 from collections.abc import Iterable
@@ -60,7 +59,11 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="training steps (default: those of the shipped network)")
     parser.add_argument("--batch", type=int, help="slices a step")
     parser.add_argument("--learning-rate", type=float, help="peak learning rate")
-    parser.add_argument("--validation-fold", type=int, help="fold to watch while training; its best weights are kept")
+    parser.add_argument(
+        "--validation-fold", type=int,
+        help="fold to watch while training; its best weights are kept (in crossval it is watched in every fold, so "
+        "--folds must name the others)",
+    )  # fmt: skip
     parser.add_argument("--patience", type=int, help="stop after so many looks at the watched fold without improvement")
     parser.add_argument("--seed", type=int)
     parser.add_argument(
@@ -84,16 +87,17 @@ def _crossval(args: argparse.Namespace) -> None:
     check_headers(cases)
     numbers = args.folds or sorted({case.fold for case in cases} - {0})
     _known_folds(cases, numbers)
-    if args.validation_fold in numbers:
+    watched = _configuration(_of_fold(args, 0)).validation_fold
+    if watched and watched in numbers:
+        others = ",".join(map(str, sorted({case.fold for case in cases} - {0, watched})))
         raise InputError(
-            f"Fold {args.validation_fold} cannot be watched in every fold and judged in its own.",
-            "Leave it out with --folds, or leave --validation-fold out.",
+            f"Fold {watched} cannot be watched in every fold and judged in its own.",
+            f"Judge the others alone, with --folds {others}, or watch none.",
         )
+    for number in numbers:
+        _check_earlier(args.runs / f"fold{number}", _of_fold(args, number))
     given = [("encoder", args.encoder), ("init", args.init), ("config", args.config)]
     given += [(name, getattr(args, name, None)) for name in SETTINGS]
-    config = _configuration(args)
-    for number in numbers:
-        _check_earlier(args, dataclasses.replace(config, test_fold=number))
     options = [f"--{name.replace('_', '-')}={value}" for name, value in given if value is not None]
     cache = args.runs / "cache" if args.cache is None else None if str(args.cache) == "none" else args.cache
     folds = Folds(args.data, args.runs, tuple(options), tuple(args.also), args.networks, args.name, args.facts)
@@ -101,14 +105,19 @@ def _crossval(args: argparse.Namespace) -> None:
     print(table_text(folds.rows(numbers)))
 
 
-def _check_earlier(args: argparse.Namespace, config: TrainingConfig) -> None:
-    """Raise InputError where a fold was trained with other settings or cases before: its scores are not these."""
+def _of_fold(args: argparse.Namespace, number: int) -> argparse.Namespace:
+    """The options of ``crossval`` as those of ``fit`` for one fold."""
     from .crossval import also_in_fold
+
+    return argparse.Namespace(**{**vars(args), "test_fold": number, "also": also_in_fold(args.also, number)})
+
+
+def _check_earlier(run: Path, args: argparse.Namespace) -> None:
+    """Raise InputError where a fold was trained with other settings or cases before: its scores are not these."""
     from .run_folder import goes_on
 
-    run = args.runs / f"fold{config.test_fold}"
-    of_fold = argparse.Namespace(**{**vars(args), "also": also_in_fold(args.also, config.test_fold)})
-    goes_on(run, config, _parts(of_fold, config), _command(of_fold))
+    config = _configuration(args)
+    goes_on(run, config, _parts(args, config), _command(args))
 
 
 def _fit(args: argparse.Namespace) -> None:
@@ -151,13 +160,11 @@ def _fit(args: argparse.Namespace) -> None:
 def _configuration(args: argparse.Namespace) -> TrainingConfig:
     from .config import TrainingConfig
 
-    config = TrainingConfig()
-    if args.config is not None:
-        if not args.config.is_file():
-            raise InputError("The configuration file does not exist.", "Check --config.")
-        config = TrainingConfig.from_json(args.config.read_text(encoding="utf-8"))
+    if args.config is not None and not args.config.is_file():
+        raise InputError("The configuration file does not exist.", "Check --config.")
+    text = args.config.read_text(encoding="utf-8") if args.config else "{}"
     given = {name: getattr(args, name) for name in SETTINGS if getattr(args, name, None) is not None}
-    return dataclasses.replace(config, **given)
+    return TrainingConfig.from_json(text, **given)
 
 
 def _parts(args: argparse.Namespace, config: TrainingConfig) -> tuple[list[Case], list[Case], list[Case]]:

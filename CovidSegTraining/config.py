@@ -31,8 +31,8 @@ class RunSettings:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
     @classmethod
-    def from_json(cls: type[_Settings], text: str) -> _Settings:
-        """The inverse of :meth:`to_json`; keys that are left out have their defaults.
+    def from_json(cls: type[_Settings], text: str, **given: Any) -> _Settings:
+        """The inverse of :meth:`to_json`; keys that are left out have their defaults, those ``given`` come first.
 
         Raises InputError for a key that is not known or a value of another type.
         """
@@ -40,7 +40,7 @@ class RunSettings:
             data = json.loads(text)
         except ValueError as error:
             raise InputError("The configuration is not JSON.", "Start from the config.json of a run.") from error
-        return read_typed(cls, data, "")
+        return read_typed(cls, {**data, **given} if isinstance(data, Mapping) else data, "")
 
     @classmethod
     def load(cls: type[_Settings], run: Path) -> _Settings:

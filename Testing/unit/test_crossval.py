@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+from kit.training_data import write_case
 
 from CovidSegLib.errors import InputError
 from CovidSegTraining import crossval
+from CovidSegTraining.cli import main
 from CovidSegTraining.crossval import Folds, also_in_fold, cross_train
 from CovidSegTraining.protocol import fold_networks
 from CovidSegTraining.run_folder import METRICS, WEIGHTS
@@ -68,6 +71,33 @@ def test_a_step_that_fails_stops_the_rest(monkeypatch, tmp_path):
     folds = Folds(tmp_path / "no data", tmp_path / "runs")
     with pytest.raises(crossval.StepError, match="fit failed"):
         cross_train(folds, [1, 2], None)
+
+
+@pytest.fixture
+def three_folds(tmp_path):
+    """The call that cross-validates three cases, each in a fold of its own."""
+    for number in (1, 2, 3):
+        write_case(tmp_path / "data", f"case{number}", slices=2, seed=number)
+    (tmp_path / "data/metadata.csv").write_text("case,fold\ncase1,1\ncase2,2\ncase3,3\n")
+    return ["crossval", "--data", str(tmp_path / "data"), "--runs", str(tmp_path / "runs")]
+
+
+def test_a_fold_that_is_watched_is_not_judged(calls, three_folds, tmp_path, capsys):
+    (tmp_path / "c.json").write_text('{"validation_fold": 1}')
+    for watched in (["--validation-fold", "1"], ["--config", str(tmp_path / "c.json")]):
+        assert main([*three_folds, *watched]) == 2
+        assert "with --folds 2,3" in capsys.readouterr().err
+        assert not calls
+        assert main([*three_folds, *watched, "--folds", "2,3"]) == 0
+        assert [call[-1][-5:] for call in calls if call[0] == "fit"] == ["fold2", "fold3"]
+        shutil.rmtree(tmp_path / "runs")
+        calls.clear()
+
+
+def test_a_case_that_some_fold_holds_out_is_refused_before_any_is_trained(calls, three_folds, tmp_path, capsys):
+    assert main([*three_folds, "--also", f"{tmp_path / 'data'}:case3"]) == 2
+    assert "case3 of --also is held out" in capsys.readouterr().err
+    assert not calls
 
 
 def test_a_card_knows_what_was_trained_on_without_naming_it():
