@@ -25,21 +25,9 @@ BATCH_NORM_MOMENTUM = 0.9
 def build_network(input_shape: tuple[int, int], encoder_weights: str | Path | None) -> keras.Model:
     """Network (n, rows, columns, 3) in [-1, 1] → float32 probabilities (n, rows, columns, 3) of :data:`CLASSES`.
 
-    ``input_shape``: rows and columns, multiples of 32. ``encoder_weights``: a Keras weights file of MobileNetV2 1.0
-    without top, "imagenet" (downloaded by Keras), or None for random ones.
+    ``input_shape``: rows and columns, multiples of 32. ``encoder_weights``: see :func:`build_encoder`.
     """
-    named = "imagenet" if str(encoder_weights) == "imagenet" else None
-    try:
-        encoder = keras.applications.MobileNetV2(input_shape=(*input_shape, 3), include_top=False, weights=named)
-    except Exception as error:  # whatever a download ends with
-        if named is None:
-            raise
-        raise InputError(
-            "ImageNet's weights cannot be downloaded.",
-            "Give their file with --encoder, or use --init default.",
-        ) from error
-    if encoder_weights is not None and named is None:
-        encoder.load_weights(str(encoder_weights))
+    encoder = build_encoder(input_shape, encoder_weights)
     for layer in encoder.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = BATCH_NORM_MOMENTUM
@@ -51,6 +39,33 @@ def build_network(input_shape: tuple[int, int], encoder_weights: str | Path | No
     # Softmax in float32 also where the layers before compute in half precision.
     probabilities = keras.layers.Softmax(name="probabilities", dtype="float32")(logits)
     return keras.Model(encoder.input, probabilities, name="mobilenet_v2_unet")
+
+
+def build_encoder(input_shape: tuple[int, int], weights: str | Path | None) -> keras.Model:
+    """MobileNetV2 1.0 without top for ``input_shape`` (rows, columns).
+
+    ``weights``: a Keras weights file of it, "imagenet" (downloaded by Keras), or None for random ones. Raises
+    InputError where they cannot be had.
+    """
+    named = "imagenet" if str(weights) == "imagenet" else None
+    try:
+        encoder = keras.applications.MobileNetV2(input_shape=(*input_shape, 3), include_top=False, weights=named)
+    except Exception as error:  # whatever a download ends with
+        if named is None:
+            raise
+        raise InputError(
+            "ImageNet's weights cannot be downloaded.",
+            "Give their file with --encoder, or (fit, crossval) use --init default.",
+        ) from error
+    if weights is not None and named is None:
+        try:
+            encoder.load_weights(str(weights))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                "The file of encoder weights cannot be read, or is of another network.",
+                "Give one of MobileNetV2 1.0 without top, 'imagenet' or 'none'.",
+            ) from error
+    return encoder
 
 
 def _decoder_level(features, skip, channels: int, name: str):

@@ -20,6 +20,7 @@ import tensorflow as tf
 from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Progress
 
+from .architecture import build_encoder
 from .cases import Case
 from .config import RunSettings
 from .dataset import Label, grey_to_hu, is_grey_picture, open_files
@@ -66,10 +67,7 @@ class SeedResult:
 
 def build_seed_network(size: int, encoder_weights: str | Path | None) -> keras.Model:
     """Network (n, size, size, 3) → logits (n, size, size, 3); the encoder does not learn."""
-    named = "imagenet" if str(encoder_weights) == "imagenet" else None
-    base = keras.applications.MobileNetV2(input_shape=(size, size, 3), include_top=False, weights=named)
-    if encoder_weights is not None and named is None:
-        base.load_weights(str(encoder_weights))
+    base = build_encoder((size, size), encoder_weights)
     encoder = keras.Model(base.input, [base.get_layer(name).output for name in (*SKIPS, BOTTOM)], name="encoder")
     encoder.trainable = False
     inputs = keras.Input((size, size, 3))

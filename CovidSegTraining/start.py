@@ -25,7 +25,7 @@ def start_from(network: keras.Model, source: str | Path) -> None:
             network.load_weights(path)
         else:
             network.set_weights(load_network(models.find(str(source))).get_weights())
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise InputError(
-            "The weights to start from belong to another network.", "Start from one of this kind."
+            "The weights to start from cannot be read, or belong to another network.", "Start from one of this kind."
         ) from error

@@ -85,7 +85,10 @@ def test_a_call_that_cannot_work_says_so_in_one_line(two_slices, capsys):
         "parted into 5 folds": ["--test-fold", "1"],
         "There is no model named nothing": ["--init", "nothing", "--run", str(folder / "other")],
         "Slices are framed as": ["--config", str(folder / "small.json")],
+        "encoder weights cannot be read": ["--encoder", str(folder / "bad.h5")],
+        "weights to start from cannot be read": ["--init", str(folder / "bad.h5")],
     }
+    (folder / "bad.h5").write_text("no weights")
     (folder / "small.json").write_text('{"input_shape": [64, 64]}')
     (folder / "bad.json").write_text('{"stepz": 3}')
     for message, options in wrong.items():
