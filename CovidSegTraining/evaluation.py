@@ -246,7 +246,8 @@ def table_text(rows: list[Row], columns: Sequence[str] = OVERLAP_COLUMNS) -> str
     for name in names:
         mean, low, high = mean_with_interval(float(row[name]) for row in rows)
         count = sum(np.isfinite(float(row[name])) for row in rows)
-        means.append(f"{_number(mean)} ({_number(low)}-{_number(high)}, n {count})" if count else "-")
+        interval = f"{_number(low)}-{_number(high)}, " if count > 1 else ""
+        means.append(f"{_number(mean)} ({interval}n {count})" if count else "-")
     return markdown(("case", *(name.replace("_", " ") for name in names)), [*lines, means])
 
 

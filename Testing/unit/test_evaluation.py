@@ -84,7 +84,7 @@ def test_the_table_says_how_many_scans_a_mean_is_of(tmp_path):
     rows = [score("case", answer, truth_file(tmp_path, labels), {}).row() for answer in (labels % 254, labels * 0)]
     text = table_text(rows)
     assert "n 2)" in text
-    assert "n 1)" in text  # no lung was found in the second: no share of it is falsely infected
+    assert " (n 1)" in text  # no lung was found in the second: no share of it is falsely infected, and no interval
     assert "nan" not in text + table_text(rows, OUTLINE_COLUMNS)
 
 
