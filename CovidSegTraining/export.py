@@ -52,18 +52,10 @@ def export(
     what large kernels are kept (see ``compact``). All formats are compared with the trained network first. Raises
     InputError when ``run`` holds no finished training, ModelError when the formats disagree; then nothing is written.
     """
-    weights = run / WEIGHTS
-    if not weights.is_file():
-        raise InputError("The run has no weights yet.", "Let covidseg-train fit come to its end first.")
-    if stored not in STORED:
-        raise InputError(f"Weights cannot be stored as {stored}.", f"Choose one of {', '.join(STORED)}.")
-    if not set(formats) <= set(FORMATS) or not set(formats) & {"onnx", "keras"}:
-        raise InputError(
-            "These formats cannot be exported.", "Choose of onnx, keras, savedmodel, but not the last alone."
-        )
+    _check_call(run, formats, stored)
     config = TrainingConfig.load(run)
     network = build_network(config.input_shape, None)
-    network.load_weights(weights)
+    network.load_weights(run / WEIGHTS)
     trained = np.asarray(network(phantom_slices(), training=False))  # an uncalled network cannot be exported
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".part.") as temporary:
@@ -83,6 +75,17 @@ def export(
             os.replace(part, folder / part.name)
         os.replace(Path(temporary) / f"{name}.json", folder / f"{name}.json")
     return folder / f"{name}.json"
+
+
+def _check_call(run: Path, formats: Sequence[str], stored: str) -> None:
+    if not (run / WEIGHTS).is_file():
+        raise InputError("The run has no weights yet.", "Let covidseg-train fit come to its end first.")
+    if stored not in STORED:
+        raise InputError(f"Weights cannot be stored as {stored}.", f"Choose one of {', '.join(STORED)}.")
+    if not set(formats) <= set(FORMATS) or not set(formats) & {"onnx", "keras"}:
+        raise InputError(
+            "These formats cannot be exported.", "Choose of onnx, keras, savedmodel, but not the last alone."
+        )
 
 
 def run_model(run: Path) -> Path:

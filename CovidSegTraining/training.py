@@ -67,20 +67,24 @@ def fit(
             f"A batch of {config.batch} cannot be shared by {strategy.num_replicas_in_sync} GPUs.", "Change the batch."
         )
     with strategy.scope():
-        network = build_network(config.input_shape, encoder)
-        if encoder is not None or start is not None:
-            _freeze(network, config.trained_from)
-        if start is not None:
-            start_from(network, start)
-        trainer = Trainer(network, config, strategy)
+        trainer = Trainer(_network(config, encoder, start), config, strategy)
     manager = tf.train.CheckpointManager(trainer.checkpoint, str(run / "state"), max_to_keep=2)
     if manager.restore_or_initialize():
         LOG.info("resumed at step %d", int(trainer.step))
     stream = TrainingStream(cases, config.augmentation, config.seed, progress, cache=cache)
     watch = Watch(watched, cache) if watched else None
-    LOG.info("%d cases, %d slices, %d parameters", len(cases), len(stream), network.count_params())
+    LOG.info("%d cases, %d slices, %d parameters", len(cases), len(stream), trainer.network.count_params())
     _Loop(trainer, config, run, manager, progress, watch).go(strategy.experimental_distribute_dataset, stream)
     return _finish(trainer, run)
+
+
+def _network(config: TrainingConfig, encoder: str | Path | None, start: str | Path | None) -> keras.Model:
+    network = build_network(config.input_shape, encoder)
+    if encoder is not None or start is not None:
+        _freeze(network, config.trained_from)
+    if start is not None:
+        start_from(network, start)
+    return network
 
 
 def _finish(trainer: Trainer, run: Path) -> Path:
