@@ -22,7 +22,11 @@ PAIRS = {
     "infection, mL": ("infection_ml", "infection_ml_truth"),
     "lung, mL": ("lung_ml", "lung_ml_truth"),
 }
-BARS = ("infection_infected_slices", "infection_all_slices", "lung")
+BARS = {
+    "infection, infected slices": "infection_infected_slices",
+    "infection, all slices": "infection_all_slices",
+    "lung": "lung",
+}
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:

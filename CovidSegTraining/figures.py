@@ -93,16 +93,20 @@ def curves(rows: Sequence[Mapping[str, float]], file: Path, *, names: Sequence[s
     _save(figure, file)
 
 
-def bars(rows: Sequence[Mapping[str, object]], names: Sequence[str], file: Path) -> None:
-    """Scores ``names`` (0 to 1) of every case as bars, worst infection first; what measures nothing comes last."""
-    rows = sorted(rows, key=lambda row: np.nan_to_num(_value(row, names[0]), nan=np.inf))
+def bars(rows: Sequence[Mapping[str, object]], names: Mapping[str, str], file: Path) -> None:
+    """Scores (0 to 1) of every case as bars, the worst by the first of them on top; what measures nothing comes last.
+
+    ``names``: the column of each score, by its title.
+    """
+    first = next(iter(names.values()))
+    rows = sorted(rows, key=lambda row: np.nan_to_num(_value(row, first), nan=np.inf))
     figure, axes = _figure(1, 1, (8.0, 0.34 * len(rows) * len(names) / 2 + 1.2))
     axis = axes[0, 0]
     height = 0.8 / len(names)
-    for index, name in enumerate(names):
+    for index, (title, name) in enumerate(names.items()):
         places = np.arange(len(rows)) + (index - (len(names) - 1) / 2) * height
         values = [_value(row, name) for row in rows]
-        axis.barh(places, np.nan_to_num(values), height, label=_words(name))
+        axis.barh(places, np.nan_to_num(values), height, label=title)
         for place, value in zip(places, values, strict=True):
             if np.isnan(value):
                 axis.text(0.01, place, "nothing to measure", va="center", fontsize=6, color=_GREY)
@@ -111,6 +115,7 @@ def bars(rows: Sequence[Mapping[str, object]], names: Sequence[str], file: Path)
     axis.set_xlim(0, 1)
     axis.set_xlabel("Dice")
     axis.grid(axis="x", alpha=0.3)
+    axis.set_axisbelow(True)
     axis.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(names), frameon=False)
     _save(figure, file)
 

@@ -39,7 +39,7 @@ def test_every_picture_is_drawn(tmp_path):
         {"case": "a", "dice": 0.5, "mine": 3.0, "true": 2.0},
         {"case": "b", "dice": None, "mine": math.nan, "true": 1.0},
     ]
-    bars(rows, ("dice",), tmp_path / "bars.png")
+    bars(rows, {"Dice": "dice"}, tmp_path / "bars.png")
     bland_altman(rows, {"mL": ("mine", "true")}, tmp_path / "bland.png")
     for name in ("deep/panels.png", "curves.png", "bars.png", "bland.png"):
         assert is_picture(tmp_path / name), name
@@ -115,10 +115,11 @@ def test_a_plot_says_what_its_axes_are_and_its_legend_hides_no_scan(tmp_path, dr
 
 def test_bars_begin_with_the_worst_and_end_with_what_measures_nothing(tmp_path, drawn):
     values = (0.8, None, 0.3, 0.6, 0.0)
-    bars([{"case": str(value), "dice": value} for value in values], ("dice",), tmp_path / "bars.png")
+    bars([{"case": str(value), "dice": value} for value in values], {"Dice": "dice"}, tmp_path / "bars.png")
     (axis,) = drawn[0].axes
     assert [label.get_text() for label in axis.get_yticklabels()] == ["0.0", "0.3", "0.6", "0.8", "None"]
     assert axis.yaxis_inverted()
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["Dice"]
     assert [text.get_text() for text in axis.texts] == ["nothing to measure"]
 
 
