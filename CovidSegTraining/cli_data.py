@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,7 +22,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 def _check(args: argparse.Namespace) -> int:
     from .cases import look, with_folds
     from .check import check, report_table
-    from .run_folder import check_place
+    from .run_folder import check_place, write_json
 
     check_place(args.json)
     data = look(args.data)
@@ -33,8 +32,7 @@ def _check(args: argparse.Namespace) -> int:
     print(f"Read as: {data.layout}\n")
     print(report_table(reports))
     if args.json:
-        facts = {"layout": data.layout, "cases": [dataclasses.asdict(report) for report in reports]}
-        args.json.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        write_json(args.json, {"layout": data.layout, "cases": [dataclasses.asdict(report) for report in reports]})
     return 2 if any(report.problems for report in reports) else 0
 
 

@@ -99,9 +99,8 @@ def _crossval(args: argparse.Namespace) -> None:
     given = [("encoder", args.encoder), ("init", args.init), ("config", args.config)]
     given += [(name, getattr(args, name, None)) for name in SETTINGS]
     options = [f"--{name.replace('_', '-')}={value}" for name, value in given if value is not None]
-    cache = args.runs / "cache" if args.cache is None else None if str(args.cache) == "none" else args.cache
     folds = Folds(args.data, args.runs, tuple(options), tuple(args.also), args.networks, args.name, args.facts)
-    cross_train(folds, numbers, cache)
+    cross_train(folds, numbers, _cache(args, args.runs))
     print(table_text(folds.rows(numbers)))
 
 
@@ -145,16 +144,20 @@ def _fit(args: argparse.Namespace) -> None:
     args.run.mkdir(parents=True, exist_ok=True)
     (args.run / COMMAND).write_text(_command(args), encoding="utf-8")
     write_split(args.run, parts, before)
-    cache = args.run / "cache" if args.cache is None else args.cache
+    cache = _cache(args, args.run)
     from .training import fit
 
-    fit(
-        trained, config, encoder, args.run, Progress(),
-        start=args.init, cache=None if str(cache) == "none" else cache, watched=watched,
-    )  # fmt: skip
-    if args.cache is None:
+    fit(trained, config, encoder, args.run, Progress(), start=args.init, cache=cache, watched=watched)
+    if cache is not None and args.cache is None:
         shutil.rmtree(cache, ignore_errors=True)  # pictures of patients do not stay behind
     print(f"Weights of {len(trained)} cases are in the run folder; next: covidseg-train export.")
+
+
+def _cache(args: argparse.Namespace, run: Path) -> Path | None:
+    """Where framed slices are kept; None: nowhere."""
+    if args.cache is None:
+        return run / "cache"
+    return None if str(args.cache) == "none" else args.cache
 
 
 def _configuration(args: argparse.Namespace) -> TrainingConfig:

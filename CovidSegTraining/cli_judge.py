@@ -57,7 +57,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     from CovidSegLib.network import models
     from CovidSegLib.pipeline import Options, open_engine
 
-    from .evaluation import OUTLINE_COLUMNS, evaluate, table_text
+    from .evaluation import evaluate
 
     folder, names = folder_and_names(args.data)
     cases, fold = _judged(args, folder, names)
@@ -69,9 +69,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     _refuse_seen(models.find(options.model).card, cases)
     engine = open_engine(options, Progress())
     rows = evaluate(cases, folder / "slices.csv", options, engine, Progress())
-    print(table_text(rows))
-    print("\nInfection and lung as outlines and volumes:\n")
-    print(table_text(rows, OUTLINE_COLUMNS))
+    _print(rows)
     metrics = {
         "fold": fold,
         "engine": engine.name,
@@ -130,16 +128,13 @@ def _refuse_seen(card: dict[str, Any], cases: list[Case]) -> None:
 def _evaluate_folds(args: argparse.Namespace) -> None:
     from CovidSegLib.pipeline import Options
 
-    from .evaluation import OUTLINE_COLUMNS, table_text
     from .protocol import counted, cross_validate, fold_networks, protocol_table, table_rows
 
     networks = fold_networks(args.networks, args.name or _only_name(args.networks))
     options = Options(engine=args.engine, device=args.device, model=args.model)
     result = cross_validate(args.crossval, networks, options, Progress())
     record = result.as_record()
-    print(table_text(record["scans"]))
-    print("\nInfection and lung as outlines and volumes:\n")
-    print(table_text(record["scans"], OUTLINE_COLUMNS))
+    _print(record["scans"])
     print(f"\n{protocol_table(result)}")
     table = [_finite(dataclasses.asdict(row)) for row in table_rows(result)]
     cases = {name: [_rounded(row) for row in rows] for name, rows in record.items()}
@@ -167,6 +162,14 @@ def _write(args: argparse.Namespace, options: Options, metrics: dict[str, Any]) 
     if args.update_card:
         model = models.find(options.model)
         write_json(model.folder / f"{model.name}.json", {**model.card, "metrics": metrics})
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    from .evaluation import OUTLINE_COLUMNS, table_text
+
+    print(table_text(rows))
+    print("\nInfection and lung as outlines and volumes:\n")
+    print(table_text(rows, OUTLINE_COLUMNS))
 
 
 def _means(rows: list[dict[str, Any]]) -> dict[str, Any]:
