@@ -87,6 +87,7 @@ def curves(rows: Sequence[Mapping[str, float]], file: Path, *, names: Sequence[s
                     *zip(*points, strict=True), marker="o" if len(points) < 30 else None, ms=3, label=_words(name)
                 )
         axis.set_xlabel(_words(x))
+        axis.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axis.set_ylabel("loss" if group is losses else score)
         axis.grid(alpha=0.3)
         axis.legend(fontsize=8)

@@ -106,6 +106,7 @@ def test_slices_tell_colours_side_and_window(tmp_path, drawn):
 def test_a_plot_says_what_its_axes_are_and_its_legend_hides_no_scan(tmp_path, drawn):
     curves([{"step": 1, "loss": 2.0, "dice": 0.5}], tmp_path / "c.png", names=("loss", "dice"), x="step", score="Dice")
     assert [axis.get_ylabel() for axis in drawn[0].axes] == ["loss", "Dice"]
+    assert all(step == round(step) for step in drawn[0].axes[0].get_xticks())
     rows = [{"mine": 3.0, "true": 2.0}, {"mine": 5.0, "true": 7.0}]
     bland_altman(rows, {"mL": ("mine", "true")}, tmp_path / "bland.png")
     (axis,) = drawn[1].axes
