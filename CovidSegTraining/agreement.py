@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -9,11 +11,13 @@ import numpy as np
 
 from CovidSegLib.errors import ModelError
 from CovidSegLib.network.engines import open_engine
-from CovidSegLib.network.inputs import network_batches
+from CovidSegLib.network.inputs import SECOND_SHAPE, network_batches
 from CovidSegLib.network.models import Model
 from CovidSegLib.phantom import make_phantom
 from CovidSegLib.progress import Progress
 from CovidSegLib.volume import axial_affine, axial_order, spacing
+
+from .architecture import CLASSES
 
 MOST_PIXELS = 1e-4
 """Share of pixels that may get another class: what two runtimes may differ by."""
@@ -26,13 +30,22 @@ _BATCHES = (1, 3)
 """Two sizes of batch, to see that the batch is free."""
 
 
-def phantom_slices() -> np.ndarray:
-    """A few slices of the synthetic chest as the network sees them: noise would not show a wrong window or order."""
+def phantom_slices() -> list[np.ndarray]:
+    """A few slices of the synthetic chest as the network sees them at both looks: noise would not show a wrong window
+    or order."""
     volume = make_phantom(seed=0, slices=8).volume
     upright = axial_order(volume.affine).to_axial(volume.voxels)
     spacing_mm = spacing(axial_affine(volume.affine, volume.voxels.shape))
-    _, _, inputs = next(network_batches(upright, spacing_mm, len(upright)))
-    return inputs[2 : 2 + sum(_BATCHES)]
+    framing, numbers, inputs = next(network_batches(upright, spacing_mm, len(upright)))
+    chosen = numbers[2 : 2 + sum(_BATCHES)]
+    larger = replace(framing, seen=SECOND_SHAPE)
+    second = [larger.channels(lambda k: larger.to_network(upright[k]), k, len(upright)) for k in chosen]
+    return [inputs[chosen.start : chosen.stop], np.stack(second)]
+
+
+def answers_of(network: keras.Model) -> np.ndarray:
+    """Probabilities of all pixels of :func:`phantom_slices`, (pixels, 3)."""
+    return _answers(lambda slices: np.asarray(network(slices, training=False)))
 
 
 def check_agreement(
@@ -44,18 +57,17 @@ def check_agreement(
     Returns for each format, and for the rounding, the largest difference of a probability and the share of pixels with
     another class. Raises ModelError where more than :data:`MOST_PIXELS` differ (by rounding: :data:`MOST_ROUNDED`).
     """
-    inputs = phantom_slices()
-    wanted = np.asarray(network(inputs, training=False))
+    wanted = answers_of(network)
     answers = {}
     for kind in model.card["files"]:
         engine = open_engine(model, _ENGINES[kind], "cpu", Progress())
-        answers[kind] = _in_batches(engine.predict, inputs)
+        answers[kind] = _answers(engine.predict)
     if saved_model is not None:
         import tensorflow as tf
 
         loaded = tf.saved_model.load(str(saved_model))  # kept: its functions do not keep its variables
-        answers["savedmodel"] = _in_batches(lambda part: loaded.serve(part).numpy(), inputs)
-    found = {kind: _difference(kind, answer, wanted, MOST_PIXELS) for kind, answer in answers.items()}
+        answers["savedmodel"] = _answers(lambda part: loaded.serve(part).numpy(), looks=1)  # it is of one size
+    found = {kind: _difference(kind, answer, wanted[: len(answer)], MOST_PIXELS) for kind, answer in answers.items()}
     return {**found, "rounding": _difference("rounded", wanted, trained, MOST_ROUNDED)}
 
 
@@ -72,6 +84,7 @@ def _difference(kind: str, answer: np.ndarray, wanted: np.ndarray, most: float) 
     }
 
 
-def _in_batches(predict, inputs: np.ndarray) -> np.ndarray:
+def _answers(predict: Callable[[np.ndarray], np.ndarray], looks: int = 2) -> np.ndarray:
     first = _BATCHES[0]
-    return np.concatenate([predict(inputs[:first]), predict(inputs[first:])])
+    parts = [part for slices in phantom_slices()[:looks] for part in (slices[:first], slices[first:])]
+    return np.concatenate([predict(part).reshape(-1, len(CLASSES)) for part in parts])

@@ -22,10 +22,11 @@ BATCH_NORM_MOMENTUM = 0.9
 """Keras builds MobileNetV2 with 0.999: after a few thousand steps the averages would still remember ImageNet."""
 
 
-def build_network(input_shape: tuple[int, int], encoder_weights: str | Path | None) -> keras.Model:
+def build_network(input_shape: tuple[int | None, int | None], encoder_weights: str | Path | None) -> keras.Model:
     """Network (n, rows, columns, 3) in [-1, 1] → float32 probabilities (n, rows, columns, 3) of :data:`CLASSES`.
 
-    ``input_shape``: rows and columns, multiples of 32. ``encoder_weights``: see :func:`build_encoder`.
+    ``input_shape``: rows and columns, multiples of 32, or (None, None) for any such. ``encoder_weights``: see
+    :func:`build_encoder`.
     """
     encoder = build_encoder(input_shape, encoder_weights)
     for layer in encoder.layers:
@@ -41,7 +42,7 @@ def build_network(input_shape: tuple[int, int], encoder_weights: str | Path | No
     return keras.Model(encoder.input, probabilities, name="mobilenet_v2_unet")
 
 
-def build_encoder(input_shape: tuple[int, int], weights: str | Path | None) -> keras.Model:
+def build_encoder(input_shape: tuple[int | None, int | None], weights: str | Path | None) -> keras.Model:
     """MobileNetV2 1.0 without top for ``input_shape`` (rows, columns).
 
     ``weights``: a Keras weights file of it, "imagenet" (downloaded by Keras), or None for random ones. Raises

@@ -10,22 +10,33 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
 
 from CovidSegLib.errors import InputError
-from CovidSegLib.network.inputs import BODY_HU, CUT_MARGIN, FAR_MM, HU_WINDOW, INPUT_SHAPE, MARGIN, NEIGHBOUR_MM
+from CovidSegLib.network.inputs import (
+    BODY_HU,
+    CUT_MARGIN,
+    FAR_MM,
+    HU_WINDOW,
+    INPUT_SHAPE,
+    MARGIN,
+    NEIGHBOUR_MM,
+    SECOND_SHAPE,
+)
 from CovidSegLib.network.models import Model
 
-from .agreement import check_agreement, phantom_slices
+from .agreement import answers_of, check_agreement
 from .architecture import CLASSES, build_network
 from .compact import STORED, halve_keras, round_kernels, shrink_onnx
 from .config import TrainingConfig
 from .planar_softmax import use_planes
 from .run_folder import COMMAND, SPLIT, WEIGHTS
 from .seen import CARD_KEY, of_run
+
+if TYPE_CHECKING:
+    import onnx
 
 ONNX_OPSET = 15
 """Old enough for onnxruntime 1.19 (and far older), new enough for every layer used."""
@@ -54,9 +65,9 @@ def export(
     """
     _check_call(run, formats, stored)
     config = TrainingConfig.load(run)
-    network = build_network(config.input_shape, None)
+    network = build_network((None, None), None)
     network.load_weights(run / WEIGHTS)
-    trained = np.asarray(network(phantom_slices(), training=False))  # an uncalled network cannot be exported
+    trained = answers_of(network)  # an uncalled network cannot be exported
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".part.") as temporary:
         made = _write_formats(network, Path(temporary), name, formats, stored)
@@ -104,14 +115,17 @@ def _write_formats(
 ) -> dict[str, Path]:
     made = {kind: folder / f"{name}.{kind}" for kind in formats}
     round_kernels(network, stored)
+    # Of any size at once Keras's up-sampling cannot be compiled.
+    fixed = build_network(INPUT_SHAPE, None)
+    fixed.set_weights(network.get_weights())
     if "keras" in made:
         network.save(made["keras"])
         if stored != "float32":
             halve_keras(made["keras"])
     if "savedmodel" in made:
-        network.export(made["savedmodel"], format="tf_saved_model", verbose=False)
+        fixed.export(made["savedmodel"], format="tf_saved_model", verbose=False)
     if "onnx" in made:
-        _save_onnx(network, made["onnx"])
+        _save_onnx(fixed, made["onnx"])
         if stored != "float32":
             shrink_onnx(made["onnx"], stored)
     return made
@@ -126,9 +140,18 @@ def _save_onnx(network: keras.Model, target: Path) -> None:
     function = tf.function(lambda slices: network(slices, training=False), input_signature=signature)
     model, _ = tf2onnx.convert.from_function(function, signature, opset=ONNX_OPSET)
     use_planes(model, len(CLASSES))
+    _free_size(model)
     model.ir_version = min(model.ir_version, ONNX_IR_VERSION)
     onnx.checker.check_model(model)
     onnx.save(model, str(target))
+
+
+def _free_size(model: onnx.ModelProto) -> None:
+    """Let rows and columns be any multiple of 32, in place: no node depends on them, as the agreement shows."""
+    for value in (*model.graph.input, *model.graph.output):
+        for dimension, name in zip(value.type.tensor_type.shape.dim[1:3], ("rows", "columns"), strict=True):
+            dimension.dim_param = name
+    del model.graph.value_info[:]
 
 
 def _with_run(facts: dict[str, Any], run: Path) -> dict[str, Any]:
@@ -151,6 +174,7 @@ def _card(
         "classes": list(CLASSES),
         "inputs": {
             "shape": list(INPUT_SHAPE),
+            "second_look": list(SECOND_SHAPE),
             "hu_window": list(HU_WINDOW),
             "range": [-1, 1],
             "channels": "the slice below, the slice, the slice above (upright axial)",
@@ -160,7 +184,7 @@ def _card(
             "values": "HU; where fat and muscle lie 30 to 130 HU off, moved back",
         },
         "parameters": network.count_params(),
-        "onnx": {"opset": ONNX_OPSET, "ir_version": ONNX_IR_VERSION, "batch": "dynamic"},
+        "onnx": {"opset": ONNX_OPSET, "ir_version": ONNX_IR_VERSION, "batch": "dynamic", "size": "dynamic"},
         "training": json.loads(config.to_json()),
         "files": files,
     }

@@ -18,6 +18,7 @@ from .network import models
 from .network.engines import Engine, core_count
 from .network.engines import open_engine as _open_engine
 from .network.inputs import SliceFraming, network_batches
+from .network.second_look import Looks
 from .options import Options
 from .progress import Progress
 from .reading.checks import inspect
@@ -53,10 +54,10 @@ def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: E
     rough = RoughMask(upright.shape, finishing)
     with _timed(seconds, "network"):
         batches = network_batches(upright, spacing_mm, batch_size(options))
-        for framing, numbers, found in _predicted(engine, batches):
-            for k, probabilities in zip(numbers, found, strict=True):
+        for answers in _answers(Looks(engine, upright, twice=model.looks_twice), batches):
+            for framing, k, probabilities in answers:
                 rough.add(framing, k, probabilities)
-            progress.step("network", numbers[-1] + 1, len(upright))
+            progress.step("network", answers[-1][1] + 1, len(upright))
     with _timed(seconds, "masks"):
         progress.step("masks", 0, 1)
         labels = np.ascontiguousarray(order.from_axial(finish(rough, spacing_mm, finishing)))
@@ -87,23 +88,23 @@ def batch_size(options: Options) -> int:
     return min(max(BATCH, 2 * (options.threads or core_count())), MOST_AT_ONCE)
 
 
-def _predicted(
-    engine: Engine, batches: Iterator[tuple[SliceFraming, range, np.ndarray]]
-) -> Iterator[tuple[SliceFraming, range, np.ndarray]]:
-    """Framing and numbers of each of ``batches``, and the engine's probabilities in the place of its inputs.
+def _answers(
+    looks: Looks, batches: Iterator[tuple[SliceFraming, range, np.ndarray]]
+) -> Iterator[list[tuple[SliceFraming, int, np.ndarray]]]:
+    """What ``looks`` finds in each of ``batches``.
 
     While the engine computes one batch, the next one is framed here and the caller works on the one before.
     """
-    before: tuple[SliceFraming, range, Future[np.ndarray]] | None = None
+    before: Future[list[tuple[SliceFraming, int, np.ndarray]]] | None = None
     thread = ThreadPoolExecutor(1)
     try:
-        for framing, numbers, inputs in batches:
-            coming = thread.submit(engine.predict, inputs)
+        for batch in batches:
+            coming = thread.submit(lambda batch=batch: list(looks(*batch)))
             if before is not None:
-                yield before[0], before[1], before[2].result()
-            before = framing, numbers, coming
+                yield before.result()
+            before = coming
         if before is not None:
-            yield before[0], before[1], before[2].result()
+            yield before.result()
     finally:
         thread.shutdown(cancel_futures=True)
 

@@ -26,9 +26,9 @@ from CovidSegTraining.card import with_metrics
 INFECTED_FROM_PIXELS = 30
 FOLD = 1
 
-# What the networks reach, so that no change makes them worse unseen. What they should reach: infection Dice 0.80,
-# specificity 0.6 (and then 0.85).
-LEAST_INFECTION_DICE = 0.79
+# What the networks reach, so that no change makes them worse unseen. What they should reach: specificity 0.6 (and then
+# 0.85).
+LEAST_INFECTION_DICE = 0.80
 LEAST_SPECIFICITY = 0.55
 """One slice of 65 less than with a threshold of 0.3 instead of 0.25: 31 pixels of infection, where 30 count."""
 

@@ -27,9 +27,8 @@ def test_onnx_and_tensorflow_differ_in_at_most_one_pixel_of_ten_thousand(shared_
 
 def test_tensorflow_computes_on_the_cpu_that_was_asked_for_also_where_it_sees_a_gpu():
     """Without a GPU here: each operation must name its device, or TensorFlow chooses a GPU for it."""
-    import tensorflow
 
     engine = open_engine(models.find("default"), "tensorflow", "cpu", Progress())
-    graph = engine._predict.get_concrete_function(tensorflow.TensorSpec((None, *INPUT_SHAPE, 3))).graph
+    graph = engine._of_size(*INPUT_SHAPE).get_concrete_function().graph
     placed = {operation.device for operation in graph.get_operations() if "Conv" in operation.type}
     assert placed == {"/device:CPU:0"}

@@ -25,6 +25,9 @@ INPUT_SHAPE = (224, 288)
 """Rows and columns of the network's input. A chest is wider than deep (about 3 to 4), so a square would waste a
 quarter of the work on air; both are multiples of 32, the encoder's total stride."""
 
+SECOND_SHAPE = (256, 320)
+"""The same of a second look (:mod:`.second_look`): lungs come in an eighth larger."""
+
 NEIGHBOUR_MM = 2.0
 """How far below and above the neighbour channels look, where the slices allow it."""
 
@@ -140,13 +143,15 @@ def channel_slices(k: int, offset: int, count: int) -> tuple[int, int, int]:
 class SliceFraming:
     """How slices of ``shape`` (rows, columns) of one scan are brought to the network, and its answers back.
 
-    ``offset``: slices between a channel and the next; ``shift_hu``: how far the scan's values lie above HU.
+    ``offset``: slices between a channel and the next; ``shift_hu``: how far the scan's values lie above HU; ``seen``:
+    rows and columns that the network sees.
     """
 
     shape: tuple[int, int]
     crop: Crop
     offset: int
     shift_hu: float = 0.0
+    seen: tuple[int, int] = INPUT_SHAPE
 
     @classmethod
     def of_scan(
@@ -183,8 +188,8 @@ class SliceFraming:
 
     def _axes(self) -> tuple[tuple[int, int, float, float], tuple[int, int, float, float]]:
         return (
-            (self.shape[0], INPUT_SHAPE[0], self.crop.top, self.crop.height),
-            (self.shape[1], INPUT_SHAPE[1], self.crop.left, self.crop.width),
+            (self.shape[0], self.seen[0], self.crop.top, self.crop.height),
+            (self.shape[1], self.seen[1], self.crop.left, self.crop.width),
         )
 
     def to_network(self, plane: np.ndarray) -> np.ndarray:

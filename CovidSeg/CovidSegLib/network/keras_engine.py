@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,13 +71,19 @@ class KerasEngine:
             with tensorflow.device(place):
                 return self._network(inputs, training=False)
 
-        self._predict = tensorflow.function(predict, reduce_retracing=True)
+        @lru_cache
+        def of_size(rows: int, columns: int) -> Callable[[np.ndarray], Any]:
+            # Of any size at once Keras's up-sampling cannot be compiled; of any number of slices it can.
+            slices = tensorflow.TensorSpec((None, rows, columns, 3), tensorflow.float32)
+            return tensorflow.function(predict, input_signature=[slices])
+
+        self._of_size = of_size
         self._errors = tensorflow.errors.OpError
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """See :meth:`CovidSegLib.network.engines.Engine.predict`."""
         try:
-            return self._predict(inputs).numpy()
+            return self._of_size(*inputs.shape[1:3])(inputs).numpy()
         except self._errors as error:
             raise EngineError(
                 _("TensorFlow failed on the {device}.").format(device=self.device.upper()),

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import ModelError
 from ..i18n import tr as _
-from .inputs import HU_WINDOW, INPUT_SHAPE
+from .inputs import HU_WINDOW, INPUT_SHAPE, SECOND_SHAPE
 
 DEFAULT_NAME = "covidseg-mobilenetv2-1"
 _PLACES = [Path(__file__).resolve().parents[level] / "Resources" / "Models" for level in (1, 2)]
@@ -60,6 +60,11 @@ class Model:
     def sha256(self) -> str:
         """SHA-256 of the ONNX weights, the identity of the network."""
         return self.card["files"]["onnx"]["sha256"]
+
+    @property
+    def looks_twice(self) -> bool:
+        """Whether slices that show infection are looked at a second time, larger (see ``second_look``)."""
+        return "second_look" in self.card["inputs"]
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -142,6 +147,7 @@ def _open(card_file: Path) -> Model:
         card = json.loads(card_file.read_text(encoding="utf-8"))
         inputs = card["inputs"]
         fits = tuple(inputs["shape"]) == INPUT_SHAPE and tuple(inputs["hu_window"]) == HU_WINDOW
+        fits &= tuple(inputs.get("second_look", SECOND_SHAPE)) == SECOND_SHAPE
         names = [entry["name"] for entry in card["files"].values()]
         model = Model(str(card["name"]), card_file.parent, card)
     except FileNotFoundError as error:

@@ -1,0 +1,124 @@
+"""Slices that show infection are looked at twice, and the mean of both looks leads back to the scan's own grid."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from CovidSegLib.anatomy.finish import FinishOptions, RoughMask
+from CovidSegLib.network import models
+from CovidSegLib.network.engines import open_engine
+from CovidSegLib.network.inputs import INPUT_SHAPE, SECOND_SHAPE, network_batches
+from CovidSegLib.network.second_look import SHOWS_INFECTION, Looks
+from CovidSegLib.pipeline import Options, segment
+from CovidSegLib.progress import Progress
+from CovidSegLib.reading import read_ct
+from CovidSegLib.segmentation import Label
+from CovidSegLib.volume import CtVolume, axial_affine, axial_order, spacing
+
+SPACING = (1.0, 1.0, 2.0)
+SHOWN = (1, 4)
+"""Slices of the scan below that show infection."""
+
+
+class Stand:
+    """An engine that calls everything lung, and the brightest slices infection; it remembers what it was given."""
+
+    name, device = "onnx", "cpu"
+
+    def __init__(self, first: float = 1.0, second: float = 1.0) -> None:
+        self.given: list[np.ndarray] = []
+        self._chance = {INPUT_SHAPE: first, SECOND_SHAPE: second}
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        self.given.append(inputs)
+        chance = self._chance[inputs.shape[1:3]] * (inputs[..., 1].mean(axis=(1, 2)) > 0)
+        infection = np.broadcast_to(chance[:, None, None], inputs.shape[:3])
+        return np.stack([np.zeros_like(infection), 1 - infection, infection], axis=-1).astype(np.float32)
+
+
+@pytest.fixture
+def upright() -> np.ndarray:
+    """Six slices in HU, full of body; those of SHOWN are brighter."""
+    scan = np.full((6, 90, 120), -600, np.int16)
+    scan[:, 5:-5, 5:-5] = -490
+    scan[list(SHOWN), 5:-5, 5:-5] = 200
+    return scan
+
+
+def _looked(engine: Stand, upright: np.ndarray, *, twice: bool = True) -> list[tuple]:
+    looks = Looks(engine, upright, twice=twice)
+    return [answer for batch in network_batches(upright, SPACING, 4) for answer in looks(*batch)]
+
+
+def test_every_slice_gets_one_answer_in_order_and_only_those_with_infection_a_second_look(upright: np.ndarray) -> None:
+    engine = Stand()
+    answers = _looked(engine, upright)
+    assert [k for _, k, _ in answers] == list(range(6))
+    seconds = [given for given in engine.given if given.shape[1:3] == SECOND_SHAPE]
+    assert [len(given) for given in seconds] == [1, 1]
+    for framing, k, probabilities in answers:
+        wanted = SECOND_SHAPE if k in SHOWN else INPUT_SHAPE
+        assert framing.seen == probabilities.shape[:2] == wanted
+
+
+def test_the_second_look_shows_the_same_part_of_the_scan_framed_anew_with_its_neighbours(upright: np.ndarray) -> None:
+    engine = Stand()
+    framing = next(answer[0] for answer in _looked(engine, upright) if answer[1] == SHOWN[0])
+    first, _, _ = next(network_batches(upright, SPACING, 4))
+    assert framing == dataclasses.replace(first, seen=SECOND_SHAPE)
+    seen = next(given for given in engine.given if given.shape[1:3] == SECOND_SHAPE)[0]
+    for channel, k in enumerate((0, 1, 2)):
+        np.testing.assert_array_equal(seen[..., channel], framing.to_network(upright[k]))
+
+
+def test_the_answer_is_the_mean_of_both_looks(upright: np.ndarray) -> None:
+    by_slice = {k: probabilities for _, k, probabilities in _looked(Stand(0.2, 0.6), upright)}
+    inner = by_slice[SHOWN[0]][2:-2, 2:-2]
+    np.testing.assert_allclose(inner[..., 2], 0.4, atol=1e-6)
+    np.testing.assert_allclose(inner.sum(axis=-1), 1, atol=1e-6)
+    assert not by_slice[0][..., 2].any()
+
+
+def test_what_stays_below_the_limit_is_not_looked_at_again(upright: np.ndarray) -> None:
+    engine = Stand(first=SHOWS_INFECTION * 0.99)
+    _looked(engine, upright)
+    assert {given.shape[1:3] for given in engine.given} == {INPUT_SHAPE}
+
+
+def test_a_network_whose_card_does_not_offer_it_gets_one_look(upright: np.ndarray) -> None:
+    engine = Stand()
+    _looked(engine, upright, twice=False)
+    assert {given.shape[1:3] for given in engine.given} == {INPUT_SHAPE}
+    shipped = models.find("default")
+    assert shipped.looks_twice
+    inputs = {name: value for name, value in shipped.card["inputs"].items() if name != "second_look"}
+    assert not dataclasses.replace(shipped, card={**shipped.card, "inputs": inputs}).looks_twice
+
+
+def test_the_pipeline_draws_infection_from_both_looks_on_a_real_patient(shared_data: Path) -> None:
+    whole = read_ct(shared_data / "scans/images/radiopaedia_29_86491_1.nii.gz", Progress())
+    middle = len(whole.voxels) // 2
+    scan = CtVolume(np.ascontiguousarray(whole.voxels[middle - 2 : middle + 2]), whole.affine)
+    upright = axial_order(scan.affine).to_axial(scan.voxels)
+    spacing_mm = spacing(axial_affine(scan.affine, scan.voxels.shape))
+    engine = open_engine(models.find("default"), "onnx", "cpu", Progress())
+    areas = {}
+    for twice in (False, True):
+        rough = RoughMask(upright.shape, FinishOptions())
+        looks = Looks(engine, upright, twice=twice)
+        for batch in network_batches(upright, spacing_mm, 4):
+            for framing, k, probabilities in looks(*batch):
+                rough.add(framing, k, probabilities)
+        areas[twice] = rough.infection >= 0.25 * 255
+    result = segment(scan, Options(device="cpu"), Progress(), engine=engine)
+    drawn = axial_order(scan.affine).to_axial(result.labels) == Label.INFECTION
+
+    def dice(one: np.ndarray, other: np.ndarray) -> float:
+        return 2 * np.count_nonzero(one & other) / (np.count_nonzero(one) + np.count_nonzero(other))
+
+    assert 0.8 < dice(areas[False], areas[True]) < 1  # another look at the same infection
+    assert dice(drawn, areas[True]) > dice(drawn, areas[False])
