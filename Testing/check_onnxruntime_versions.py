@@ -1,8 +1,8 @@
 """Do the shipped networks load and run in the oldest and in the newest onnxruntime?
 
 Each version gets an environment of its own in a temporary folder (`make check-onnxruntime`; needs the package index).
-Every `CovidSeg/Resources/Models/*.onnx` computes the same slice of noise in both. Prints one line each; exit 1 when one
-fails or when the versions differ in more than one pixel of 10,000.
+Every `CovidSeg/Resources/Models/*.onnx` computes the same slices of noise in both, in the sizes of both looks. Prints
+one line each; exit 1 when one fails or when the versions differ in more than one pixel of 10,000.
 """
 
 from __future__ import annotations
@@ -28,14 +28,17 @@ model, result = sys.argv[1:]
 session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 (wanted,) = session.get_inputs()
 kind = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}[wanted.type]
-shape = (1, *(size if isinstance(size, int) else standard for size, standard in zip(wanted.shape[1:], (224, 288, 3))))
-zeros = session.run(None, {wanted.name: np.zeros(shape, kind)})[0]
 top = 255 if kind is np.uint8 else 1
-noise = (np.random.default_rng(0).random(shape) * top).astype(kind)
-classes = session.run(None, {wanted.name: noise})[0]
-assert np.isfinite(zeros).all() and np.isfinite(classes).all(), "the network answers with NaN"
-np.save(result, classes.argmax(-1).astype(np.uint8))
-print(f"onnxruntime {onnxruntime.__version__}, input {wanted.type} {shape}, output {classes.shape}", end="")
+shapes, found = [(1, 224, 288, 3), (1, 256, 320, 3)], []
+for shape in shapes:
+    zeros = session.run(None, {wanted.name: np.zeros(shape, kind)})[0]
+    noise = (np.random.default_rng(0).random(shape) * top).astype(kind)
+    classes = session.run(None, {wanted.name: noise})[0]
+    assert np.isfinite(zeros).all() and np.isfinite(classes).all(), "the network answers with NaN"
+    assert classes.shape == shape
+    found.append(classes.argmax(-1).astype(np.uint8).ravel())
+np.save(result, np.concatenate(found))
+print(f"onnxruntime {onnxruntime.__version__}, input {wanted.type} {shapes}", end="")
 """
 
 
