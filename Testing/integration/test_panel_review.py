@@ -15,6 +15,7 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 import slicer
 
 from CovidSegLib.mrml.corrections import tag
+from Testing.kit.panel_steps import sees
 from Testing.kit.review_steps import (
     INFECTION,
     LEFT,
@@ -176,6 +177,18 @@ def test_a_lesion_is_named_by_its_number_and_its_lung(panel, chest, world) -> No
 def names(table) -> list[str]:
     """What the rows of the list are called."""
     return [table.verticalHeaderItem(row).text() for row in range(table.rowCount)]
+
+
+def test_where_there_is_no_infection_the_list_says_so(panel, chest, world) -> None:
+    node = run(panel)
+    widgets = review(panel).widgets
+    assert sees(widgets.table)
+    assert not sees(widgets.none)
+    Reader(world.scene, node, chest).erase(INFECTION, np.s_[:, :, :])
+    panel.until(lambda: sees(widgets.none))
+    assert "no infection" in widgets.none.text
+    assert not sees(widgets.table)
+    assert not sees(widgets.order)
 
 
 def test_a_completed_infection_segment_cannot_be_changed_from_the_list(panel, chest) -> None:

@@ -215,6 +215,10 @@ def test_a_folder_without_cases_is_refused(tmp_path: Path) -> None:
         find_cases(tmp_path)
     with pytest.raises(InputError, match="does not exist"):
         find_cases(tmp_path / "nowhere")
+    one = tmp_path / "one.nii.gz"
+    one.touch()
+    with pytest.raises(InputError, match="a file, not a folder"):
+        find_cases(one)
 
 
 def test_real_scans_stored_as_scaled_bytes_are_read_in_hu(shared_data: Path) -> None:

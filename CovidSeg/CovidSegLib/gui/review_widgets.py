@@ -29,7 +29,7 @@ def lesion_cells(lesion: ReviewLesion) -> tuple[str, str, str]:
 
 
 class ReviewWidgets:
-    """A fold with a line on what was kept, the list of lesions, and buttons."""
+    """A fold with a line on what was kept, the list of lesions (or that there is none), and buttons."""
 
     def __init__(self, place: Any) -> None:
         self.fold = ctk.ctkCollapsibleButton(place)
@@ -46,6 +46,7 @@ class ReviewWidgets:
         inner.addWidget(self.order)
         self.table = self._table()
         inner.addWidget(self.table)
+        self.none = self._label(inner)
         row = qt.QHBoxLayout()
         inner.addLayout(row)
         self.accept = self._button(row, _("Accept"), _("This lesion is right: no later run takes it away."))
@@ -69,6 +70,9 @@ class ReviewWidgets:
     def fill(self, lesions: tuple[ReviewLesion, ...], selected: int | None) -> None:
         """Show these, with the row ``selected``; that is not told as a choice of the reader."""
         table = self.table
+        for widget in (self.order, table):
+            widget.setVisible(bool(lesions))
+        self.tell(self.none, "" if lesions else _("There is no infection to review."))
         heard = table.blockSignals(True)
         table.clearSelection()
         table.setRowCount(len(lesions))
@@ -92,7 +96,10 @@ class ReviewWidgets:
         table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
         table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
         table.setMaximumHeight(180)
-        table.toolTip = _("Select a lesion to see it in all slice views.")
+        table.toolTip = _(
+            "Select a lesion to see it in all slice views. State: edited where a reader changed some of it, yours "
+            "where all of it was accepted or drawn by a reader."
+        )
         return table
 
     @staticmethod

@@ -39,6 +39,8 @@ def find_cases(folder: Path, progress: Progress | None = None) -> list[FoundCase
     """
     folder = Path(folder)
     progress = progress or Progress()
+    if folder.is_file():
+        raise InputError("The input is a file, not a folder.", "Give its folder; covidseg segment takes one scan.")
     if not folder.is_dir():
         raise InputError("The input folder does not exist.", "Give a folder with CT files or DICOM sub-folders.")
     try:
