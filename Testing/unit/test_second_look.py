@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +99,20 @@ def test_a_network_whose_card_does_not_offer_it_gets_one_look(upright: np.ndarra
     assert shipped.looks_twice
     inputs = {name: value for name, value in shipped.card["inputs"].items() if name != "second_look"}
     assert not dataclasses.replace(shipped, card={**shipped.card, "inputs": inputs}).looks_twice
+
+
+def test_a_scan_is_not_kept_once_it_has_been_looked_at(upright: np.ndarray) -> None:
+    scan = upright.copy()
+    gone = weakref.ref(scan)
+    gc.disable()  # nobody waits for Python to look for rings
+    try:
+        looks = Looks(Stand(), scan, twice=True)
+        for batch in network_batches(scan, SPACING, 4):
+            list(looks(*batch))
+        del looks, scan, batch
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_the_pipeline_draws_infection_from_both_looks_on_a_real_patient(shared_data: Path) -> None:

@@ -32,7 +32,6 @@ class Looks:
     def __init__(self, engine: Engine, upright: np.ndarray, *, twice: bool) -> None:
         self._engine, self._upright, self._twice = engine, upright, twice
         self._larger: SliceFraming | None = None
-        self._framed = lru_cache(_AT_HAND)(self._frame)
         self._enlarge = PlaneResampler(
             *(
                 axis_weights(old, new, 0.5 * old / new - 0.5, old / new)
@@ -60,13 +59,12 @@ class Looks:
     def _look_again(self, framing: SliceFraming, numbers: list[int]) -> np.ndarray:
         if not numbers:
             return np.empty((0, *SECOND_SHAPE, 3), np.float32)
+        upright = self._upright
         if self._larger is None:
-            self._larger = replace(framing, seen=SECOND_SHAPE)
-        count = len(self._upright)
-        return self._engine.predict(np.stack([self._larger.channels(self._framed, k, count) for k in numbers]))
-
-    def _frame(self, k: int) -> np.ndarray:
-        return self._larger.to_network(self._upright[k])
+            larger = self._larger = replace(framing, seen=SECOND_SHAPE)
+            # A method here would be a ring with its cache, and the scan stay in memory until Python looks for rings.
+            self._framed = lru_cache(_AT_HAND)(lambda k: larger.to_network(upright[k]))
+        return self._engine.predict(np.stack([self._larger.channels(self._framed, k, len(upright)) for k in numbers]))
 
     def _enlarged(self, probabilities: np.ndarray) -> np.ndarray:
         return np.stack([self._enlarge(plane) for plane in np.moveaxis(probabilities, -1, 0)], axis=-1)
