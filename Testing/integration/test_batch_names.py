@@ -195,6 +195,31 @@ def test_two_patients_whose_files_look_the_same_are_never_taken_for_each_other(s
     assert batch(scans, out) == {"PatB": "done"}
 
 
+def test_a_new_visit_whose_files_look_like_those_of_one_that_is_gone_is_segmented(scans: Path, out: Path) -> None:
+    for study in (1, 2, 3):  # as out of an archive that tells no times
+        visit(scans / f"PatA/v{study}", study, SeriesNumber=1)
+        for path in (scans / f"PatA/v{study}").iterdir():
+            os.utime(path, (0, 0))
+    later = scans.with_name("later")
+    (scans / "PatA/v3").rename(later)
+    assert batch(scans, out) == {"PatA_v1": "done", "PatA_v2": "done"}
+    shutil.rmtree(scans / "PatA/v1")
+    later.rename(scans / "PatA/v3")
+    assert batch(scans, out) == {"PatA_v2": "before", "PatA_v3": "done"}
+
+
+def test_a_file_whose_own_name_ends_like_a_numbered_study_keeps_the_longer_name_it_was_given(
+    scans: Path, out: Path
+) -> None:
+    for study in (1, 2):
+        visit(scans / "a", study)
+    assert batch(scans, out) == {"a_study-1": "done", "a_study-2": "done"}
+    shutil.rmtree(scans / "a")
+    told_scan(scans / "a_study-2.nii.gz", CLEAN)
+    assert batch(scans, out) == {"a_study-2_nii_gz": "done"}
+    assert batch(scans, out) == {"a_study-2_nii_gz": "before"}
+
+
 def test_no_name_is_given_twice_whatever_was_there_before(scans: Path, out: Path) -> None:
     told_scan(scans / "a.nii.gz", CLEAN)
     batch(scans, out)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..measures import lobe_of_codes
+from ..reading.cases import FoundCase
 from ..reading.dicom_headers import modality_of
 from ..reading.files import suffix_of
 from ..reading.silent_pydicom import load_pydicom
@@ -37,16 +38,14 @@ def fingerprint(source: Path, files: Sequence[Path]) -> str:
     return state.hexdigest()[:16]
 
 
-def origin_of(own: Sequence[Path], input_folder: Path) -> tuple[str, str]:
+def origin_of(found: FoundCase, input_folder: Path) -> tuple[str, str]:
     """Two numbers for where an input lies in ``input_folder``: of its first file, and of what holds the whole of it.
 
-    ``own``: see :class:`CovidSegLib.reading.FoundCase`. The second is of the deepest folder with all its DICOM files,
-    or of the file without its suffix: the scan is the same when it is exported again, or packed. No path can be read
-    from them, and they stay when the input folder moves.
+    The second is of the deepest folder with all its DICOM files, or of the file without its suffix: the scan is the
+    same when it is exported again, or packed. No path can be read from them, and they stay when the input folder moves.
     """
-    first, folder = own[0], Path(os.path.commonpath([path.parent for path in own]))
-    suffix = suffix_of(first.name)
-    whole = first.with_name(first.name[: -len(suffix)]) if suffix else folder / "*"
+    first, suffix = found.first_file, suffix_of(found.first_file.name)
+    whole = first.with_name(first.name[: -len(suffix)]) if suffix else found.folder / "*"
     return _number(first, input_folder), _number(whole, input_folder)
 
 

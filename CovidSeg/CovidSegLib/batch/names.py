@@ -17,9 +17,10 @@ _Entry = Mapping[str, Any]
 _WAYS: tuple[tuple[Callable[[PlannedCase], Hashable], Callable[[_Entry], Hashable]], ...] = (
     (lambda case: case.origin[0], lambda entry: _origin(entry, 0)),
     (lambda case: (case.stem, case.fingerprint), lambda entry: (entry["case"], entry.get("fingerprint"))),
-    (lambda case: case.fingerprint, lambda entry: entry.get("fingerprint")),
     (lambda case: case.origin[1], lambda entry: _origin(entry, 1)),
-    # Earlier versions did not note where an input lies.
+    # Earlier versions did not note where an input lies. Where it is noted, a look-alike in another place is another
+    # scan: two visits out of one archive may have files of the same names, sizes and times.
+    (lambda case: case.fingerprint, lambda entry: None if "origin" in entry else entry.get("fingerprint")),
     (lambda case: case.stem, lambda entry: None if "origin" in entry else entry["case"]),
 )
 """How an input is known again, the surest first; what is None tells nothing."""
@@ -51,7 +52,7 @@ def keep_names(cases: Sequence[PlannedCase], entries: Mapping[str, _Entry]) -> l
 
 def _free_stem(case: PlannedCase, taken: Collection[str]) -> str:
     studies, mark, number = case.stem.rpartition(STUDY_MARK)
-    if mark and number.isdecimal():
+    if mark and number.isdecimal() and _may_be_called(case, studies):  # numbered by us, not by the input's own name
         return next(stem for n in count(1) if (stem := f"{studies}{mark}{n}").casefold() not in taken)
     return longer_stem(case.stem, _ending(case.source).lower(), taken)
 

@@ -77,7 +77,7 @@ def plan_cases(
             picture=output_folder / PICTURES_NAME / f"{found.stem}.jpg",
             files=found.files,
             fingerprint=fingerprint(found.path, found.files),
-            origin=origin_of(found.own, input_folder),
+            origin=origin_of(found, input_folder),
             existing=existing,
         )
         for found in find_cases(input_folder, progress)
@@ -177,7 +177,7 @@ def changed_since(case: PlannedCase, entry: Mapping[str, Any]) -> bool:
 
 
 def model_identity(name: str) -> str:
-    """A number for all that makes the masks of the network ``name``: its weights, and the thresholds in its card.
+    """A number for all that makes the masks of the network ``name``: weights, thresholds, and whether it looks twice.
 
     The name itself where there is none (opening it will say so).
     """
@@ -186,7 +186,7 @@ def model_identity(name: str) -> str:
 
     with suppress(ModelError):
         model = models.find(name)
-        finishing = json.dumps(model.card.get("finish", {}), sort_keys=True)
+        finishing = json.dumps([model.card.get("finish", {}), model.looks_twice], sort_keys=True)
         return hashlib.sha256(f"{model.sha256} {finishing}".encode()).hexdigest()
     return name
 

@@ -8,8 +8,8 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from ..errors import CovidSegError, OutputError
-from ..progress import Progress
+from ..errors import OutputError
+from ..progress import Cancelled, Progress
 from ..words import in_ml
 from .console import Console, in_words
 from .faults import BUG_SENTENCE, DONE, OWN_FAULT, WRONG_CALL
@@ -123,6 +123,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _draw_lost(finished: Sequence[PlannedCase], console: Console, progress: Progress) -> None:
     """Draw the pictures of ``finished`` cases that are gone again. One that cannot be drawn is a warning."""
+    from ..batch.outcome import Failure
     from ..batch.pictures import draw_again
 
     for case in finished:
@@ -130,8 +131,10 @@ def _draw_lost(finished: Sequence[PlannedCase], console: Console, progress: Prog
             console.begin(case.stem)
             try:
                 draw_again(case, progress)
-            except CovidSegError as error:
-                console.warn(f"Its picture is gone and cannot be drawn again. {error}")
+            except Cancelled:
+                raise
+            except Exception as error:  # no picture ends a batch
+                console.warn(f"Its picture is gone and cannot be drawn again. {Failure.of(error).message}")
 
 
 def _check_json(args: argparse.Namespace, cases: Sequence[PlannedCase]) -> None:

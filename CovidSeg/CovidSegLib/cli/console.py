@@ -125,7 +125,8 @@ def in_words(record: Mapping[str, Any]) -> str:
     """The main numbers of a record (:func:`CovidSegLib.batch.segment_case`) in one line."""
     lung, share = record["lung_ml"], record["infection_percent"]
     if share is None:
-        return "No lung was found."
+        infection = record["infection_ml"]
+        return "No lung was found." if not infection else f"No lung was found, but infection {in_ml(infection)}."
     return (
         f"Lungs {in_ml(lung['total'])} (left {in_ml(lung['left'])}, right {in_ml(lung['right'])}); "
         f"infection {in_ml(record['infection_ml'])}, {percent(share)} % of lung (infection counts as lung)."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,14 +19,15 @@ from .studies import dicom_below, find_studies, study_names
 class FoundCase:
     """One CT of a folder: ``path`` (file or DICOM folder) and ``stem``, the name that its results get.
 
-    ``files``: the DICOM files of its study, where the folder holds other studies too; empty otherwise. ``own``: the
-    file, or the files of its study in any case.
+    ``files``: the DICOM files of its study, where the folder holds other studies too; empty otherwise.
+    ``first_file``, ``folder``: of the study the first file and the deepest folder with all of them; of a file itself.
     """
 
     stem: str
     path: Path
-    files: tuple[Path, ...] = ()
-    own: tuple[Path, ...] = ()
+    files: tuple[Path, ...]
+    first_file: Path
+    folder: Path
 
 
 def find_cases(folder: Path, progress: Progress | None = None) -> list[FoundCase]:
@@ -71,12 +73,13 @@ class _Named:
     kind: str
     path: Path
     files: tuple[Path, ...]
-    own: tuple[Path, ...]
+    first_file: Path
+    folder: Path
 
     @classmethod
     def of(cls, file: Path) -> _Named:
         kind = suffix_of(file.name)
-        return cls(file.name[: len(file.name) - len(kind)], kind, file, (), (file,))
+        return cls(file.name[: len(file.name) - len(kind)], kind, file, (), file, file.parent)
 
 
 def _in_folder(folder: Path, paths: list[Path], progress: Progress, in_company: bool = False) -> list[_Named]:
@@ -89,9 +92,13 @@ def _in_folder(folder: Path, paths: list[Path], progress: Progress, in_company: 
     whole = len(studies) == 1 and not in_company
     names = [folder.name] if len(studies) == 1 else study_names(folder, studies)
     return [
-        _Named(name, "", folder, () if whole else tuple(study.files), tuple(study.files))
+        _Named(name, "", folder, () if whole else tuple(study.files), study.files[0], _deepest(study.files))
         for name, study in zip(names, studies, strict=True)
     ]
+
+
+def _deepest(files: Sequence[Path]) -> Path:
+    return Path(os.path.commonpath({file.parent for file in files}))
 
 
 def _with_stems(found: list[_Named]) -> list[FoundCase]:
@@ -103,7 +110,7 @@ def _with_stems(found: list[_Named]) -> list[FoundCase]:
         if often[stem.casefold()] > 1:
             stem = longer_stem(stem, case.kind, taken)
             taken.add(stem.casefold())
-        cases.append(FoundCase(stem, case.path, case.files, case.own))
+        cases.append(FoundCase(stem, case.path, case.files, case.first_file, case.folder))
     return cases
 
 
