@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import keras
@@ -30,6 +31,7 @@ _BATCHES = (1, 3)
 """Two sizes of batch, to see that the batch is free."""
 
 
+@cache
 def phantom_slices() -> list[np.ndarray]:
     """A few slices of the synthetic chest as the network sees them at both looks: noise would not show a wrong window
     or order."""

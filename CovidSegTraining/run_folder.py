@@ -19,6 +19,7 @@ from pathlib import Path
 from CovidSegLib.errors import InputError
 
 from .cases import Case
+from .config import NAME as CONFIG
 from .config import RunSettings
 
 WEIGHTS = "network.weights.h5"
@@ -84,6 +85,8 @@ def goes_on(run: Path, settings: RunSettings, parts: Parts, command: str) -> boo
     """
     if not any((run / file).is_file() for file in _BEGUN):
         return False
+    if not (run / CONFIG).is_file():
+        raise InputError("The run folder holds a training of an earlier version.", "Choose another --run folder.")
     settings.check_run(run)
     _check_split(run, parts)
     _check_command(run, command)

@@ -132,3 +132,22 @@ def slicers_python(slicers_environment: Path, monkeypatch: pytest.MonkeyPatch) -
 
     with in_its_place(slicers_environment, monkeypatch) as python:
         yield python
+
+
+@pytest.fixture
+def opened(world: SlicerWorld, panel: OpenModule):
+    """The panel with a scan and its segments, as after a run or after a scene was loaded; its section of numbers."""
+    from CovidSegLib.mrml import add_segmentation
+    from CovidSegLib.segmentation import Provenance, Segmentation
+    from CovidSegLib.volume import CtVolume
+    from Testing.kit.blocks import UPRIGHT, block_labels, block_scan
+
+    made = Provenance("a-network", "ab" * 32, "onnx", "cpu", "CovidSeg 1.0")
+    labels = block_labels()
+    scan = world.logics.add_volume(CtVolume(block_scan(labels), UPRIGHT))
+    node = add_segmentation(world.scene, Segmentation(labels, UPRIGHT, made), scan, "COVID-19")
+    panel.session.parameters.inputVolume = scan
+    panel.session.parameters.outputSegmentation = node
+    section = next(one for one in panel.widget.panel.sections if type(one).__name__ == "NumbersSection")
+    panel.until(lambda: "infected" in section.line.text)
+    return panel, section, node, scan

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,19 +29,6 @@ if TYPE_CHECKING:
 
 MADE = Provenance("a-network", "ab" * 32, "onnx", "cpu", "CovidSeg 1.0")
 INFECTION_ML = (LEFT_INFECTED + RIGHT_INFECTED) * VOXEL_ML
-
-
-@pytest.fixture
-def opened(world: SlicerWorld, panel: OpenModule):
-    """The panel with a scan and its segments, as after a run or after a scene was loaded."""
-    labels = block_labels()
-    scan = world.logics.add_volume(CtVolume(block_scan(labels), UPRIGHT))
-    node = add_segmentation(world.scene, Segmentation(labels, UPRIGHT, MADE), scan, "COVID-19")
-    panel.session.parameters.inputVolume = scan
-    panel.session.parameters.outputSegmentation = node
-    section = next(one for one in panel.widget.panel.sections if type(one).__name__ == "NumbersSection")
-    panel.until(lambda: "infected" in section.line.text)
-    return panel, section, node, scan
 
 
 def paint(node, scan, box: tuple, segment_id: str = "Covid19Infection") -> None:
@@ -77,51 +63,6 @@ def test_without_an_infection_segment_no_infection_is_said_to_be_measured(opened
     assert [table.item(2, column).text() for column in (1, 2)] == ["-", "-"]
     panel.until(lambda: table.item(2, 3).text() == "-")
     assert float(table.item(2, 0).text()) > 0
-
-
-def lower_lobe(world: SlicerWorld, scan) -> slicer.vtkMRMLSegmentationNode:
-    """A segmentation of another program: the lower half of the left lung, not called a lobe yet."""
-    lobes = world.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "something")
-    lobes.SetReferenceImageGeometryParameterFromVolumeNode(scan)
-    lobes.GetSegmentation().AddEmptySegment("s", "Segment_1")
-    paint(lobes, scan, np.s_[:12, :, 50:], "s")
-    return lobes
-
-
-def test_lobes_that_come_after_the_numbers_are_in_them_too(opened, world: SlicerWorld) -> None:
-    panel, section, _, scan = opened
-    lobes = lower_lobe(world, scan)
-    wait_for_rest(panel)
-    assert section._measured.lobes == ()
-    lower = "List~SCT^123037004^Anatomical Structure~SCT^90572001^Lower lobe~SCT^7771000^Left~List~^^~^^"
-    lobes.GetSegmentation().GetSegment("s").SetTag("TerminologyEntry", lower)
-    panel.until(lambda: section._measured is not None and section._measured.lobes, seconds=20)
-    shares = {lobe.name: lobe.infection_ml for lobe in section._measured.lobes}
-    assert shares["left lower lobe"] == pytest.approx(LEFT_INFECTED * VOXEL_ML)
-    paint(lobes, scan, np.s_[12:14, 10:50, 60:90], "s")
-    whole = section._measured.lobes[-1].lung_ml
-    panel.until(lambda: section._measured is not None and section._measured.lobes[-1].lung_ml > whole, seconds=20)
-    world.scene.RemoveNode(lobes)
-    panel.until(lambda: section._measured is not None and section._measured.lobes == (), seconds=20)
-
-
-def test_segments_that_are_no_lobes_let_nothing_be_measured_anew(opened, world: SlicerWorld) -> None:
-    panel, section, _, scan = opened
-    before = section._measured
-    other = lower_lobe(world, scan)
-    changes = (lambda: paint(other, scan, np.s_[12:14, 10:50, 60:90], "s"), lambda: world.scene.RemoveNode(other))
-    for change in changes:
-        change()
-        wait_for_rest(panel)
-        assert (section._measured, section._measuring) == (before, None)
-
-
-def wait_for_rest(panel: OpenModule) -> None:
-    """Let pass what a follower waits for."""
-    from CovidSegLib.gui.edits import REST_MS
-
-    end = time.monotonic() + 1.5 * REST_MS / 1000
-    panel.until(lambda: time.monotonic() > end)
 
 
 def infection_in(table: slicer.vtkMRMLTableNode) -> float:

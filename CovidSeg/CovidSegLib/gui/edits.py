@@ -83,7 +83,7 @@ class PlaceFollower(_Follower):
 
 
 class LobeFollower(_Follower):
-    """Calls ``changed`` after lobes came into the scene, went, were edited, or segments became lobes by their codes.
+    """Calls ``changed`` after lobes came, went, were edited or moved, or segments became lobes by their codes.
 
     Any segmentation of the scene may hold them. While others are edited no more is done than to see that it was not
     the lobes.
@@ -110,6 +110,7 @@ class LobeFollower(_Follower):
             self.addObserver(scene, event, self._node_came_or_went)
         for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
             self._observe_segments(node)
+            self.addObserver(node, node.TransformModifiedEvent, self._wait)
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _node_came_or_went(self, _caller: object, _event: str, node: slicer.vtkMRMLNode) -> None:

@@ -92,10 +92,16 @@ def _edges(names: list[str]) -> str:
 def plausibility_flags(left: Region, right: Region) -> list[str]:
     """Sentences on volumes that whole lungs hardly have, and on lungs that there are not."""
     left_ml, right_ml = left.lung_ml, right.lung_ml
-    if left.infection_ml and not left.present:
-        return [_("No left lung was found, but infection on its side: it counts only to both lungs together.")]
-    if right.infection_ml and not right.present:
-        return [_("No right lung was found, but infection on its side: it counts only to both lungs together.")]
+    absent = [
+        text
+        for lung, text in (
+            (left, _("No left lung was found, but infection on its side: it counts only to both lungs together.")),
+            (right, _("No right lung was found, but infection on its side: it counts only to both lungs together.")),
+        )
+        if lung.infection_ml and not lung.present
+    ]
+    if absent:
+        return absent
     if not left_ml:
         return [_("No left lung was found: numbers of both lungs together are those of one.")]
     if not right_ml:

@@ -84,7 +84,9 @@ def lobes_state(scene: slicer.vtkMRMLScene) -> tuple[object, ...]:
     node, lobes = _lobe_segments(scene)
     if node is None:
         return ()
-    return (node.GetID(), tuple(lobes.items()), segments_state(node, lobes.values()))
+    parent = node.GetParentTransformNode()
+    place = (parent.GetID(), parent.GetTransformToWorldMTime()) if parent is not None else ()
+    return (node.GetID(), tuple(lobes.items()), segments_state(node, lobes.values()), place)
 
 
 def segments_state(
