@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _GPU = "CUDAExecutionProvider"
 _CPU = "CPUExecutionProvider"
+_GPU_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC"}
+"""The default tries out every way of every convolution for every number of slices, and second looks have many."""
 
 
 def _runtime() -> ModuleType:
@@ -56,7 +58,7 @@ class OnnxEngine:
         weights = model.read("onnx")
         try:
             self._session = onnxruntime.InferenceSession(
-                weights, options, providers=[_GPU] if device == "gpu" else [_CPU]
+                weights, options, providers=[(_GPU, _GPU_OPTIONS)] if device == "gpu" else [_CPU]
             )
         except Exception as error:
             raise EngineError(
