@@ -22,11 +22,13 @@ def run(logic: Any) -> None:
     Raises unittest.SkipTest where the package is missing, as on the machines that build extensions.
     """
     import slicer
+    from slicer.i18n import tr as _
 
     from . import install
 
     if install.is_needed("auto"):
-        raise unittest.SkipTest(f"This Slicer has no {install.PACKAGE}; Apply in the panel installs it.")
+        text = _("This Slicer has no {package}; Apply in the panel installs it.")
+        raise unittest.SkipTest(text.format(package=install.PACKAGE))
     slicer.mrmlScene.Clear()
     phantom = make_phantom(seed=0, slices=_SLICES, progress=Progress())
     node = add_scan(phantom.volume, "Synthetic chest")
