@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -54,7 +55,8 @@ def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: E
     rough = RoughMask(upright.shape, finishing)
     with _timed(seconds, "network"):
         batches = network_batches(upright, spacing_mm, batch_size(options))
-        for answers in _answers(Looks(engine, upright, twice=model.looks_twice), batches):
+        looks = Looks(engine, upright, twice=model.looks_twice)
+        for answers in _answers(looks, batches, _ahead(engine)):
             for framing, k, probabilities in answers:
                 rough.add(framing, k, probabilities)
             progress.step("network", answers[-1][1] + 1, len(upright))
@@ -88,25 +90,29 @@ def batch_size(options: Options) -> int:
     return min(max(BATCH, 2 * (options.threads or core_count())), MOST_AT_ONCE)
 
 
-def _answers(
-    looks: Looks, batches: Iterator[tuple[SliceFraming, range, np.ndarray]]
-) -> Iterator[list[tuple[SliceFraming, int, np.ndarray]]]:
-    """What ``looks`` finds in each of ``batches``.
+def _ahead(engine: Engine) -> int:
+    """How many batches are looked at side by side: on a CPU two, so that no core waits while slices are framed."""
+    return 2 if engine.device == "cpu" else 1
 
-    While the engine computes one batch, the next one is framed here and the caller works on the one before.
+
+def _answers(
+    looks: Looks, batches: Iterator[tuple[SliceFraming, range, np.ndarray]], ahead: int
+) -> Iterator[list[tuple[SliceFraming, int, np.ndarray]]]:
+    """What ``looks`` finds in each of ``batches``, in their order.
+
+    While ``ahead`` of them are looked at, the next one is framed here and the caller works on the one before.
     """
-    before: Future[list[tuple[SliceFraming, int, np.ndarray]]] | None = None
-    thread = ThreadPoolExecutor(1)
+    coming: deque[Future[list[tuple[SliceFraming, int, np.ndarray]]]] = deque()
+    threads = ThreadPoolExecutor(ahead)
     try:
         for batch in batches:
-            coming = thread.submit(lambda batch=batch: list(looks(*batch)))
-            if before is not None:
-                yield before.result()
-            before = coming
-        if before is not None:
-            yield before.result()
+            coming.append(threads.submit(lambda batch=batch: list(looks(*batch))))
+            if len(coming) > ahead:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
     finally:
-        thread.shutdown(cancel_futures=True)
+        threads.shutdown(cancel_futures=True)
 
 
 def _certainty(labels: np.ndarray, infection: np.ndarray) -> np.ndarray:

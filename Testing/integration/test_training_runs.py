@@ -33,7 +33,11 @@ STILL = {
 
 def start(*arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "CovidSegTraining.cli", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    # Where tests run in the background of a shell, children would be deaf to Ctrl-C.
+    return subprocess.Popen(
+        command, **pipes, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    )
 
 
 @pytest.fixture

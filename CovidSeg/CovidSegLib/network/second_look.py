@@ -26,7 +26,8 @@ _AT_HAND = 16
 class Looks:
     """How the slices of one scan are looked at; ``upright``: the scan (z, y, x; HU).
 
-    ``twice``: whether the network takes slices of both sizes, as its card says; else there is one look.
+    ``twice``: whether the network takes slices of both sizes, as its card says; else there is one look. Several threads
+    may ask at a time.
     """
 
     def __init__(self, engine: Engine, upright: np.ndarray, *, twice: bool) -> None:
@@ -61,9 +62,10 @@ class Looks:
             return np.empty((0, *SECOND_SHAPE, 3), np.float32)
         upright = self._upright
         if self._larger is None:
-            larger = self._larger = replace(framing, seen=SECOND_SHAPE)
+            larger = replace(framing, seen=SECOND_SHAPE)
             # A method here would be a ring with its cache, and the scan stay in memory until Python looks for rings.
             self._framed = lru_cache(_AT_HAND)(lambda k: larger.to_network(upright[k]))
+            self._larger = larger  # last: another thread may ask for it meanwhile
         return self._engine.predict(np.stack([self._larger.channels(self._framed, k, len(upright)) for k in numbers]))
 
     def _enlarged(self, probabilities: np.ndarray) -> np.ndarray:
