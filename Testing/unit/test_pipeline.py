@@ -55,7 +55,7 @@ def test_an_engine_that_fails_in_the_middle_is_an_error_and_leaves_no_thread(sca
     assert set(threading.enumerate()) <= before
 
 
-def test_a_user_who_stops_in_the_middle_waits_for_one_batch_at_most(scan: CtVolume) -> None:
+def test_a_user_who_stops_in_the_middle_waits_for_the_batches_under_way_at_most(scan: CtVolume) -> None:
     stops = iter([False, False, True])
     before = set(threading.enumerate())
     with pytest.raises(Cancelled):

@@ -109,8 +109,9 @@ def run(args: argparse.Namespace) -> int:
         to_do = [(n, settled(case, manifest.entries.get(case.stem))) for n, case in left]
         manifest.begin(filter(None, [begun(case, manifest.entries.get(case.stem)) for _, case in left]))
         books = Books(args.output, manifest, cases, model)
-        books.keep(case for case in cases if case.stem in finished)
-        _draw_lost([case for case in cases if case.stem in finished], console, progress)
+        done = [case for case in cases if case.stem in finished]
+        books.keep(done)
+        _draw_lost(done, console, progress)
         telling = _Telling(console, [case for _, case in to_do], {number: n for n, (number, _) in enumerate(to_do)})
         keep_books(runner.run(to_do, args.stop_asked), books, telling.ended, telling.passing)
         if args.json:

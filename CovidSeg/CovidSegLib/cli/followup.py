@@ -211,6 +211,6 @@ def _record(scan: Path, masks: Path | None, worker: Worker, progress: Progress) 
         return segment_case(scan, [], segment=worker.segment, progress=progress)
     volume = read_ct(scan, progress)
     given = read_masks(masks, volume)
-    masks_given = given.segmentation
-    measured = measure(masks_given.labels, masks_given.affine, voxels=volume.voxels, absent=masks_given.absent)
-    return result_record(measured, given.segmentation.provenance, {}, (*volume.notes, *given.warnings))
+    segmentation = given.segmentation
+    measured = measure(segmentation.labels, segmentation.affine, voxels=volume.voxels, absent=segmentation.absent)
+    return result_record(measured, segmentation.provenance, {}, (*volume.notes, *given.warnings))

@@ -15,13 +15,13 @@ from ..measures import Measurements, measure
 from ..measures.edits import SegmentEdit, reader_edits
 from ..mrml import read_in_steps, read_state
 from ..mrml.corrections import check_same_place, tag
-from ..mrml.readback import our_segments, read_labels_in_steps, read_lobes
+from ..mrml.readback import absent_in, read_labels_in_steps, read_lobes
 from ..progress import Progress
 from ..reading.checks import inspect
 from ..report.content import report_content
 from ..report.files import check_report, write_report
 from ..report.page_pictures import Picture, picture_of, projection, slice_pictures
-from ..segmentation import SEGMENTS, Provenance, Segmentation, absent_labels
+from ..segmentation import SEGMENTS, Provenance, Segmentation
 from ..volume import CtVolume, voxel_ml
 from .belonging import belonging_steps
 from .task import in_thread, silently
@@ -50,7 +50,7 @@ def numbers_steps(
     yield from belonging_steps(node, volume_node)
     volume = yield from silently(read_in_steps(volume_node))
     labels = yield from read_labels_in_steps(node, volume_node)
-    absent = absent_labels(our_segments(node).values())
+    absent = absent_in(node)
     yield None
     lobes = read_lobes(volume_node.GetScene(), volume_node)
     measured = yield from in_thread(

@@ -30,6 +30,11 @@ def our_segments(node: slicer.vtkMRMLSegmentationNode) -> dict[str, Label]:
     return by_id or {name: label for name, label in by_codes if label is not None}
 
 
+def absent_in(node: slicer.vtkMRMLSegmentationNode) -> tuple[Label, ...]:
+    """Which of our labels have no segment in the node any more (see :func:`CovidSegLib.segmentation.absent_labels`)."""
+    return absent_labels(our_segments(node).values())
+
+
 def label_of_segment(segment_id: str, terminology: str) -> Label | None:
     """What one segment alone is: by its id, which Slicer keeps, else by its codes; never by its name."""
     if segment_id in _OURS:
@@ -129,7 +134,7 @@ def measure_nodes(
         volume.affine,
         voxels=volume.voxels,
         lobes=read_lobes(volume_node.GetScene(), volume_node),
-        absent=absent_labels(our_segments(segmentation_node).values()),
+        absent=absent_in(segmentation_node),
         rules=rules,
         stability=stability,
     )
@@ -151,8 +156,8 @@ def measure_segments_alone(segmentation_node: slicer.vtkMRMLSegmentationNode) ->
         ):
             raise RuntimeError("Slicer did not give the segments")
         volume_node.SetAndObserveTransformNodeID(segmentation_node.GetTransformNodeID())
-        absent = absent_labels(our_segments(segmentation_node).values())
-        return measure(read_labels(segmentation_node, volume_node), world_affine(volume_node), absent=absent)
+        labels = read_labels(segmentation_node, volume_node)
+        return measure(labels, world_affine(volume_node), absent=absent_in(segmentation_node))
     finally:
         scene.RemoveNode(volume_node)
 

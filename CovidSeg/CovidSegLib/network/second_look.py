@@ -17,7 +17,7 @@ from .engines import Engine
 from .inputs import INPUT_SHAPE, SECOND_SHAPE, SliceFraming
 
 SHOWS_INFECTION = 0.1
-"""Probability of infection, anywhere on a slice, from which on it is looked at again: less than any threshold."""
+"""Probability of infection, anywhere on a slice, from which on it is looked at again: below the shipped threshold."""
 
 _AT_HAND = 16
 """Slices that are kept as the second look sees them: neighbours are channels of one another."""
