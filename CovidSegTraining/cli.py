@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import sys
+from typing import NoReturn
 
 from CovidSegLib.errors import CovidSegError
 from CovidSegLib.progress import Cancelled
@@ -35,9 +36,17 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with a call in one line, as ``covidseg`` does."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"error: {message} (see {self.prog} --help)", file=sys.stderr)
+        sys.exit(2)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command's parser; each subcommand sets ``run_command``, a function of the parsed arguments."""
-    parser = argparse.ArgumentParser(prog="covidseg-train", description="Train, judge and export networks of CovidSeg.")
+    parser = _Parser(prog="covidseg-train", description="Train, judge and export networks of CovidSeg.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in (cli_data, cli_fit, cli_judge, cli_figures, cli_models, cli_preset):
         module.add_commands(commands)

@@ -94,6 +94,16 @@ def test_a_fold_that_is_watched_is_not_judged(calls, three_folds, tmp_path, caps
         calls.clear()
 
 
+@pytest.mark.parametrize("folds", ["0", "1,0", "one", "-1"])
+def test_folds_that_hold_nobody_out_are_refused_in_one_line(calls, three_folds, folds, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([*three_folds, f"--folds={folds}"])
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: argument --folds: {folds!r} are no folds")
+    assert not calls
+
+
 def test_a_case_that_some_fold_holds_out_is_refused_before_any_is_trained(calls, three_folds, tmp_path, capsys):
     assert main([*three_folds, "--also", f"{tmp_path / 'data'}:case3"]) == 2
     assert "case3 of --also is held out" in capsys.readouterr().err

@@ -270,7 +270,8 @@ def test_what_one_voxel_at_the_edge_does_is_shown() -> None:
         (np.s_[:, 20:], "front edge"),
         (np.s_[:, :40], "back edge"),
         (np.s_[:, :, :75], "left edge"),
-        (np.s_[10:11], "lower edge and the upper edge"),
+        (np.s_[8:16], "lower edge and the upper edge"),
+        (np.s_[10:11, 20:], "front edge"),
     ],
 )
 def test_a_lung_that_the_scan_cuts_off_is_flagged(part: tuple, words: str) -> None:
@@ -295,6 +296,15 @@ def test_a_tip_that_ends_at_the_edge_is_no_lung_cut_off() -> None:
     labels[1:] = block_labels()[1:]
     labels[0:3, 20:23, 20:23] = Label.RIGHT_LUNG  # 0.45 cm² on the lowest slice
     assert measure(labels, UPRIGHT).partly_visible == ()
+
+
+def test_a_single_slice_is_not_called_small_nor_cut_off_above_and_below() -> None:
+    result = measure(block_labels()[10:11], UPRIGHT)
+    assert result.flags == ()
+    assert result.partly_visible == ("left", "right")
+    labels = block_labels()[10:11]
+    labels[:, :, :50] = 0
+    assert ["No right lung" in flag for flag in measure(labels, UPRIGHT).flags] == [True]
 
 
 def test_volumes_that_whole_lungs_hardly_have_are_said() -> None:

@@ -17,7 +17,7 @@ from .rules import Rules, ct_class, zone_score
 from .sided import LEFT_CODES, RIGHT_CODES, Code, SidedLungs, sided_lungs
 from .stability import moved_edges
 from .values import EdgeMove, Measurements, Region, Zone
-from .visibility import cut_faces, plausibility_flags, visibility_flags
+from .visibility import absence_flags, cut_faces, plausibility_flags, visibility_flags
 from .zones import LEVELS, count_zones
 
 _SIDES = (("right", RIGHT_CODES), ("left", LEFT_CODES))
@@ -63,7 +63,10 @@ def measure(
         rules=rules,
         stability=_stability(lungs, ml, absent) if stability else (),
     )
-    flags = [*visibility_flags(faces), *plausibility_flags(measured.left, measured.right)]
+    slices = lungs.shape[0]
+    flags = [*visibility_flags(faces, slices), *absence_flags(measured.left, measured.right)]
+    if slices > 1:
+        flags += plausibility_flags(measured.left, measured.right)
     if hounsfield is not None and not refused:
         found_density = density(histograms(lungs.codes, hounsfield), ml, rules)
         without = {f"{side}_mean_hu": None for side, codes in _SIDES if codes[0] in absent}

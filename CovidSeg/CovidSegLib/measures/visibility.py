@@ -58,8 +58,8 @@ def _beside_padding(codes: np.ndarray, side: tuple[int, int], voxels: np.ndarray
     return count
 
 
-def visibility_flags(faces: dict[Side, list[str]]) -> list[str]:
-    """A sentence for every lung that is cut off."""
+def visibility_flags(faces: dict[Side, list[str]], slices: int) -> list[str]:
+    """A sentence for every lung that is cut off. Of one slice (``slices``) it is plain that it is, above and below."""
     texts: dict[Side, str] = {
         "left": _(
             "The left lung is only partly visible (cut off by the {edges} of the scan): "
@@ -70,7 +70,8 @@ def visibility_flags(faces: dict[Side, list[str]]) -> list[str]:
             "its volume, percentage and zones are those of the visible part."
         ),
     }
-    return [texts[side].format(edges=_edges(names)) for side, names in faces.items() if names]
+    told = {side: [name for name in names if slices > 1 or name not in _FACES[0]] for side, names in faces.items()}
+    return [texts[side].format(edges=_edges(names)) for side, names in told.items() if names]
 
 
 def _edges(names: list[str]) -> str:
@@ -89,9 +90,8 @@ def _edges(names: list[str]) -> str:
     return joined
 
 
-def plausibility_flags(left: Region, right: Region) -> list[str]:
-    """Sentences on volumes that whole lungs hardly have, and on lungs that there are not."""
-    left_ml, right_ml = left.lung_ml, right.lung_ml
+def absence_flags(left: Region, right: Region) -> list[str]:
+    """A sentence for every lung that there is not."""
     absent = [
         text
         for lung, text in (
@@ -102,12 +102,19 @@ def plausibility_flags(left: Region, right: Region) -> list[str]:
     ]
     if absent:
         return absent
-    if not left_ml:
+    if not left.lung_ml:
         return [_("No left lung was found: numbers of both lungs together are those of one.")]
-    if not right_ml:
+    if not right.lung_ml:
         return [_("No right lung was found: numbers of both lungs together are those of one.")]
+    return []
+
+
+def plausibility_flags(left: Region, right: Region) -> list[str]:
+    """Sentences on volumes that whole lungs hardly have, where there are two."""
+    if absence_flags(left, right):
+        return []
     flags: list[str] = []
-    total, ratio = left_ml + right_ml, left_ml / right_ml
+    total, ratio = left.lung_ml + right.lung_ml, left.lung_ml / right.lung_ml
     litres = f"{total / 1000:.1f}"
     if total < PLAUSIBLE_ML[0]:
         text = _("The lungs are unusually small ({litres} L): look at the masks and at the voxel size.")
