@@ -4,10 +4,12 @@
 #   make test                                         all tests but the slow ones
 #   make install EXTRAS=gpu,training-gpu,pictures,test     on a machine with an NVIDIA GPU (pass the same EXTRAS to the others)
 #   make install PYTHON=/path/to/python3.12           with a Python of your choice
+#   make test JOBS=4                                  in four processes (each needs 3 GB and a core)
 
 EXTRAS ?= cpu,training,pictures,test
 PYTHON ?=
 README ?=
+JOBS ?= 2
 
 comma := ,
 venv := .venv
@@ -52,7 +54,7 @@ demo: install
 	@echo "The report: demo/report.html. The numbers: demo/result.json. In Slicer: load demo/scan.nii.gz and demo/result.seg.nrrd."
 
 test: install
-	$(bin)/python -m pytest -q -m "not slow"
+	$(bin)/python -m pytest -q -m "not slow" --numprocesses $(JOBS) --dist loadfile
 
 test-slow: install
 	$(bin)/python -m pytest -q -m slow
