@@ -15,7 +15,6 @@ from scipy import ndimage, sparse
 
 from ..masks import grown
 from ..resampling import PlaneResampler, axis_weights, block_sums
-from ..volume import axial_affine, axial_order, spacing
 
 COARSE_MM = 3.0
 """Grid on which lungs are parted: fine enough for the thinnest lung tongue, coarse enough to be quick."""
@@ -90,12 +89,6 @@ def find_sides(lung: np.ndarray, spacing_mm: tuple[float, float, float]) -> Side
     )
     outside = [(part.start, size - part.stop) for part, size in zip(box[0], coarse.shape, strict=True)]
     return Sides(np.pad(right - left, outside, mode="edge"), steps, lung.shape)
-
-
-def sides_of_labels(lung: np.ndarray, affine: np.ndarray) -> Sides:
-    """:func:`find_sides` for a mask on a grid of any orientation: bool (K, J, I) with its IJK→RAS."""
-    upright = axial_order(affine).to_axial(lung)
-    return find_sides(upright, spacing(axial_affine(affine, lung.shape)))
 
 
 def _coarse(lung: np.ndarray, steps: tuple[int, int, int]) -> np.ndarray:

@@ -5,7 +5,6 @@ Seen as radiologists look: the patient's right is on the left of the picture, fr
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,13 +81,6 @@ def projection_picture(labels: np.ndarray, affine: np.ndarray, size: tuple[int, 
     canvas = Image.new("RGB", size, (255, 255, 255))
     canvas.paste(image, ((size[0] - image.width) // 2, (size[1] - image.height) // 2))
     return canvas
-
-
-def png(picture: Image.Image) -> bytes:
-    """``picture`` as a PNG file."""
-    file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True)
-    return file.getvalue()
 
 
 def _as_seen(plane: np.ndarray, name: str) -> np.ndarray:
