@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK
 
 pytest.importorskip("highdicom", reason="writes the lobes as another program does")
 
@@ -25,7 +28,10 @@ from CovidSegLib.reading import read_ct
 from CovidSegLib.report.lobe_files import read_lobe_map
 from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegLib.volume import CtVolume
+from CovidSegLib.writing import write
+from CovidSegLib.writing.labelmap import array_to_itk
 from Testing.kit.blocks import block_labels, block_scan
+from Testing.kit.command_line import CommandLine
 from Testing.kit.dicom_files import write_series
 
 UPPER, LOWER = Code("45653009", "SCT", "Upper lobe of lung"), Code("90572001", "SCT", "Lower lobe of lung")
@@ -116,6 +122,17 @@ def test_a_scan_to_which_lobes_come_is_another_input_and_one_to_which_other_mask
     assert fingerprint(folder, ()) == without
     (folder / "notes.txt").write_text("seen")
     assert fingerprint(folder, ()) == without
+
+
+@pytest.mark.skipif(os.name == "nt", reason="forbids sockets by the kernel")
+def test_a_report_on_files_opens_no_socket_for_lobes_from_dicom(folder: Path, tmp_path: Path) -> None:
+    covidseg = CommandLine(tmp_path, sockets=False)
+    volume = read_ct(folder, Progress())
+    SimpleITK.WriteImage(array_to_itk(volume.voxels, volume.affine), str(tmp_path / "scan.nrrd"))
+    write(drawn(volume, Progress()), tmp_path / "masks.nrrd")
+    ended = covidseg.run("report", "scan.nrrd", "masks.nrrd", "-o", "r.json", "--lobes", folder / "lobes.dcm")
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads((tmp_path / "r.json").read_text())["measurements"]["lobe_score"] == 3
 
 
 def test_what_is_no_lobe_segmentation_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +18,7 @@ from pydicom.filewriter import write_dataset
 from CovidSegLib.progress import Cancelled, Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.reading.cases import find_cases
+from CovidSegLib.reading.silent_pydicom import quiet_pydicom
 from CovidSegLib.volume import CtVolume
 
 
@@ -178,6 +183,23 @@ def test_an_oblique_series_keeps_its_directions(tmp_path: Path, scan: np.ndarray
     assert np.array_equal(volume.voxels, scan)
     assert np.allclose(volume.affine[:3, 2], 3 * normal * [-1, -1, 1], atol=1e-5)
     assert np.allclose(volume.affine[:3, 0], 0.7 * row * [-1, -1, 1], atol=1e-5)
+
+
+def test_threads_that_read_headers_leave_pydicom_as_strict_as_it_was() -> None:
+    """Four threads whose blocks would overlap if they could: each waits in its own until all were due to be in it."""
+    strict, filters = pydicom.config.settings.reading_validation_mode, list(warnings.filters)
+    barrier = threading.Barrier(4)
+
+    def look(_number: int) -> bool:
+        barrier.wait()
+        with quiet_pydicom() as quiet:
+            time.sleep(0.02)
+            return quiet.config.settings.reading_validation_mode == quiet.config.IGNORE
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(threads.map(look, range(4)))
+    assert pydicom.config.settings.reading_validation_mode == strict != pydicom.config.IGNORE
+    assert warnings.filters == filters
 
 
 def test_reading_stops_when_the_user_cancels(tmp_path: Path, scan: np.ndarray) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +12,7 @@ from ..measures import lobe_of_codes
 from ..reading.cases import FoundCase
 from ..reading.dicom_headers import modality_of
 from ..reading.files import suffix_of
-from ..reading.silent_pydicom import load_pydicom
+from ..reading.silent_pydicom import quiet_pydicom
 from ..reading.studies import dicom_below
 
 _SEGMENTATION = b"1.2.840.10008.5.1.4.1.1.66.4"
@@ -64,14 +63,10 @@ def _counts(path: Path) -> bool:
 
 def _may_hold_lobes(path: Path) -> bool:
     """Whether a DICOM SEG names a lobe by its codes; also where it cannot be read."""
-    pydicom = load_pydicom()
-    from pydicom import config
-
-    try:
-        with warnings.catch_warnings(), config.disable_value_validation():
-            warnings.simplefilter("ignore")
+    with quiet_pydicom() as pydicom:
+        try:
             dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SegmentSequence"])
             codes = {str(element.value) for element in dataset.iterall() if element.keyword == "CodeValue"}
-    except Exception:  # pydicom raises nearly anything on a damaged file
-        return True
+        except Exception:  # pydicom raises nearly anything on a damaged file
+            return True
     return any(lobe_of_codes("SCT", code, modifier) is not None for code in codes for modifier in ("", *codes))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..progress import Progress
-from .silent_pydicom import load_pydicom
+from .silent_pydicom import quiet_pydicom
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
@@ -32,9 +30,6 @@ _MODALITIES = {
 """Terms for Modality (DICOM PS3.3, C.7.3.1.1.1) that a message may name; any other text of a file stays in it."""
 
 _MODALITY, _PATIENT, _STUDY = 0x00080060, 0x00100020, 0x0020000D
-
-_one_at_a_time = threading.Lock()
-"""What pydicom checks and warns about is set for the whole process, not for a thread."""
 
 _LONGEST_FIRST = 128
 """Bytes of the first value of a data set at most: a length, a character set, a date or a UID."""
@@ -170,47 +165,35 @@ def modality_of(path: Path) -> str:
 
 def _first_elements(path: Path, tags: Sequence[int]) -> list[str]:
     """The elements ``tags`` of a DICOM file as text; nothing behind the last of them is read."""
-    load_pydicom()
-    from pydicom import config, filereader
-
-    try:
-        with _one_at_a_time, warnings.catch_warnings(), config.disable_value_validation(), path.open("rb") as file:
-            warnings.simplefilter("ignore")
-            dataset = filereader.read_partial(
-                file, lambda tag, *_: tag > max(tags), force=True, specific_tags=list(tags)
-            )
+    with quiet_pydicom() as pydicom:
+        try:
+            with path.open("rb") as file:
+                dataset = pydicom.filereader.read_partial(
+                    file, lambda tag, *_: tag > max(tags), force=True, specific_tags=list(tags)
+                )
             return [str(dataset[tag].value or "") if tag in dataset else "" for tag in tags]
-    except Exception:  # as below
-        return [""] * len(tags)
+        except Exception:  # as below
+            return [""] * len(tags)
 
 
 def read_elements(path: Path, names: Sequence[str]) -> dict[str, str]:
     """The elements ``names`` of a DICOM file as text; empty where it has none or cannot be read."""
-    import pydicom
-    from pydicom import config
-
-    try:
-        with _one_at_a_time, warnings.catch_warnings(), config.disable_value_validation():
-            warnings.simplefilter("ignore")
+    with quiet_pydicom() as pydicom:
+        try:
             dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=list(names))
             return {name: str(dataset.get(name, "") or "") for name in names}
-    except Exception:  # as below
-        return {}
+        except Exception:  # as below
+            return {}
 
 
 def _read_header(path: Path) -> SliceHeader | str | None:
     """The slice, the kind of object that is no CT slice, or None for a file that cannot be read."""
-    pydicom = load_pydicom()
-    from pydicom import config
-
-    try:
-        # Odd values (UUIDs as UIDs) are common and harmless; pydicom would print them, and they may identify a patient.
-        with _one_at_a_time, warnings.catch_warnings(), config.disable_value_validation():
-            warnings.simplefilter("ignore")
+    with quiet_pydicom() as pydicom:
+        try:
             dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=_TAGS)
             return _other_kind(dataset) or _slice_header(path, dataset)
-    except Exception:  # pydicom raises nearly anything on a damaged file
-        return None
+        except Exception:  # pydicom raises nearly anything on a damaged file
+            return None
 
 
 def _other_kind(dataset: Any) -> str:

@@ -1,12 +1,30 @@
-"""pydicom, loaded without the socket that comes with it where the package requests is installed."""
+"""pydicom without what it does unasked: a socket where the package requests is installed, values in warnings."""
 
 from __future__ import annotations
 
 import sys
 import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 
 _loading = threading.Lock()
+_one_at_a_time = threading.Lock()
+"""What pydicom checks and warns about is set for the whole process, not for a thread."""
+
+
+@contextmanager
+def quiet_pydicom() -> Iterator[ModuleType]:
+    """pydicom, to read headers with: it neither checks values nor warns. One thread at a time, and not nested.
+
+    Odd values (UUIDs as UIDs) are common and harmless; pydicom would print them, and they may identify a patient. An
+    element is checked when it is looked at first, so look inside; decode pixels outside, others wait meanwhile.
+    """
+    pydicom = load_pydicom()
+    with _one_at_a_time, warnings.catch_warnings(), pydicom.config.disable_value_validation():
+        warnings.simplefilter("ignore")
+        yield pydicom
 
 
 def load_pydicom() -> ModuleType:

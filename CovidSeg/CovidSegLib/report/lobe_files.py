@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from ..errors import InputError
 from ..measures import Lobe, lobe_of_codes, lobe_of_terminology
 from ..reading.dicom_headers import files_below, is_dicom, modality_of
 from ..reading.geometry import LPS_TO_RAS
-from ..reading.silent_pydicom import load_pydicom
+from ..reading.silent_pydicom import quiet_pydicom
 from ..volume import CtVolume
 from ..writing import is_seg_nrrd, read_reviewed
 from ..writing.grids import on_grid
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
     import pydicom
 
 _TERMINOLOGY = "TerminologyEntry"
+
+_Plane = tuple[int, np.ndarray, np.ndarray, np.ndarray]
+"""Segment number, position, directions (rows, columns) and pixel size of a frame; LPS, mm."""
 
 
 def read_lobe_map(path: Path, volume: CtVolume) -> np.ndarray:
@@ -71,17 +73,14 @@ def _from_slicer(path: Path, volume: CtVolume) -> np.ndarray:
 
 
 def _from_dicom(path: Path, volume: CtVolume) -> np.ndarray:
-    from pydicom import config
-
-    pydicom = load_pydicom()
     try:
-        with warnings.catch_warnings(), config.disable_value_validation():
-            warnings.simplefilter("ignore")
+        with quiet_pydicom() as pydicom:
             dataset = pydicom.dcmread(path)
             if dataset.get("SegmentationType") != "BINARY":
                 raise InputError("The DICOM object is no binary segmentation.", "Export the lobes as a DICOM SEG.")
             lobes = {int(one.SegmentNumber): _lobe_of(one) for one in dataset.SegmentSequence}
-            array, affine = _stack(dataset, {number: lobe for number, lobe in lobes.items() if lobe is not None})
+            planes = list(_planes(dataset))
+        array, affine = _stack(dataset.pixel_array, planes, lobes)
     except InputError:
         raise
     except Exception as error:  # pydicom raises nearly anything on a damaged file
@@ -104,20 +103,25 @@ def _lobe_of(segment: pydicom.Dataset) -> Lobe | None:
     return None
 
 
-def _stack(dataset: pydicom.Dataset, lobes: dict[int, Lobe]) -> tuple[np.ndarray, np.ndarray]:
-    """The frames of ``lobes`` (by segment number) as one array (z, y, x), and its IJK→RAS."""
-    planes = list(_planes(dataset))
+def _stack(
+    pixels: np.ndarray, planes: Sequence[_Plane], lobes: Mapping[int, Lobe | None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The frames ``pixels`` of ``lobes`` (by segment number) as one array (z, y, x), and its IJK→RAS.
+
+    ``pixels``: (frames, y, x), or (y, x) of a single frame; ``planes``: where each of them lies.
+    """
     first = planes[0]
     normal = np.cross(first[2][:3], first[2][3:])
     heights = np.array([position @ normal for _, position, _, _ in planes])
     steps = np.diff(np.unique(np.round(heights, 3)))
     step = float(steps.min()) if len(steps) else 1.0
     numbers = np.rint((heights - heights.min()) / step).astype(int)
-    frames = dataset.pixel_array.reshape(len(planes), int(dataset.Rows), int(dataset.Columns))
+    frames = pixels.reshape(len(planes), *pixels.shape[-2:])
     array = np.zeros((numbers.max() + 1, *frames.shape[1:]), np.uint8)
     for frame, (segment, _, _, _), number in zip(frames, planes, numbers, strict=True):
-        if segment in lobes:
-            array[number][frame > 0] = lobes[segment]
+        lobe = lobes.get(segment)
+        if lobe is not None:
+            array[number][frame > 0] = lobe
     affine = np.eye(4)
     affine[:3, 0] = first[2][:3] * first[3][1]
     affine[:3, 1] = first[2][3:] * first[3][0]
@@ -126,8 +130,8 @@ def _stack(dataset: pydicom.Dataset, lobes: dict[int, Lobe]) -> tuple[np.ndarray
     return array, LPS_TO_RAS @ affine
 
 
-def _planes(dataset: pydicom.Dataset) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
-    """Segment number, position, directions (rows, columns) and pixel size of each frame; LPS, mm."""
+def _planes(dataset: pydicom.Dataset) -> Iterator[_Plane]:
+    """Where each frame lies."""
     shared = dataset.SharedFunctionalGroupsSequence[0]
     for frame in dataset.PerFrameFunctionalGroupsSequence:
         position = frame.PlanePositionSequence[0].ImagePositionPatient

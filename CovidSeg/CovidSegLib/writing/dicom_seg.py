@@ -18,7 +18,7 @@ from ..errors import InputError, OutputError
 from ..progress import Progress
 from ..reading import series_files
 from ..reading.geometry import LPS_TO_RAS
-from ..reading.silent_pydicom import load_pydicom
+from ..reading.silent_pydicom import load_pydicom, quiet_pydicom
 from ..segmentation import SEGMENTS, Segmentation, SegmentDefinition
 from ..volume import spacing
 
@@ -161,11 +161,8 @@ def _code(highdicom: Any, text: str) -> highdicom.sr.CodedConcept:
 
 def _header(path: Path) -> pydicom.Dataset:
     """The image's header with what a SEG copies from it present, if need be empty."""
-    from pydicom import config
-
-    with warnings.catch_warnings(), config.disable_value_validation():
-        warnings.simplefilter("ignore")
-        dataset = load_pydicom().dcmread(path, stop_before_pixels=True)
+    with quiet_pydicom() as pydicom:
+        dataset = pydicom.dcmread(path, stop_before_pixels=True)
         for name in _MAY_BE_EMPTY:
             if name not in dataset:
                 setattr(dataset, name, None if name.endswith(("Date", "Time")) else "")
@@ -176,15 +173,9 @@ def _header(path: Path) -> pydicom.Dataset:
 
 def _uids(image: pydicom.Dataset) -> dict[str, str]:
     """The identifiers of an image; empty where there is none or none that DICOM allows."""
-    from pydicom.uid import UID
-
-    found = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom would print what it finds wrong
-        for name in _UIDS:
-            value = str(image.get(name) or "")
-            found[name] = value if value and UID(value).is_valid else ""
-    return found
+    with quiet_pydicom() as pydicom:
+        values = {name: str(image.get(name) or "") for name in _UIDS}
+        return {name: value if value and pydicom.uid.UID(value).is_valid else "" for name, value in values.items()}
 
 
 def _import_highdicom() -> Any:
