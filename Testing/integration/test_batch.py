@@ -12,12 +12,13 @@ import nibabel
 import numpy as np
 import pytest
 
-from CovidSegLib.batch import OutputSet, Row, Summary, segment_case
+from CovidSegLib.batch import Row, Summary, segment_case
 from CovidSegLib.batch.summary import read_rows
 from CovidSegLib.errors import OutputError
 from CovidSegLib.progress import Progress
 from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegLib.volume import CtVolume
+from CovidSegLib.writing import OutputSet
 from Testing.kit.command_line import (
     CLEAN,
     HAS_A_BUG,
@@ -250,7 +251,7 @@ def _refuse_to_move_to(monkeypatch: pytest.MonkeyPatch, target: Path) -> None:
             raise PermissionError(13, "in use")
         move(source, destination)
 
-    monkeypatch.setattr("CovidSegLib.batch.case.os.replace", replace)
+    monkeypatch.setattr("CovidSegLib.writing.publish.os.replace", replace)
 
 
 def test_files_that_are_not_published_are_gone(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from CovidSegLib.batch import OutputSet
 from CovidSegLib.corrections import RECORD_TAG
 from CovidSegLib.errors import OutputError
 from CovidSegLib.measures import measure
@@ -17,7 +16,16 @@ from CovidSegLib.report.inputs import read_masks
 from CovidSegLib.report.record import result_record
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
 from CovidSegLib.volume import CtVolume
-from CovidSegLib.writing import NOTHING_LOST, ExistingFiles, file_state, find_reviewed, read_reviewed, update, write
+from CovidSegLib.writing import (
+    NOTHING_LOST,
+    ExistingFiles,
+    OutputSet,
+    file_state,
+    find_reviewed,
+    read_reviewed,
+    update,
+    write,
+)
 from Testing.kit.rewritten import rewrite
 
 AFFINE = np.array(((-0.7, 0, 0, 100), (0, -0.8, 0, -80.5), (0, 0, 2.5, 7), (0, 0, 0, 1)))

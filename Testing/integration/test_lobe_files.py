@@ -19,13 +19,13 @@ from pydicom.sr.coding import Code
 
 from CovidSegLib.batch import segment_case
 from CovidSegLib.batch.fingerprint import fingerprint
-from CovidSegLib.batch.reports import ReportRequest
 from CovidSegLib.batch.summary import Row
 from CovidSegLib.errors import InputError
 from CovidSegLib.measures import Lobe
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.report.lobe_files import read_lobe_map
+from CovidSegLib.report.request import ReportRequest
 from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegLib.volume import CtVolume
 from CovidSegLib.writing import write

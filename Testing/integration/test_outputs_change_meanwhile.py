@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from CovidSegLib.batch import OutputSet, PlannedCase, segment_case
+from CovidSegLib.batch import PlannedCase, segment_case
 from CovidSegLib.batch.outcome import run_case
 from CovidSegLib.batch.plan import settled, state_to_keep
 from CovidSegLib.errors import OutputError
@@ -16,7 +16,7 @@ from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegLib.volume import CtVolume
-from CovidSegLib.writing import ExistingFiles, file_state, find_reviewed, write
+from CovidSegLib.writing import ExistingFiles, OutputSet, file_state, find_reviewed, write
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan
 from Testing.kit.rewritten import erase, labels_of, rewrite
 

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from CovidSegLib.batch import OutputSet
 from CovidSegLib.corrections import ALL, RECORD_TAG
 from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegLib.writing import (
+    OutputSet,
     read_reviewed,
     update,
     write,

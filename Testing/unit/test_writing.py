@@ -16,10 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from CovidSegLib.batch import OutputSet
 from CovidSegLib.errors import OutputError
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
-from CovidSegLib.writing import SUFFIXES, check_suffix, unfinished, write
+from CovidSegLib.writing import SUFFIXES, OutputSet, check_suffix, unfinished, write
 from CovidSegLib.writing.unfinished import remove_leftovers, unfinished_name
 from Testing.kit.killed import killed_at
 
@@ -151,6 +150,17 @@ def test_a_finished_file_replaces_the_old_one_and_has_usual_rights(tmp_path: Pat
     assert [file.name for file in tmp_path.iterdir()] == ["A.SEG.NRRD"]
     (tmp_path / "other").touch()
     assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_the_ending_means_the_same_in_capitals_and_the_name_may_be_as_long_as_names_can_be(
+    suffix: str, tmp_path: Path
+) -> None:
+    paths = [tmp_path / f"{'a' * (255 - len(suffix))}{ending}" for ending in (suffix, suffix.upper(), suffix.title())]
+    for path in paths:
+        write(result(), path)
+    # The bytes of a compressed file are all there is to compare: readers are particular about capitals.
+    assert len({path.read_bytes() for path in paths}) == 1
 
 
 @pytest.mark.parametrize("name", ["result.jpg", "result", "result.nrrd.zip", "missing/result.nrrd", "folder.nii"])

@@ -8,7 +8,7 @@
 How a volume is segmented is handed in as a function (a worker's, or the pipeline's own).
 """
 
-from .case import OutputSet, segment_case
+from .case import segment_case
 from .manifest import Manifest
 from .outcome import Failure, Outcome
 from .plan import PlannedCase, plan_cases
@@ -20,7 +20,6 @@ __all__ = [
     "Failure",
     "Manifest",
     "Outcome",
-    "OutputSet",
     "PlannedCase",
     "Row",
     "Summary",

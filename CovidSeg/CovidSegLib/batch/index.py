@@ -14,7 +14,7 @@ from urllib.parse import quote
 from ..report.thumbnails import HEIGHT, WIDTH
 from ..segmentation import SEGMENTS
 from ..words import in_ml, percent
-from .case import replace_text
+from ..writing import replace_text
 from .manifest import DONE, KEPT
 from .plan import PICTURES_NAME, SUMMARY_NAME
 from .summary import CHANGED_SINCE, Row

@@ -22,8 +22,8 @@ from ..writing import (
     is_seg_nrrd,
     read_source_series,
     update,
-    write,
     write_reviewed,
+    write_to,
 )
 
 
@@ -78,8 +78,11 @@ class CaseOutputs:
         return segmentation
 
     def write(self, segmentation: Segmentation, output: Path, place: Path) -> None:
-        """Write what :meth:`joined` gave to ``place``, in the form and with the content that ``output`` shall have."""
+        """Write what :meth:`joined` gave to ``place``, in the form and with the content that ``output`` shall have.
+
+        Raises OutputError.
+        """
         if self._reviewed is not None and self._merged is not None and is_seg_nrrd(output):
             write_reviewed(self._reviewed, self._merged, segmentation, place)
         else:
-            write(segmentation, place, self._series)
+            write_to(segmentation, place, self._series)

@@ -7,7 +7,7 @@ from ..progress import Progress
 from ..reading import read_ct
 from ..report.inputs import ANOTHER_SCAN, read_masks
 from ..report.thumbnails import thumbnail
-from .case import replace_bytes
+from ..writing import replace_bytes
 from .plan import PlannedCase
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
-from .case import replace_text
+from ..writing import replace_text
 from .manifest import DONE, FAILED, KEPT
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")

@@ -69,7 +69,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Segment all cases; returns 0, 2 or 1 (see the epilog). Raises what concerns the call as a whole."""
     check_input(args.input)
-    from ..batch.case import replace_text
     from ..batch.manifest import Manifest, clear_up
     from ..batch.names import keep_names
     from ..batch.plan import (
@@ -85,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     from ..batch.run import Books, keep_books
     from ..batch.summary import read_rows
     from ..report.record import json_text
-    from ..writing import check_suffix
+    from ..writing import check_suffix, replace_text
 
     suffix = f".{args.format}"
     console, progress = Console.of(args, stages=False)

@@ -81,11 +81,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _write(found: FollowUp, made: list[str], outputs: Sequence[Path]) -> None:
-    from ..batch import OutputSet
-    from ..report.files import write_text
     from ..report.followup import to_csv, to_record
     from ..report.page import render_follow_up
     from ..report.record import json_text
+    from ..writing import OutputSet
 
     with OutputSet() as files:
         for output in outputs:
@@ -94,7 +93,7 @@ def _write(found: FollowUp, made: list[str], outputs: Sequence[Path]) -> None:
                 text = json_text(to_record(found))
             else:
                 text = to_csv(found) if suffix == ".csv" else render_follow_up(found, made)
-            write_text(text, files.add(output))
+            files.add_text(text, output)
         files.publish()
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from ..errors import InputError, OutputError
 
 if TYPE_CHECKING:
-    from ..batch.reports import ReportRequest
     from ..options import Options
+    from ..report.request import ReportRequest
     from ..writing import ExistingFiles
 
 _MODEL_SUFFIXES = (".onnx", ".keras", ".json")
@@ -78,9 +78,9 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
 
 def report_request(args: argparse.Namespace, files: Sequence[Path]) -> ReportRequest:
     """What a call wants reported in ``files``. Raises OutputError or InputError for what can be seen beforehand."""
-    from ..batch.reports import ReportRequest
     from ..measures import Rules
     from ..report.files import check_report
+    from ..report.request import ReportRequest
 
     for file in files:
         check_report(file)

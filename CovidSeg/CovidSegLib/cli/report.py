@@ -35,10 +35,10 @@ def run(args: argparse.Namespace) -> int:
         check_targets(source, args.output)
     check_numbers(args.output)
     request = report_request(args, args.output)
-    from ..batch import OutputSet
     from ..reading import read_ct
     from ..report.inputs import read_masks
     from ..report.record import result_record
+    from ..writing import OutputSet
 
     console, progress = Console.of(args)
     try:
@@ -47,8 +47,7 @@ def run(args: argparse.Namespace) -> int:
         volume = replace(volume, notes=(*volume.notes, *masks.warnings))
         measured = request.measure(args.scan, volume, masks.segmentation)
         with OutputSet() as files:
-            places = [files.add(file) for file in request.files]
-            request.write(volume, masks.segmentation, measured, masks.edits, places, progress)
+            request.write(volume, masks.segmentation, measured, masks.edits, files, progress)
             files.publish()
         for warning in (*volume.notes, *measured.flags):
             progress.notice("report", warning)

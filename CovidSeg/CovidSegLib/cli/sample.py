@@ -51,8 +51,8 @@ def run(args: argparse.Namespace) -> int:
     check_targets(None, targets)
     for target in targets:
         _check_existing(target)
-    from ..batch import OutputSet
     from ..phantom import make_phantom
+    from ..writing import OutputSet
 
     console, progress = Console.of(args)
     try:

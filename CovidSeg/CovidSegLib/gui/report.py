@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..batch import OutputSet
 from ..corrections import ALL, to_labels
 from ..measures import Measurements, measure
 from ..measures.edits import SegmentEdit, reader_edits
@@ -19,10 +18,11 @@ from ..mrml.readback import absent_in, read_labels_in_steps, read_lobes
 from ..progress import Progress
 from ..reading.checks import inspect
 from ..report.content import report_content
-from ..report.files import check_report, write_report
+from ..report.files import check_report, report_text
 from ..report.page_pictures import Picture, picture_of, projection, slice_pictures
 from ..segmentation import SEGMENTS, Provenance, Segmentation
 from ..volume import CtVolume, voxel_ml
+from ..writing import replace_text
 from .belonging import belonging_steps
 from .task import in_thread, silently
 
@@ -82,9 +82,7 @@ def report_steps(
             view = {"3d": picture_of("3d", three_d)} if three_d else {"projection": projection(shown)}
             return {**slice_pictures(volume, shown), **view}, ""
 
-        with OutputSet() as files:
-            write_report(content, numbers.volume, segmentation, files.add(path), Progress(), pictures)
-            files.publish()
+        replace_text(report_text(content, numbers.volume, segmentation, path.suffix, Progress(), pictures), path)
         return path
 
     return (yield from in_thread(write))

@@ -1,4 +1,4 @@
-"""Reports as files: the ending decides the form."""
+"""Reports for files: the ending decides the form."""
 
 from __future__ import annotations
 
@@ -56,38 +56,23 @@ def check_report(path: Path) -> None:
             ) from error
 
 
-def write_report(
+def report_text(
     content: ReportContent,
     volume: CtVolume,
     segmentation: Segmentation,
-    path: Path,
+    suffix: str,
     progress: Progress,
     draw: Callable[[CtVolume, Segmentation, Progress], tuple[Mapping[str, Picture], str]] = page_pictures,
-) -> None:
-    """Write the report to ``path`` (a place that nobody reads yet). Raises OutputError or Cancelled.
+) -> str:
+    """The report in the form of ``suffix``, one of :data:`SUFFIXES`. Raises Cancelled.
 
     ``draw`` makes the pictures of a page, and says in a sentence if one had to be left out.
     """
-    suffix = path.suffix.lower()
-    if suffix == ".json":
-        text = json_text(to_json(content))
-    elif suffix == ".csv":
-        text = to_csv(content)
-    else:
-        pictures, note = draw(volume, segmentation, progress)
-        if note:
-            progress.notice("report", note)
-        text = render_page(content, pictures)
-    write_text(text, path)
-
-
-def write_text(text: str, path: Path) -> None:
-    """Write ``text`` (UTF-8) to ``path``. Raises OutputError."""
-    try:
-        path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
-    except OSError as error:
-        reason = f" ({error.strerror})" if error.strerror else ""
-        raise OutputError(
-            _("The report could not be written{reason}.").format(reason=reason),
-            _("Is there space, may you write there?"),
-        ) from error
+    if suffix.lower() == ".json":
+        return json_text(to_json(content))
+    if suffix.lower() == ".csv":
+        return to_csv(content)
+    pictures, note = draw(volume, segmentation, progress)
+    if note:
+        progress.notice("report", note)
+    return render_page(content, pictures)

@@ -1,9 +1,8 @@
-"""Which ending means which form, and the safe way to put a file in its place."""
+"""Which ending means which form."""
 
 from __future__ import annotations
 
 import importlib.util
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +11,9 @@ from ..i18n import tr as _
 from ..segmentation import Segmentation
 from . import dicom_seg
 from .labelmap import write_image, write_nifti
+from .publish import output_errors, replace_file
 from .seg_nrrd import write_seg_nrrd
-from .unfinished import sweep, unfinished_name
+from .unfinished import unfinished_name
 
 _WRITERS: dict[str, Callable[[Segmentation, Path], None]] = {
     # The longer ending first: "x.seg.nrrd" ends in ".nrrd" too.
@@ -51,34 +51,18 @@ def write(segmentation: Segmentation, path: Path, series: dicom_seg.SourceSeries
     """
     path = Path(path)
     check_suffix(path)
-    if is_dicom_seg(path):
-        if series is None:
+    replace_file(path, lambda place: write_to(segmentation, place, series))
+
+
+def write_to(segmentation: Segmentation, place: Path, series: dicom_seg.SourceSeries | None = None) -> None:
+    """As :func:`write`, for a ``place`` that nobody reads yet: when it fails, half a file may be there."""
+    with output_errors():
+        if not is_dicom_seg(place):
+            _WRITERS[_suffix(place)](segmentation, place)
+        elif series is None:
             raise OutputError(_("A DICOM segmentation needs the DICOM series that it refers to."))
-        replace_file(path, lambda unfinished: dicom_seg.write_dicom_seg(segmentation, series, unfinished))
-    else:
-        replace_file(path, lambda unfinished: _WRITERS[_suffix(path)](segmentation, unfinished))
-
-
-def replace_file(path: Path, write_to: Callable[[Path], None]) -> None:
-    """Put what ``write_to`` writes in the place of ``path``, in one step: whoever looks sees the old or the new file.
-
-    ``write_to`` gets a temporary name of the same ending. Raises OutputError; then nothing is left behind.
-    """
-    # The temporary name keeps the ending, by which the libraries choose the format.
-    ending = next((known for known in _KNOWN if path.name.lower().endswith(known)), path.suffix)
-    sweep(path.parent)
-    unfinished = path.parent / unfinished_name(ending)
-    try:
-        write_to(unfinished)
-        os.replace(unfinished, path)
-    except (OSError, RuntimeError) as error:  # SimpleITK raises RuntimeError
-        reason = f" ({error.strerror})" if isinstance(error, OSError) and error.strerror else ""
-        raise OutputError(
-            _("The result could not be written{reason}.").format(reason=reason),
-            _("Is there space left on the disk, and is the file in use?"),
-        ) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+        else:
+            dicom_seg.write_dicom_seg(segmentation, series, place)
 
 
 def check_suffix(path: Path) -> None:

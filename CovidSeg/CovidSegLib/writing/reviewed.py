@@ -21,6 +21,7 @@ from ..segmentation import SEGMENTS, Label, Segmentation, SegmentDefinition, abs
 from ..volume import voxel_ml
 from ..words import in_ml
 from .grids import on_grid
+from .publish import output_errors
 from .seg_nrrd import READERS_TAGS, SOURCE_TAG, STATUS_TAG, FileSegment, segment_tags, source_warnings, write_layers
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def update(reviewed: Reviewed, new: Segmentation) -> tuple[Merged, Segmentation]
 
 
 def write_reviewed(reviewed: Reviewed, merged: Merged, result: Segmentation, path: Path) -> None:
-    """Write the file of ``reviewed`` with what :func:`update` made of it to ``path``. Raises RuntimeError."""
+    """Write the file of ``reviewed`` with what :func:`update` made of it to ``path``. Raises OutputError."""
     ours = reviewed.ours or SEGMENTS
     frozen = reviewed.held | (ALL & ~merged.last.known)
     layers, layer_of = _own_layers(merged.bits)
@@ -192,7 +193,9 @@ def write_reviewed(reviewed: Reviewed, merged: Merged, result: Segmentation, pat
             fresh = FileSegment.of(definition, {})
             segments.append(fresh.with_tags(_new_tags(fresh, definition, merged, result)))
     kind = np.result_type(*layers)
-    write_layers([layer.astype(kind, copy=False) for layer in layers], reviewed.affine, segments, path, reviewed.more)
+    whole = [layer.astype(kind, copy=False) for layer in layers]
+    with output_errors():
+        write_layers(whole, reviewed.affine, segments, path, reviewed.more)
 
 
 def _new_tags(

@@ -19,8 +19,8 @@ from ..reading import read_ct
 from ..segmentation import Label
 from ..volume import CtVolume, axial_order
 from .existing import refuse_protected
-from .files import replace_file
 from .labelmap import save_nifti
+from .publish import replace_file, replace_text
 
 TABLE = "metadata.csv"
 _SUFFIX = ".nii.gz"
@@ -94,8 +94,4 @@ def _enter(table: Path, case: str) -> None:
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
     writer.writerow(header)
     writer.writerows([*row, *[""] * (len(header) - len(row))] for row in rows)
-    replace_file(table, lambda place: _write_text(place, text.getvalue()))
-
-
-def _write_text(place: Path, text: str) -> None:
-    place.write_text(text, encoding="utf-8", newline="")
+    replace_text(text.getvalue(), table)

@@ -10,11 +10,12 @@ from ..measures import Measurements, Rules, measure
 from ..measures.edits import SegmentEdit
 from ..progress import Progress
 from ..reading.checks import inspect
-from ..report.content import report_content
-from ..report.files import write_report
-from ..report.lobe_files import lobes_beside, read_lobe_map
 from ..segmentation import Segmentation
 from ..volume import CtVolume
+from ..writing import OutputSet
+from .content import report_content
+from .files import report_text
+from .lobe_files import lobes_beside, read_lobe_map
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,12 @@ class ReportRequest:
         segmentation: Segmentation,
         measured: Measurements,
         edits: tuple[SegmentEdit, ...] | None,
-        places: list[Path],
+        outputs: OutputSet,
         progress: Progress,
     ) -> None:
-        """Write the reports to ``places``, one for each of ``files``. Raises OutputError or Cancelled."""
+        """Add the reports to ``outputs``, one for each of ``files``. Raises OutputError or Cancelled."""
         notes = () if segmentation.provenance.warnings else inspect(volume).warnings
         content = report_content(volume, segmentation, measured, edits=edits, notes=notes, label=self.label)
-        for number, place in enumerate(places):
-            progress.step("report", number, len(places))
-            write_report(content, volume, segmentation, place, progress)
+        for number, file in enumerate(self.files):
+            progress.step("report", number, len(self.files))
+            outputs.add_text(report_text(content, volume, segmentation, file.suffix, progress), file)
