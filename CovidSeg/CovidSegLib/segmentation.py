@@ -81,6 +81,10 @@ class Provenance:
     lesion_certainty: str = ""
 
 
+UNKNOWN_PROVENANCE = Provenance("", "", "", "", "")
+"""Of masks whose making is not recorded."""
+
+
 @dataclass(frozen=True)
 class Segmentation:
     """``labels``: uint8 (z, y, x) of :class:`Label` on the CT's grid; ``affine``: that grid's IJK→RAS in mm.

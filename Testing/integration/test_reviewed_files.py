@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from CovidSegLib.corrections import ALL, RECORD_TAG
 from CovidSegLib.errors import InputError
+from CovidSegLib.grids import on_grid
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import Provenance, Segmentation
@@ -24,7 +25,6 @@ from CovidSegLib.writing import (
     write,
     write_reviewed,
 )
-from CovidSegLib.writing.grids import on_grid
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan, write_scan
 from Testing.kit.killed import killed_at
 from Testing.kit.rewritten import erase, labels_of, rewrite

@@ -21,6 +21,7 @@ FLOORS = (
     (
         "",
         "errors",
+        "grids",
         "i18n",
         "masks",
         "options",

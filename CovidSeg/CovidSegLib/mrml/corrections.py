@@ -13,10 +13,11 @@ import numpy as np
 
 from ..corrections import ALL, RECORD_TAG, LastWritten, Merged, bit, joined, merge, to_labels
 from ..errors import InputError
+from ..grids import on_grid
 from ..i18n import tr as _
 from ..segmentation import SEGMENTS, Label, Segmentation, absent_labels
 from ..volume import voxel_ml
-from ..writing import SOURCE_TAG, on_grid, source_warnings
+from ..writing import SOURCE_TAG, source_warnings
 from .volumes import check_same_grid, own_affine, under_same_transform
 
 if TYPE_CHECKING:

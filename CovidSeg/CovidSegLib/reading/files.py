@@ -6,15 +6,14 @@ import math
 import re
 from pathlib import Path
 
-import numpy as np
 import SimpleITK
 
 from ..errors import InputError
 from ..progress import Progress
 from ..volume import CtVolume
-from .geometry import LPS_TO_RAS, UNPLACED, checked_affine
+from .geometry import UNPLACED, checked_affine
 from .hounsfield import HounsfieldVolume, check_size
-from .itk import run_itk
+from .itk import affine_of, run_itk
 from .nifti import read_nifti
 from .text_headers import read_text_header
 
@@ -74,7 +73,7 @@ def _read_itk(path: Path, suffix: str, progress: Progress) -> CtVolume:
     image = run_itk(reader.Execute)
     if image.GetDimension() == 2:
         image = SimpleITK.JoinSeries(image)
-    affine = checked_affine(_affine(image))
+    affine = checked_affine(affine_of(image))
     volume = _convert(image, progress)
     notes = () if header.says_orientation else (UNPLACED,)
     return CtVolume(volume.voxels, affine, source, notes + volume.notes())
@@ -101,14 +100,6 @@ def _checked_size(reader: SimpleITK.ImageFileReader) -> tuple[int, ...]:
 def _bytes_each(reader: SimpleITK.ImageFileReader) -> int:
     digits = re.search(r"(\d+)-bit", SimpleITK.GetPixelIDValueAsString(reader.GetPixelID()))
     return int(digits[1]) // 8 if digits else 1
-
-
-def _affine(image: SimpleITK.Image) -> np.ndarray:
-    """IJK to RAS of a 3-D ITK image (which itself says LPS)."""
-    affine = np.eye(4)
-    affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
-    affine[:3, 3] = image.GetOrigin()
-    return LPS_TO_RAS @ affine
 
 
 def _convert(image: SimpleITK.Image, progress: Progress) -> HounsfieldVolume:

@@ -1,4 +1,4 @@
-"""Calls of SimpleITK that fail in words for the user."""
+"""Calls of SimpleITK that fail in words for the user, and where its images lie."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+import numpy as np
 import SimpleITK
 
 from ..errors import InputError
+from .geometry import LPS_TO_RAS
 
 Result = TypeVar("Result")
 
@@ -30,6 +32,14 @@ def run_itk(step: Callable[[], Result]) -> Result:
             raise unreadable() from None
         finally:
             SimpleITK.ProcessObject.SetGlobalWarningDisplay(loud)
+
+
+def affine_of(image: SimpleITK.Image) -> np.ndarray:
+    """IJK to RAS (4x4, mm) of a 3-D image, which itself says LPS."""
+    affine = np.eye(4)
+    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
+    affine[:3, 3] = image.GetOrigin()
+    return LPS_TO_RAS @ affine
 
 
 def unreadable() -> InputError:

@@ -15,9 +15,6 @@ from ..segmentation import Provenance, Segmentation
 from ..volume import CtVolume, axial_affine, axial_order, spacing
 from .record import result_record
 
-UNKNOWN = Provenance("", "", "", "", "")
-"""Of masks whose making is not recorded."""
-
 
 @dataclass(frozen=True)
 class Check:

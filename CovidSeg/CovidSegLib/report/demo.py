@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import CovidSegError, InputError
 from ..progress import Progress
 from ..reading import read_ct
-from ..segmentation import Label, Provenance, Segmentation
+from ..segmentation import UNKNOWN_PROVENANCE, Label, Segmentation
 from ..volume import CtVolume
 from .pictures import draw_pictures
 
@@ -66,7 +66,7 @@ def _run(arguments: argparse.Namespace) -> None:
         for name, labels in STRUCTURES.items():
             print(f"  {name:<34} {dice(result, truth, labels):.3f}")
     if arguments.pictures:
-        segmentation = Segmentation(result, scan.affine, Provenance("", "", "", "", ""))
+        segmentation = Segmentation(result, scan.affine, UNKNOWN_PROVENANCE)
         print("Drawing ...", file=sys.stderr)
         for path in draw_pictures(scan, segmentation, arguments.pictures, "result", Progress()):
             print(f"Look at: {path}")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..mrml import add_segmentation
-from ..segmentation import SEGMENTS, Provenance, Segmentation
+from ..segmentation import SEGMENTS, UNKNOWN_PROVENANCE, Segmentation
 from ..volume import CtVolume
 from .overlays import FILL_OPACITY
 from .places import central_points
@@ -22,7 +22,7 @@ from .views import OffscreenSlicer, SliceView, ThreeDView
 def draw(folder: Path, names: Sequence[str]) -> None:
     """Draw ``names`` of the pictures, one PNG after the other, into ``folder``, which holds the arrays."""
     volume = CtVolume(np.load(folder / "voxels.npy", mmap_mode="r"), np.load(folder / "affine.npy"))
-    segmentation = Segmentation(np.load(folder / "labels.npy"), volume.affine, Provenance("", "", "", "", ""))
+    segmentation = Segmentation(np.load(folder / "labels.npy"), volume.affine, UNKNOWN_PROVENANCE)
     offscreen = OffscreenSlicer()
     volume_node = offscreen.add_volume(volume)
     node = add_segmentation(offscreen.scene, segmentation, volume_node, "CovidSeg")

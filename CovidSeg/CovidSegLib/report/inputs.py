@@ -9,15 +9,14 @@ import numpy as np
 
 from ..corrections import ALL, bit, count_edits, to_labels
 from ..errors import InputError
+from ..grids import on_grid
 from ..measures.edits import SegmentEdit, reader_edits
 from ..progress import Progress
 from ..reading import read_ct
 from ..reading.dicom_headers import is_dicom, modality_of
-from ..segmentation import Label, Provenance, Segmentation
+from ..segmentation import UNKNOWN_PROVENANCE, Label, Provenance, Segmentation
 from ..volume import CtVolume, voxel_ml
 from ..writing import Reviewed, is_seg_nrrd, read_reviewed
-from ..writing.grids import on_grid
-from .content import UNKNOWN
 
 ANOTHER_SCAN = "The masks were made from another scan, or from this one before its voxels changed."
 """What is said where :attr:`Masks.of_another_scan` holds."""
@@ -62,7 +61,7 @@ def read_masks(path: Path, volume: CtVolume) -> Masks:
     if lowest < 0 or highest > max(Label):
         raise InputError("The file is no labelmap with values 0 to 3.", _ANOTHER_FILE)
     labels = on_grid(labelmap.voxels.astype(np.uint8), labelmap.affine, volume.affine, volume.voxels.shape)
-    return Masks(Segmentation(labels, volume.affine, UNKNOWN))
+    return Masks(Segmentation(labels, volume.affine, UNKNOWN_PROVENANCE))
 
 
 def _reviewed_masks(reviewed: Reviewed) -> Masks:

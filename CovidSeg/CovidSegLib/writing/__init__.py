@@ -9,7 +9,6 @@ from being replaced unasked. Whatever is written appears whole or not at all (:c
 from .dicom_seg import SourceSeries, read_source_series
 from .existing import NOTHING_LOST, ExistingFiles, check_still, file_state, find_reviewed
 from .files import SUFFIXES, check_suffix, is_dicom_seg, is_seg_nrrd, write, write_to
-from .grids import on_grid
 from .publish import OutputSet, replace_bytes, replace_file, replace_text
 from .reviewed import Reviewed, read_reviewed, update, write_reviewed
 from .seg_nrrd import CERTAINTY_TAG, READERS_TAGS, SOURCE_TAG, segment_tags, source_warnings
@@ -31,7 +30,6 @@ __all__ = [
     "find_reviewed",
     "is_dicom_seg",
     "is_seg_nrrd",
-    "on_grid",
     "read_reviewed",
     "read_source_series",
     "replace_bytes",

@@ -8,24 +8,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..corrections import ALL, RECORD_TAG, LastWritten, Merged, bit, joined, merge, overlap, reader_voxels, to_labels
 from ..errors import InputError
-from ..reading.geometry import LPS_TO_RAS
+from ..grids import on_grid
 from ..reading.hounsfield import check_size
-from ..reading.itk import run_itk, unreadable
+from ..reading.itk import affine_of, run_itk, unreadable
 from ..segmentation import SEGMENTS, Label, Segmentation, SegmentDefinition, absent_labels
 from ..volume import voxel_ml
 from ..words import in_ml
-from .grids import on_grid
 from .publish import output_errors
 from .seg_nrrd import READERS_TAGS, SOURCE_TAG, STATUS_TAG, FileSegment, segment_tags, source_warnings, write_layers
-
-if TYPE_CHECKING:
-    import SimpleITK
 
 COMPLETED, FLAGGED = "completed", "flagged"
 """The statuses that mean: do not touch this any more; somebody should look at this."""
@@ -133,7 +128,7 @@ def read_reviewed(path: Path, affine: np.ndarray, shape: tuple[int, int, int]) -
     if image.GetDimension() != 3 or array.dtype.kind not in "iu":
         raise unreadable()
     planes = [array] if array.ndim == 3 else [array[..., layer] for layer in range(array.shape[3])]
-    layers = tuple(on_grid(plane, _affine(image), affine, shape) for plane in planes)
+    layers = tuple(on_grid(plane, affine_of(image), affine, shape) for plane in planes)
     segments = _segments(fields)
     _check_places(segments, len(layers))
     found = [(_OURS[one.id].label, layers[one.place[0]] == one.place[1]) for one in segments if one.id in _OURS]
@@ -147,14 +142,6 @@ def read_reviewed(path: Path, affine: np.ndarray, shape: tuple[int, int, int]) -
         last = LastWritten.nothing(shape)
     more = {key: value for key, value in fields.items() if _KEPT_FIELDS.match(key)}
     return Reviewed(affine, joined(found, shape), last, segments, layers, more)
-
-
-def _affine(image: SimpleITK.Image) -> np.ndarray:
-    """IJK→RAS of an ITK image, which itself says LPS."""
-    affine = np.eye(4)
-    affine[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    affine[:3, 3] = image.GetOrigin()
-    return LPS_TO_RAS @ affine
 
 
 def update(reviewed: Reviewed, new: Segmentation) -> tuple[Merged, Segmentation]:
