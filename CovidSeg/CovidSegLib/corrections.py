@@ -11,13 +11,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .beneath import lungs_beneath
-from .segmentation import SEGMENTS, Label
+from .segmentation import SEGMENTS, Label, Segmentation
+from .volume import voxel_ml
 
 RECORD_TAG = "CovidSeg.NetworkMask"
 """The tag of a segment that holds its record (see :func:`encode`)."""
@@ -75,20 +76,34 @@ class LastWritten:
 
     @classmethod
     def of_texts(cls, texts: Mapping[int, str | None], shape: tuple[int, ...]) -> LastWritten:
-        """The records in ``texts`` (by label, None where there is none), for a grid of ``shape`` (z, y, x)."""
+        """The records in ``texts``, by the label of every segment that is there, for a grid of ``shape`` (z, y, x).
+
+        None stands for a record that is lost. Of a segment that is not there it is known: the reader took it out.
+        """
         last = cls.nothing(shape)
-        known = 0
+        known = ALL
         for label, text in texts.items():
             planes = decode(text, shape) if text else None
             if planes is None:
+                known &= ~bit(label)
                 continue
-            known |= bit(label)
             for target, plane in zip((last.drawn, last.agreed), planes, strict=True):
                 if plane.any():
                     marks = plane.view(np.uint8)
                     marks *= np.uint8(bit(label))  # in place: nobody else has this array
                     target |= marks
         return cls(last.drawn, last.agreed, known)
+
+    def plane(self, k: int) -> LastWritten:
+        """The record of slice ``k`` alone, arrays (y, x)."""
+        return LastWritten(self.drawn[k], self.agreed[k], self.known)
+
+    def decided(self, current: np.ndarray) -> np.ndarray:
+        """What the reader decided: bits of the shape of ``current`` (bits, as large as the record).
+
+        Segments without a record are left out: they are the reader's as a whole (:func:`merge` never touches them).
+        """
+        return ((current ^ self.drawn) | self.agreed) & np.uint8(self.known)
 
     def text(self, label: int) -> str:
         """The record of one segment as :func:`encode` writes it."""
@@ -121,11 +136,8 @@ class Merged:
 
 
 def reader_voxels(current: np.ndarray, last: LastWritten) -> np.ndarray:
-    """Where the reader decided: bool of the shape of ``current`` (bits, one slice or all of them).
-
-    Segments without a record are left out: they are the reader's as a whole (:func:`merge` never touches them).
-    """
-    return ((current ^ last.drawn) | last.agreed) & np.uint8(last.known) != 0
+    """Where the reader decided (:meth:`LastWritten.decided`) in any segment: bool of the shape of ``current``."""
+    return last.decided(current) != 0
 
 
 def count_edits(current: np.ndarray, last: LastWritten) -> tuple[int, int]:
@@ -135,7 +147,7 @@ def count_edits(current: np.ndarray, last: LastWritten) -> tuple[int, int]:
     """
     voxels, edited = 0, ALL & ~last.known
     for k, plane in enumerate(current):
-        decided = ((plane ^ last.drawn[k]) | last.agreed[k]) & np.uint8(last.known)
+        decided = last.plane(k).decided(plane)
         voxels += int(np.count_nonzero(decided))
         edited |= int(np.bitwise_or.reduce(decided, axis=None))
     return voxels, edited
@@ -157,8 +169,8 @@ def merge(current: np.ndarray, last: LastWritten, new: np.ndarray, held: int = 0
     kept = edited = 0
     for k in range(len(current)):
         before, wanted = current[k], to_bits(new[k])
-        was = LastWritten(last.drawn[k], last.agreed[k], last.known)
-        decided = ((before ^ was.drawn) | was.agreed) & np.uint8(last.known)
+        was = last.plane(k)
+        decided = was.decided(before)
         is_readers = decided != 0
         if not (held_bits or is_readers.any()):
             bits[k], drawn[k], agreed[k] = wanted, wanted, 0
@@ -173,6 +185,30 @@ def merge(current: np.ndarray, last: LastWritten, new: np.ndarray, held: int = 0
         kept += int(np.count_nonzero(is_readers))
         edited |= int(np.bitwise_or.reduce(decided, axis=None))
     return Merged(bits, LastWritten(drawn, agreed, last.known), kept, edited)
+
+
+def merged_result(
+    new: Segmentation,
+    current: np.ndarray,
+    last: LastWritten,
+    held: int,
+    absent: tuple[Label, ...],
+    warnings: Sequence[str],
+) -> tuple[Merged, Segmentation]:
+    """:func:`merge` of the network's result ``new``, and the labels that come of it, which say who edited what.
+
+    Where the reader's segments overlap, infection counts before lung in the labels. ``absent``: labels of the segments
+    that the reader took out; ``warnings``: sentences to add to those of ``new``.
+    """
+    merged = merge(current, last, new.labels, held)
+    edited = merged.edited | (ALL & ~last.known)
+    provenance = replace(
+        new.provenance,
+        edited=tuple(one.id for one in SEGMENTS if bit(one.label) & edited),
+        kept_ml=merged.kept_voxels * voxel_ml(new.affine),
+        warnings=(*new.provenance.warnings, *warnings),
+    )
+    return merged, Segmentation(to_labels(merged.bits), new.affine, provenance, absent=absent)
 
 
 def accept(last: LastWritten, where: np.ndarray, label: int) -> LastWritten:

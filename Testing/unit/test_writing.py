@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -17,8 +18,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from CovidSegLib.errors import OutputError
-from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
-from CovidSegLib.writing import SUFFIXES, OutputSet, check_suffix, unfinished, write
+from CovidSegLib.segmentation import SEGMENTS, UNKNOWN_PROVENANCE, Provenance, Segmentation
+from CovidSegLib.writing import SUFFIXES, OutputSet, check_suffix, provenance_of, segment_tags, unfinished, write
 from CovidSegLib.writing.unfinished import remove_leftovers, unfinished_name
 from Testing.kit.killed import killed_at
 
@@ -114,6 +115,15 @@ def test_a_bar_in_a_tag_does_not_cut_the_tags_after_it(tmp_path: Path) -> None:
     tags = dict(pair.split(":", 1) for pair in image.GetMetaData("Segment0_Tags").strip("|").split("|"))
     assert tags["CovidSeg.Model"] == "network / one"
     assert tags["CovidSeg.ModelSha256"] == "ab" * 32
+
+
+def test_tags_tell_again_by_what_the_segments_were_made() -> None:
+    plain = replace(PROVENANCE, model="network one", created="2020-04-01T10:00:00Z", volume="scan, SHA-256 aa")
+    older = replace(plain, software="")
+    tags = [segment_tags(segment, made).get for segment, made in zip(SEGMENTS, (older, plain, plain), strict=True)]
+    # When, from which scan and on which device is not asked for: what is read now was not made now.
+    assert provenance_of(tags) == replace(plain, device="", created="", volume="")
+    assert provenance_of([]) == UNKNOWN_PROVENANCE
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from ..report.files import check_report, report_text
 from ..report.page_pictures import Picture, picture_of, projection, slice_pictures
 from ..segmentation import SEGMENTS, Provenance, Segmentation
 from ..volume import CtVolume, voxel_ml
-from ..writing import replace_text
+from ..writing import provenance_of, replace_text
 from .belonging import belonging_steps
 from .task import in_thread, silently
 
@@ -100,12 +101,8 @@ def save_report(node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRM
 
 def made_by(node: slicer.vtkMRMLSegmentationNode) -> Provenance:
     """What the tags of our segments say of the network that made them."""
-    found = dict.fromkeys(("Model", "ModelSha256", "Engine", "Software"), "")
-    for definition in SEGMENTS:
-        segment = node.GetSegmentation().GetSegment(definition.id)
-        if segment is not None:
-            found = {name: value or tag(segment, f"CovidSeg.{name}") or "" for name, value in found.items()}
-    return Provenance(found["Model"], found["ModelSha256"], found["Engine"], "", found["Software"])
+    segments = [node.GetSegmentation().GetSegment(definition.id) for definition in SEGMENTS]
+    return provenance_of(partial(tag, segment) for segment in segments if segment is not None)
 
 
 def _edits(

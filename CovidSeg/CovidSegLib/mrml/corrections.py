@@ -6,17 +6,16 @@ A thin part around :mod:`CovidSegLib.corrections`, which does the merging.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..corrections import ALL, RECORD_TAG, LastWritten, Merged, bit, joined, merge, to_labels
+from ..corrections import ALL, RECORD_TAG, LastWritten, Merged, bit, count_edits, joined, merged_result
 from ..errors import InputError
 from ..grids import on_grid
 from ..i18n import tr as _
 from ..segmentation import SEGMENTS, Label, Segmentation, absent_labels
-from ..volume import voxel_ml
 from ..writing import SOURCE_TAG, source_warnings
 from .volumes import check_same_grid, own_affine, under_same_transform
 
@@ -70,12 +69,10 @@ def read_state(node: slicer.vtkMRMLSegmentationNode | None, volume_node: slicer.
         masks = [(int(one.label), _mask(content.GetSegment(one.id), volume_node, shape)) for one in ours]
     except InputError:
         raise _on_another_grid(scan_of(node) is volume_node) from None
-    last = LastWritten.of_texts(texts, shape) if ours else LastWritten.nothing(shape)
-    known = last.known | (ALL & ~sum(bit(label) for label in texts))
     completed = sum(bit(one.label) for one in ours if is_completed(content.GetSegment(one.id)))
     return NodeState(
         joined(masks, shape),
-        LastWritten(last.drawn, last.agreed, known),
+        LastWritten.of_texts(texts, shape),
         tuple(texts),
         completed,
         modified_time(node),
@@ -166,14 +163,10 @@ def plan_update(
     """
     check_same_grid(segmentation, volume_node)
     state = read_state(node, volume_node)
-    merged = merge(state.current, state.last, segmentation.labels, state.held)
-    unknown = ALL & ~merged.last.known
-    edited = tuple(one.id for one in SEGMENTS if bit(one.label) & (merged.edited | unknown))
-    kept_ml = merged.kept_voxels * voxel_ml(segmentation.affine)
-    warnings = (*segmentation.provenance.warnings, *source_warnings(state.sources, segmentation.provenance.volume))
-    provenance = replace(segmentation.provenance, edited=edited, kept_ml=kept_ml, warnings=warnings)
-    labels, absent = to_labels(merged.bits), absent_labels(state.present)
-    return Update(node, state, merged, Segmentation(labels, segmentation.affine, provenance, absent=absent))
+    warnings = source_warnings(state.sources, segmentation.provenance.volume)
+    absent = absent_labels(state.present)
+    merged, result = merged_result(segmentation, state.current, state.last, state.held, absent, warnings)
+    return Update(node, state, merged, result)
 
 
 def mark_edited(node: slicer.vtkMRMLSegmentationNode, state: NodeState) -> bool:
@@ -181,16 +174,13 @@ def mark_edited(node: slicer.vtkMRMLSegmentationNode, state: NodeState) -> bool:
 
     Not to be called while Slicer restores an earlier state: a tag that is set takes its Redo away.
     """
-    changed = False
-    for one in SEGMENTS:
-        segment = node.GetSegmentation().GetSegment(one.id)
-        if segment is None or tag(segment, ALGORITHM_TAG) != AUTOMATIC:
-            continue
-        differs = ((state.current ^ state.last.drawn) | state.last.agreed) & np.uint8(bit(one.label))
-        if not state.last.known & bit(one.label) or differs.any():
-            segment.SetTag(ALGORITHM_TAG, SEMIAUTOMATIC)
-            changed = True
-    return changed
+    parts = [(bit(one.label), node.GetSegmentation().GetSegment(one.id)) for one in SEGMENTS]
+    automatic = [(own, part) for own, part in parts if part is not None and tag(part, ALGORITHM_TAG) == AUTOMATIC]
+    edited = count_edits(state.current, state.last)[1] if automatic else 0
+    changed = [part for own, part in automatic if edited & own]
+    for part in changed:
+        part.SetTag(ALGORITHM_TAG, SEMIAUTOMATIC)
+    return bool(changed)
 
 
 def set_record(node: slicer.vtkMRMLSegmentationNode, last: LastWritten, label: int) -> None:

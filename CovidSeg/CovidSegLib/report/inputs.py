@@ -16,7 +16,7 @@ from ..reading import read_ct
 from ..reading.dicom_headers import is_dicom, modality_of
 from ..segmentation import UNKNOWN_PROVENANCE, Label, Provenance, Segmentation
 from ..volume import CtVolume, voxel_ml
-from ..writing import Reviewed, is_seg_nrrd, read_reviewed
+from ..writing import Reviewed, is_seg_nrrd, provenance_of, read_reviewed
 
 ANOTHER_SCAN = "The masks were made from another scan, or from this one before its voxels changed."
 """What is said where :attr:`Masks.of_another_scan` holds."""
@@ -81,14 +81,8 @@ def _provenance(reviewed: Reviewed) -> Provenance:
     Not the tag that says AUTOMATIC: a program that knows nothing of CovidSeg leaves it as it was.
     """
     ids = {definition.id for definition in reviewed.ours}
-    tags: dict[str, str] = {}
-    for segment in reviewed.segments:
-        if segment.id in ids:
-            tags = {**segment.tags, **tags}
-    model, sha256, engine, software = (
-        tags.get(f"CovidSeg.{name}", "") for name in ("Model", "ModelSha256", "Engine", "Software")
-    )
+    made = provenance_of(segment.tags.get for segment in reviewed.segments if segment.id in ids)
     voxels, bits = count_edits(reviewed.current, reviewed.last)
     edited = tuple(one.id for one in reviewed.ours if bits & bit(one.label))
     kept_ml = voxels * voxel_ml(reviewed.affine)
-    return Provenance(model, sha256, engine, "", software, edited=edited, kept_ml=kept_ml)
+    return replace(made, edited=edited, kept_ml=kept_ml)

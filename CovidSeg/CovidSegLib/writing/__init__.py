@@ -11,7 +11,7 @@ from .existing import NOTHING_LOST, ExistingFiles, check_still, file_state, find
 from .files import SUFFIXES, check_suffix, is_dicom_seg, is_seg_nrrd, write, write_to
 from .publish import OutputSet, replace_bytes, replace_file, replace_text
 from .reviewed import Reviewed, read_reviewed, update, write_reviewed
-from .seg_nrrd import CERTAINTY_TAG, READERS_TAGS, SOURCE_TAG, segment_tags, source_warnings
+from .seg_nrrd import CERTAINTY_TAG, READERS_TAGS, SOURCE_TAG, provenance_of, segment_tags, source_warnings
 from .training_case import save_training_case
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "find_reviewed",
     "is_dicom_seg",
     "is_seg_nrrd",
+    "provenance_of",
     "read_reviewed",
     "read_source_series",
     "replace_bytes",

@@ -6,12 +6,23 @@ Names, colours, other tags and other segments of the file stay as the reader lef
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..corrections import ALL, RECORD_TAG, LastWritten, Merged, bit, joined, merge, overlap, reader_voxels, to_labels
+from ..corrections import (
+    ALL,
+    RECORD_TAG,
+    LastWritten,
+    Merged,
+    bit,
+    joined,
+    merged_result,
+    overlap,
+    reader_voxels,
+    to_labels,
+)
 from ..errors import InputError
 from ..grids import on_grid
 from ..reading.hounsfield import check_size
@@ -85,8 +96,7 @@ class Reviewed:
         others = [segment for segment in self.segments if segment.id not in _OURS]
         count = 0
         for k, plane in enumerate(self.current):
-            last = LastWritten(self.last.drawn[k], self.last.agreed[k], self.last.known)
-            lost = reader_voxels(plane, last) | (plane & whole != 0)
+            lost = reader_voxels(plane, self.last.plane(k)) | (plane & whole != 0)
             for segment in others:
                 layer, value = segment.place
                 lost |= self.layers[layer][k] == value
@@ -133,29 +143,15 @@ def read_reviewed(path: Path, affine: np.ndarray, shape: tuple[int, int, int]) -
     _check_places(segments, len(layers))
     found = [(_OURS[one.id].label, layers[one.place[0]] == one.place[1]) for one in segments if one.id in _OURS]
     texts = {_OURS[one.id].label: one.tags.get(RECORD_TAG) for one in segments if one.id in _OURS}
-    if texts:
-        # A segment that is gone: the reader took it out.
-        last = LastWritten.of_texts(texts, shape)
-        gone = ALL & ~sum(bit(label) for label in texts)
-        last = LastWritten(last.drawn, last.agreed, last.known | gone)
-    else:
-        last = LastWritten.nothing(shape)
+    last = LastWritten.of_texts(texts, shape)
     more = {key: value for key, value in fields.items() if _KEPT_FIELDS.match(key)}
     return Reviewed(affine, joined(found, shape), last, segments, layers, more)
 
 
 def update(reviewed: Reviewed, new: Segmentation) -> tuple[Merged, Segmentation]:
-    """Join ``new`` with a reader's file: the merge, and the result as labels that say who edited what.
-
-    Where the reader's segments overlap, infection counts before lung in the labels; the file keeps the overlap.
-    """
-    merged = merge(reviewed.current, reviewed.last, new.labels, reviewed.held)
-    unknown = ALL & ~merged.last.known
-    edited = tuple(one.id for one in SEGMENTS if bit(one.label) & (merged.edited | unknown))
-    kept_ml = merged.kept_voxels * voxel_ml(new.affine)
-    warnings = (*new.provenance.warnings, *source_warnings(reviewed.sources, new.provenance.volume))
-    provenance = replace(new.provenance, edited=edited, kept_ml=kept_ml, warnings=warnings)
-    return merged, Segmentation(to_labels(merged.bits), new.affine, provenance, absent=reviewed.absent)
+    """Join ``new`` with a reader's file (:func:`CovidSegLib.corrections.merged_result`); the file keeps overlaps."""
+    warnings = source_warnings(reviewed.sources, new.provenance.volume)
+    return merged_result(new, reviewed.current, reviewed.last, reviewed.held, reviewed.absent, warnings)
 
 
 def write_reviewed(reviewed: Reviewed, merged: Merged, result: Segmentation, path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +25,14 @@ SOURCE_TAG = "CovidSeg.SourceVolume"
 
 READERS_TAGS = ("TerminologyEntry", STATUS_TAG)
 """Tags that are the reader's once a segment is there: a later run does not write them."""
+
+_MADE_BY = {
+    "software": "CovidSeg.Software",
+    "model": "CovidSeg.Model",
+    "sha256": "CovidSeg.ModelSha256",
+    "engine": "CovidSeg.Engine",
+}
+"""Tags that say by what a segment was made, by the names of :class:`CovidSegLib.segmentation.Provenance`."""
 
 _REPRESENTATION = "Binary labelmap"
 
@@ -138,10 +146,7 @@ def segment_tags(segment: SegmentDefinition, provenance: Provenance) -> dict[str
         "DICOM.SegmentAlgorithmName": "CovidSeg",
         # The column of flags in the Segment Editor: nobody has looked yet. It turns to "in progress" at the first edit.
         STATUS_TAG: "notstarted",
-        "CovidSeg.Software": provenance.software,
-        "CovidSeg.Model": provenance.model,
-        "CovidSeg.ModelSha256": provenance.sha256,
-        "CovidSeg.Engine": provenance.engine,
+        **{key: getattr(provenance, name) for name, key in _MADE_BY.items()},
         "CovidSeg.Created": provenance.created,
         SOURCE_TAG: provenance.volume,
     }
@@ -149,6 +154,17 @@ def segment_tags(segment: SegmentDefinition, provenance: Provenance) -> dict[str
         tags[CERTAINTY_TAG] = provenance.lesion_certainty
     # In a .seg.nrrd a bar ends the value, and a line break ends the header's line.
     return {key: " ".join(value.replace("|", "/").split()) for key, value in tags.items()}
+
+
+def provenance_of(segments: Iterable[Callable[[str], str | None]]) -> Provenance:
+    """What the tags of our segments say of the network that made them: of each tag, the first that says something.
+
+    ``segments``: what gives the value of a tag, one function for each segment. The device is not told: nothing was
+    loaded and verified now.
+    """
+    known = tuple(segments)
+    found = {name: next(filter(None, (tag(key) for tag in known)), "") for name, key in _MADE_BY.items()}
+    return Provenance(device="", **found)
 
 
 def source_warnings(known: Iterable[str | None], new: str) -> tuple[str, ...]:
