@@ -8,15 +8,13 @@ stays the reader's when the network later comes to agree with it: such voxels ar
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .beneath import lungs_beneath
+from .run_lengths import decode, encode
 from .segmentation import SEGMENTS, Label, Segmentation
 from .volume import voxel_ml
 
@@ -26,7 +24,6 @@ RECORD_TAG = "CovidSeg.NetworkMask"
 ALL = (1 << len(SEGMENTS)) - 1
 """The bits of all our segments."""
 
-_VERSION = "1"
 _INFECTION = np.uint8(Label.INFECTION)
 # Where segments overlap, infection counts more than lung: it is drawn on top of it.
 
@@ -230,70 +227,6 @@ def edited_percent(current: np.ndarray, last: LastWritten, label: int = Label.IN
         changed += int(np.count_nonzero((now ^ drawn) & bit(label)))
         either += int(np.count_nonzero((now | drawn) & bit(label)))
     return 100.0 * changed / either if either else 0.0
-
-
-def encode(drawn: np.ndarray | _Planes, agreed: np.ndarray | _Planes) -> str:
-    """Two bool arrays (z, y, x) as one line: version, size, SHA-256, then the packed lengths of their runs.
-
-    Without blanks, colons and bars, so that it can be the value of a tag in a .seg.nrrd. About 0.1 MB for the lungs of
-    a large scan.
-    """
-    size = "x".join(str(edge) for edge in drawn.shape)
-    runs = [_runs(plane) for plane in (drawn, agreed)]
-    counts = np.array([len(part) for part in runs], "<u4")
-    content = counts.tobytes() + b"".join(_by_byte(part) for part in runs)
-    packed = base64.b64encode(zlib.compress(content, 9)).decode("ascii")
-    return ";".join((_VERSION, size, _fingerprint(size, content), packed))
-
-
-def decode(text: str, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray] | None:
-    """The arrays that :func:`encode` packed; None if ``text`` is damaged, altered or of another size than ``shape``."""
-    try:
-        version, size, fingerprint, packed = text.split(";")
-        if version != _VERSION or size != "x".join(str(edge) for edge in shape):
-            return None
-        # Not more than runs of one voxel each would take, whatever the text claims.
-        limit = 8 + 2 * 4 * (int(np.prod(shape)) + 1)
-        content = zlib.decompressobj().decompress(base64.b64decode(packed, validate=True), limit)
-        if fingerprint != _fingerprint(size, content):
-            return None
-        first, second = np.frombuffer(content[:8], "<u4").tolist()
-        numbers = (content[8 : 8 + 4 * first], content[8 + 4 * first : 8 + 4 * (first + second)])
-        return _from_runs(numbers[0], shape), _from_runs(numbers[1], shape)
-    except (ValueError, zlib.error):
-        return None
-
-
-def _fingerprint(size: str, content: bytes) -> str:
-    return hashlib.sha256(size.encode("ascii") + b";" + content).hexdigest()
-
-
-def _runs(mask: Iterable[np.ndarray]) -> np.ndarray:
-    """Lengths of the runs of equal voxels, uint32, beginning with one of False (may be 0)."""
-    ends: list[np.ndarray] = []
-    previous, offset = False, 0
-    for plane in mask:
-        flat = np.ravel(plane)
-        if not previous and not flat.any():
-            offset += flat.size
-            continue
-        if flat[0] != previous:
-            ends.append(np.array([offset]))
-        ends.append(np.flatnonzero(flat[1:] != flat[:-1]) + (offset + 1))
-        previous, offset = bool(flat[-1]), offset + flat.size
-    return np.diff(np.concatenate([*ends, [offset]]), prepend=0).astype("<u4")
-
-
-def _from_runs(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
-    lengths = np.frombuffer(content, np.uint8).reshape(4, -1).T.copy().view("<u4").ravel()
-    if int(lengths.sum(dtype=np.uint64)) != int(np.prod(shape)):
-        raise ValueError("runs of another length")
-    return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths).reshape(shape)
-
-
-def _by_byte(numbers: np.ndarray) -> bytes:
-    """The lowest bytes of all numbers first, then the next: short runs leave three planes of zeros."""
-    return numbers.view(np.uint8).reshape(-1, 4).T.tobytes()
 
 
 def joined(masks: Iterable[tuple[int, np.ndarray]], shape: tuple[int, ...]) -> np.ndarray:

@@ -16,15 +16,15 @@ from CovidSegLib.corrections import (
     LastWritten,
     accept,
     bit,
-    decode,
+    count_edits,
     edited_percent,
-    encode,
     joined,
     merge,
     reader_voxels,
     to_bits,
     to_labels,
 )
+from CovidSegLib.run_lengths import decode, encode
 from CovidSegLib.segmentation import SEGMENTS, Label
 
 SHAPE = (2, 3, 4)
@@ -140,6 +140,20 @@ def test_where_the_record_is_lost_everything_is_the_readers(
     merged = merge(current, last, second)
     np.testing.assert_array_equal(merged.bits & bit(lost), current & bit(lost))
     assert edited_percent(current, last, lost) is None
+
+
+@given(bitmaps, labelmaps, st.sets(st.sampled_from(LABELS[1:])))
+def test_a_segment_that_is_gone_has_no_lost_record(current: np.ndarray, first: np.ndarray, gone: set[int]) -> None:
+    """Nothing was drawn into it as far as is known, so that it is edited only where the reader has drawn it again."""
+    whole = LastWritten.by_network(first)
+    last = LastWritten.of_texts({label: whole.text(label) for label in LABELS[1:] if label not in gone}, SHAPE)
+    assert last.known == ALL
+    there = ALL & ~sum(bit(label) for label in gone)
+    np.testing.assert_array_equal(last.decided(current) & there, (current ^ to_bits(first)) & there)
+    np.testing.assert_array_equal(last.decided(current) & ~np.uint8(there), current & ~np.uint8(there))
+    planes = [last.plane(k).decided(plane) for k, plane in enumerate(current)]
+    np.testing.assert_array_equal(planes, last.decided(current))
+    assert count_edits(current, last)[1] == np.bitwise_or.reduce(last.decided(current), axis=None)
 
 
 @given(bitmaps, labelmaps, labelmaps)

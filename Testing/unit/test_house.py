@@ -28,6 +28,7 @@ FLOORS = (
         "processes",
         "progress",
         "resampling",
+        "run_lengths",
         "soft_tissue",
         "volume",
         "words",
