@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from CovidSegLib.i18n import Text
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegLib.reading.checks import inspect
+from CovidSegLib.reading.checks import inspect, not_hounsfield
+from CovidSegLib.soft_tissue import FAT_HU, MUSCLE_HU
 from CovidSegLib.volume import CtVolume
 
 
@@ -43,6 +45,30 @@ def test_of_one_slice_it_is_said_how_thick_it_is_counted(thickness: float, words
 def test_constant_values_are_said(value: int) -> None:
     (warning,) = changed(np.full((4, 120, 120), value))
     assert "same value" in warning
+
+
+def test_why_values_are_no_hounsfield_units_is_said_without_what_follows_for_the_masks() -> None:
+    hu = chest().voxels.astype(float)
+    body = np.where(hu > -300, hu + MUSCLE_HU - 40, hu)
+    body[:, 20:35] += FAT_HU - MUSCLE_HU
+    ends = {
+        "the same value.": np.zeros((4, 120, 120)),
+        "not Hounsfield units.": np.clip((hu + 1250) / 1500, 0, 1) * 255,
+        "not HU.": np.clip(hu + 1024, 0, 4095),
+        "too high: the values are no Hounsfield units.": body + 90,
+        "as in a windowed picture.": np.clip(hu, -900, 20),
+        "there is no bone: the values were cut to a window and perhaps scaled; they cannot be trusted as Hounsfield "
+        "units.": np.clip(hu, -1250, 250),
+    }
+    for end, voxels in ends.items():
+        reason = not_hounsfield(np.rint(voxels).astype(np.int16))
+        assert reason.endswith(end)
+        assert "masks" not in reason
+        assert isinstance(reason, Text)  # the panel says it in the user's language
+        if "bone" not in end:
+            assert changed(voxels)[0].startswith(reason[:-1])
+    hu[20, 60, 60] = 900  # bone
+    assert not_hounsfield(np.rint(hu).astype(np.int16)) == ""
 
 
 def test_values_that_are_no_hounsfield_units_are_said() -> None:

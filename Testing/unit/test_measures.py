@@ -302,9 +302,12 @@ def test_a_single_slice_is_not_called_small_nor_cut_off_above_and_below() -> Non
     result = measure(block_labels()[10:11], UPRIGHT)
     assert result.flags == ()
     assert result.partly_visible == ("left", "right")
+    assert result.plausible
     labels = block_labels()[10:11]
     labels[:, :, :50] = 0
     assert ["No right lung" in flag for flag in measure(labels, UPRIGHT).flags] == [True]
+    assert not measure(labels, UPRIGHT).plausible
+    assert not measure(np.zeros_like(labels), UPRIGHT).plausible
 
 
 def test_volumes_that_whole_lungs_hardly_have_are_said() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from CovidSegLib.measures import measure
+from CovidSegLib.measures import measure, visibility
 from CovidSegLib.report.content import ReportContent, checks, report_content
 from CovidSegLib.report.page import ml, number, percent, render_page, signed
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
@@ -18,8 +18,8 @@ from Testing.kit.browser import Browser
 MADE = Provenance("a-network-with-a-long-name", "0123456789abcdef" * 4, "tensorflow", "gpu", "CovidSeg 10.11.12")
 
 
-def content(labels: np.ndarray, voxels: np.ndarray, **more: object) -> ReportContent:
-    affine = UPRIGHT @ np.diag([2.4, 2.4, 2.4, 1])
+def content(labels: np.ndarray, voxels: np.ndarray, *, scale: float = 2.4, **more: object) -> ReportContent:
+    affine = UPRIGHT @ np.diag([scale, scale, scale, 1])
     measured = measure(labels, affine, voxels=voxels, stability=True)
     return report_content(CtVolume(voxels, affine), Segmentation(labels, affine, MADE), measured, **more)
 
@@ -69,6 +69,16 @@ def test_a_lung_that_was_not_found_is_not_called_wholly_visible() -> None:
     found = {check.name: check.passed for check in checks(content(labels, block_scan(labels)))}
     assert found["Both lungs are wholly visible"] is False
     assert found["Lung volumes are plausible"] is False
+
+
+def test_what_a_check_finds_does_not_hang_on_the_words_of_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visibility, "_", lambda literal: "Other words.")
+    both = block_labels()
+    one = block_labels()
+    one[:, :, :50] = 0
+    for labels, scale, passed in ((both, 2.4, True), (both, 1.0, False), (both, 4.0, False), (one, 2.4, False)):
+        found = {check.name: check.passed for check in checks(content(labels, block_scan(labels), scale=scale))}
+        assert found["Lung volumes are plausible"] is passed
 
 
 def test_numbers_are_written_as_people_write_them() -> None:

@@ -64,9 +64,10 @@ def measure(
         stability=_stability(lungs, ml, absent) if stability else (),
     )
     slices = lungs.shape[0]
-    flags = [*visibility_flags(faces, slices), *absence_flags(measured.left, measured.right)]
+    implausible = absence_flags(measured.left, measured.right)
     if slices > 1:
-        flags += plausibility_flags(measured.left, measured.right)
+        implausible += plausibility_flags(measured.left, measured.right)
+    flags = [*visibility_flags(faces, slices), *implausible]
     if hounsfield is not None and not refused:
         found_density = density(histograms(lungs.codes, hounsfield), ml, rules)
         without = {f"{side}_mean_hu": None for side, codes in _SIDES if codes[0] in absent}
@@ -75,7 +76,7 @@ def measure(
         found, more = measure_lobes(lungs.codes, upright(lobes)[lungs.box], ml)
         measured = replace(measured, lobes=found, lobe_score=lobe_total(found))
         flags += more
-    return replace(measured, flags=tuple(flags))
+    return replace(measured, plausible=not implausible, flags=tuple(flags))
 
 
 def _of_zones(counts: np.ndarray, ml: float, absent: Collection[Label] = ()) -> Measurements:

@@ -98,7 +98,8 @@ class Measurements:
     ``zone_score``: their sum, 0 to 24. ``ct_class``: 0 to 4 (CT-0 to CT-4). Both are None without lung.
     ``density`` is None when no scan was given or when its values are no HU; ``density_refused`` then says why.
     ``lesions``: largest first. ``lobes`` and ``lobe_score`` (0 to 25): only with a lobe segmentation.
-    ``partly_visible``: the lungs that the scan cuts off. ``flags``: sentences on what makes numbers doubtful.
+    ``partly_visible``: the lungs that the scan cuts off. ``plausible``: whether there are two lungs, of volumes that
+    lungs have (of one slice only whether there are two). ``flags``: sentences on what makes numbers doubtful.
     ``stability``: empty when it was not asked for.
     """
 
@@ -114,6 +115,7 @@ class Measurements:
     lobes: tuple[LobeRegion, ...] = ()
     lobe_score: int | None = None
     partly_visible: tuple[Side, ...] = ()
+    plausible: bool = False
     flags: tuple[str, ...] = ()
     stability: tuple[EdgeMove, ...] = ()
     rules: Rules = field(default_factory=Rules)

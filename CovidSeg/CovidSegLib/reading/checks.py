@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from ..i18n import Text
 from ..i18n import tr as _
 from ..soft_tissue import soft_tissue_shift
 from ..volume import AIR_HU, CtVolume, axial_affine, axial_order, spacing
@@ -24,9 +26,12 @@ _ROUNDING_MM = 0.01
 """Files hold 8 mm as 7.9999998 or 8.0000002."""
 _SMALL_MM = 100.0
 _LARGE_MM = 1000.0
-_POOR = _("the masks may be poor")
 _SOFT_HU = 300
 """Every chest has bone above it."""
+
+_POOR = _("{reason}; the masks may be poor.")
+_MOVED_BACK = _("{reason}; the masks are made as if they were moved back.")
+_EMPTY = _("{reason}: there is nothing to see, the masks will be empty.")
 
 
 @dataclass(frozen=True)
@@ -36,12 +41,23 @@ class Findings:
     warnings: tuple[str, ...] = ()
 
 
+class _Oddity(NamedTuple):
+    """``reason``: what is odd, without a full stop; ``sentence``: goes on from ``{reason}`` to what follows from it."""
+
+    reason: str
+    sentence: Text = _POOR
+
+    @property
+    def warning(self) -> str:
+        return self.sentence.format(reason=self.reason)
+
+
 def inspect(volume: CtVolume) -> Findings:
     """Look for values that are no Hounsfield units and for a grid that is no chest CT's; changes nothing.
 
     Costs one look at every voxel for the extremes and a sample of about a million for the rest.
     """
-    values = _value_warnings(volume.voxels)
+    values = [oddity.warning for oddity in _odd_values(volume.voxels)]
     # Where the values are no HU, what lies in a slice cannot be told.
     return Findings((*values, *_grid_warnings(volume), *([] if values else slice_warnings(volume))))
 
@@ -51,8 +67,8 @@ def not_hounsfield(voxels: np.ndarray) -> str:
 
     Stricter than :func:`inspect`: a network can work on a scan that was cut to a window, a density cannot.
     """
-    for warning in _value_warnings(voxels):
-        return warning.split(";")[0].split(": there is nothing")[0].rstrip(".") + "."
+    for oddity in _odd_values(voxels):
+        return _("{reason}.").format(reason=oddity.reason)
     if int(voxels.max()) <= _SOFT_HU:
         return _(
             "No value is above {highest}, so there is no bone: the values were cut to a window and perhaps scaled; "
@@ -61,71 +77,53 @@ def not_hounsfield(voxels: np.ndarray) -> str:
     return ""
 
 
-def _value_warnings(voxels: np.ndarray) -> list[str]:
+def _odd_values(voxels: np.ndarray) -> list[_Oddity]:
     lowest, highest = int(voxels.min()), int(voxels.max())
     if lowest == highest:
-        return [_("All voxels have the same value: there is nothing to see, the masks will be empty.")]
+        return [_Oddity(_("All voxels have the same value"), _EMPTY)]
     if lowest >= -1 and highest <= 1:
-        return [
-            _("The values run from {lowest} to {highest}: a scaled picture, not Hounsfield units; {poor}.").format(
-                lowest=lowest, highest=highest, poor=_POOR
-            )
-        ]
+        text = _("The values run from {lowest} to {highest}: a scaled picture, not Hounsfield units")
+        return [_Oddity(text.format(lowest=lowest, highest=highest))]
     if lowest >= 0 and highest <= 255:
-        return [
-            _("The values run from {lowest} to {highest}: a grey picture, not Hounsfield units; {poor}.").format(
-                lowest=lowest, highest=highest, poor=_POOR
-            )
-        ]
+        text = _("The values run from {lowest} to {highest}: a grey picture, not Hounsfield units")
+        return [_Oddity(text.format(lowest=lowest, highest=highest))]
     sample = voxels[tuple(slice(None, None, -(-edge // _SAMPLES_PER_AXIS)) for edge in voxels.shape)]
     air = np.count_nonzero((sample >= _AIR_HU[0]) & (sample <= _AIR_HU[1])) / sample.size
     if air >= _ENOUGH_AIR:
-        return [text for text in (_shifted(sample), _clipped(sample, lowest, highest)) if text]
+        return [*_shifted(sample), *_clipped(sample, lowest, highest)]
     # Padding outside the field of view (-2000 and less) says nothing about the scale.
     dark = np.count_nonzero((sample >= _AIR_HU[0]) & (sample < _DARK_HU)) / sample.size
     if dark < _ENOUGH_AIR:
-        return [
-            _(
-                "Hardly any value is below {lowest}: the values seem to be shifted (often by 1024), not HU; {poor}."
-            ).format(lowest=_DARK_HU, poor=_POOR)
-        ]
-    return [
-        _("There is hardly any air (below {limit} HU): no lung in view, or the values are not HU; {poor}.").format(
-            limit=_AIR_HU[1], poor=_POOR
-        )
-    ]
+        text = _("Hardly any value is below {lowest}: the values seem to be shifted (often by 1024), not HU")
+        return [_Oddity(text.format(lowest=_DARK_HU))]
+    text = _("There is hardly any air (below {limit} HU): no lung in view, or the values are not HU")
+    return [_Oddity(text.format(limit=_AIR_HU[1]))]
 
 
-def _shifted(sample: np.ndarray) -> str:
-    """A sentence when fat and muscle lie elsewhere than in every body."""
+def _shifted(sample: np.ndarray) -> list[_Oddity]:
+    """Fat and muscle that lie elsewhere than in every body."""
     shift = soft_tissue_shift([sample])
     if not shift:
-        return ""
-    text = _(
-        "Fat and muscle lie {shift} HU too high: the values are no Hounsfield units; the masks are made as if they "
-        "were moved back."
-    )
+        return []
+    text = _("Fat and muscle lie {shift} HU too high: the values are no Hounsfield units")
     if shift < 0:
-        text = _(
-            "Fat and muscle lie {shift} HU too low: the values are no Hounsfield units; the masks are made as if they "
-            "were moved back."
-        )
-    return text.format(shift=f"{abs(shift):.0f}")
+        text = _("Fat and muscle lie {shift} HU too low: the values are no Hounsfield units")
+    return [_Oddity(text.format(shift=f"{abs(shift):.0f}"), _MOVED_BACK)]
 
 
-def _clipped(sample: np.ndarray, lowest: int, highest: int) -> str:
-    """A sentence when many voxels have the very lowest or highest value, inside what a chest CT holds."""
+def _clipped(sample: np.ndarray, lowest: int, highest: int) -> list[_Oddity]:
+    """Many voxels that have the very lowest or highest value, inside what a chest CT holds."""
     at_bottom = lowest > AIR_HU and np.count_nonzero(sample == lowest) >= _CLIPPED_SHARE * sample.size
     at_top = highest < _BONE_HU and np.count_nonzero(sample == highest) >= _CLIPPED_SHARE * sample.size
     if not at_bottom and not at_top:
-        return ""
+        return []
     if at_bottom and at_top:
-        text = _("The values are cut off at {lowest} HU and at {highest} HU, as in a windowed picture; {poor}.")
+        text = _("The values are cut off at {lowest} HU and at {highest} HU, as in a windowed picture")
     elif at_bottom:
-        text = _("The values are cut off at {lowest} HU, as in a windowed picture; {poor}.")
+        text = _("The values are cut off at {lowest} HU, as in a windowed picture")
     else:
-        text = _("The values are cut off at {highest} HU, as in a windowed picture; {poor}.")
-    return text.format(lowest=lowest, highest=highest, poor=_POOR)
+        text = _("The values are cut off at {highest} HU, as in a windowed picture")
+    return [_Oddity(text.format(lowest=lowest, highest=highest))]
 
 
 def _grid_warnings(volume: CtVolume) -> list[str]:
@@ -147,15 +145,9 @@ def _grid_warnings(volume: CtVolume) -> list[str]:
             )
         )
     if min(width, depth) < _SMALL_MM:
-        warnings.append(
-            _("The image shows only {width} x {depth} mm, less than a chest; {poor}.").format(
-                width=f"{width:.0f}", depth=f"{depth:.0f}", poor=_POOR
-            )
-        )
+        text = _("The image shows only {width} x {depth} mm, less than a chest")
+        warnings.append(_Oddity(text.format(width=f"{width:.0f}", depth=f"{depth:.0f}")).warning)
     elif max(width, depth) > _LARGE_MM:
-        warnings.append(
-            _("The image is {width} x {depth} mm: the voxel size seems wrong; {poor}.").format(
-                width=f"{width:.0f}", depth=f"{depth:.0f}", poor=_POOR
-            )
-        )
+        text = _("The image is {width} x {depth} mm: the voxel size seems wrong")
+        warnings.append(_Oddity(text.format(width=f"{width:.0f}", depth=f"{depth:.0f}")).warning)
     return warnings

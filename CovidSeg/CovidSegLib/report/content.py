@@ -81,12 +81,11 @@ def checks(content: ReportContent) -> tuple[Check, ...]:
     # A lung that is not there at all is not seen to be whole.
     both = all(region.infection_percent is not None for region in (measured.left, measured.right))
     whole = both and not measured.partly_visible
-    plausible = [flag for flag in measured.flags if "unusually" in flag or "was found" in flag]
     known = measured.density is not None or bool(measured.density_refused)
     return (
         Check("Values are Hounsfield units", measured.density is not None if known else None, measured.density_refused),
         Check("Both lungs are wholly visible", whole),
-        Check("Lung volumes are plausible", not plausible and measured.total.lung_ml > 0),
+        Check("Lung volumes are plausible", measured.plausible),
         Check("The network's weights match their SHA-256", True if verified else None),
     )
 
