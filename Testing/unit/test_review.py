@@ -51,6 +51,23 @@ def test_lesions_come_largest_or_least_certain_first(drawn: Segmentation) -> Non
         assert mask[k, j, i]
 
 
+def test_of_lesions_of_one_size_each_keeps_its_own_number() -> None:
+    infection = np.zeros(SHAPE, bool)
+    places = [(9, 1, 1), (1, 18, 4), (5, 9, 28), (1, 1, 1), (3, 3, 15)]
+    for place in places:
+        infection[place] = True
+    found = listed(infection, [(*place, percent) for percent, place in enumerate(places)])
+    assert sorted(one.certainty for one in found.lesions) == [0, 1, 2, 3, 4]
+    for one in found.lesions:
+        (voxel,) = np.argwhere(found.mask(one.number, SHAPE))
+        assert tuple(voxel) == places[one.certainty]
+        np.testing.assert_allclose(one.lesion.centre_ras, (AFFINE @ [*voxel[::-1], 1])[:3])
+
+
+def test_without_infection_the_list_is_empty() -> None:
+    assert listed(np.zeros(SHAPE, bool), [(1, 1, 1, 50)]).lesions == ()
+
+
 @pytest.mark.parametrize("gone", [Label.BACKGROUND, Label.RIGHT_LUNG, Label.LEFT_LUNG])
 def test_a_lesion_has_the_side_that_the_numbers_count_it_to(gone: Label) -> None:
     labels, affine = stored(block_labels(), (1, 2, 0), (1, -1, -1))

@@ -40,12 +40,11 @@ def label_lesions(infection: np.ndarray, least: int = 1) -> tuple[np.ndarray, Bo
     return numbers, box
 
 
-def find_lesions(infection: np.ndarray, affine: np.ndarray, least: int = 1) -> tuple[Lesion, ...]:
-    """The lesions of ``infection`` (as for :func:`label_lesions`; ``affine``: IJK→RAS), largest first."""
-    numbers, box = label_lesions(infection, least)
+def lesions_of(numbers: np.ndarray, box: Box, affine: np.ndarray) -> tuple[tuple[int, Lesion], ...]:
+    """Each number of :func:`label_lesions` with its lesion, largest first. ``affine``: IJK→RAS of the whole array."""
     if numbers.size == 0:
         return ()
-    sizes = np.bincount(numbers[numbers > 0])
+    sizes = np.bincount(numbers.ravel())
     start = np.array([part.start for part in box])
     ml = voxel_ml(affine)
     found = []
@@ -55,8 +54,14 @@ def find_lesions(infection: np.ndarray, affine: np.ndarray, least: int = 1) -> t
         ras = affine @ [*centre[::-1], 1.0]
         stop = start + [piece.stop for piece in part]
         edges = tuple((int(first), int(end)) for first, end in zip(place, stop, strict=True))
-        found.append(Lesion(int(sizes[number]), float(sizes[number] * ml), tuple(float(mm) for mm in ras[:3]), edges))
-    return tuple(sorted(found, key=lambda lesion: -lesion.voxels))
+        size = int(sizes[number])
+        found.append((number, Lesion(size, float(size * ml), tuple(float(mm) for mm in ras[:3]), edges)))
+    return tuple(sorted(found, key=lambda pair: -pair[1].voxels))
+
+
+def find_lesions(infection: np.ndarray, affine: np.ndarray, least: int = 1) -> tuple[Lesion, ...]:
+    """The lesions of ``infection`` (as for :func:`label_lesions`; ``affine``: IJK→RAS), largest first."""
+    return tuple(lesion for _, lesion in lesions_of(*label_lesions(infection, least), affine))
 
 
 def _centre(lesion: np.ndarray) -> np.ndarray:

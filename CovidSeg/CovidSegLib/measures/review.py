@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..masks import Box
 from ..segmentation import Label, Segmentation
-from .lesions import Box, Lesion, find_lesions, label_lesions
+from .lesions import Lesion, label_lesions, lesions_of
 from .sided import infection_on_right
 from .values import Side
 
@@ -49,14 +50,17 @@ class ReviewList:
 
     def by_certainty(self) -> tuple[ReviewLesion, ...]:
         """Least certain first; those of which nothing is known last."""
-        known = lambda one: 101 if one.certainty is None else one.certainty  # noqa: E731
-        return tuple(sorted(self.lesions, key=known))
+        return tuple(sorted(self.lesions, key=_doubt))
 
     def mask(self, number: int, shape: tuple[int, ...]) -> np.ndarray:
         """The voxels (bool, K J I) of one lesion on the whole grid."""
         mask = np.zeros(shape, bool)
         mask[self.box] = self.numbers == number
         return mask
+
+
+def _doubt(lesion: ReviewLesion) -> int:
+    return 101 if lesion.certainty is None else lesion.certainty
 
 
 def make_review_list(
@@ -78,11 +82,8 @@ def make_review_list(
         place = [at - part.start for at, part in zip(voxel, box, strict=True)]
         if all(0 <= at < size for at, size in zip(place, numbers.shape, strict=True)) and numbers[tuple(place)]:
             certainty.setdefault(int(numbers[tuple(place)]), []).append(percent)
-    to_voxel = np.linalg.inv(affine)
     found = []
-    for rank, lesion in enumerate(find_lesions(labels, affine, Label.INFECTION), start=1):
-        i, j, k = np.rint((to_voxel @ [*lesion.centre_ras, 1.0])[:3]).astype(int)
-        number = int(numbers[k - box[0].start, j - box[1].start, i - box[2].start])
+    for rank, (number, lesion) in enumerate(lesions_of(numbers, box, affine), start=1):
         # Two lesions of the network that the reader joined: the less certain one is the reason to look.
         sure = min(certainty[number]) if number in certainty else None
         side: Side = "right" if on_right[number] else "left"
