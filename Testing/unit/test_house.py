@@ -30,6 +30,7 @@ FLOORS = (
         "resampling",
         "run_lengths",
         "soft_tissue",
+        "steps",
         "volume",
         "words",
     ),  # "": CovidSegLib/__init__.py, which holds the version

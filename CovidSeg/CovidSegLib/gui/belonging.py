@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from ..mrml import read_in_steps
 from ..mrml.corrections import check_belongs, is_recorded
 from ..mrml.volumes import own_affine, voxels_time, world_affine
+from ..steps import silently
 from ..volume import axial_order
-from .task import in_thread, silently
+from .task import in_thread
 
 if TYPE_CHECKING:
     import slicer

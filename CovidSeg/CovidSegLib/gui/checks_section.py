@@ -15,9 +15,10 @@ from ..errors import InputError
 from ..mrml import needs_resampling, read_in_steps, resample_steps
 from ..mrml.volumes import grid_and_time
 from ..reading.checks import inspect
+from ..steps import silently
 from . import wording
 from .message_section import show_icon
-from .task import Task, in_thread, silently
+from .task import Task, in_thread
 from .ticker import QtTicker
 
 if TYPE_CHECKING:

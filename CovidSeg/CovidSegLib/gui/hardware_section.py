@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import slicer
 from slicer.i18n import tr as _
 
+from ..mrml.volumes import slices_of
 from ..network.hardware import Hardware, cores
-from ..volume import axial_order
 from . import estimate, wording
 from .child import child_steps, library_environment
 from .run import python_interpreter
@@ -103,13 +103,3 @@ class HardwareSection:
         per_slice = estimate.per_slice(result.seconds, slices_of(result.volumeNode))
         slicer.app.userSettings().setValue(_SETTING.format(device=provenance.device), per_slice)
         self._update()
-
-
-def slices_of(node: slicer.vtkMRMLScalarVolumeNode) -> int:
-    """Number of axial slices of a scan, however its voxels are stored."""
-    import vtk
-
-    affine = vtk.vtkMatrix4x4()
-    node.GetIJKToRASMatrix(affine)
-    order = axial_order(slicer.util.arrayFromVTKMatrix(affine))
-    return node.GetImageData().GetDimensions()[::-1][order.permutation[0]]

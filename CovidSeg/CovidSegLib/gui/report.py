@@ -22,10 +22,11 @@ from ..report.content import report_content
 from ..report.files import check_report, report_text
 from ..report.page_pictures import Picture, picture_of, projection, slice_pictures
 from ..segmentation import SEGMENTS, Provenance, Segmentation
+from ..steps import result_of, silently
 from ..volume import CtVolume, voxel_ml
 from ..writing import provenance_of, replace_text
 from .belonging import belonging_steps
-from .task import in_thread, silently
+from .task import in_thread
 
 if TYPE_CHECKING:
     import slicer
@@ -91,12 +92,7 @@ def report_steps(
 
 def save_report(node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode, path: Path) -> Path:
     """:func:`report_steps` from beginning to end, for the console."""
-    steps = report_steps(node, volume_node, Path(path), None)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    return result_of(report_steps(node, volume_node, Path(path), None))
 
 
 def made_by(node: slicer.vtkMRMLSegmentationNode) -> Provenance:

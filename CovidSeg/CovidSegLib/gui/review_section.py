@@ -16,13 +16,14 @@ from ..errors import InputError
 from ..mrml import Review, accept_lesion, delete_lesion, mark_edited, plan_review, read_in_steps, read_state
 from ..mrml.corrections import infection_id
 from ..segmentation import Label
+from ..steps import silently
 from ..words import in_ml
 from ..writing import save_training_case
 from .belonging import belonging_steps
 from .edits import EditFollower
 from .review_widgets import ReviewWidgets
 from .scene_nodes import in_scene, while_in_scene
-from .task import Task, in_thread, silently
+from .task import Task, in_thread
 from .ticker import QtTicker
 from .undo import can_redo_in_editor
 

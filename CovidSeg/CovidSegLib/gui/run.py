@@ -22,10 +22,11 @@ from ..mrml.volumes import voxels_time
 from ..pipeline import Options
 from ..progress import Progress, Report
 from ..segmentation import Segmentation
+from ..steps import mapped, silently
 from ..volume import CtVolume
 from ..worker import Worker
 from .belonging import belonging_steps
-from .task import ended_by, in_thread, silently
+from .task import ended_by, in_thread
 
 if TYPE_CHECKING:
     import slicer
@@ -127,18 +128,9 @@ def _segment(
 ) -> Generator[Report | None, None, tuple[CtVolume, Segmentation]]:
     worker.start()  # it loads the network while the scan is read
     yield Report("reading")
-    volume = yield from _read(volume_node)
+    volume = yield from mapped(read_in_steps(volume_node), partial(Report, "reading"))
     worker.begin(volume)
     return volume, (yield from _wait(worker))
-
-
-def _read(volume_node: slicer.vtkMRMLScalarVolumeNode) -> Generator[Report, None, CtVolume]:
-    steps = read_in_steps(volume_node)
-    while True:
-        try:
-            yield Report("reading", next(steps))
-        except StopIteration as end:
-            return end.value
 
 
 def _check_unchanged(

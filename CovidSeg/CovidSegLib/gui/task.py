@@ -49,16 +49,6 @@ def in_thread(work: Callable[[], Result]) -> Generator[None, None, Result]:
     return outcome[0]
 
 
-def silently(steps: Generator[Any, None, Result]) -> Generator[None, None, Result]:
-    """``steps`` without what they report: nobody shows how far they are."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
-        yield None
-
-
 def ended_by(
     work: Generator[Any, None, Result], end: Callable[[], Generator[None, None, None]]
 ) -> Generator[Any, None, Result]:

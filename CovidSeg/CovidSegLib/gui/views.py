@@ -6,12 +6,14 @@ import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
+from ..mrml.looks import SURFACE
+
 
 def grab_3d_view(node: slicer.vtkMRMLSegmentationNode) -> bytes | None:
     """The first 3-D view as a PNG, when it shows ``node``; None without such a view."""
     manager = slicer.app.layoutManager()
     shown = node.GetDisplayNode() is not None and node.GetDisplayNode().GetVisibility3D()
-    surfaces = node.GetSegmentation().ContainsRepresentation("Closed surface")
+    surfaces = node.GetSegmentation().ContainsRepresentation(SURFACE)
     if manager is None or manager.threeDViewCount == 0 or not shown or not surfaces:
         return None
     view = manager.threeDWidget(0).threeDView()

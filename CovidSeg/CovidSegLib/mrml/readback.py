@@ -9,6 +9,7 @@ import numpy as np
 
 from ..measures import Lobe, Measurements, Rules, lobe_of_terminology, measure
 from ..segmentation import SEGMENTS, Label, absent_labels
+from ..steps import result_of
 from .volumes import read_volume_node, world_affine
 
 if TYPE_CHECKING:
@@ -48,12 +49,7 @@ def read_labels(segmentation_node: slicer.vtkMRMLSegmentationNode, volume_node: 
 
     Where a reader let segments overlap, infection counts before lung.
     """
-    steps = read_labels_in_steps(segmentation_node, volume_node)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    return result_of(read_labels_in_steps(segmentation_node, volume_node))
 
 
 def read_labels_in_steps(

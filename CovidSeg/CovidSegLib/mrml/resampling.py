@@ -12,7 +12,8 @@ from ..errors import InputError
 from ..i18n import tr as _
 from ..reading.hounsfield import check_size
 from ..volume import AIR_HU, spacing
-from .volumes import world_affine
+from .segmentations import place_beside
+from .volumes import own_affine, world_affine
 
 if TYPE_CHECKING:
     import slicer
@@ -41,16 +42,11 @@ def needs_resampling(node: slicer.vtkMRMLScalarVolumeNode) -> bool:
 
 def _has_volume(node: slicer.vtkMRMLScalarVolumeNode) -> bool:
     """Whether the node's grid, and where it is seen, have finite corners and a volume."""
-    import slicer
-    import vtk
-
-    matrix, bounds = vtk.vtkMatrix4x4(), np.zeros(6)
-    node.GetIJKToRASMatrix(matrix)
+    own, bounds = own_affine(node), np.zeros(6)
     node.GetRASBounds(bounds)
-    values = slicer.util.arrayFromVTKMatrix(matrix)
-    if not (np.isfinite(values).all() and np.isfinite(bounds).all()):
+    if not (np.isfinite(own).all() and np.isfinite(bounds).all()):
         return False
-    return bool(abs(np.linalg.det(values)) > 0 and (bounds[1::2] > bounds[::2]).all())
+    return bool(abs(np.linalg.det(own)) > 0 and (bounds[1::2] > bounds[::2]).all())
 
 
 def resample_steps(
@@ -95,12 +91,7 @@ def resample_steps(
 
 def _grid(node: slicer.vtkMRMLScalarVolumeNode) -> tuple[tuple[int, int, int], np.ndarray]:
     """Size (I, J, K) and IJK→RAS of a grid along the patient's axes (to left, back, head) around all of ``node``."""
-    import slicer
-    import vtk
-
-    matrix = vtk.vtkMatrix4x4()
-    node.GetIJKToRASMatrix(matrix)
-    own = slicer.util.arrayFromVTKMatrix(matrix)
+    own = own_affine(node)
     mm = np.array(spacing(own))
     # Each patient axis gets the voxel size of the grid axis that is closest to it.
     closest = np.abs(own[:3, :3] / mm).argmax(axis=1)
@@ -145,11 +136,9 @@ def _plain_image(image: vtk.vtkImageData) -> vtk.vtkImageData:
 
 def _look_like(copy: slicer.vtkMRMLScalarVolumeNode, node: slicer.vtkMRMLScalarVolumeNode) -> None:
     """The same window, and a place beside ``node`` in the subject hierarchy."""
-    from .segmentations import place_beside
-
     copy.CreateDefaultDisplayNodes()
     display, own = node.GetDisplayNode(), copy.GetDisplayNode()
     if display is not None:
         own.SetAutoWindowLevel(False)
         own.SetWindowLevel(display.GetWindow(), display.GetLevel())
-    place_beside(node.GetScene(), copy, node)
+    place_beside(copy, node)

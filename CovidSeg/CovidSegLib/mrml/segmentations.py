@@ -13,6 +13,7 @@ from ..i18n import tr as _
 from ..segmentation import SEGMENTS, Label, Segmentation
 from ..writing import READERS_TAGS, segment_tags
 from .corrections import Update, plan_update
+from .looks import SURFACE
 from .volumes import check_same_grid
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 LUNG_OPACITY_3D = 0.3
 """Lungs are seen through in 3-D, so that the infection inside is seen."""
-
-_SURFACE = "Closed surface"
 
 _SCALARS = "ImageScalars"
 """What Slicer calls the voxels of a segment. Its DICOM SEG export takes a segment whose voxels have no such name for
@@ -78,7 +77,7 @@ def write_segmentation(
     with slicer.util.NodeModify(node):
         if node.GetDisplayNode() is None:
             node.CreateDefaultDisplayNodes()
-        had_surfaces = node.GetSegmentation().ContainsRepresentation(_SURFACE)
+        had_surfaces = node.GetSegmentation().ContainsRepresentation(SURFACE)
         # The transform first: the reference geometry is stored relative to the node's own, and Slicer would apply a
         # transform that the two nodes do not share twice.
         node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
@@ -87,7 +86,7 @@ def write_segmentation(
         _describe(node, update)
         if had_surfaces:  # the import drops what was made from the old voxels
             node.CreateClosedSurfaceRepresentation()
-    place_beside(node.GetScene(), node, volume_node)
+    place_beside(node, volume_node)
     return update
 
 
@@ -184,16 +183,11 @@ def _describe(node: slicer.vtkMRMLSegmentationNode, update: Update) -> None:
             segment.SetTag(key, value)
 
 
-def place_beside(
-    scene: slicer.vtkMRMLScene,
-    node: slicer.vtkMRMLDisplayableNode,
-    volume_node: slicer.vtkMRMLScalarVolumeNode,
-) -> None:
-    """Put the node under the volume's study in the subject hierarchy (Slicer's DICOM export looks there)."""
-    hierarchy = scene.GetSubjectHierarchyNode()
+def place_beside(node: slicer.vtkMRMLNode, other: slicer.vtkMRMLNode) -> None:
+    """Put ``node`` where ``other`` is in the subject hierarchy: under its study (Slicer's DICOM export looks there)."""
+    hierarchy = other.GetScene().GetSubjectHierarchyNode()
     if hierarchy is None:
         return
-    volume_item = hierarchy.GetItemByDataNode(volume_node)
-    item = hierarchy.GetItemByDataNode(node)
-    if volume_item and item:
-        hierarchy.SetItemParent(item, hierarchy.GetItemParent(volume_item))
+    item, beside = hierarchy.GetItemByDataNode(node), hierarchy.GetItemByDataNode(other)
+    if item and beside:
+        hierarchy.SetItemParent(item, hierarchy.GetItemParent(beside))

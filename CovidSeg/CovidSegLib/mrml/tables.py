@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..measures import Measurements
 from ..measures.table import TableRow, table_rows
+from .segmentations import place_beside
 
 if TYPE_CHECKING:
     import slicer
@@ -56,14 +57,9 @@ def table_for(segmentation_node: slicer.vtkMRMLSegmentationNode) -> slicer.vtkMR
     node = find_table(segmentation_node)
     if node is not None:
         return node
-    scene = segmentation_node.GetScene()
-    node = scene.AddNewNodeByClass("vtkMRMLTableNode", f"{segmentation_node.GetName()} numbers")
+    node = segmentation_node.GetScene().AddNewNodeByClass("vtkMRMLTableNode", f"{segmentation_node.GetName()} numbers")
     node.SetNodeReferenceID(SEGMENTATION_ROLE, segmentation_node.GetID())
-    hierarchy = scene.GetSubjectHierarchyNode()
-    if hierarchy is not None:
-        item, beside = hierarchy.GetItemByDataNode(node), hierarchy.GetItemByDataNode(segmentation_node)
-        if item and beside:
-            hierarchy.SetItemParent(item, hierarchy.GetItemParent(beside))
+    place_beside(node, segmentation_node)
     return node
 
 

@@ -12,7 +12,8 @@ from ..i18n import tr as _
 from ..reading.geometry import checked_affine
 from ..reading.hounsfield import HounsfieldVolume
 from ..segmentation import Segmentation
-from ..volume import CtVolume
+from ..steps import result_of
+from ..volume import CtVolume, axial_order
 
 if TYPE_CHECKING:
     import slicer
@@ -26,12 +27,7 @@ def read_volume_node(node: slicer.vtkMRMLScalarVolumeNode) -> CtVolume:
     What is no number (NaN) is read as air, with a note. Raises InputError for a node without voxels or with several
     values per voxel, under a non-linear transform, or with axes that do not stand at right angles.
     """
-    steps = read_in_steps(node)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    return result_of(read_in_steps(node))
 
 
 def read_in_steps(node: slicer.vtkMRMLScalarVolumeNode) -> Generator[float, None, CtVolume]:
@@ -81,6 +77,11 @@ def own_affine(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
     affine = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(affine)
     return slicer.util.arrayFromVTKMatrix(affine)
+
+
+def slices_of(node: slicer.vtkMRMLScalarVolumeNode) -> int:
+    """Number of axial slices of a scan, however its voxels are stored."""
+    return node.GetImageData().GetDimensions()[::-1][axial_order(own_affine(node)).permutation[0]]
 
 
 def check_same_grid(segmentation: Segmentation, volume_node: slicer.vtkMRMLScalarVolumeNode) -> None:
