@@ -135,7 +135,7 @@ def test_the_segmentation_of_another_scan_that_is_chosen_all_the_same_is_refused
     choose(panel, second, node)
     until_refused(panel, "was made from another scan")
     review = next(one for one in panel.widget.panel.sections if type(one).__name__ == "ReviewSection")
-    panel.until(lambda: review._task is None or review._task.done)
+    panel.until(lambda: not review._task.busy)
     assert review.widgets.frame.isHidden()  # nor can a training case be made of the two
     assert not panel.ui.applyButton.enabled
     assert "was made from another scan" in panel.ui.statusLabel.text

@@ -66,7 +66,7 @@ def test_segments_that_are_no_lobes_let_nothing_be_measured_anew(opened, world: 
     for change in changes:
         change()
         wait_for_rest(panel)
-        assert (section._measured, section._measuring) == (before, None)
+        assert (section._measured, section._measuring.busy) == (before, False)
 
 
 def wait_for_rest(panel: OpenModule) -> None:

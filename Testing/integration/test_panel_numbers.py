@@ -203,6 +203,24 @@ def test_a_question_about_a_package_goes_with_the_patient_that_it_was_asked_for(
     assert section.question.isHidden()
 
 
+def test_a_report_under_way_is_not_stopped_by_a_package_for_another_one(
+    opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel, section, _, _ = opened
+    from CovidSegLib.gui import report_packages
+
+    monkeypatch.setattr(report_packages, "is_needed", lambda path: path.suffix == ".html")
+    monkeypatch.setattr(report_packages, "install_steps", lambda: iter(()))
+    for name in ("page.html", "numbers.json"):
+        qt.QFileDialog.answers.append(str(tmp_path / name))
+        section.reportButton.click()
+    assert not section.question.isHidden()
+    section.yesButton.click()
+    panel.until((tmp_path / "numbers.json").exists)
+    panel.until(lambda: section.yesButton.enabled)
+    assert not section.question.isHidden()
+
+
 def test_a_report_is_of_the_patient_that_was_chosen_when_it_was_asked_for(
     opened, world: SlicerWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,7 +246,7 @@ def test_no_table_or_report_is_offered_when_the_segments_went_while_a_report_was
     qt.QFileDialog.answers.append(str(tmp_path / "r.json"))
     section.reportButton.click()
     node.GetSegmentation().RemoveAllSegments()
-    panel.until(lambda: section._work is None and panel.session.shown is None)
+    panel.until(lambda: not section._work.busy and panel.session.shown is None)
     assert not section.reportButton.enabled
     assert not section.tableButton.enabled
 
@@ -241,7 +259,7 @@ def test_a_report_ends_without_a_word_when_what_it_is_of_is_closed(
     qt.QFileDialog.answers.append(str(tmp_path / "r.json"))
     section.reportButton.click()
     world.scene.Clear(0) if closes == "the scene" else world.scene.RemoveNode(node)
-    panel.until(lambda: section._work is None)
+    panel.until(lambda: not section._work.busy)
     assert panel.ui.messageFrame.isHidden(), panel.ui.messageLabel.text
     assert not section.reportButton.enabled
 

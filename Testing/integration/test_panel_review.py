@@ -233,7 +233,7 @@ def test_lesions_of_another_scan_are_not_listed_where_the_grids_are_equal(panel,
     section = review(panel)
     choose(panel, slicer.util.arrayFromVolume(chest)[:, ::-1].copy(), chest)
     panel.session.parameters.outputSegmentation = node
-    panel.until(lambda: section._task is None or section._task.done)
+    panel.until(lambda: not section._task.busy)
     assert section.review is None
     assert panel.ui.messageFrame.isHidden(), "no fault"
 
@@ -274,7 +274,7 @@ def test_a_training_case_ends_without_a_word_when_the_scene_is_closed(panel, wor
     FileDialog.answers.append(str(tmp_path / "cases"))
     section.widgets.save.click()
     world.scene.Clear(0)
-    panel.until(lambda: section._saving is None)
+    panel.until(lambda: not section._saving.busy)
     assert panel.ui.messageFrame.isHidden(), panel.ui.messageLabel.text
     assert not section.widgets.saved.text
 

@@ -33,9 +33,9 @@ def review(panel):
 
 def section_time(section) -> int:
     """When the segments that the list is of were last changed."""
-    from CovidSegLib.gui.review_section import plan_time
+    from CovidSegLib.mrml.corrections import modified_time
 
-    return plan_time(section.review.node)
+    return modified_time(section.review.node)
 
 
 def another_model(panel, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -18,27 +18,7 @@ from CovidSegLib.gui.signal import Signal
 from CovidSegLib.gui.task import Task, ended_by, in_thread
 from CovidSegLib.network.hardware import Hardware
 from CovidSegLib.progress import Cancelled
-from CovidSegLib.steps import mapped, result_of, silently
-
-
-class Ticker:
-    """A ticker that the test turns by hand."""
-
-    def __init__(self) -> None:
-        self.function: Callable[[], None] | None = None
-
-    def start(self, function: Callable[[], None]) -> None:
-        self.function = function
-
-    def stop(self) -> None:
-        self.function = None
-
-    def turn(self, seconds: float = 20.0) -> None:
-        end = time.monotonic() + seconds
-        while self.function is not None:
-            assert time.monotonic() < end
-            self.function()
-            time.sleep(0.001)
+from Testing.kit.ticker import Ticker
 
 
 class Heard:
@@ -145,39 +125,6 @@ def test_work_in_a_thread_brings_its_result_or_its_error() -> None:
     assert Task(in_thread(lambda: threading.current_thread() is not threading.main_thread())).wait(lambda: None)
     with pytest.raises(ZeroDivisionError):
         Task(in_thread(lambda: 1 / 0)).wait(lambda: None)
-
-
-def test_steps_bring_their_result_at_once_or_with_other_reports() -> None:
-    def steps() -> Generator[int, None, str]:
-        yield 1
-        yield 2
-        return "done"
-
-    assert result_of(steps()) == "done"
-    heard: list[object] = []
-    task = Task(mapped(steps(), lambda told: 10 * told))
-    task.reported.connect(heard.append)
-    assert task.wait(lambda: None) == "done"
-    assert heard == [10, 20]
-    quiet = silently(steps())
-    assert [next(quiet), next(quiet)] == [None, None]
-    assert result_of(quiet) == "done"
-
-
-def test_steps_that_report_otherwise_are_ended_with_those_that_they_stand_for() -> None:
-    ended: list[str] = []
-
-    def steps() -> Generator[int, None, None]:
-        try:
-            while True:
-                yield 1
-        finally:
-            ended.append("ended")
-
-    task = Task(silently(steps()))
-    task.tick()
-    task.cancel()
-    assert (task.done, ended) == (True, ["ended"])
 
 
 @pytest.mark.parametrize("last", [False, True], ids=["in a step that others follow", "in the last step"])

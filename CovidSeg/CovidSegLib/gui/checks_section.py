@@ -18,8 +18,8 @@ from ..reading.checks import inspect
 from ..steps import silently
 from . import wording
 from .message_section import show_icon
-from .task import Task, in_thread
-from .ticker import QtTicker
+from .task import in_thread
+from .task_slot import TaskSlot
 
 if TYPE_CHECKING:
     from .session import Session
@@ -40,7 +40,7 @@ class ChecksSection(VTKObservationMixin):
         self._ui, self._session = ui, session
         self._node: slicer.vtkMRMLScalarVolumeNode | None = None
         self._seen: tuple[float, ...] = ()
-        self._task: Task[tuple[str, ...]] | None = None
+        self._task = TaskSlot()
         ui.resampleButton.connect("clicked(bool)", self._resample)
         session.parametersChanged.connect(self._follow)
         session.closing.connect(self._close)
@@ -54,7 +54,7 @@ class ChecksSection(VTKObservationMixin):
             self._check()
 
     def _observe(self, node: slicer.vtkMRMLScalarVolumeNode | None) -> None:
-        self._stop()
+        self._task.stop()
         self.removeObservers()
         self._node = node
         if node is not None:
@@ -63,14 +63,8 @@ class ChecksSection(VTKObservationMixin):
             for event in (node.ImageDataModifiedEvent, vtk.vtkCommand.ModifiedEvent):
                 self.addObserver(node, event, self._check_if_changed)
 
-    def _stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
-
     def _close(self) -> None:
-        if self._task is not None:
-            self._task.close()
+        self._task.close()
         self._observe(None)
 
     def _check_if_changed(self, *_event: object) -> None:
@@ -78,7 +72,7 @@ class ChecksSection(VTKObservationMixin):
             self._check()
 
     def _check(self, *_event: object) -> None:
-        self._stop()
+        self._task.stop()
         self._seen = () if self._node is None else grid_and_time(self._node)
         self._show((), can_run=True)
         self._reset_button()
@@ -86,10 +80,11 @@ class ChecksSection(VTKObservationMixin):
             self._ui.allChecksLabel.text = ""
             return
         self._ui.allChecksLabel.text = _("Looking at the scan...")
-        self._task = Task(check_steps(self._node), QtTicker())
-        self._task.finished.connect(lambda found: self._show(tuple(map(wording.translated, found)), can_run=True))
-        self._task.failed.connect(self._failed)
-        self._task.start()
+        self._task.start(
+            check_steps(self._node),
+            lambda found: self._show(tuple(map(wording.translated, found)), can_run=True),
+            self._failed,
+        )
 
     def _failed(self, error: BaseException) -> None:
         if not isinstance(error, InputError):
@@ -119,13 +114,9 @@ class ChecksSection(VTKObservationMixin):
 
     def _resample(self) -> None:
         """Make a copy on a regular grid and choose it; the original stays as it is."""
-        self._stop()
-        self._task = Task(resample_steps(self._node), QtTicker())
-        self._task.reported.connect(self._tell_progress)
-        self._task.finished.connect(self._choose)
-        self._task.failed.connect(self._resampling_failed)
         self._ui.resampleButton.enabled = False
-        self._task.start()
+        steps = resample_steps(self._node)
+        self._task.start(steps, self._choose, self._resampling_failed, reported=self._tell_progress)
 
     def _tell_progress(self, fraction: float) -> None:
         self._ui.resampleButton.text = _("Resampling... {percent} %").format(percent=round(100 * fraction))

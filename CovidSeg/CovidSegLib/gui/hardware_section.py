@@ -13,8 +13,7 @@ from ..network.hardware import Hardware, cores
 from . import estimate, wording
 from .child import child_steps, library_environment
 from .run import python_interpreter
-from .task import Task
-from .ticker import QtTicker
+from .task_slot import TaskSlot
 
 if TYPE_CHECKING:
     from .run import RunResult
@@ -39,26 +38,14 @@ class HardwareSection:
     def __init__(self, ui: Any, session: Session) -> None:
         self._ui, self._session = ui, session
         self._hardware: Hardware | None = None
-        self._task: Task[Hardware] | None = None
+        self._task = TaskSlot()
         session.parametersChanged.connect(self._update)
         session.resultChanged.connect(self._learn)
         session.packagesChanged.connect(self._look)
-        session.closing.connect(self._close)
+        session.closing.connect(self._task.close)
 
     def _look(self) -> None:
-        self._stop()
-        self._task = Task(look_steps(), QtTicker())
-        self._task.finished.connect(self._found)
-        self._task.failed.connect(lambda _error: self._found(Hardware(cores())))
-        self._task.start()
-
-    def _stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-
-    def _close(self) -> None:
-        if self._task is not None:
-            self._task.close()
+        self._task.start(look_steps(), self._found, lambda _error: self._found(Hardware(cores())))
 
     def _found(self, hardware: Hardware) -> None:
         self._hardware = hardware
@@ -70,7 +57,7 @@ class HardwareSection:
             self._session.setExpectation(None)
             return
         if self._hardware is None:
-            if self._task is None:
+            if not self._task.busy:
                 self._look()
             self._ui.deviceInfoLabel.text = _("Looking what there is...")
             return

@@ -12,8 +12,7 @@ from ..mrml.corrections import check_same_place, scan_of
 from . import wording
 from .belonging import belonging_steps
 from .edits import EditFollower, PlaceFollower
-from .task import Task
-from .ticker import QtTicker
+from .task_slot import TaskSlot
 
 if TYPE_CHECKING:
     from .session import Session
@@ -32,7 +31,7 @@ class InputSection:
         self._used: dict[tuple[str, str], str] = {}  # by ids: nodes would stay in memory after their removal
         self._doubtful: object = None
         self._hint = ui.resultsHint.text
-        self._task: Task[None] | None = None
+        self._task = TaskSlot()
         self._edits, self._places = EditFollower(self._examine), PlaceFollower(session.nodesMoved)
         session.parametersChanged.connect(self._update)
         session.nodesChanged.connect(self._follow)
@@ -108,22 +107,18 @@ class InputSection:
 
     def _examine(self) -> None:
         """Look whether the chosen segmentation belongs to the chosen scan."""
-        self._stop()
+        self._task.stop()
         node, scan = self._session.nodes
         if node is None or scan is None:
             self._judge("")
             return
-        self._task = Task(belonging_steps(node, scan), QtTicker())
-        self._task.finished.connect(lambda _result: self._belonging())
-        self._task.failed.connect(self._foreign)
-        self._task.start()
+        self._task.start(belonging_steps(node, scan), lambda _result: self._belonging(), self._foreign)
 
     def _belonging(self) -> None:
-        self._task = self._doubtful = None
+        self._doubtful = None
         self._judge("")
 
     def _foreign(self, error: BaseException) -> None:
-        self._task = None
         if not isinstance(error, InputError):
             self._session.failed.emit(error)
             return
@@ -151,12 +146,7 @@ class InputSection:
             return wording.sentence_and_details(error)[0]
         return ""
 
-    def _stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
-
     def _close(self) -> None:
-        self._stop()
+        self._task.close()
         self._edits.follow(None)
         self._places.follow(None, None)

@@ -11,8 +11,7 @@ from slicer.i18n import tr as _
 
 from ..errors import EngineError
 from . import install
-from .task import Task
-from .ticker import QtTicker
+from .task_slot import TaskSlot
 
 if TYPE_CHECKING:
     from .session import Session
@@ -36,13 +35,13 @@ class InstallSection:
 
     def __init__(self, ui: Any, session: Session) -> None:
         self._ui, self._session = ui, session
-        self._task: Task[None] | None = None
+        self._task = TaskSlot()
         self._asked_for: tuple[object, ...] = ()
         ui.installButton.connect("clicked(bool)", lambda: self._install(None))
         ui.installFolderButton.connect("clicked(bool)", self._choose_folder)
         ui.installNoButton.connect("clicked(bool)", self._decline)
         session.addGate(self._gate)
-        session.closing.connect(self._close)
+        session.closing.connect(self._task.close)
         session.parametersChanged.connect(self._reconsider)
         ui.installFrame.setVisible(False)
 
@@ -106,31 +105,19 @@ class InstallSection:
             self._ui.installLabel.text = _("Another extension is installing packages just now. Try again afterwards.")
             return
         self._buttons(busy=True)
-        self._task = Task(install.install_steps(wheels), QtTicker())
-        self._task.reported.connect(self._tell)
-        self._task.finished.connect(self._installed)
-        self._task.failed.connect(self._failed)
-        self._task.cancelled.connect(self._cancelled)
-        self._task.start()
+        steps = install.install_steps(wheels)
+        self._task.start(steps, self._installed, self._failed, reported=self._tell, cancelled=self._hide)
 
     def _tell(self, what: str) -> None:
         self._ui.installLabel.text = _("{what}...").format(what=what)
 
     def _decline(self) -> None:
-        if self._task is None:
+        if not self._task.busy:
             self._hide()
             return
         self._ui.installLabel.text = _("Stopping...")
         self._ui.installNoButton.enabled = False
-        self._task.cancel()
-
-    def _cancelled(self) -> None:
-        self._task = None
-        self._hide()
-
-    def _close(self) -> None:
-        if self._task is not None:
-            self._task.close()
+        self._task.stop()
 
     def _hide(self) -> None:
         self._ui.installFrame.setVisible(False)
@@ -139,11 +126,10 @@ class InstallSection:
     def _reconsider(self) -> None:
         """Another engine may need nothing."""
         parameters = self._session.parameters
-        if self._task is None and (parameters is None or not install.is_needed(parameters.engine.value)):
+        if not self._task.busy and (parameters is None or not install.is_needed(parameters.engine.value)):
             self._hide()
 
     def _installed(self, _result: None) -> None:
-        self._task = None
         self._hide()
         self._session.packagesChanged.emit()
         # Another scan may be chosen by now: that one was not meant.
@@ -156,6 +142,5 @@ class InstallSection:
         return () if parameters is None else (parameters.inputVolume, parameters.outputSegmentation)
 
     def _failed(self, error: BaseException) -> None:
-        self._task = None
         self._hide()
         self._session.failed.emit(error)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..pipeline import Options
 from .run import RunResult, run_steps, worker_in_slicer
 from .task import Task, Ticker
+from .task_slot import qt_ticker
 
 if TYPE_CHECKING:
     import slicer
@@ -27,7 +28,7 @@ def process(
     import slicer
 
     steps = run_steps(volume_node, segmentation_node, options or Options(), worker_in_slicer, before_write)
-    task = Task(steps, ticker or _qt_ticker(wait))
+    task = Task(steps, ticker or (None if wait else qt_ticker()))
     if wait:
         try:
             task.wait(slicer.app.processEvents)
@@ -36,11 +37,3 @@ def process(
     else:
         task.start()
     return task
-
-
-def _qt_ticker(wait: bool) -> Ticker | None:
-    if wait:
-        return None
-    from .ticker import QtTicker
-
-    return QtTicker()

@@ -10,8 +10,8 @@ from slicer.i18n import tr as _
 
 from ..network import models
 from ..network.model_import import import_model
-from .task import Task, in_thread
-from .ticker import QtTicker
+from .task import in_thread
+from .task_slot import TaskSlot
 
 if TYPE_CHECKING:
     from ..network.models import Model
@@ -43,11 +43,11 @@ class ModelsSection:
         self._ui, self._session = ui, session
         self._names: list[str] = []
         self._filling = False
-        self._task: Task[Model] | None = None
+        self._task = TaskSlot()
         ui.modelSelector.connect("currentIndexChanged(int)", self._chosen)
         ui.importModelButton.connect("clicked(bool)", self._import)
         session.parametersChanged.connect(self._fill)
-        session.closing.connect(self._stop)
+        session.closing.connect(self._task.close)
 
     def _fill(self) -> None:
         parameters = self._session.parameters
@@ -84,10 +84,7 @@ class ModelsSection:
             return
         self._importing(True)
         # A large file on a slow share takes its time: the window lives meanwhile.
-        self._task = Task(in_thread(lambda: import_model(Path(file))), QtTicker())
-        self._task.finished.connect(self._imported)
-        self._task.failed.connect(self._import_failed)
-        self._task.start()
+        self._task.start(in_thread(lambda: import_model(Path(file))), self._imported, self._import_failed)
 
     def _importing(self, busy: bool) -> None:
         self._ui.importModelButton.text = _("Importing...") if busy else _("Import model...")
@@ -102,7 +99,3 @@ class ModelsSection:
     def _import_failed(self, error: BaseException) -> None:
         self._importing(False)
         self._session.failed.emit(error)
-
-    def _stop(self) -> None:
-        if self._task is not None:
-            self._task.close()

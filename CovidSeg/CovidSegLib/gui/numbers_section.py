@@ -13,11 +13,11 @@ from ..errors import InputError
 from ..mrml.tables import find_table, table_for, write_table
 from . import report_packages, wording
 from .edits import EditFollower, LobeFollower
-from .report import Numbers, numbers_steps, report_steps
+from .report import numbers_steps, report_steps
 from .scene_nodes import has_infection_segment, in_scene, while_in_scene
-from .task import Task
-from .ticker import QtTicker
+from .task_slot import TaskSlot
 from .views import grab_3d_view, show_table
+from .widgets import add_button, add_label
 
 if TYPE_CHECKING:
     from ..measures import Measurements
@@ -46,8 +46,7 @@ class NumbersSection:
 
     def __init__(self, ui: Any, session: Session) -> None:
         self._session = session
-        self._measuring: Task[Numbers] | None = None
-        self._work: Task[Any] | None = None
+        self._measuring, self._work = TaskSlot(), TaskSlot()
         self._measured: Measurements | None = None
         self._waiting: tuple[Path, tuple[Any, Any]] | None = None
         self._build(ui.moreSections)
@@ -62,50 +61,38 @@ class NumbersSection:
         self.fold.text = _("Numbers and report")
         place.layout().addWidget(self.fold)
         layout = qt.QVBoxLayout(self.fold)
-        self.line = qt.QLabel()
-        self.line.wordWrap = True
+        self.line = add_label(layout)
         self.line.toolTip = _(
             "CT class: CT-0 no infection, CT-1 less than 25 % of the lungs, CT-2 25 to 50 %, CT-3 50 to 75 %, CT-4 "
             "more than 75 %. Zone score: each lung has three zones by height, and each zone has 0 to 4 points in the "
             "same steps; 24 is the most."
         )
-        layout.addWidget(self.line)
         row = qt.QHBoxLayout()
         layout.addLayout(row)
-        self.reportButton = self._button(row, _("Report..."), _("Save a page to read and print; it names no patient."))
-        self.tableButton = self._button(row, _("Table"), _("Show all numbers; the table follows your corrections."))
+        self.reportButton = add_button(row, _("Report..."), _("Save a page to read and print; it names no patient."))
+        self.tableButton = add_button(row, _("Table"), _("Show all numbers; the table follows your corrections."))
         self.question = qt.QWidget()
         layout.addWidget(self.question)
         row = qt.QHBoxLayout(self.question)
         row.setContentsMargins(0, 0, 0, 0)
-        self.questionLabel = qt.QLabel()
-        self.questionLabel.wordWrap = True
-        row.addWidget(self.questionLabel)
-        self.yesButton = self._button(row, _("Install"), _("Install this package into Slicer."))
-        self.noButton = self._button(row, _("Not now"), _("Save no report."))
+        self.questionLabel = add_label(row)
+        self.yesButton = add_button(row, _("Install"), _("Install this package into Slicer."))
+        self.noButton = add_button(row, _("Not now"), _("Save no report."))
         self.question.setVisible(False)
         self.reportButton.connect("clicked(bool)", self._ask_for_file)
         self.tableButton.connect("clicked(bool)", self._show_table)
         self.yesButton.connect("clicked(bool)", self._install)
         self.noButton.connect("clicked(bool)", self._decline)
 
-    def _button(self, row: Any, text: str, tip: str) -> Any:
-        button = qt.QPushButton(text)
-        button.toolTip = tip
-        row.addWidget(button)
-        return button
-
     def refresh(self) -> None:
         """Measure anew."""
-        self._stop_measuring()
+        self._measuring.stop()
         if not self._session.hasSegments:
             self._show(None)
             return
         node, volume_node = self._nodes
-        self._measuring = Task(numbers_steps(node, volume_node, stability=False), QtTicker())
-        self._measuring.finished.connect(lambda numbers: self._show(numbers.measured))
-        self._measuring.failed.connect(self._not_measured)
-        self._measuring.start()
+        steps = numbers_steps(node, volume_node, stability=False)
+        self._measuring.start(steps, lambda numbers: self._show(numbers.measured), self._not_measured)
 
     @property
     def _nodes(self) -> tuple[Any, Any]:
@@ -113,14 +100,13 @@ class NumbersSection:
 
     def _follow(self) -> None:
         """Take up the nodes that the parameters name now."""
-        self._stop_measuring()
+        self._measuring.stop()
         self._decline()
         self._show(None)
         self._follower.follow(self._nodes[0])
         self.refresh()
 
     def _show(self, measured: Measurements | None) -> None:
-        self._measuring = None
         self._measured = measured
         self._tell_numbers()
         self._update_buttons()
@@ -144,7 +130,8 @@ class NumbersSection:
             self._tell(summary(measured, infection=has_infection_segment(self._nodes[0])))
 
     def _update_buttons(self) -> None:
-        self.reportButton.enabled = self.tableButton.enabled = self._measured is not None and self._work is None
+        self.reportButton.enabled = self.tableButton.enabled = self._measured is not None and not self._work.busy
+        self.yesButton.enabled = not self._work.busy
 
     def _show_table(self) -> None:
         table = table_for(self._nodes[0])
@@ -191,30 +178,24 @@ class NumbersSection:
             self._tell(_("Saved: {path}").format(path=path))
 
     def _begin(self, steps: Any, text: str, then: Any) -> None:
-        self._work = Task(steps, QtTicker())
-        self._work.finished.connect(lambda result: self._end() or then(result))
-        self._work.failed.connect(lambda error: self._end() or self._session.failed.emit(error))
-        self._work.cancelled.connect(self._end)
+        self._work.start(
+            steps,
+            lambda result: self._end() or then(result),
+            lambda error: self._end() or self._session.failed.emit(error),
+            cancelled=self._end,
+        )
         self._update_buttons()
         self._tell(text)
-        self._work.start()
 
     def _end(self) -> None:
-        self._work = None
         self._update_buttons()
         self._tell_numbers()
 
     def _tell(self, text: str) -> None:
         self.line.text = text
 
-    def _stop_measuring(self) -> None:
-        if self._measuring is not None:
-            self._measuring.cancel()
-            self._measuring = None
-
     def _close(self) -> None:
-        self._stop_measuring()
-        if self._work is not None:
-            self._work.close()
+        self._measuring.close()
+        self._work.close()
         self._follower.follow(None)
         self._lobes.stop()

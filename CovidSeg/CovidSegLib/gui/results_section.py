@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import qt
-import slicer
 from slicer.i18n import tr as _
 
 from . import wording
 from .scene_nodes import has_infection_segment
+from .views import open_segment_editor
 
 if TYPE_CHECKING:
     from ..measures import Measurements
@@ -79,12 +79,5 @@ class ResultsSection:
 
     def _edit(self) -> None:
         """Open the Segment Editor where the reader will want to correct: at the infection, on its CT."""
-        from ..segmentation import SEGMENTS, Label
-
         shown = self._session.shown
-        slicer.util.selectModule("SegmentEditor")
-        editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
-        editor.setSegmentationNode(shown.segmentationNode)
-        editor.setSourceVolumeNode(shown.volumeNode)
-        infection = next(segment.id for segment in SEGMENTS if segment.label == Label.INFECTION)
-        editor.setCurrentSegmentID(infection)
+        open_segment_editor(shown.segmentationNode, shown.volumeNode)

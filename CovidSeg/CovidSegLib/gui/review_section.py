@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 from ..corrections import bit, to_labels
 from ..errors import InputError
 from ..mrml import Review, accept_lesion, delete_lesion, mark_edited, plan_review, read_in_steps, read_state
-from ..mrml.corrections import infection_id
+from ..mrml.corrections import modified_time
 from ..segmentation import Label
 from ..steps import silently
 from ..words import in_ml
@@ -23,9 +23,10 @@ from .belonging import belonging_steps
 from .edits import EditFollower
 from .review_widgets import ReviewWidgets
 from .scene_nodes import in_scene, while_in_scene
-from .task import Task, in_thread
-from .ticker import QtTicker
+from .task import in_thread
+from .task_slot import TaskSlot
 from .undo import can_redo_in_editor
+from .views import open_segment_editor
 
 if TYPE_CHECKING:
     from ..measures.review import ReviewLesion
@@ -79,8 +80,7 @@ class ReviewSection:
         self.widgets = ReviewWidgets(ui.moreSections)
         self.review: Review | None = None
         self._shown: tuple[ReviewLesion, ...] = ()
-        self._task: Task[Review] | None = None
-        self._saving: Task[str] | None = None
+        self._task, self._saving = TaskSlot(), TaskSlot()
         self._noted: tuple[Any, Any] = (None, None)
         self._follower = EditFollower(self.refresh)
         self._connect()
@@ -104,14 +104,11 @@ class ReviewSection:
 
     def refresh(self) -> None:
         """Make the list anew."""
-        self._stop()
+        self._task.stop()
         if not self._session.hasSegments:
             self._show(None)
             return
-        self._task = Task(review_steps(*self._nodes), QtTicker())
-        self._task.finished.connect(self._show)
-        self._task.failed.connect(self._not_listed)
-        self._task.start()
+        self._task.start(review_steps(*self._nodes), self._show, self._not_listed)
 
     @property
     def _nodes(self) -> tuple[Any, Any]:
@@ -125,15 +122,9 @@ class ReviewSection:
         self._follower.follow(self._nodes[0])
         self.refresh()
 
-    def _stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
-
     def _close(self) -> None:
-        self._stop()
-        if self._saving is not None:
-            self._saving.close()
+        self._task.close()
+        self._saving.close()
         self._follower.follow(None)
 
     def _show(self, review: Review | None) -> None:
@@ -194,7 +185,7 @@ class ReviewSection:
         widgets.accept.enabled = may_change and bool(self.review.state.last.known & bit(Label.INFECTION))
         widgets.delete.enabled = may_change
         widgets.edit.enabled = chosen
-        widgets.save.enabled = idle and self._saving is None
+        widgets.save.enabled = idle and not self._saving.busy
         points = self._session.undoPoints
         widgets.undo.enabled = self._session.run is None and points.can_undo(node)
         widgets.redo.enabled = self._session.run is None and points.can_redo(node)
@@ -204,7 +195,7 @@ class ReviewSection:
         review, lesion = self.review, self.selected
         if review is None or lesion is None:
             return
-        if review.state.time != plan_time(review.node):
+        if review.state.time != modified_time(review.node):
             self.refresh()  # edited this very moment: the list is old
             return
         try:
@@ -216,12 +207,8 @@ class ReviewSection:
 
     def _edit(self) -> None:
         """Open the Segment Editor at the selected lesion."""
-        lesion, (node, volume_node) = self.selected, self._nodes
-        slicer.util.selectModule("SegmentEditor")
-        editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
-        editor.setSegmentationNode(node)
-        editor.setSourceVolumeNode(volume_node)
-        editor.setCurrentSegmentID(infection_id())
+        lesion = self.selected
+        open_segment_editor(*self._nodes)
         slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *lesion.lesion.centre_ras)
 
     def _undo(self) -> None:
@@ -258,26 +245,16 @@ class ReviewSection:
         folder = qt.QFileDialog.getExistingDirectory(self.widgets.save, _("Folder of training cases"))
         if not folder or not in_scene(nodes):
             return
-        self._saving = Task(while_in_scene(training_case_steps(*nodes, Path(folder)), nodes), QtTicker())
-        self._saving.finished.connect(lambda case: self._saved(case, nodes))
-        self._saving.failed.connect(lambda error: self._end_saving() or self._session.failed.emit(error))
-        self._saving.cancelled.connect(self._end_saving)
-        self._saving.start()
-        self._update_buttons()
-
-    def _end_saving(self) -> None:
-        self._saving = None
+        self._saving.start(
+            while_in_scene(training_case_steps(*nodes, Path(folder)), nodes),
+            lambda case: self._saved(case, nodes),
+            lambda error: self._update_buttons() or self._session.failed.emit(error),
+            cancelled=self._update_buttons,
+        )
         self._update_buttons()
 
     def _saved(self, case: str, nodes: tuple[Any, Any]) -> None:
-        self._end_saving()
+        self._update_buttons()
         if nodes == self._nodes:  # else it would stand under another patient's name
             text = _("Saved as {case}, without anything about the patient.").format(case=case)
             self.widgets.tell(self.widgets.saved, text)
-
-
-def plan_time(node: slicer.vtkMRMLSegmentationNode) -> int:
-    """When the segmentation was last changed."""
-    from ..mrml.corrections import modified_time
-
-    return modified_time(node)

@@ -8,6 +8,8 @@ import ctk
 import qt
 from slicer.i18n import tr as _
 
+from .widgets import add_button, add_label
+
 if TYPE_CHECKING:
     from ..measures.review import ReviewLesion
 
@@ -49,14 +51,14 @@ class ReviewWidgets:
         self.none = self._label(inner)
         row = qt.QHBoxLayout()
         inner.addLayout(row)
-        self.accept = self._button(row, _("Accept"), _("This lesion is right: no later run takes it away."))
-        self.delete = self._button(row, _("Delete"), _("This is no infection: turn it into lung."))
-        self.edit = self._button(row, _("Edit"), _("Correct this lesion in the Segment Editor."))
+        self.accept = add_button(row, _("Accept"), _("This lesion is right: no later run takes it away."))
+        self.delete = add_button(row, _("Delete"), _("This is no infection: turn it into lung."))
+        self.edit = add_button(row, _("Edit"), _("Correct this lesion in the Segment Editor."))
         row = qt.QHBoxLayout()
         layout.addLayout(row)
-        self.undo = self._button(row, _("Undo"), _("Take back the last run, Accept or Delete, and all edits after it."))
-        self.redo = self._button(row, _("Redo"), _("Bring back what Undo took."))
-        self.save = self._button(
+        self.undo = add_button(row, _("Undo"), _("Take back the last run, Accept or Delete, and all edits after it."))
+        self.redo = add_button(row, _("Redo"), _("Bring back what Undo took."))
+        self.save = add_button(
             row, _("Save as training case..."), _("Save scan and segments for CovidSegTraining, without the patient.")
         )
         self.saved = self._label(layout)
@@ -104,15 +106,6 @@ class ReviewWidgets:
 
     @staticmethod
     def _label(layout: Any) -> Any:
-        label = qt.QLabel()
-        label.wordWrap = True
+        label = add_label(layout)
         label.setVisible(False)
-        layout.addWidget(label)
         return label
-
-    @staticmethod
-    def _button(layout: Any, text: str, tip: str) -> Any:
-        button = qt.QPushButton(text)
-        button.toolTip = tip
-        layout.addWidget(button)
-        return button

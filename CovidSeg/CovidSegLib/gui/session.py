@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..segmentation import SEGMENTS
 from .run import RunResult
+from .scene_nodes import in_scene
 from .signal import Signal
 from .task import Task
 
@@ -79,9 +80,7 @@ class Session:
     @property
     def hasSegments(self) -> bool:
         """Whether ``nodes`` are in the scene and belong together, and there are segments of ours."""
-        node, volume_node = self.nodes
-        in_scene = all(one is not None and one.GetScene() is not None for one in (node, volume_node))
-        return in_scene and not self._foreign and _has_segments(node)
+        return in_scene(self.nodes) and not self._foreign and _has_segments(self.nodes[0])
 
     @property
     def reason(self) -> str:

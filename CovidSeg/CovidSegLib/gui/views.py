@@ -1,4 +1,4 @@
-"""What Slicer's own views show, and the table view."""
+"""What Slicer's own views show, the table view, and the Segment Editor."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
+from ..mrml.corrections import infection_id
 from ..mrml.looks import SURFACE
 
 
@@ -36,3 +37,12 @@ def show_table(node: slicer.vtkMRMLTableNode) -> None:
     logic = slicer.app.applicationLogic()
     logic.GetSelectionNode().SetActiveTableID(node.GetID())
     logic.PropagateTableSelection()
+
+
+def open_segment_editor(node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Open the Segment Editor at the infection of ``node``, on its CT."""
+    slicer.util.selectModule("SegmentEditor")
+    editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
+    editor.setSegmentationNode(node)
+    editor.setSourceVolumeNode(volume_node)
+    editor.setCurrentSegmentID(infection_id())
