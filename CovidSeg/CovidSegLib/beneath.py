@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from .masks import grown
+from .masks import grow_apart
 from .resampling import block_sums
 from .segmentation import Label
 
@@ -45,16 +45,9 @@ def _lungs_of_blocks(labels: np.ndarray, step: int) -> np.ndarray:
         for label in (Label.LEFT_LUNG, Label.RIGHT_LUNG, Label.INFECTION)
     )
     is_left, is_right = (left > 0) & (left >= right), right > left
-    free = (infected > 0) & ~is_left & ~is_right
-    while True:
-        more_left = grown(is_left) & free
-        more_right = grown(is_right) & free & ~more_left
-        if not (more_left.any() or more_right.any()):
-            break
-        is_left, is_right = is_left | more_left, is_right | more_right
-        free &= ~(more_left | more_right)
+    is_left, is_right = grow_apart(is_left, is_right, infected > 0)
     lungs = is_left * np.uint8(Label.LEFT_LUNG) + is_right * np.uint8(Label.RIGHT_LUNG)
-    if free.any() and lungs.any():
+    if ((infected > 0) & (lungs == 0)).any() and lungs.any():
         nearest = ndimage.distance_transform_edt(lungs == 0, return_distances=False, return_indices=True)
         lungs = lungs[tuple(nearest)]
     return lungs

@@ -26,6 +26,22 @@ def bounding_box(values: np.ndarray, least: int = 1) -> Box | None:
     return (slice(first, last + 1), *(slice(int(low), int(high) + 1) for low, high in edges))
 
 
+def grow_apart(first: np.ndarray, second: np.ndarray, within: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Let two masks grow inside ``within``, voxel by voxel and at the same pace, until they fill it or meet.
+
+    All are bool of one shape with three axes; what lies outside of ``within`` stays. What both reach at once becomes
+    the first one's.
+    """
+    free = within & ~first & ~second
+    while True:
+        more_first = grown(first) & free
+        more_second = grown(second) & free & ~more_first
+        if not (more_first.any() or more_second.any()):
+            return first, second
+        first, second = first | more_first, second | more_second
+        free &= ~(more_first | more_second)
+
+
 def grown(mask: np.ndarray) -> np.ndarray:
     """``mask`` (bool, three axes) with the six neighbours of each of its voxels.
 

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage, sparse
 
-from ..masks import grown
+from ..masks import grow_apart
 from ..resampling import PlaneResampler, axis_weights, block_sums
 
 COARSE_MM = 3.0
@@ -127,17 +127,5 @@ def _seeds(lung: np.ndarray, sampling: tuple[float, float, float]) -> tuple[np.n
         if abs(apart[2]) < np.abs(apart[:2]).max():
             continue  # one above or behind the other: parts of one lung
         right, left = (first, second) if apart[2] > 0 else (second, first)
-        return _grow(pieces == right, pieces == left, lung)
+        return grow_apart(pieces == right, pieces == left, lung)
     return None
-
-
-def _grow(right: np.ndarray, left: np.ndarray, lung: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Let both pieces grow back inside the mask, voxel by voxel and at the same pace, until they fill it or meet."""
-    free = lung & ~right & ~left
-    while True:
-        more_right = grown(right) & free
-        more_left = grown(left) & free & ~more_right
-        if not (more_right.any() or more_left.any()):
-            return right, left
-        right, left = right | more_right, left | more_left
-        free &= ~(more_right | more_left)
