@@ -16,11 +16,12 @@ from .anatomy.finish import FinishOptions, RoughMask, finish
 from .i18n import tr as _
 from .masks import bounding_box
 from .network import models
-from .network.engines import Engine, core_count
+from .network.engines import Engine
 from .network.engines import open_engine as _open_engine
 from .network.inputs import SliceFraming, network_batches
 from .network.second_look import Looks
 from .options import Options
+from .processes import core_count
 from .progress import Progress
 from .reading.checks import inspect
 from .segmentation import Label, Provenance, Segmentation

@@ -1,4 +1,7 @@
-"""Ending a child process together with all that it started, without standing still meanwhile."""
+"""Child processes: where they find this library, how many cores there are for them, and how they are ended.
+
+A child is ended together with all that it started, without standing still meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Generator
+from pathlib import Path
 
 NO_WINDOW = {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)} if os.name == "nt" else {}
 """For whatever starts a child: on Windows else a black window of the console flashes up."""
@@ -16,6 +20,17 @@ PATIENCE_SECONDS = 3.0
 """How long a child may take to end before it is killed."""
 
 _LOOK_SECONDS = 0.005
+
+
+def core_count() -> int:
+    """How many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def library_environment() -> dict[str, str]:
+    """The variable that lets a child import CovidSegLib, and whatever this process finds by it."""
+    package = str(Path(__file__).resolve().parents[1])
+    return {"PYTHONPATH": os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])}
 
 
 def signal_group(process: subprocess.Popen[bytes], *, by_force: bool) -> None:

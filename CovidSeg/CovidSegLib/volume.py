@@ -10,6 +10,9 @@ import numpy as np
 AIR_HU = -1000
 """Hounsfield value of air (by the definition of the scale); what is read where nothing was measured."""
 
+LUNG_WINDOW, LUNG_LEVEL = 1500.0, -600.0
+"""The usual lung window in HU: from -1350 (black) to 150 (white)."""
+
 
 @dataclass(frozen=True)
 class CtVolume:

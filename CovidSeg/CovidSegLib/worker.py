@@ -27,7 +27,7 @@ import numpy as np
 from .errors import EngineError, InputError, ModelError, OutputError
 from .i18n import from_json, to_json
 from .i18n import tr as _
-from .processes import NO_WINDOW, PATIENCE_SECONDS, ending_steps, finish
+from .processes import NO_WINDOW, PATIENCE_SECONDS, ending_steps, finish, library_environment
 from .progress import Progress, Report
 from .segmentation import Provenance, Segmentation
 from .volume import CtVolume
@@ -267,8 +267,6 @@ class _Child:
 
 def _popen(python: str, folder: Path) -> subprocess.Popen[bytes]:
     """Start the child in a session of its own, so that Ctrl-C reaches the parent alone and a kill reaches all of it."""
-    package = str(Path(__file__).resolve().parent.parent)
-    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
     with (folder / LOG_FILE).open("wb") as log:
         return subprocess.Popen(
             [python, "-m", f"{__package__}.worker_child"],
@@ -277,7 +275,7 @@ def _popen(python: str, folder: Path) -> subprocess.Popen[bytes]:
             stderr=log,  # chatter of libraries; it goes with the folder
             cwd=folder,  # "-m" looks here for modules first: an empty place
             # ONNX Runtime from 1.29 on reports its use over the net unless told so before it is loaded.
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "ORT_DISABLE_TELEMETRY": "1"},
+            env={**os.environ, **library_environment(), "ORT_DISABLE_TELEMETRY": "1"},
             start_new_session=os.name != "nt",
             **NO_WINDOW,
         )

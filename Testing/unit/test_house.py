@@ -28,6 +28,7 @@ FLOORS = (
         "processes",
         "progress",
         "resampling",
+        "resource_files",
         "run_lengths",
         "soft_tissue",
         "steps",

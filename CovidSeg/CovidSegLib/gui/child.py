@@ -51,9 +51,3 @@ def _until_ended(process: subprocess.Popen[bytes]) -> Generator[None, None, None
 def _end(process: subprocess.Popen[bytes]) -> Generator[None, None, None]:
     if process.poll() is None:
         yield from ending_steps(process)
-
-
-def library_environment() -> dict[str, str]:
-    """What lets a child import CovidSegLib."""
-    package = str(Path(__file__).resolve().parents[2])
-    return {"PYTHONPATH": os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])}

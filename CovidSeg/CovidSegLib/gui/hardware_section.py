@@ -9,9 +9,10 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..mrml.volumes import slices_of
-from ..network.hardware import Hardware, cores
+from ..network.hardware import Hardware
+from ..processes import core_count, library_environment
 from . import estimate, wording
-from .child import child_steps, library_environment
+from .child import child_steps
 from .run import python_interpreter
 from .task_slot import TaskSlot
 
@@ -29,7 +30,7 @@ def look_steps() -> Generator[object, None, Hardware]:
     try:
         return Hardware.from_json(outcome.output.strip().rpartition("\n")[2])
     except ValueError:
-        return Hardware(cores())
+        return Hardware(core_count())
 
 
 class HardwareSection:
@@ -45,7 +46,7 @@ class HardwareSection:
         session.closing.connect(self._task.close)
 
     def _look(self) -> None:
-        self._task.start(look_steps(), self._found, lambda _error: self._found(Hardware(cores())))
+        self._task.start(look_steps(), self._found, lambda _error: self._found(Hardware(core_count())))
 
     def _found(self, hardware: Hardware) -> None:
         self._hardware = hardware

@@ -23,7 +23,8 @@ from pathlib import Path
 from slicer.i18n import tr as _
 
 from ..errors import EngineError
-from .child import Outcome, child_steps, library_environment
+from ..processes import library_environment
+from .child import Outcome, child_steps
 from .run import python_interpreter
 
 PACKAGE, OLDEST = "onnxruntime", (1, 19)

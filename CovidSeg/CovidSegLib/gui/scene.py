@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import slicer
 
-from ..volume import CtVolume
-
-LUNG_WINDOW, LUNG_LEVEL = 1500.0, -600.0
-"""The usual lung window in HU: from -1350 (black) to 150 (white)."""
+from ..volume import LUNG_LEVEL, LUNG_WINDOW, CtVolume
 
 
 def add_scan(volume: CtVolume, name: str) -> slicer.vtkMRMLScalarVolumeNode:

@@ -5,7 +5,6 @@ Nothing here imports a runtime; each engine's file does so when it is opened.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Protocol
@@ -14,6 +13,7 @@ import numpy as np
 
 from ..errors import EngineError
 from ..i18n import tr as _
+from ..processes import core_count
 from ..progress import Progress
 from .models import Model
 
@@ -54,11 +54,6 @@ def open_engine(model: Model, engine: str, device: str, progress: Progress, thre
     if device == "gpu":
         return opener(model, "gpu", threads)
     return GpuThenCpu(lambda wanted: opener(model, wanted, threads), progress)
-
-
-def core_count() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _runtime(engine: str) -> tuple[Callable[[Model, str, int], Engine], Callable[[], bool]]:

@@ -6,13 +6,12 @@ A process of its own asks: loading a runtime takes a second, and a driver that f
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 
-from ..processes import NO_WINDOW
+from ..processes import NO_WINDOW, core_count
 
 
 @dataclass(frozen=True)
@@ -45,12 +44,7 @@ def look() -> Hardware:
         from .onnx_engine import has_gpu
 
         works = has_gpu()
-    return Hardware(cores(), engines, gpu, works)
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Hardware(core_count(), engines, gpu, works)
 
 
 def _gpu_name() -> str:

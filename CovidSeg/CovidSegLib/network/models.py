@@ -16,12 +16,12 @@ from typing import Any
 
 from ..errors import ModelError
 from ..i18n import tr as _
+from ..resource_files import resource
 from .inputs import HU_WINDOW, INPUT_SHAPE, SECOND_SHAPE
 
 DEFAULT_NAME = "covidseg-mobilenetv2-1"
-_PLACES = [Path(__file__).resolve().parents[level] / "Resources" / "Models" for level in (1, 2)]
-MODELS_FOLDER = next((place for place in _PLACES if place.is_dir()), _PLACES[1])
-"""Where models are installed: in a wheel inside CovidSegLib, in a checkout and in Slicer beside it."""
+MODELS_FOLDER = resource("Models")
+"""Where models are installed."""
 
 
 def user_models_folder() -> Path:

@@ -11,14 +11,11 @@ import numpy as np
 from scipy import ndimage
 
 from ..segmentation import SEGMENTS, Label
-from ..volume import CtVolume, axial_affine, axial_order, spacing
+from ..volume import LUNG_LEVEL, LUNG_WINDOW, CtVolume, axial_affine, axial_order, spacing
 from .places import PLANES, central_slices
 
 if TYPE_CHECKING:
     from PIL import Image
-
-LUNG_WINDOW, LUNG_LEVEL = 1500.0, -600.0
-"""The usual lung window in HU: from -1350 (black) to 150 (white)."""
 
 FILL_OPACITY = {Label.LEFT_LUNG: 0.12, Label.RIGHT_LUNG: 0.12, Label.INFECTION: 0.4}
 _MARGIN_MM = 18.0

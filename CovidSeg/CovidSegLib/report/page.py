@@ -9,11 +9,11 @@ from typing import Any
 from .. import words
 from ..errors import OutputError
 from ..measures.values import Zone
+from ..resource_files import resource
 from .content import ReportContent, checks
 from .followup import BREATHING_SHARE, FollowUp
 from .page_pictures import Picture
 from .plot import make_plot
-from .resources import resource
 
 ZONE_COLORS = ("#eef1f4", "#fde5d8", "#f7b596", "#ec7a57", "#c23b22")
 """Fill of a zone by its score; with the number in it, so that it can be read without colour too."""

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import EngineError, OutputError
+from ..processes import library_environment
 from ..progress import Progress
 from ..segmentation import Segmentation
 from ..volume import CtVolume
@@ -67,9 +68,7 @@ def draw_pictures(
 
 def _run_child(work: Path, names: Sequence[str], progress: Progress) -> None:
     """Draw ``names`` of what is in the folder ``work`` in a child process, and end the child when the user stops."""
-    package_folder = str(Path(__file__).resolve().parents[2])
-    environment = dict(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package_folder, environment.get("PYTHONPATH")]))
+    environment = {**os.environ, **library_environment()}
     if sys.platform == "linux":
         environment.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
         # Mesa would keep files in the user's home, and ask the system (through a socket) where that is.

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..volume import CtVolume
-from .overlays import LUNG_LEVEL, LUNG_WINDOW
+from ..volume import LUNG_LEVEL, LUNG_WINDOW, CtVolume
 
 if TYPE_CHECKING:
     import slicer
