@@ -40,9 +40,13 @@ class Progress:
         self._listener = listener
         self._cancelled = cancelled
 
+    def stop_asked(self) -> bool:
+        """Whether the user asked to stop."""
+        return self._cancelled is not None and self._cancelled()
+
     def step(self, stage: str, done: int, total: int) -> None:
         """Report ``done`` of ``total`` in ``stage``; raises :class:`Cancelled` when the user asked to stop."""
-        if self._cancelled is not None and self._cancelled():
+        if self.stop_asked():
             raise Cancelled(stage)
         if self._listener is not None:
             self._listener(Report(stage, done / total if total else 1.0))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import nibabel
@@ -13,7 +16,6 @@ import numpy as np
 import pytest
 
 from CovidSegLib.batch import Row, Summary, segment_case
-from CovidSegLib.batch.summary import read_rows
 from CovidSegLib.errors import OutputError
 from CovidSegLib.progress import Progress
 from CovidSegLib.segmentation import Provenance, Segmentation
@@ -64,6 +66,16 @@ def test_real_scans_get_the_result_that_each_gets_alone(tmp_path: Path) -> None:
     assert float(row["lung_ml"]) == numbers["lung_ml"]["total"]
     assert float(row["left_lung_ml"]) == numbers["lung_ml"]["left"]
     assert float(row["infection_percent"]) == numbers["infection_percent"]
+
+
+def test_the_recipe_of_the_readme_runs_a_batch(tmp_path: Path, repository: Path) -> None:
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    recipe = text.partition("The same from Python:\n\n```python\n")[2].partition("```")[0]
+    (tmp_path / "SCANS").mkdir()
+    for number in (3, 4):
+        write_scan(tmp_path / "SCANS" / f"{number}.nii.gz", rough_chest(number))
+    done = subprocess.run([sys.executable, "-c", recipe], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert [row[:2] for row in ast.literal_eval(done.stdout)] == [("3", "done"), ("4", "done")]
 
 
 def test_a_case_that_fails_is_a_row_and_a_line_and_stops_nothing(told: CommandLine) -> None:
@@ -204,9 +216,11 @@ def test_a_cell_that_a_spreadsheet_would_run_is_text(tmp_path: Path) -> None:
     with (tmp_path / "summary.csv").open(encoding="utf-8", newline="") as file:
         cells = [cell for row in csv.reader(file) for cell in row]
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t"))]
-    rows = read_rows(tmp_path / "summary.csv")
-    assert [row.case for row in rows] == names
-    assert rows[0] == Row(names[0], "done", f"{names[0]}.nrrd", lung_ml=1234.5, message="\t=1")
+    with (tmp_path / "summary.csv").open(encoding="utf-8", newline="") as file:
+        rows = [{name: cell.removeprefix("'") for name, cell in row.items()} for row in csv.DictReader(file)]
+    assert [row["case"] for row in rows] == names
+    given = {"case": names[0], "status": "done", "result": f"{names[0]}.nrrd", "lung_ml": "1234.5", "message": "\t=1"}
+    assert rows[0] == dict.fromkeys(rows[0], "") | given
     assert list(tmp_path.iterdir()) == [tmp_path / "summary.csv"]
 
 

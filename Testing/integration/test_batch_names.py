@@ -10,15 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from CovidSegLib.batch import Books, Manifest, plan_cases
-from CovidSegLib.batch.names import keep_names
-from CovidSegLib.batch.outcome import run_case
-from CovidSegLib.batch.plan import MANIFEST_NAME, make_output_folder, settled, still_done
+from CovidSegLib.batch import plan_cases, run_batch
+from CovidSegLib.batch.plan import MANIFEST_NAME
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import find_cases
 from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegLib.volume import CtVolume
 from CovidSegLib.writing import NOTHING_LOST, ExistingFiles
+from Testing.kit.batch_runner import InThisProcess, Statuses
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan
 from Testing.kit.dicom_files import write_series
 from Testing.kit.planted import NAME, leaks
@@ -35,19 +34,9 @@ def all_left(volume: CtVolume, progress: Progress) -> Segmentation:
 
 def batch(scans: Path, out: Path, suffix: str = ".seg.nrrd", existing: ExistingFiles = NOTHING_LOST) -> dict[str, str]:
     """Run the batch in this process; what became of each case by its name ("before": it was done already)."""
-    make_output_folder(out)
-    with Manifest(out / MANIFEST_NAME) as manifest:
-        cases = keep_names(plan_cases(scans, out, suffix, existing=existing), manifest.entries)
-        books = Books(out, manifest, cases, "m")
-        before = [case for case in cases if still_done(case, manifest.entries.get(case.stem), "m")]
-        books.keep(before)
-        ended = {case.stem: "before" for case in before}
-        for number, case in enumerate(cases):
-            if case not in before:
-                allowed = settled(case, manifest.entries.get(case.stem))
-                ended[case.stem] = books.add(run_case(number, allowed, all_left)).status
-        books.write_index()
-    return ended
+    said = Statuses()
+    rows = run_batch(plan_cases(scans, out, suffix, existing=existing), out, InThisProcess(all_left), listener=said)
+    return {row.case: said.ended_as.get(row.case, "before") for row in rows}
 
 
 def visit(folder: Path, study: int, **fields: object) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from CovidSegLib.batch import Entry
 from CovidSegLib.batch.manifest import Manifest
 from CovidSegLib.batch.plan import model_identity
 from CovidSegLib.errors import OutputError
@@ -225,14 +226,15 @@ def test_a_manifest_of_another_program_is_left_alone(tmp_path: Path) -> None:
 def test_records_are_read_back_from_the_manifest_also_those_of_an_earlier_run(tmp_path: Path) -> None:
     path = tmp_path / "manifest.jsonl"
     with Manifest(path) as manifest:
-        manifest.begin([("ä", "", "", ()), ("b\udcff", "", "", ())])
-        manifest.add({"case": "ä", "status": "failed", "record": None}, {"case": "b\udcff", "record": {"ml": 2}})
+        manifest.begin([Entry("ä", "begun"), Entry("b\udcff", "begun")])
+        manifest.add(Entry("ä", "failed"))
+        manifest.add(Entry("b\udcff", "done"), {"ml": 2})
     with Manifest(path) as manifest:
         manifest.begin([])
-        manifest.add({"case": "c", "status": "done", "record": {"ml": 3}})
-        manifest.add({"case": "ä", "status": "done", "record": {"ml": 1}})
+        manifest.add(Entry("c", "done"), {"ml": 3})
+        manifest.add(Entry("ä", "done"), {"ml": 1})
         assert [manifest.record(case) for case in ("ä", "b\udcff", "c")] == [{"ml": 1}, {"ml": 2}, {"ml": 3}]
-        assert manifest.entries["ä"] == {"case": "ä", "status": "done"}
+        assert manifest.entries["ä"] == Entry("ä", "done")
 
 
 def test_jobs_compute_side_by_side_and_share_the_cores(told: CommandLine) -> None:

@@ -17,7 +17,7 @@ import highdicom
 from highdicom.seg import SegmentDescription
 from pydicom.sr.coding import Code
 
-from CovidSegLib.batch import segment_case
+from CovidSegLib.batch import Entry, segment_case
 from CovidSegLib.batch.fingerprint import fingerprint
 from CovidSegLib.batch.summary import Row
 from CovidSegLib.errors import InputError
@@ -101,7 +101,7 @@ def test_a_report_finds_the_lobes_in_the_folder_of_the_scan(folder: Path, tmp_pa
 
 def test_a_batch_finds_the_lobes_of_each_study_without_a_report(folder: Path) -> None:
     record = segment_case(folder, [], segment=drawn, progress=Progress())
-    entry = {"case": "a", "status": "done", "result": "a.seg.nrrd"}
+    entry = Entry("a", "done", result="a.seg.nrrd")
     assert Row.of_entry(entry, record).lobe_score == 3
     # In a folder of several studies a scan has the lobes of its own study alone.
     images = sorted(file for file in folder.iterdir() if file.name != "lobes.dcm")

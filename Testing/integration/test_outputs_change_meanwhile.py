@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from CovidSegLib.batch import PlannedCase, segment_case
+from CovidSegLib.batch import Entry, PlannedCase, segment_case
 from CovidSegLib.batch.outcome import run_case
-from CovidSegLib.batch.plan import settled, state_to_keep
+from CovidSegLib.batch.ownership import settled, state_to_keep
 from CovidSegLib.errors import OutputError
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
@@ -68,7 +68,7 @@ def test_a_result_of_a_batch_that_a_reader_corrects_before_its_turn_is_not_repla
     path = tmp_path / "a.seg.nrrd"
     write(result(0), path)
     case = PlannedCase("a", tmp_path / "ct.nii.gz", path, tmp_path / "a.jpg")
-    planned = settled(case, {"status": "done", "states": {path.name: file_state(path)}})
+    planned = settled(case, Entry("a", "done", states={path.name: file_state(path)}))
     assert find_reviewed([path], AFFINE, SHAPE, planned.existing) is None
     rewrite(path, lambda array: array.fill(0))
     with pytest.raises(OutputError, match="would be lost"):
@@ -86,7 +86,7 @@ def test_what_a_reader_puts_there_before_the_turn_of_a_scan_is_a_row_with_an_err
     entry = None
     if before == "its own result":
         assert run_case(0, settled(case, None), threshold).failure is None
-        entry = {"status": "done", "states": {case.result.name: state_to_keep(case)}}
+        entry = Entry("a", "done", states={case.result.name: state_to_keep(case)})
     planned = settled(case, entry)
     labels = np.zeros((4, 32, 32), np.uint8)
     labels[1, 10:14, 10:20] = 3

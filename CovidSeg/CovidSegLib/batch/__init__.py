@@ -1,28 +1,37 @@
 """Many scans, and the numbers that each of them gives.
 
 - :func:`segment_case`: one scan from file to files; all its outputs appear, or none.
-- :func:`plan_cases`: the scans of a folder. ``local`` runs them in child processes of this machine, ``cluster`` on the
-  workers of a Dask cluster; both give an :class:`Outcome` for each, and a case that fails does not stop the others.
-- :class:`Books`: ``manifest.jsonl`` (what is done, safe against a kill), ``summary.csv`` and ``index.html``.
+- :func:`plan_cases`: the scans of a folder; :func:`run_batch`: all of them, as ``covidseg batch`` does it. A
+  :class:`LocalRunner` runs them in child processes of this machine, ``cluster.ClusterRunner`` on the workers of a Dask
+  cluster; both give an :class:`Outcome` for each, and a case that fails does not stop the others.
+- :class:`Books`: ``manifest.jsonl`` (what is done, an :class:`Entry` a case, safe against a kill), ``summary.csv`` and
+  ``index.html``.
 
 How a volume is segmented is handed in as a function (a worker's, or the pipeline's own).
 """
 
+from .books import Books
 from .case import segment_case
+from .entry import Entry
+from .local import LocalRunner
 from .manifest import Manifest
 from .outcome import Failure, Outcome
 from .plan import PlannedCase, plan_cases
-from .run import Books
+from .run import Listener, run_batch
 from .summary import Row, Summary
 
 __all__ = [
     "Books",
+    "Entry",
     "Failure",
+    "Listener",
+    "LocalRunner",
     "Manifest",
     "Outcome",
     "PlannedCase",
     "Row",
     "Summary",
     "plan_cases",
+    "run_batch",
     "segment_case",
 ]

@@ -11,15 +11,15 @@ import atexit
 import queue
 import threading
 import uuid
-from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..errors import EngineError, InputError
-from ..progress import Cancelled
+from ..progress import Cancelled, Progress
 from .local import WorkerPool
-from .outcome import Failure, Outcome
+from .outcome import Failure, Outcome, RunCases
 from .plan import PlannedCase
 
 if TYPE_CHECKING:
@@ -33,6 +33,20 @@ _pools: dict[str, WorkerPool] = {}
 """By batch: a Dask worker may serve several."""
 
 _opening = threading.Lock()
+
+
+@dataclass(frozen=True)
+class ClusterRunner:
+    """Runs a batch (:func:`CovidSegLib.batch.run_batch`) on the workers of the scheduler at ``address``."""
+
+    options: Options
+    address: str
+
+    @contextmanager
+    def open(self, progress: Progress) -> Iterator[RunCases]:
+        """Connect to the scheduler. Raises EngineError or InputError."""
+        with connect(self.address) as client:
+            yield lambda cases: run_on_cluster(cases, client, self.options, progress.stop_asked)
 
 
 def connect(address: str) -> Client:

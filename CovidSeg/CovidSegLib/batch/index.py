@@ -15,7 +15,7 @@ from ..report.thumbnails import HEIGHT, WIDTH
 from ..segmentation import SEGMENTS
 from ..words import in_ml, percent
 from ..writing import replace_text
-from .manifest import DONE, KEPT
+from .entry import DONE, KEPT
 from .plan import PICTURES_NAME, SUMMARY_NAME
 from .summary import CHANGED_SINCE, Row
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..progress import Cancelled, Progress, Report
 from ..segmentation import Segmentation
 from ..volume import CtVolume
 from ..worker import Worker
-from .outcome import Outcome, run_case
+from .outcome import Outcome, RunCases, run_case
 from .plan import PlannedCase
 
 if TYPE_CHECKING:
@@ -110,6 +111,21 @@ class WorkerPool:
 def _wait(attempt: Callable[[], bool], progress: Progress) -> None:
     while not attempt():
         progress.step("waiting", 0, 1)
+
+
+@dataclass(frozen=True)
+class LocalRunner:
+    """Runs a batch (:func:`CovidSegLib.batch.run_batch`) in ``jobs`` children of this process."""
+
+    options: Options
+    jobs: int = 1
+
+    @contextmanager
+    def open(self, progress: Progress) -> Iterator[RunCases]:
+        """Start the children. Raises ModelError, EngineError or Cancelled."""
+        with WorkerPool(self.options, self.jobs) as pool:
+            pool.wait_until_ready(progress)
+            yield lambda cases: run_here(cases, pool, progress.stop_asked)
 
 
 def run_here(

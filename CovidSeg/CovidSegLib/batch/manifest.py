@@ -9,17 +9,16 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any
 
 from ..errors import OutputError
 from ..writing.unfinished import remove_leftovers
-
-DONE, FAILED, KEPT, BEGUN = "done", "failed", "kept", "begun"
-"""``KEPT``: the case failed since its earlier result was not to be replaced; that result and its numbers stand."""
+from .entry import Entry
 
 _HEADER = {"covidseg_manifest": 1}
 
@@ -27,14 +26,9 @@ _HEADER = {"covidseg_manifest": 1}
 class Manifest:
     """The manifest at ``path``, opened for adding; :attr:`entries` holds the latest line of every case by its name.
 
-    A line has: case, status ("done", "failed" or "kept"; for "begun" see :meth:`begin`), message, result (file name),
-    state (of that file, "" where it is not the batch's alone), written (its state at the end), fingerprint (of the
-    input), origin (where the input lies: by it the input is known again, and called ``case`` as before; lines of
-    earlier versions have none), model (:func:`CovidSegLib.batch.plan.model_identity`), record (of
-    :func:`CovidSegLib.batch.segment_case`; None if it failed). An entry has besides, from all lines of its
-    case, ``states``: the latest state of every file that was a result, by its name. The records stay on disk
-    (:meth:`record`): ten kilobytes each would be most of what a batch of thousands holds in memory. Entering the
-    context opens and locks it; raises OutputError when another batch is at work there, or the file is not one of ours.
+    The records of the cases stay on disk (:meth:`record`): ten kilobytes each would be most of what a batch of
+    thousands holds in memory. Entering the context opens and locks it; raises OutputError when another batch is at work
+    there, or the file is not one of ours.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,7 +36,7 @@ class Manifest:
         self._file: IO[bytes] | None = None
         self._places: dict[str, int] = {}
         self._with_record: dict[str, int] = {}
-        self.entries: dict[str, dict[str, Any]] = {}
+        self.entries: dict[str, Entry] = {}
 
     def __enter__(self) -> Manifest:
         try:
@@ -61,32 +55,31 @@ class Manifest:
         if self._file is not None:
             self._file.close()
 
-    def add(self, *entries: dict[str, Any]) -> None:
-        """Add a line for each of ``entries`` and force them to disk. Raises OutputError."""
-        for entry, place in zip(entries, self._write(*entries), strict=True):
-            self._enter(entry, place)
+    def add(self, entry: Entry, record: Mapping[str, Any] | None = None) -> None:
+        """Add the line of ``entry`` with its ``record`` and force it to disk. Raises OutputError."""
+        (place,) = self._write(entry.as_line(record))
+        self._enter(entry, place, record is not None)
 
-    def begin(self, cases: Iterable[tuple[str, str, str, tuple[str, ...]]]) -> None:
+    def begin(self, entries: Iterable[Entry]) -> None:
         """Note that results that appear from now on are the batch's own, also when it is killed.
 
-        ``cases``: name, result, the state of the batch's own file that is there now ("" for none), and origin.
+        ``entries``: see :func:`CovidSegLib.batch.ownership.begun`. Raises OutputError.
         """
         now = time.time_ns()
-        self.add(
-            *(
-                {"case": case, "status": BEGUN, "since": now, "result": result, "state": state, "origin": origin}
-                for case, result, state, origin in cases
-            )
-        )
+        entries = [replace(entry, since=now) for entry in entries]
+        for entry, place in zip(entries, self._write(*(entry.as_line() for entry in entries)), strict=True):
+            self._enter(entry, place, False)
 
     def record(self, case: str) -> dict[str, Any] | None:
         """The record of ``case``'s latest line, from the disk; None where it has none. Raises OutputError."""
         return self._line(self._places[case]).get("record")
 
-    def last_done(self, case: str) -> dict[str, Any] | None:
-        """The latest line of ``case`` that has a record, with it, from the disk; None for none. Raises OutputError."""
-        place = self._with_record.get(case)
-        return None if place is None else self._line(place)
+    def last_done(self, case: str) -> tuple[Entry, dict[str, Any]] | None:
+        """The latest entry of ``case`` with a record, and that, from the disk; None for none. Raises OutputError."""
+        if case not in self._with_record:
+            return None
+        line = self._line(self._with_record[case])
+        return Entry.of_line(line), line["record"]
 
     def _line(self, place: int) -> dict[str, Any]:
         assert self._file is not None
@@ -96,17 +89,11 @@ class Manifest:
         except (OSError, ValueError) as error:
             raise OutputError("The batch's manifest cannot be read.", "Do not change it while a batch runs.") from error
 
-    def _enter(self, line: dict[str, Any], place: int) -> None:
-        entry = {key: value for key, value in line.items() if key != "record"}
-        states = self.entries.get(line["case"], {}).get("states", {})
-        if line.get("result"):
-            states = {**states, line["result"]: line.get("state", "")}
-        if states:
-            entry["states"] = states
-        self.entries[line["case"]] = entry
-        self._places[line["case"]] = place
-        if line.get("record") is not None:
-            self._with_record[line["case"]] = place
+    def _enter(self, entry: Entry, place: int, has_record: bool) -> None:
+        self.entries[entry.case] = entry.after(self.entries.get(entry.case))
+        self._places[entry.case] = place
+        if has_record:
+            self._with_record[entry.case] = place
 
     def _read(self) -> None:
         assert self._file is not None
@@ -118,7 +105,7 @@ class Manifest:
                     break
                 line = json.loads(text)
                 if whole:
-                    self._enter(line, whole)
+                    self._enter(Entry.of_line(line), whole, line.get("record") is not None)
                 elif line != _HEADER:
                     raise ValueError("no header")
                 whole += len(text)

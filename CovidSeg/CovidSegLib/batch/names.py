@@ -11,22 +11,22 @@ from typing import Any
 from ..reading.cases import longer_stem
 from ..reading.files import suffix_of
 from ..reading.studies import STUDY_MARK
+from .entry import Entry
 from .plan import PlannedCase
 
-_Entry = Mapping[str, Any]
-_WAYS: tuple[tuple[Callable[[PlannedCase], Hashable], Callable[[_Entry], Hashable]], ...] = (
-    (lambda case: case.origin[0], lambda entry: _origin(entry, 0)),
-    (lambda case: (case.stem, case.fingerprint), lambda entry: (entry["case"], entry.get("fingerprint"))),
-    (lambda case: case.origin[1], lambda entry: _origin(entry, 1)),
+_WAYS: tuple[tuple[Callable[[PlannedCase], Hashable], Callable[[Entry], Hashable]], ...] = (
+    (lambda case: case.origin[0], lambda entry: entry.origin[0] if entry.origin else None),
+    (lambda case: (case.stem, case.fingerprint), lambda entry: (entry.case, entry.fingerprint)),
+    (lambda case: case.origin[1], lambda entry: entry.origin[1] if entry.origin else None),
     # Earlier versions did not note where an input lies. Where it is noted, a look-alike in another place is another
     # scan: two visits out of one archive may have files of the same names, sizes and times.
-    (lambda case: case.fingerprint, lambda entry: None if "origin" in entry else entry.get("fingerprint")),
-    (lambda case: case.stem, lambda entry: None if "origin" in entry else entry["case"]),
+    (lambda case: case.fingerprint, lambda entry: None if entry.origin else entry.fingerprint),
+    (lambda case: case.stem, lambda entry: None if entry.origin else entry.case),
 )
 """How an input is known again, the surest first; what is None tells nothing."""
 
 
-def keep_names(cases: Sequence[PlannedCase], entries: Mapping[str, _Entry]) -> list[PlannedCase]:
+def keep_names(cases: Sequence[PlannedCase], entries: Mapping[str, Entry]) -> list[PlannedCase]:
     """``cases`` (:func:`CovidSegLib.batch.plan.plan_cases`) by name, those that ``entries`` know under their old names.
 
     ``entries``: :attr:`CovidSegLib.batch.Manifest.entries` of the output folder. An input that is new there gets the
@@ -36,7 +36,7 @@ def keep_names(cases: Sequence[PlannedCase], entries: Mapping[str, _Entry]) -> l
     known = _known(cases, entries)
     taken = {name.casefold() for name in known.values()}
     gone = (entry for name, entry in entries.items() if name.casefold() not in taken)
-    taken |= {entry["case"].casefold() for entry in gone if _has_result(entry, cases[0].result.parent)}
+    taken |= {entry.case.casefold() for entry in gone if _has_result(entry, cases[0].result.parent)}
     named = [case.called(known[number]) for number, case in enumerate(cases) if number in known]
     crowded = []
     for number, case in enumerate(cases):
@@ -57,7 +57,7 @@ def _free_stem(case: PlannedCase, taken: Collection[str]) -> str:
     return longer_stem(case.stem, _ending(case.source).lower(), taken)
 
 
-def _known(cases: Sequence[PlannedCase], entries: Mapping[str, _Entry]) -> dict[int, str]:
+def _known(cases: Sequence[PlannedCase], entries: Mapping[str, Entry]) -> dict[int, str]:
     """The names of the cases that ``entries`` know, by their numbers."""
     known: dict[int, str] = {}
     taken: set[str] = set()
@@ -92,9 +92,5 @@ def _ending(source: Path) -> str:
     return source.name[len(source.name) - length :]
 
 
-def _origin(entry: _Entry, which: int) -> str | None:
-    return entry["origin"][which] if "origin" in entry else None
-
-
-def _has_result(entry: _Entry, folder: Path) -> bool:
-    return any((folder / name).exists() for name in entry.get("states", ()))
+def _has_result(entry: Entry, folder: Path) -> bool:
+    return any((folder / name).exists() for name in entry.states)

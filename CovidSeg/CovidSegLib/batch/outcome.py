@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,10 @@ class Outcome:
     record: dict[str, Any] | None = None
     failure: Failure | None = None
     notices: tuple[str, ...] = ()
+
+
+RunCases = Callable[[Sequence[tuple[int, PlannedCase]]], Generator[Outcome | None, None, None]]
+"""What runs cases (with their numbers) side by side; a None between the outcomes says that time has passed."""
 
 
 def run_case(

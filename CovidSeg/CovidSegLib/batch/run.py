@@ -1,119 +1,147 @@
-"""The books of a batch: manifest and table after every case, the index now and then and at the end."""
+"""A batch from its plan to its end: what an earlier run has done is kept, all else is computed and entered."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
-from ..errors import OutputError
-from ..progress import Cancelled
-from ..writing import file_state
-from .index import write_index
-from .manifest import BEGUN, DONE, FAILED, KEPT, Manifest
-from .outcome import Failure, Outcome
-from .plan import INDEX_NAME, SUMMARY_NAME, PlannedCase, changed_since, state_to_keep
-from .summary import CHANGED_SINCE, Row, Summary
+from ..progress import Cancelled, Progress
+from ..report.record import json_text
+from ..writing import check_suffix, replace_text
+from .books import Books
+from .manifest import Manifest, clear_up
+from .names import keep_names
+from .outcome import Failure, Outcome, RunCases
+from .ownership import begun, settled, still_done
+from .pictures import draw_again
+from .plan import MANIFEST_NAME, SUMMARY_NAME, PlannedCase, make_output_folder, model_identity, refuse_own_file
+from .summary import Row, check_own_table
 
-INDEX_SECONDS = 10.0
-"""How old the index may grow while cases come in; at the end it is complete."""
-
-
-class Books:
-    """Keeps ``manifest``, summary.csv and index.html of ``folder`` for ``cases``; ``model``: see ``model_identity``."""
-
-    def __init__(self, folder: Path, manifest: Manifest, cases: Sequence[PlannedCase], model: str) -> None:
-        self._folder, self._manifest, self._cases, self._model = folder, manifest, cases, model
-        self._summary = Summary(folder / SUMMARY_NAME)
-        self._written = time.monotonic()
-
-    def keep(self, finished: Iterable[PlannedCase]) -> None:
-        """Take over the rows of cases that an earlier run has done. Raises OutputError."""
-        stems = {case.stem for case in finished}
-        for number, case in enumerate(self._cases):
-            if case.stem in stems:
-                entry = self._manifest.entries[case.stem]
-                self._summary.put(number, _row(case, entry, self._manifest.record(case.stem)))
-        self._summary.write()
-
-    def add(self, outcome: Outcome) -> Row:
-        """Enter one outcome; returns its row. Raises OutputError when the books cannot be written."""
-        case, failure = self._cases[outcome.number], outcome.failure
-        entry = self._kept(case, failure) or {
-            "case": case.stem,
-            "status": FAILED if failure else DONE,
-            "message": failure.message if failure else "",
-            "result": "" if failure else case.result.name,
-            "state": "" if failure else state_to_keep(case),
-            "written": "" if failure else file_state(case.result),
-            "fingerprint": case.fingerprint,
-            "origin": case.origin,
-            "model": self._model,
-            "record": outcome.record,
-        }
-        self._manifest.add(entry)
-        row = _row(case, entry, entry["record"])
-        self._summary.put(outcome.number, row)
-        self._summary.write()
-        if time.monotonic() - self._written > INDEX_SECONDS:
-            with suppress(OutputError):  # the one at the end tells; until then there is work to do
-                self.write_index()
-        return row
-
-    def _kept(self, case: PlannedCase, failure: Failure | None) -> dict[str, Any] | None:
-        """The last entry that ``case`` has numbers in, where ``failure`` left its result in place; else None."""
-        last = self._manifest.last_done(case.stem) if failure is not None and failure.refused else None
-        if failure is None or last is None or not case.result.with_name(last["result"]).exists():
-            return None
-        state = self._manifest.entries[case.stem].get("states", {}).get(last["result"], "")
-        return {**last, "status": KEPT, "message": failure.message, "state": state, "origin": case.origin}
-
-    def write_index(self) -> None:
-        """Write index.html. Raises OutputError."""
-        write_index(self._folder / INDEX_NAME, self._summary.rows, len(self._cases))
-        self._written = time.monotonic()
-
-    def records(self) -> list[dict[str, Any]]:
-        """What ``--json`` holds: of every case its name, status, message, and the record if it is done."""
-        found = ((case, self._manifest.entries.get(case.stem)) for case in self._cases)
-        return [self._told(case, entry) for case, entry in found if entry is not None and entry["status"] != BEGUN]
-
-    def _told(self, case: PlannedCase, entry: dict[str, Any]) -> dict[str, Any]:
-        record = self._manifest.record(case.stem)
-        message = _row(case, entry, record).message
-        return {"case": entry["case"], "status": entry["status"], "message": message} | (record or {})
+if TYPE_CHECKING:
+    from ..options import Options
 
 
-def _row(case: PlannedCase, entry: Mapping[str, Any], record: Mapping[str, Any] | None) -> Row:
-    """The row of ``entry``; it says so where the result is no more the one that the numbers are of."""
-    row = Row.of_entry(entry, record)
-    if record is None or not changed_since(case, entry):
-        return row
-    return replace(row, message=" ".join(filter(None, (row.message, CHANGED_SINCE))))
+class Runner(Protocol):
+    """What computes: :class:`CovidSegLib.batch.LocalRunner`, or ``cluster.ClusterRunner``."""
+
+    options: Options
+
+    def open(self, progress: Progress) -> AbstractContextManager[RunCases]:
+        """Make sure that it can, until the context is left."""
 
 
-def keep_books(
-    outcomes: Generator[Outcome | None, None, None],
-    books: Books,
-    ended: Callable[[Outcome, Row], None],
-    passing: Callable[[], None] = lambda: None,
-) -> None:
-    """Enter all ``outcomes``; ``ended`` is told of each, ``passing`` is called while there is none.
+class Listener(Protocol):
+    """What a batch tells while it runs. A class that is derived from it leaves out what it has no use for."""
+
+    def drawing(self, case: PlannedCase) -> None:
+        """The picture of ``case``, which was done before, is gone and is drawn again."""
+
+    def not_drawn(self, case: PlannedCase, reason: str) -> None:
+        """That could not be done."""
+
+    def begun(self, numbers: Sequence[int], done_before: int) -> None:
+        """The cases of these ``numbers`` are to be done, in this order, besides those ``done_before``."""
+
+    def ended(self, outcome: Outcome, row: Row) -> None:
+        """A case is done or failed."""
+
+    def passing(self) -> None:
+        """Time has passed."""
+
+
+class _Nobody(Listener):
+    """Does not listen."""
+
+
+def run_batch(
+    cases: Sequence[PlannedCase],
+    folder: Path,
+    runner: Runner,
+    *,
+    restart: bool = False,
+    listener: Listener | None = None,
+    progress: Progress | None = None,
+    json_file: Path | None = None,
+) -> tuple[Row, ...]:
+    """Do those of ``cases`` (of ``plan_cases``, at least one) that no earlier run in ``folder`` has done.
+
+    ``restart``: do all of them. Returns the rows of summary.csv; ``json_file`` gets all records. A case that fails is a
+    row and ends nothing. Raises what concerns the batch as a whole: OutputError, ModelError, EngineError, InputError
+    (no scheduler), or Cancelled; then what is done is done, and the next call goes on there.
+    """
+    listener, progress = listener or _Nobody(), progress or Progress()
+    if not (folder / MANIFEST_NAME).exists():
+        check_own_table(folder / SUMMARY_NAME)  # another program's table is not overwritten
+    with runner.open(progress) as run_cases, _opened(folder, cases[0].suffix) as manifest:
+        cases = keep_names(cases, manifest.entries)
+        if json_file is not None:
+            refuse_own_file(json_file, folder, cases)
+        model = model_identity(runner.options.model)
+        finished = [case for case in cases if not restart and still_done(case, manifest.entries.get(case.stem), model)]
+        to_do = _begin(cases, finished, manifest)
+        books = Books(folder, manifest, cases, model)
+        books.keep(finished)
+        _draw_lost(finished, listener, progress)
+        listener.begun([number for number, _ in to_do], len(finished))
+        keep_books(run_cases(to_do), books, listener)
+        if json_file is not None:
+            replace_text(json_text({"cases": books.records()}), json_file)
+        return books.rows
+
+
+@contextmanager
+def _opened(folder: Path, suffix: str) -> Iterator[Manifest]:
+    """Make ``folder`` for results of this ending, and hold its manifest; what killed processes left in it goes."""
+    make_output_folder(folder)
+    check_suffix(folder / f"result{suffix}")
+    with Manifest(folder / MANIFEST_NAME) as manifest:
+        clear_up(folder)
+        try:
+            yield manifest
+        finally:
+            clear_up(folder, own=True)
+
+
+def _begin(
+    cases: Sequence[PlannedCase], finished: Sequence[PlannedCase], manifest: Manifest
+) -> list[tuple[int, PlannedCase]]:
+    """The cases that are not ``finished``, with their numbers and leave to replace what is the batch's own."""
+    stems = {case.stem for case in finished}
+    left = [(n, case, manifest.entries.get(case.stem)) for n, case in enumerate(cases) if case.stem not in stems]
+    to_do = [(number, settled(case, entry)) for number, case, entry in left]
+    manifest.begin(filter(None, [begun(case, entry) for _, case, entry in left]))
+    return to_do
+
+
+def _draw_lost(finished: Sequence[PlannedCase], listener: Listener, progress: Progress) -> None:
+    """Draw the pictures of ``finished`` cases that are gone again."""
+    for case in finished:
+        if not case.picture.is_file():
+            listener.drawing(case)
+            try:
+                draw_again(case, progress)
+            except Cancelled:
+                raise
+            except Exception as error:  # no picture ends a batch
+                listener.not_drawn(case, Failure.of(error).message)
+
+
+def keep_books(outcomes: Generator[Outcome | None, None, None], books: Books, listener: Listener) -> None:
+    """Enter all ``outcomes`` and tell ``listener`` of each.
 
     The index is complete at the end, however it comes. Raises Cancelled, and OutputError when the books cannot be kept.
     """
     try:
         for outcome in outcomes:
             if outcome is None:
-                passing()
+                listener.passing()
             else:
-                ended(outcome, books.add(outcome))
+                listener.ended(outcome, books.add(outcome))
     except (Cancelled, KeyboardInterrupt):
         for outcome in _last(outcomes):
-            ended(outcome, books.add(outcome))
+            listener.ended(outcome, books.add(outcome))
         raise
     finally:
         outcomes.close()

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import OutputError
 from ..writing import replace_text
-from .manifest import DONE, FAILED, KEPT
+from .entry import DONE, FAILED, KEPT, Entry
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A spreadsheet takes a cell that begins so for a formula and runs it."""
@@ -67,18 +67,18 @@ class Row:
     message: str = ""
 
     @classmethod
-    def of_entry(cls, entry: Mapping[str, Any], record: Mapping[str, Any] | None) -> Row:
+    def of_entry(cls, entry: Entry, record: Mapping[str, Any] | None) -> Row:
         """The row of a line of the manifest and its record (:class:`CovidSegLib.batch.manifest.Manifest`)."""
         if record is None:
-            return cls(entry["case"], FAILED, message=entry["message"])
+            return cls(entry.case, FAILED, message=entry.message)
         lung, measured = record["lung_ml"], record["measurements"]
         zones = {f"{zone['side']}_{zone['level']}_percent": zone["infection_percent"] for zone in measured["zones"]}
         density = measured["density"] or {}
         lesions = measured["lesions"]
         return cls(
-            entry["case"],
-            KEPT if entry["status"] == KEPT else DONE,
-            entry["result"],
+            entry.case,
+            KEPT if entry.status == KEPT else DONE,
+            entry.result,
             lung_ml=lung["total"],
             left_lung_ml=lung["left"],
             right_lung_ml=lung["right"],
@@ -98,13 +98,12 @@ class Row:
             partly_visible=" and ".join(measured["partly_visible"]),
             seconds=record["seconds"]["total"],
             source=record["source"],
-            message=" ".join(filter(None, (entry.get("message", ""), *record["warnings"]))),
+            message=" ".join(filter(None, (entry.message, *record["warnings"]))),
         )
 
 
 _DENSITIES = ("ground_glass_ml", "consolidation_ml", "infection_mean_hu", "lung_mean_hu")
-_TEXTS = ("case", "status", "result", "edited_segments", "partly_visible", "source", "message")
-_NOT_IN_OLDER_TABLES = ("kept_edits_ml", "edited_segments")
+_NOT_IN_OLDER_TABLES = {"kept_edits_ml", "edited_segments"}
 
 
 class Summary:
@@ -132,29 +131,24 @@ class Summary:
         replace_text(text.getvalue(), self._path)
 
 
-def read_rows(path: Path) -> list[Row]:
-    """The rows of an earlier run; none if there is no table. Raises OutputError when it is another program's file."""
+def check_own_table(path: Path) -> None:
+    """Raise OutputError when what is at ``path`` is not a table of an earlier run, but another program's."""
     if not path.exists():
-        return []
+        return
+    names = {column.name for column in fields(Row)} - _NOT_IN_OLDER_TABLES
+    numbers = [column.name for column in fields(Row) if column.type != "str"]
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            table = list(csv.DictReader(file, strict=True))
-        return [_row(cells) for cells in table]
-    except (OSError, ValueError, csv.Error, KeyError, TypeError) as error:
+            table = csv.DictReader(file, strict=True)
+            if not names <= set(table.fieldnames or names):
+                raise ValueError("another header")
+            for cells in table:
+                for name in numbers:
+                    float(cells.get(name) or 0)
+    except (OSError, ValueError, csv.Error) as error:
         raise OutputError(
             "The output folder holds a summary.csv that is not one of ours.", "Move it away, or choose another folder."
         ) from error
-
-
-def _row(cells: Mapping[str, str]) -> Row:
-    cells = {**dict.fromkeys(_NOT_IN_OLDER_TABLES, ""), **cells}
-    texts = {name: _plain(cells[name]) for name in _TEXTS}
-    numbers = {
-        column.name: float(cells[column.name]) if cells[column.name] else None
-        for column in fields(Row)
-        if column.name not in texts
-    }
-    return Row(**texts, **numbers)  # type: ignore[arg-type]
 
 
 def _cell(value: str | float | None) -> str:
@@ -163,7 +157,3 @@ def _cell(value: str | float | None) -> str:
     if isinstance(value, str):
         return f"'{value}" if value.startswith((*_FORMULA_STARTS, "'")) else value
     return f"{value:.10g}"
-
-
-def _plain(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") else cell

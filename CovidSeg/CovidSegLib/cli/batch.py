@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Generator, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import OutputError
-from ..progress import Cancelled, Progress
 from ..words import in_ml
 from .console import Console, in_words
 from .faults import BUG_SENTENCE, DONE, OWN_FAULT, WRONG_CALL
@@ -27,6 +24,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..batch import Outcome, PlannedCase, Row
+    from ..batch.run import Runner
 
 _DESCRIPTION = """Segment every scan in INPUT_DIR into OUT_DIR under the scan's own name. Scans are the files in it and
 the DICOM studies in its sub-folders (any depth, many patients and series; the chest CT series of a study is chosen and
@@ -69,140 +67,86 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Segment all cases; returns 0, 2 or 1 (see the epilog). Raises what concerns the call as a whole."""
     check_input(args.input)
-    from ..batch.manifest import Manifest, clear_up
-    from ..batch.names import keep_names
-    from ..batch.plan import (
-        MANIFEST_NAME,
-        SUMMARY_NAME,
-        begun,
-        make_output_folder,
-        model_identity,
-        plan_cases,
-        settled,
-        still_done,
-    )
-    from ..batch.run import Books, keep_books
-    from ..batch.summary import read_rows
-    from ..report.record import json_text
-    from ..writing import check_suffix, replace_text
+    from ..batch import plan_cases, run_batch
 
-    suffix = f".{args.format}"
     console, progress = Console.of(args, stages=False)
-    with ExitStack() as stack:
-        stack.callback(console.clear)
-        cases = plan_cases(args.input, args.output, suffix, progress, existing_files(args))
+    telling = _Telling(console)
+    try:
+        cases = plan_cases(args.input, args.output, f".{args.format}", progress, existing_files(args))
         _check_json(args, cases)
-        if not (args.output / MANIFEST_NAME).exists():
-            read_rows(args.output / SUMMARY_NAME)  # another program's table is not overwritten
-        runner = stack.enter_context(_Runner(args, progress))
-        make_output_folder(args.output)
-        check_suffix(args.output / f"result{suffix}")
-        manifest = stack.enter_context(Manifest(args.output / MANIFEST_NAME))
-        clear_up(args.output)
-        stack.callback(clear_up, args.output, own=True)
-        cases = keep_names(cases, manifest.entries)
-        _check_json(args, cases)
-        model = model_identity(runner.options.model)
-        finished = {c.stem for c in cases if not args.restart and still_done(c, manifest.entries.get(c.stem), model)}
-        left = [(n, case) for n, case in enumerate(cases) if case.stem not in finished]
-        to_do = [(n, settled(case, manifest.entries.get(case.stem))) for n, case in left]
-        manifest.begin(filter(None, [begun(case, manifest.entries.get(case.stem)) for _, case in left]))
-        books = Books(args.output, manifest, cases, model)
-        done = [case for case in cases if case.stem in finished]
-        books.keep(done)
-        _draw_lost(done, console, progress)
-        telling = _Telling(console, [case for _, case in to_do], {number: n for n, (number, _) in enumerate(to_do)})
-        keep_books(runner.run(to_do, args.stop_asked), books, telling.ended, telling.passing)
-        if args.json:
-            replace_text(json_text({"cases": books.records()}), args.json)
-    kept = f", {len(finished)} done before" if finished else ""
+        run_batch(
+            cases,
+            args.output,
+            _runner(args),
+            restart=args.restart,
+            listener=telling,
+            progress=progress,
+            json_file=args.json,
+        )
+    finally:
+        console.clear()
+    kept = f", {telling.done_before} done before" if telling.done_before else ""
     console.begin("")
-    console.result(f"{telling.done} of {len(to_do)} scans done{kept}.")
+    console.result(f"{telling.done} of {telling.total} scans done{kept}.")
     return telling.code
-
-
-def _draw_lost(finished: Sequence[PlannedCase], console: Console, progress: Progress) -> None:
-    """Draw the pictures of ``finished`` cases that are gone again. One that cannot be drawn is a warning."""
-    from ..batch.outcome import Failure
-    from ..batch.pictures import draw_again
-
-    for case in finished:
-        if not case.picture.is_file():
-            console.begin(case.stem)
-            try:
-                draw_again(case, progress)
-            except Cancelled:
-                raise
-            except Exception as error:  # no picture ends a batch
-                console.warn(f"Its picture is gone and cannot be drawn again. {Failure.of(error).message}")
 
 
 def _check_json(args: argparse.Namespace, cases: Sequence[PlannedCase]) -> None:
     """Raise OutputError unless ``--json`` names a file that is neither a scan nor one of the batch's own."""
     if not args.json:
         return
-    from ..batch.plan import is_own_file
+    from ..batch.plan import refuse_own_file
 
     for source in (args.input, *(case.source for case in cases if case.source.is_file())):
         check_targets(source, [args.json])
-    if is_own_file(args.json, args.output, cases):
-        raise OutputError("The file for the numbers is one that the batch itself writes.", "Choose another name.")
+    refuse_own_file(args.json, args.output, cases)
     check_numbers([args.json], overwrite=args.overwrite)
 
 
-class _Runner:
-    """What computes: children of this process, or a Dask cluster. Entering it makes sure that it can."""
+def _runner(args: argparse.Namespace) -> Runner:
+    """What computes: children of this process, or a Dask cluster."""
+    options = pipeline_options(args)
+    if args.scheduler:
+        from ..batch.cluster import ClusterRunner
 
-    def __init__(self, args: argparse.Namespace, progress: Progress) -> None:
-        self.options = pipeline_options(args)
-        self._args, self._progress = args, progress
-        self._stack = ExitStack()
+        return ClusterRunner(options, args.scheduler)
+    from ..batch import LocalRunner
 
-    def __enter__(self) -> _Runner:
-        with ExitStack() as stack:
-            if self._args.scheduler:
-                from ..batch import cluster
-
-                self._client = stack.enter_context(cluster.connect(self._args.scheduler))
-            else:
-                from ..batch.local import WorkerPool
-
-                self._pool = stack.enter_context(WorkerPool(self.options, self._args.jobs))
-                self._pool.wait_until_ready(self._progress)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def run(
-        self, cases: Sequence[tuple[int, PlannedCase]], stop_asked: object
-    ) -> Generator[Outcome | None, None, None]:
-        """The outcomes of ``cases``, as they come."""
-        if self._args.scheduler:
-            from ..batch.cluster import run_on_cluster
-
-            return run_on_cluster(cases, self._client, self.options, stop_asked)
-        from ..batch.local import run_here
-
-        return run_here(cases, self._pool, stop_asked)
+    return LocalRunner(options, args.jobs)
 
 
 class _Telling:
-    """Says one line per case, shows how far the whole is, and keeps what the exit code needs."""
+    """Says one line per case, shows how far the whole is, and keeps what the exit code needs.
 
-    def __init__(self, console: Console, cases: Sequence[PlannedCase], places: dict[int, int]) -> None:
-        self._console, self._cases, self._places = console, cases, places
+    A :class:`CovidSegLib.batch.Listener`, from which it is not derived: what that loads, other commands do not need.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._places: dict[int, int] = {}
         self._began = time.monotonic()
         self._ended = 0
-        self.done = 0
+        self.total = self.done = self.done_before = 0
         self.code = DONE
+
+    def drawing(self, case: PlannedCase) -> None:
+        """A lost picture is drawn again."""
+        self._console.begin(case.stem)
+
+    def not_drawn(self, case: PlannedCase, reason: str) -> None:
+        """That could not be done."""
+        self._console.warn(f"Its picture is gone and cannot be drawn again. {reason}")
+
+    def begun(self, numbers: Sequence[int], done_before: int) -> None:
+        """The cases of these ``numbers`` are to be done."""
+        self._places = {number: place for place, number in enumerate(numbers, start=1)}
+        self._began = time.monotonic()
+        self.total, self.done_before = len(numbers), done_before
 
     def ended(self, outcome: Outcome, row: Row) -> None:
         """A case is done or failed."""
         self._ended += 1
-        place = self._places[outcome.number]
-        self._console.begin(f"[{place + 1}/{len(self._cases)}] {row.case}")
+        self._console.begin(f"[{self._places[outcome.number]}/{self.total}] {row.case}")
         for notice in outcome.notices:
             self._console.warn(notice)
         failure = outcome.failure
@@ -223,9 +167,9 @@ class _Telling:
         """Time has passed: show how far the batch is and when it will be done."""
         left = ""
         if self.done:  # one that failed at once says nothing about the others
-            seconds = (time.monotonic() - self._began) / self.done * (len(self._cases) - self._ended)
+            seconds = (time.monotonic() - self._began) / self.done * (self.total - self._ended)
             left = f"about {_duration(seconds)} left"
-        self._console.overall(self._ended, len(self._cases), left)
+        self._console.overall(self._ended, self.total, left)
 
 
 def _duration(seconds: float) -> str:

@@ -1,0 +1,98 @@
+"""The books of a batch: manifest and table after every case, the index now and then and at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import OutputError
+from ..writing import file_state
+from .entry import BEGUN, DONE, FAILED, KEPT, Entry
+from .index import write_index
+from .manifest import Manifest
+from .outcome import Failure, Outcome
+from .ownership import changed_since, state_to_keep
+from .plan import INDEX_NAME, SUMMARY_NAME, PlannedCase
+from .summary import CHANGED_SINCE, Row, Summary
+
+INDEX_SECONDS = 10.0
+"""How old the index may grow while cases come in; at the end it is complete."""
+
+
+class Books:
+    """Keeps ``manifest``, summary.csv and index.html of ``folder`` for ``cases``; ``model``: see ``model_identity``."""
+
+    def __init__(self, folder: Path, manifest: Manifest, cases: Sequence[PlannedCase], model: str) -> None:
+        self._folder, self._manifest, self._cases, self._model = folder, manifest, cases, model
+        self._summary = Summary(folder / SUMMARY_NAME)
+        self._written = time.monotonic()
+
+    def keep(self, finished: Iterable[PlannedCase]) -> None:
+        """Take over the rows of cases that an earlier run has done. Raises OutputError."""
+        stems = {case.stem for case in finished}
+        for number, case in enumerate(self._cases):
+            if case.stem in stems:
+                entry = self._manifest.entries[case.stem]
+                self._summary.put(number, _row(case, entry, self._manifest.record(case.stem)))
+        self._summary.write()
+
+    def add(self, outcome: Outcome) -> Row:
+        """Enter one outcome; returns its row. Raises OutputError when the books cannot be written."""
+        case, failure = self._cases[outcome.number], outcome.failure
+        entry, record = self._kept(case, failure) or (self._ended(case, failure), outcome.record)
+        self._manifest.add(entry, record)
+        row = _row(case, entry, record)
+        self._summary.put(outcome.number, row)
+        self._summary.write()
+        if time.monotonic() - self._written > INDEX_SECONDS:
+            with suppress(OutputError):  # the one at the end tells; until then there is work to do
+                self.write_index()
+        return row
+
+    def _ended(self, case: PlannedCase, failure: Failure | None) -> Entry:
+        about = {"fingerprint": case.fingerprint, "origin": case.origin, "model": self._model}
+        if failure is not None:
+            return Entry(case.stem, FAILED, failure.message, **about)
+        state, written = state_to_keep(case), file_state(case.result)
+        return Entry(case.stem, DONE, result=case.result.name, state=state, written=written, **about)
+
+    def _kept(self, case: PlannedCase, failure: Failure | None) -> tuple[Entry, dict[str, Any]] | None:
+        """The last entry that ``case`` has numbers in, and they, where ``failure`` left its result in place."""
+        found = self._manifest.last_done(case.stem) if failure is not None and failure.refused else None
+        if failure is None or found is None or not case.result.with_name(found[0].result).exists():
+            return None
+        last, record = found
+        state = self._manifest.entries[case.stem].states.get(last.result, "")
+        return replace(last, status=KEPT, message=failure.message, state=state, origin=case.origin), record
+
+    def write_index(self) -> None:
+        """Write index.html. Raises OutputError."""
+        write_index(self._folder / INDEX_NAME, self._summary.rows, len(self._cases))
+        self._written = time.monotonic()
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows of the table so far."""
+        return self._summary.rows
+
+    def records(self) -> list[dict[str, Any]]:
+        """What ``--json`` holds: of every case its name, status, message, and the record if it is done."""
+        found = ((case, self._manifest.entries.get(case.stem)) for case in self._cases)
+        return [self._told(case, entry) for case, entry in found if entry is not None and entry.status != BEGUN]
+
+    def _told(self, case: PlannedCase, entry: Entry) -> dict[str, Any]:
+        record = self._manifest.record(case.stem)
+        message = _row(case, entry, record).message
+        return {"case": entry.case, "status": entry.status, "message": message} | (record or {})
+
+
+def _row(case: PlannedCase, entry: Entry, record: Mapping[str, Any] | None) -> Row:
+    """The row of ``entry``; it says so where the result is no more the one that the numbers are of."""
+    row = Row.of_entry(entry, record)
+    if record is None or not changed_since(case, entry):
+        return row
+    return replace(row, message=" ".join(filter(None, (row.message, CHANGED_SINCE))))

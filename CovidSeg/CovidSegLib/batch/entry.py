@@ -1,0 +1,57 @@
+"""A line of ``manifest.jsonl``: what became of a case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+DONE, FAILED, KEPT, BEGUN = "done", "failed", "kept", "begun"
+"""``KEPT``: the case failed since its earlier result was not to be replaced; that result and its numbers stand."""
+
+_ENDED_KEYS = ("case", "status", "message", "result", "state", "written", "fingerprint", "origin", "model")
+_BEGUN_KEYS = ("case", "status", "since", "result", "state", "origin")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The latest line of a case, without its record, which stays on disk.
+
+    ``status``: one of those above; ``result``: its file name; ``state``: of that file, "" where it is not the batch's
+    alone; ``written``: its state at the end; ``fingerprint``: of the input; ``origin``: where the input lies (by it the
+    input is known again, and called ``case`` as before), () in lines of earlier versions; ``model``:
+    :func:`CovidSegLib.batch.plan.model_identity`; ``since``: when a run began that may make the result (time in ns).
+
+    ``states`` comes from all lines of the case: the latest state of every file that was a result, by its name.
+    """
+
+    case: str
+    status: str
+    message: str = ""
+    result: str = ""
+    state: str = ""
+    written: str = ""
+    fingerprint: str = ""
+    origin: tuple[str, ...] = ()
+    model: str = ""
+    since: int = 0
+    states: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of_line(cls, line: Mapping[str, Any]) -> Entry:
+        """The entry of a line. Raises TypeError or AttributeError when it is none of ours."""
+        values = {key: line[key] for key in {*_ENDED_KEYS, *_BEGUN_KEYS} & line.keys()}
+        return cls(**{**values, "origin": tuple(line.get("origin", ()))})
+
+    def as_line(self, record: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The line, with the ``record`` of a case that has one (:func:`CovidSegLib.batch.segment_case`)."""
+        if self.status == BEGUN:
+            return {key: getattr(self, key) for key in _BEGUN_KEYS}
+        return {key: getattr(self, key) for key in _ENDED_KEYS} | {"record": record}
+
+    def after(self, earlier: Entry | None) -> Entry:
+        """The same with the states that ``earlier``, the entry of the line before, knows."""
+        states = {**earlier.states} if earlier else {}
+        if self.result:
+            states[self.result] = self.state
+        return replace(self, states=states)
