@@ -76,6 +76,14 @@ def test_the_most_involved_come_first_and_nothing_sticks_out(folder: Path, width
     assert all(name.startswith("file:") for name in seen.loaded)
 
 
+def test_the_page_lets_in_its_own_pictures_alone_and_takes_no_name_for_html() -> None:
+    page = index_page(ROWS, 7)
+    assert "content=\"default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'\"" in page
+    assert "<img src=x" not in page
+    assert "<is>" not in page
+    assert page.count("<img ") == page.count('src="pictures/') == 5
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems know no such names")
 def test_a_file_name_that_is_not_utf8_is_a_link_to_its_bytes(tmp_path: Path) -> None:
     name = os.fsdecode(b"latin_\xe9")

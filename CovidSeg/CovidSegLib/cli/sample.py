@@ -88,15 +88,9 @@ def _check_existing(target: Path) -> None:
 
 def _write_nifti(array: np.ndarray, affine: np.ndarray, path: Path) -> None:
     """Write (z, y, x) with IJK to RAS ``affine``; the same content gives the same bytes. Raises OutputError."""
-    from ..reading.silent_pydicom import load_pydicom
+    from ..writing.labelmap import nifti_image
 
-    load_pydicom()
-    import nibabel
-
-    image = nibabel.Nifti1Image(array.transpose(2, 1, 0), affine)
-    image.header.set_xyzt_units(xyz="mm")
-    image.set_sform(affine, code=1)
-    image.set_qform(affine, code=1)
+    image = nifti_image(array, affine)
     image.header["descrip"] = DESCRIPTION
     try:
         with path.open("wb") as file:

@@ -14,6 +14,7 @@ from ..segmentation import Segmentation
 from ..volume import spacing
 
 if TYPE_CHECKING:
+    import nibabel
     import SimpleITK
 
 _SCANNER = 1
@@ -35,6 +36,11 @@ def save_nifti(array: np.ndarray, affine: np.ndarray, path: Path) -> None:
 
         SimpleITK.WriteImage(array_to_itk(array, affine), str(path), useCompression=True)
         return
+    nifti_image(array, affine).to_filename(path)
+
+
+def nifti_image(array: np.ndarray, affine: np.ndarray) -> nibabel.Nifti1Image:
+    """An array (z, y, x) as NIfTI with the same matrix (IJK to RAS, mm) in sform and qform. Needs nibabel."""
     load_pydicom()
     import nibabel
 
@@ -43,7 +49,7 @@ def save_nifti(array: np.ndarray, affine: np.ndarray, path: Path) -> None:
     image.set_sform(affine, code=_SCANNER)
     # A qform has no shear; a hair of it (rounding in the input's header) is left to the sform.
     image.set_qform(affine, code=_SCANNER, strip_shears=True)
-    image.to_filename(path)
+    return image
 
 
 def write_image(segmentation: Segmentation, path: Path) -> None:
