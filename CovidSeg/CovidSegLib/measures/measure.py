@@ -64,10 +64,12 @@ def measure(
         stability=_stability(lungs, ml, absent) if stability else (),
     )
     slices = lungs.shape[0]
-    implausible = absence_flags(measured.left, measured.right)
+    doubts = absence_flags(measured.left, measured.right)
     if slices > 1:
-        implausible += plausibility_flags(measured.left, measured.right)
-    flags = [*visibility_flags(faces, slices), *implausible]
+        doubts += plausibility_flags(measured.left, measured.right)
+    # Two lungs in a single slice have no volumes to judge.
+    plausible = False if doubts else True if slices > 1 else None
+    flags = [*visibility_flags(faces, slices), *doubts]
     if hounsfield is not None and not refused:
         found_density = density(histograms(lungs.codes, hounsfield), ml, rules)
         without = {f"{side}_mean_hu": None for side, codes in _SIDES if codes[0] in absent}
@@ -76,7 +78,7 @@ def measure(
         found, more = measure_lobes(lungs.codes, upright(lobes)[lungs.box], ml)
         measured = replace(measured, lobes=found, lobe_score=lobe_total(found))
         flags += more
-    return replace(measured, plausible=not implausible, flags=tuple(flags))
+    return replace(measured, plausible=plausible, flags=tuple(flags))
 
 
 def _of_zones(counts: np.ndarray, ml: float, absent: Collection[Label] = ()) -> Measurements:

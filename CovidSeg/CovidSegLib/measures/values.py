@@ -99,7 +99,7 @@ class Measurements:
     ``density`` is None when no scan was given or when its values are no HU; ``density_refused`` then says why.
     ``lesions``: largest first. ``lobes`` and ``lobe_score`` (0 to 25): only with a lobe segmentation.
     ``partly_visible``: the lungs that the scan cuts off. ``plausible``: whether there are two lungs, of volumes that
-    lungs have (of one slice only whether there are two). ``flags``: sentences on what makes numbers doubtful.
+    lungs have; None for two lungs in a single slice. ``flags``: sentences on what makes numbers doubtful.
     ``stability``: empty when it was not asked for.
     """
 
@@ -115,7 +115,7 @@ class Measurements:
     lobes: tuple[LobeRegion, ...] = ()
     lobe_score: int | None = None
     partly_visible: tuple[Side, ...] = ()
-    plausible: bool = False
+    plausible: bool | None = False
     flags: tuple[str, ...] = ()
     stability: tuple[EdgeMove, ...] = ()
     rules: Rules = field(default_factory=Rules)
