@@ -173,6 +173,13 @@ def test_the_ending_means_the_same_in_capitals_and_the_name_may_be_as_long_as_na
     assert len({path.read_bytes() for path in paths}) == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems know no such names")
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_name_that_is_not_utf8_can_be_written(suffix: str, tmp_path: Path) -> None:
+    write(result(), tmp_path / f"{os.fsdecode(bytes([0xE9]))}{suffix}")
+    assert os.listdir(os.fsencode(tmp_path)) == [b"\xe9" + suffix.encode()]
+
+
 @pytest.mark.parametrize("name", ["result.jpg", "result", "result.nrrd.zip", "missing/result.nrrd", "folder.nii"])
 def test_a_place_that_cannot_be_written_is_refused_before_the_work(name: str, tmp_path: Path) -> None:
     (tmp_path / "folder.nii").mkdir()

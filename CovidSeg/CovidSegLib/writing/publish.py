@@ -80,8 +80,9 @@ class OutputSet:
             if real.parent not in self._folders:
                 sweep(real.parent)
                 self._folders[real.parent] = Path(tempfile.mkdtemp(prefix=unfinished_prefix(), dir=real.parent))
-        # By the ending libraries choose the form, some of them only when it is in lower case.
-        place = self._folders[real.parent] / f"{len(self._moves)}-{target.name[-_ENDING:].lower()}"
+        # By the ending libraries choose the form, some only when it is in lower case; some know no other letters.
+        ending = "".join(letter for letter in target.name[-_ENDING:].lower() if letter.isascii())
+        place = self._folders[real.parent] / f"{len(self._moves)}-{ending}"
         self._moves.append((place, real))
         return place
 
