@@ -15,7 +15,7 @@ import SimpleITK
 from ..errors import InputError
 from ..progress import Progress
 from ..volume import CtVolume
-from .dicom_headers import FolderContents, SliceHeader, scan
+from .dicom_headers import FolderContents, SliceHeader, SlicePlacement, placements, scan
 from .geometry import LPS_TO_RAS, checked_affine
 from .hounsfield import HounsfieldVolume
 from .itk import run_itk
@@ -32,14 +32,14 @@ def read_dicom(folder: Path, progress: Progress, files: Sequence[Path] = ()) -> 
     if not contents.series:
         raise _no_ct(contents)
     slices, source, notes = choose(contents.series)
-    grid = _arranged(slices)
+    grid, places = _arranged(slices)
     if contents.damaged:
-        files = "1 damaged DICOM file was" if contents.damaged == 1 else f"{contents.damaged} damaged DICOM files were"
-        notes += (f"{files} left out.",)
+        those = "1 damaged DICOM file was" if contents.damaged == 1 else f"{contents.damaged} damaged DICOM files were"
+        notes += (f"{those} left out.",)
     head = slices[0]
     volume = HounsfieldVolume((grid.count, head.rows, head.columns))
     duplicates = _fill(volume, slices, grid, progress)
-    affine, more = _affine(slices[grid.first], grid)
+    affine, more = _affine(places[grid.first], slices[grid.first].thickness, grid)
     notes += _duplicate_note(duplicates) + _missing_note(grid) + more + volume.notes()
     return CtVolume(volume.voxels, affine, source, notes)
 
@@ -53,15 +53,17 @@ def series_files(folder: Path, progress: Progress, files: Sequence[Path] = ()) -
     if not contents.series:
         raise _no_ct(contents)
     slices, _, _ = choose(contents.series)
-    grid = _arranged(slices)
+    grid, _ = _arranged(slices)
     paths: list[Path | None] = [None] * grid.count
     for place, group in zip(grid.places, grid.groups, strict=True):
         paths[place] = slices[group[0]].path
     return paths
 
 
-def _arranged(slices: list[SliceHeader]) -> SliceGrid:
-    if any(header.position is None for header in slices):
+def _arranged(slices: list[SliceHeader]) -> tuple[SliceGrid, list[SlicePlacement]]:
+    """The grid that ``slices`` (at least one) make, and where each of them lies."""
+    places = placements(slices)
+    if not places:
         raise InputError(
             "The CT series does not say where its slices lie (position, orientation or pixel size is missing).",
             "Export the original series again; pictures made from it cannot be measured.",
@@ -71,9 +73,9 @@ def _arranged(slices: list[SliceHeader]) -> SliceGrid:
             "The CT series is stored as a negative (MONOCHROME1), whose values readers take differently.",
             "Export it again as an ordinary CT series (MONOCHROME2).",
         )
-    head = slices[0]
-    positions = np.array([header.position for header in slices])
-    return arrange(positions, head.row, head.column, float(head.pixel.min()))
+    head = places[0]
+    positions = np.array([place.position for place in places])
+    return arrange(positions, head.row, head.column, float(head.pixel.min())), places
 
 
 def _no_ct(contents: FolderContents) -> InputError:
@@ -136,19 +138,19 @@ def _pixels(header: SliceHeader) -> np.ndarray:
     return values[0]
 
 
-def _affine(first: SliceHeader, grid: SliceGrid) -> tuple[np.ndarray, tuple[str, ...]]:
-    """IJK to RAS, and a note when the thickness of a single slice had to be assumed."""
+def _affine(first: SlicePlacement, thickness: float, grid: SliceGrid) -> tuple[np.ndarray, tuple[str, ...]]:
+    """IJK to RAS, and a note when the ``thickness`` (mm) of a single slice had to be assumed."""
     notes: tuple[str, ...] = ()
     distance = grid.spacing
     if grid.count == 1:
-        distance = first.thickness
+        distance = thickness
         if not (np.isfinite(distance) and distance > 0):
             distance = 1.0
             notes = ("The slice does not say how thick it is; 1 mm was assumed.",)
     lps = np.eye(4)
     lps[:3, 0] = first.row * first.pixel[1]
     lps[:3, 1] = first.column * first.pixel[0]
-    lps[:3, 2] = np.cross(first.row, first.column) * distance
+    lps[:3, 2] = first.normal * distance
     lps[:3, 3] = first.position
     return checked_affine(LPS_TO_RAS @ lps), notes
 

@@ -40,13 +40,39 @@ _UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.
 
 
 @dataclass(frozen=True)
+class SlicePlacement:
+    """Where a slice lies, in DICOM's own directions (LPS, mm).
+
+    ``position`` (3,): of the first pixel; ``row`` and ``column`` (3,): the directions in which the columns and the rows
+    count; ``pixel`` (2,): distance between rows, between columns.
+    """
+
+    position: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
+    pixel: np.ndarray
+
+    @property
+    def normal(self) -> np.ndarray:
+        """The direction (3,) at right angles to the slice."""
+        return np.cross(self.row, self.column)
+
+    def is_parallel(self, other: SlicePlacement) -> bool:
+        """Whether the two have the same directions and the same pixel size."""
+        return bool(
+            np.abs(self.row - other.row).max() < _SAME_DIRECTION
+            and np.abs(self.column - other.column).max() < _SAME_DIRECTION
+            and np.abs(self.pixel - other.pixel).max() < _SAME_SPACING
+        )
+
+
+@dataclass(frozen=True)
 class SliceHeader:
-    """One CT slice, without its pixels. Directions and positions are DICOM's own (LPS, mm).
+    """One CT slice, without its pixels.
 
     ``image_type``: the words of ImageType in capitals ("ORIGINAL", "AXIAL", "MIP", ...).
     ``inverted``: large numbers are dark (MONOCHROME1).
-    ``position`` (3,), ``row`` and ``column`` (3,): the directions in which the columns and the rows count;
-    ``pixel`` (2,): distance between rows, between columns. They are None when the file does not say where it lies.
+    ``placement``: None when the file does not say where it lies.
     """
 
     path: Path
@@ -58,22 +84,19 @@ class SliceHeader:
     thickness: float
     image_type: tuple[str, ...] = ()
     inverted: bool = False
-    position: np.ndarray | None = None
-    row: np.ndarray | None = None
-    column: np.ndarray | None = None
-    pixel: np.ndarray | None = None
+    placement: SlicePlacement | None = None
 
     def continues(self, other: SliceHeader) -> bool:
         """Whether the two can be slices of one volume: same series, image size, direction and pixel size."""
         if (self.series, self.rows, self.columns) != (other.series, other.rows, other.columns):
             return False
-        if self.position is None or other.position is None:
-            return True
-        return bool(
-            np.abs(self.row - other.row).max() < _SAME_DIRECTION
-            and np.abs(self.column - other.column).max() < _SAME_DIRECTION
-            and np.abs(self.pixel - other.pixel).max() < _SAME_SPACING
-        )
+        return self.placement is None or other.placement is None or self.placement.is_parallel(other.placement)
+
+
+def placements(slices: Sequence[SliceHeader]) -> list[SlicePlacement]:
+    """Where the ``slices`` lie, in their order; empty when one of them does not say it."""
+    known = [header.placement for header in slices if header.placement is not None]
+    return known if len(known) == len(slices) else []
 
 
 @dataclass
@@ -235,28 +258,28 @@ def _slice_header(path: Path, dataset: Any) -> SliceHeader | None:
         thickness=float(thickness or 0.0),
         image_type=_image_type(dataset),
         inverted=str(dataset.get("PhotometricInterpretation", "")).strip().upper() == "MONOCHROME1",
-        **_place(dataset),
+        placement=_placement(dataset),
     )
 
 
-def _place(dataset: Any) -> dict[str, np.ndarray]:
-    """Position, directions and pixel size; empty unless all are there and make sense."""
+def _placement(dataset: Any) -> SlicePlacement | None:
+    """Position, directions and pixel size; None unless all are there and make sense."""
     position, orientation, pixel = (
         np.array([float(value) for value in _values(dataset, name)])
         for name in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
     )
     if (position.size, orientation.size, pixel.size) != (3, 6, 2):
-        return {}
+        return None
     row, column = orientation[:3], orientation[3:]
     finite = all(np.isfinite(part).all() for part in (position, orientation, pixel))
     if not finite or (pixel <= 0).any() or abs(row @ column) > _SAME_DIRECTION:
-        return {}
+        return None
     if abs(np.linalg.norm(row) - 1) > 0.01 or abs(np.linalg.norm(column) - 1) > 0.01:
-        return {}
+        return None
     # DICOM writes directions with few digits: make them exact unit vectors at right angles again.
     row = row / np.linalg.norm(row)
     column = column - (column @ row) * row
-    return {"position": position, "row": row, "column": column / np.linalg.norm(column), "pixel": pixel}
+    return SlicePlacement(position, row, column / np.linalg.norm(column), pixel)
 
 
 def _values(dataset: Any, name: str) -> list[Any]:

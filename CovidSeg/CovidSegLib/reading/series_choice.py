@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .dicom_headers import SliceHeader
+from .dicom_headers import SliceHeader, placements
 
 Series = Sequence[SliceHeader]
 
@@ -69,20 +69,20 @@ def _note(place: str, best: Series, candidates: list[Series], passed_over: Count
 
 
 def _is_located(group: Series) -> bool:
-    return all(header.position is not None for header in group)
+    return bool(placements(group))
 
 
 def _is_axial(group: Series) -> bool:
-    head = group[0]
-    return not _is_located(group) or abs(float(np.cross(head.row, head.column)[2])) > _AXIAL_COSINE
+    places = placements(group)
+    return not places or abs(float(places[0].normal[2])) > _AXIAL_COSINE
 
 
 def _is_long_enough(group: Series) -> bool:
-    if not _is_located(group):
+    places = placements(group)
+    if not places:
         return False
-    head = group[0]
-    places = np.array([header.position for header in group]) @ np.cross(head.row, head.column)
-    return float(np.ptp(places)) + head.thickness >= _CHEST_MM
+    heights = np.array([place.position for place in places]) @ places[0].normal
+    return float(np.ptp(heights)) + group[0].thickness >= _CHEST_MM
 
 
 _CRITERIA: tuple[tuple[Callable[[Series], bool], str], ...] = (
