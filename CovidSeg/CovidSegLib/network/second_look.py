@@ -53,20 +53,23 @@ class Looks:
         second = dict(zip(shown, self._look_again(framing, [numbers[at] for at in shown]), strict=True))
         for at, k in enumerate(numbers):
             if at in second:
-                yield self._larger, k, (second[at] + self._enlarged(first[at])) / 2
+                larger, again = second[at]
+                yield larger, k, (again + self._enlarged(first[at])) / 2
             else:
                 yield framing, k, first[at]
 
-    def _look_again(self, framing: SliceFraming, numbers: list[int]) -> np.ndarray:
+    def _look_again(self, framing: SliceFraming, numbers: list[int]) -> list[tuple[SliceFraming, np.ndarray]]:
         if not numbers:
-            return np.empty((0, *SECOND_SHAPE, 3), np.float32)
+            return []
         upright = self._upright
         if self._larger is None:
-            larger = replace(framing, seen=SECOND_SHAPE)
+            seen = replace(framing, seen=SECOND_SHAPE)
             # A method here would be a ring with its cache, and the scan stay in memory until Python looks for rings.
-            self._framed = lru_cache(_AT_HAND)(lambda k: larger.to_network(upright[k]))
-            self._larger = larger  # last: another thread may ask for it meanwhile
-        return self._engine.predict(np.stack([self._larger.channels(self._framed, k, len(upright)) for k in numbers]))
+            self._framed = lru_cache(_AT_HAND)(lambda k: seen.to_network(upright[k]))
+            self._larger = seen  # last: another thread may ask for it meanwhile
+        larger = self._larger
+        answers = self._engine.predict(np.stack([larger.channels(self._framed, k, len(upright)) for k in numbers]))
+        return [(larger, answer) for answer in answers]
 
     def _enlarged(self, probabilities: np.ndarray) -> np.ndarray:
         return np.stack([self._enlarge(plane) for plane in np.moveaxis(probabilities, -1, 0)], axis=-1)

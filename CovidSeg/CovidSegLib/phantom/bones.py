@@ -121,7 +121,7 @@ def paint_girdle(hu: np.ndarray, frame: Frame, z: float, outside: np.ndarray) ->
 def spine_distance(grid: Grid, z: float) -> np.ndarray:
     """Signed distance from what keeps the lungs off the spine: bodies, rib heads and the muscle behind."""
     y0 = spine_y(z)
-    body = Blob((0, y0, z), (21, 18, 60)).distance(grid, z, 400.0)[1]
+    body = Blob((0, y0, z), (21, 18, 60)).within(grid, z)
     wedge = (np.abs(grid.x) - 21 - 0.62 * np.clip(grid.y - y0 - 6, 0, None)) * 0.85
     wedge = np.maximum(wedge, y0 + 2 - grid.y)
     return np.minimum(body, wedge)
@@ -135,11 +135,13 @@ def paint_spine(hu: np.ndarray, grid: Grid, z: float) -> None:
     along = z - nearest
     waist = 1 - 0.07 * np.cos(along / _VERTEBRA_MM * 2 * np.pi)
     disc = abs(along) > (_VERTEBRA_MM - _DISC_MM) / 2
-    window, body = Blob((0, y0, z), (17.5 * waist, 14.0 * waist, 60)).distance(grid, z, 4.0)
     endplate = abs(along) > (_VERTEBRA_MM - _DISC_MM) / 2 - 1.6
     inner = tissue.DISC if disc else tissue.CORTICAL_BONE * 0.6 if endplate else tissue.SPONGY_BONE
     rim = tissue.DISC if disc else tissue.CORTICAL_BONE * 0.75
-    hu[window] = np.where(body < 0, np.where(body > -1.5, rim, inner), hu[window])
+    found = Blob((0, y0, z), (17.5 * waist, 14.0 * waist, 60)).distance(grid, z, 4.0)
+    if found is not None:
+        window, body = found
+        hu[window] = np.where(body < 0, np.where(body > -1.5, rim, inner), hu[window])
     canal_y = y0 + 21
     arch = _arch_shapes(y0, canal_y, nearest)
     for shape in arch:

@@ -45,9 +45,13 @@ class Grid:
         """Distance of neighbouring pixels in mm."""
         return PIXEL_MM * self.stride
 
-    def part(self, window: Window) -> Grid:
-        """The pixels of ``window`` as a grid of their own; only of a whole grid."""
-        return Grid(self.stride, (window[0].start, window[0].stop), (window[1].start, window[1].stop))
+    def part(self, x_range: tuple[float, float], y_range: tuple[float, float]) -> Grid:
+        """The pixels in a rectangle (mm) as a grid of their own; only of a whole grid. Raises ValueError for none."""
+        window = self.window(x_range, y_range)
+        if window is None:
+            raise ValueError(f"no pixel lies in x {x_range}, y {y_range}")
+        rows, columns = window
+        return Grid(self.stride, (rows.start, rows.stop), (columns.start, columns.stop))
 
     @property
     def pixels(self) -> Window:
@@ -159,8 +163,7 @@ class Blob:
 
     def distance(self, grid: Grid, z: float, reach: float) -> tuple[Window, np.ndarray] | None:
         """Approximate signed distance at height ``z`` in a window that reaches ``reach`` mm past the shape."""
-        dz = z - self.centre[2]
-        if abs(dz) > self.semi_axes[2] + reach:
+        if abs(z - self.centre[2]) > self.semi_axes[2] + reach:
             return None
         size = max(self.semi_axes[:2]) + reach
         window = grid.window(
@@ -168,13 +171,18 @@ class Blob:
         )
         if window is None:
             return None
+        return window, self.within(grid, z, window)
+
+    def within(self, grid: Grid, z: float, window: Window = (slice(None), slice(None))) -> np.ndarray:
+        """Approximate signed distance at height ``z``, float32 of ``window`` (default: all of ``grid``)."""
+        dz = z - self.centre[2]
         cos, sin = np.cos(np.radians(self.turn)), np.sin(np.radians(self.turn))
         dx, dy = grid.x[:, window[1]] - self.centre[0], grid.y[window[0]] - self.centre[1]
         along, across = dx * cos + dy * sin, dy * cos - dx * sin
         a, b, c = self.semi_axes
         scaled = np.sqrt((along / a) ** 2 + (across / b) ** 2 + (dz / c) ** 2) + 1e-6
         slope = np.sqrt((along / a**2) ** 2 + (across / b**2) ** 2 + (dz / c**2) ** 2) + 1e-6
-        return window, (scaled * (scaled - 1) / slope).astype(np.float32)
+        return (scaled * (scaled - 1) / slope).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -102,8 +102,6 @@ def random_patches(rng: np.random.Generator, wall: dict[int, np.ndarray]) -> tup
         semi = rng.uniform((9, 13, 11), (16, 25, 23))
         core = rng.uniform(0.55, 0.75) if solid[number] else 0.0
         patches.append(
-            Patch(
-                tuple(map(float, place)), tuple(map(float, semi)), float(rng.uniform(*tissue.GROUND_GLASS)), float(core)
-            )
+            Patch(tuple(place.tolist()), tuple(semi.tolist()), float(rng.uniform(*tissue.GROUND_GLASS)), float(core))
         )
     return tuple(patches)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -64,7 +65,7 @@ def spine_y(z: float) -> float:
 class Outline:
     """A closed outline around (0, 0), given as radius over angle and height."""
 
-    def __init__(self, table: dict[int, tuple[float, ...]], unevenness: np.ndarray) -> None:
+    def __init__(self, table: Mapping[int, tuple[float, ...]], unevenness: np.ndarray) -> None:
         """``unevenness``: 4 numbers of about 1; they sway the outline by up to 2 %."""
         around = np.arange(ANGLES) * (360.0 / ANGLES)
         degrees = np.array([*_DEGREES, *(360 - d for d in _DEGREES[-2::-1])], float)
@@ -106,7 +107,7 @@ class Diaphragm:
         x0, y0, top = _UPPER[side]
         dx, dy = self.grid.x - x0, self.grid.y - y0
         degrees = np.degrees(np.arctan2(np.abs(self.grid.x), -self.grid.y))
-        rim = np.interp(degrees, *zip(*_RIM, strict=True))
+        rim = np.interp(degrees, *np.transpose(_RIM))
         reach = self._reach(side)[np.round(np.arctan2(dx, -dy) / (2 * np.pi) * ANGLES).astype(int) % ANGLES]
         share = np.hypot(dx, dy) / reach
         # Towards the midline it falls within the dome's own width, at the back steeply down to the crura ...

@@ -22,8 +22,8 @@ from .vessels import Vessels, grow_vessels
 _CHEST_MM = ((-146.0, 146.0), (-100.0, 114.0))
 """The part of every slice that can hold lung (x, y)."""
 
-_CHEST = Grid().part(Grid().window(*_CHEST_MM))
-_COARSE = Grid(4).part(Grid(4).window(*_CHEST_MM))
+_CHEST = Grid().part(*_CHEST_MM)
+_COARSE = Grid(4).part(*_CHEST_MM)
 _COARSE_MM = 4.0
 """Grid on which the anatomy is planned, and the distance of its planes."""
 
@@ -118,12 +118,12 @@ def _anatomy(seed: int) -> _Anatomy:
     sides[outside > 0] = 0
     depth = ndimage.distance_transform_edt(sides != 0, (_COARSE_MM, _COARSE.pixel_mm, _COARSE.pixel_mm))
     targets = {side: _places((sides == side) & (depth > _VESSEL_DEPTH_MM), heights, rng, _TARGETS) for side in (-1, 1)}
-    fields = [SmoothField(rng, step) for step in (24.0, 9.0, 4.5, 3.5)]
+    ragged, ragged_fine, septa, mottle = (SmoothField(rng, step) for step in (24.0, 9.0, 4.5, 3.5))
     # Only the wall outside: patches do not sit on the mediastinum.
     lateral = np.stack([coarse.frame.outside_cavity(z) > -16 for z in heights])
     shell = (depth > 2) & (depth < 14) & lateral
     wall = {side: _places((sides == side) & shell, heights, rng, 3000) for side in (-1, 1)}
-    infection = Infection(random_patches(rng, wall), *fields)
+    infection = Infection(random_patches(rng, wall), ragged, ragged_fine, septa, mottle)
     depths = np.concatenate([infection.depth(_COARSE, z)[0][sides[k] != 0] for k, z in enumerate(heights)])
     infection = replace(infection, size=float(np.quantile(depths, rng.uniform(*_SHARE))))
     textures = _Textures(*(SmoothField(rng, step) for step in (14.0, 2.0, 7.0, 40.0)))
