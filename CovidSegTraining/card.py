@@ -92,10 +92,10 @@ def _metrics(metrics: dict[str, Any]) -> str:
         return "Cross-validated; each scan judged by the network that did not learn from its patient.\n\n" + markdown(
             ("measure", "mean (95 % interval)", "n"), rows
         )
-    rows = [
+    means = [
         (name.replace("_", " "), f"{value:.3f}") for name, value in metrics.get("mean", {}).items() if value is not None
     ]
     judged = (
         f"Held-out fold {metrics['fold']}" if metrics.get("fold") else "Cases that were not in a fold of the training"
     )
-    return f"{judged}.\n\n" + markdown(("measure", "mean of scans"), rows)
+    return f"{judged}.\n\n" + markdown(("measure", "mean of scans"), means)

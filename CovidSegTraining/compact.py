@@ -8,6 +8,7 @@ Biases, batch normalizations, depthwise and early kernels are small, and the net
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -25,7 +26,12 @@ _NEARLY_WHOLE = 1e-3
 
 def round_kernels(network: keras.Model, stored: str) -> None:
     """Round the kernels of ``network`` to what ``stored`` holds, so that every format keeps the same numbers."""
-    rounded = {"float32": np.asarray, "float16": _halved, "int8": lambda kernel: _halved(_in_steps(kernel, -1))}[stored]
+    roundings: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        "float32": np.asarray,
+        "float16": _halved,
+        "int8": lambda kernel: _halved(_in_steps(kernel, -1)),
+    }
+    rounded = roundings[stored]
     network.set_weights(
         [rounded(weight).astype(np.float32) if _is_large(weight) else weight for weight in network.get_weights()]
     )

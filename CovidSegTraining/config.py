@@ -23,8 +23,9 @@ _Made = typing.TypeVar("_Made")
 _Settings = typing.TypeVar("_Settings", bound="RunSettings")
 
 
+@dataclass(frozen=True)
 class RunSettings:
-    """Settings that are kept in a run's folder, as ``config.json``; what inherits it is a dataclass."""
+    """Settings that are kept in a run's folder, as ``config.json``; what inherits it is a frozen dataclass, too."""
 
     def to_json(self) -> str:
         """As JSON text."""
@@ -142,7 +143,7 @@ def _path(where: str, name: str) -> str:
 
 
 def _value(kind: Any, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return read_typed(kind, value, where)
     if typing.get_origin(kind) is tuple:
         kinds = typing.get_args(kind)

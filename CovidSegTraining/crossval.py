@@ -53,7 +53,7 @@ class Folds:
             where = ["--run", run, "--name", card.stem, "--to", card.parent]
             _call("export", *where, *facts, "--formats", "onnx", "--weights", "float16")
 
-    def rows(self, folds: Sequence[int]) -> list[dict[str, object]]:
+    def rows(self, folds: Sequence[int]) -> list[dict[str, float | str]]:
         """The scores of all held-out cases, from the runs' ``metrics.json``."""
         found = []
         for fold in folds:

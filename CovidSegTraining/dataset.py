@@ -7,6 +7,7 @@ Scans are NIfTI files in HU (scaled by slope and intercept), or grey pictures as
 from __future__ import annotations
 
 from enum import IntEnum
+from io import BufferedReader, FileIO
 from pathlib import Path
 
 import nibabel
@@ -92,14 +93,14 @@ class SliceFile:
             raise self._refusal("The image has more than three dimensions.", "Split the file first.")
         if image.get_data_dtype().kind not in "iuf":
             raise self._refusal("The image holds colours or several numbers per voxel.", "Give one number per voxel.")
-        self.grid: tuple[int, int, int] = (*image.shape, 1, 1)[:3]
+        self.grid: tuple[int, ...] = (*image.shape, 1, 1)[:3]
         self.affine = _affine_in_mm(image)
         try:
             check_affine(self.affine)
         except ValueError as error:
             raise self._refusal("The geometry of the image is unusable.", "Export it again.") from error
         self._order: AxialOrder = axial_order(self.affine)
-        self.shape: tuple[int, int, int] = tuple(self.grid[2 - axis] for axis in self._order.permutation)
+        self.shape: tuple[int, ...] = tuple(self.grid[2 - axis] for axis in self._order.permutation)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -124,7 +125,8 @@ class SliceFile:
     def spacing(self) -> tuple[float, float, float]:
         """Upright (column, row, slice) distances in mm, as x, y, z."""
         grid = spacing(self.affine)[::-1]
-        return tuple(grid[axis] for axis in self._order.permutation)[::-1]
+        up, back, across = (grid[axis] for axis in self._order.permutation)
+        return across, back, up
 
     def plane(self, k: int) -> np.ndarray:
         """Upright axial slice ``k`` (0 nearest to the feet), float32 (rows to the back, columns to the left).
@@ -175,7 +177,7 @@ def _open(path: Path) -> nibabel.Nifti1Image:
 
 def _holder(path: Path, *, compressed: bool) -> nibabel.FileHolder:
     if not compressed:
-        return nibabel.FileHolder(fileobj=path.open("rb", buffering=_READ_BUFFER))
+        return nibabel.FileHolder(fileobj=BufferedReader(FileIO(path), _READ_BUFFER))
     from indexed_gzip import IndexedGzipFile
 
     # Random access is cheap as long as the index is kept; a buffer of 4 MB for each of thousands of files is not.

@@ -14,7 +14,7 @@ import numpy as np
 from CovidSegLib.segmentation import SEGMENTS, Label
 
 HU_SHOWN = (-1250.0, 250.0)
-NAMES = {segment.label: segment.name for segment in SEGMENTS}
+NAMES: dict[int, str] = {segment.label: segment.name for segment in SEGMENTS}
 _INCH = 2.6
 _GREY, _ACCENT = "#555555", "#b3261e"
 

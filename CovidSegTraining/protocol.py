@@ -13,6 +13,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,7 @@ def cross_validate(data: Path, networks: dict[int, Path], options: Options, prog
         if leaked:
             raise InputError(f"The network of fold {fold} was trained on {leaked[0]}: a leak.", "Train it again.")
         result.scans += evaluate_cases(held_out, scans / "slices.csv", fold_options, engine, Progress())
-        judge = _Judge(fold, engine, fold_options, lambda name, card=model.card: was_trained_on(card, name))
+        judge = _Judge(fold, engine, fold_options, partial(was_trained_on, model.card))
         result.lungs += judge.lungs(data / "lungs")
         result.clean += judge.clean(data / "clean")
         result.slices += judge.slices(data / "slices")
@@ -120,7 +121,7 @@ class _Judge:
         rows: list[Row] = []
         for file in sorted(folder.glob("*.nii.gz")) if folder.is_dir() else []:
             labels, pace = self._labels(read_ct(file, Progress()))
-            false = percent(np.count_nonzero(labels == Result.INFECTION), np.count_nonzero(labels))
+            false = percent(int(np.count_nonzero(labels == Result.INFECTION)), int(np.count_nonzero(labels)))
             name = file.name.removesuffix(".nii.gz")
             rows.append({"case": name, "fold": self.fold, "false_infection_percent": false, "ms_per_slice": pace})
         return rows

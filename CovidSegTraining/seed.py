@@ -245,7 +245,7 @@ def _judge(network: keras.Model, slices: SeedSlices, tested: np.ndarray, setting
 def _shown(slices: SeedSlices, tested: np.ndarray) -> np.ndarray:
     """Three slices to draw: of those with most infection, from different scans where there are."""
     sizes = np.array([np.count_nonzero(slices.classes[index] == _INFECTION) for index in tested])
-    best = {}
+    best: dict[int, int] = {}
     for index in tested[np.argsort(-sizes, kind="stable")]:
         best.setdefault(slices.scans[index], index)
     return np.array(list(best.values())[:3])

@@ -5,6 +5,8 @@ What is joined with a reader's segments is an array. Where its infection must no
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 from scipy import ndimage
 
@@ -54,4 +56,4 @@ def _lungs_of_blocks(labels: np.ndarray, step: int) -> np.ndarray:
 
 
 def _count(slab: np.ndarray, step: int) -> np.ndarray:
-    return sum(block_sums(plane, step, step).astype(np.uint32) for plane in slab)
+    return reduce(np.add, (block_sums(plane, step, step).astype(np.uint32) for plane in slab))

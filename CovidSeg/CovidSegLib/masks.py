@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-Box = tuple[slice, slice, slice]
+Box = tuple[slice, ...]
+"""A slice along each of the three axes."""
 
 
 def bounding_box(values: np.ndarray, least: int = 1) -> Box | None:

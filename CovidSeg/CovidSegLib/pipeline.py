@@ -105,9 +105,13 @@ def _answers(
     """
     coming: deque[Future[list[tuple[SliceFraming, int, np.ndarray]]]] = deque()
     threads = ThreadPoolExecutor(ahead)
+
+    def look(batch: tuple[SliceFraming, range, np.ndarray]) -> list[tuple[SliceFraming, int, np.ndarray]]:
+        return list(looks(*batch))
+
     try:
         for batch in batches:
-            coming.append(threads.submit(lambda batch=batch: list(looks(*batch))))
+            coming.append(threads.submit(look, batch))
             if len(coming) > ahead:
                 yield coming.popleft().result()
         while coming:

@@ -69,13 +69,13 @@ class PlaneResampler:
         lines = seen.any(axis=1), seen.any(axis=0)
         if not lines[0].any():
             return None
-        reached = [
+        rows, columns = (
             np.flatnonzero(weights @ line.astype(np.float32))
             for weights, line in zip((self.rows, self.columns), lines, strict=True)
-        ]
-        if not all(line.size for line in reached):
+        )
+        if not (rows.size and columns.size):
             return None
-        return tuple(slice(int(line[0]), int(line[-1]) + 1) for line in reached)
+        return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
     def __call__(self, plane: np.ndarray) -> np.ndarray:
         """``plane`` (rows, columns), any number type → float32 on the new grid; 0 where nothing was."""

@@ -49,7 +49,7 @@ class CtVolume:
         """
         digest = hashlib.sha256()
         for plane in axial_order(self.affine).to_axial(self.voxels):
-            digest.update(np.ascontiguousarray(plane))
+            digest.update(np.ascontiguousarray(plane).data)
         return digest.hexdigest()
 
 
@@ -106,7 +106,8 @@ def axial_order(affine: np.ndarray) -> AxialOrder:
     upright = np.array([cosines[2], -cosines[1], -cosines[0]])[:, ::-1]
     choices = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
     best = max(choices, key=lambda axes: sum(upright[row, axis] ** 2 for row, axis in enumerate(axes)))
-    return AxialOrder(best, tuple(bool(upright[row, axis] < 0) for row, axis in enumerate(best)))
+    head, back, left = (bool(upright[row, axis] < 0) for row, axis in enumerate(best))
+    return AxialOrder(best, (head, back, left))
 
 
 def axial_affine(affine: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:

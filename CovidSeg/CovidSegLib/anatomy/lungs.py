@@ -38,8 +38,8 @@ class Sides:
     """
 
     field: np.ndarray
-    steps: tuple[int, int, int]
-    shape: tuple[int, int, int]
+    steps: tuple[int, ...]
+    shape: tuple[int, ...]
     parted: bool = True
 
     def is_left(self, k: int, rows: slice = _ALL, columns: slice = _ALL) -> np.ndarray:
@@ -91,7 +91,7 @@ def find_sides(lung: np.ndarray, spacing_mm: tuple[float, float, float]) -> Side
     return Sides(np.pad(right - left, outside, mode="edge"), steps, lung.shape)
 
 
-def _coarse(lung: np.ndarray, steps: tuple[int, int, int]) -> np.ndarray:
+def _coarse(lung: np.ndarray, steps: tuple[int, ...]) -> np.ndarray:
     """The mask on the coarse grid, slab by slab: a block is lung where half of its voxels are."""
     blocks = []
     for z in range(0, lung.shape[0], steps[0]):
@@ -111,7 +111,7 @@ def _by_the_middle(coarse: np.ndarray) -> np.ndarray:
     return np.broadcast_to(columns, coarse.shape)
 
 
-def _seeds(lung: np.ndarray, sampling: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray] | None:
+def _seeds(lung: np.ndarray, sampling: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray] | None:
     """Masks of the right and the left lung on the coarse grid, or None where there is only one side."""
     depth = ndimage.distance_transform_edt(lung, sampling)
     for shrink in np.arange(0.0, MAX_SHRINK_MM, min(sampling)):

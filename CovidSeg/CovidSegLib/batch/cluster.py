@@ -11,7 +11,7 @@ import atexit
 import queue
 import threading
 import uuid
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -69,7 +69,7 @@ def run_on_cluster(
     """As :func:`CovidSegLib.batch.local.run_here`, by the workers of ``client``'s scheduler."""
     ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
     batch = uuid.uuid4().hex
-    futures: dict[str, int] = {}
+    futures: dict[Hashable, int] = {}
     waiting: set[Future] = set()
     try:
         for number, case in cases:

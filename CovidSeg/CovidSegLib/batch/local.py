@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..progress import Cancelled, Progress, Report
@@ -153,7 +154,7 @@ def run_here(
                     number, case = next(waiting, (-1, None))
                 if case is None:
                     return
-                outcomes.put(pool.run(number, case, lambda report, number=number: told(number, report), cancelled))
+                outcomes.put(pool.run(number, case, partial(told, number), cancelled))
         except Cancelled:
             pass
 

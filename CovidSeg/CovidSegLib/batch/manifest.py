@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -149,7 +150,7 @@ def clear_up(folder: Path, *, own: bool = False) -> None:
 def _lock(file: IO[bytes]) -> None:
     """Let no other process have ``file`` until it is closed; a system without such locks goes without."""
     try:
-        if os.name == "nt":
+        if sys.platform == "win32":  # in words that a type checker knows
             import msvcrt
 
             file.seek(1 << 40)  # a byte that nobody writes

@@ -38,7 +38,7 @@ def keep_names(cases: Sequence[PlannedCase], entries: Mapping[str, Entry]) -> li
     gone = (entry for name, entry in entries.items() if name.casefold() not in taken)
     taken |= {entry.case.casefold() for entry in gone if _has_result(entry, cases[0].result.parent)}
     named = [case.called(known[number]) for number, case in enumerate(cases) if number in known]
-    crowded = []
+    crowded: list[PlannedCase] = []
     for number, case in enumerate(cases):
         if number not in known:
             (crowded if case.stem.casefold() in taken else named).append(case)

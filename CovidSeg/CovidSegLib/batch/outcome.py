@@ -34,8 +34,9 @@ class Failure:
             return cls(str(error), isinstance(error, WorkerDiedError), refused=isinstance(error, OutputError))
         if isinstance(error, MemoryError):
             return cls("There was not enough memory for the scan. Close other programs, or use fewer --jobs.", True)
-        in_child = isinstance(error, WorkerCrashError)
-        text = error.child_traceback if in_child else "".join(traceback.format_exception(error))
+        text = (
+            error.child_traceback if isinstance(error, WorkerCrashError) else "".join(traceback.format_exception(error))
+        )
         return cls("An unexpected error: a fault of CovidSeg.", True, text.rstrip())
 
 

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 class Runner(Protocol):
     """What computes: :class:`CovidSegLib.batch.LocalRunner`, or ``cluster.ClusterRunner``."""
 
-    options: Options
+    @property
+    def options(self) -> Options:
+        """What is asked of it."""
 
     def open(self, progress: Progress) -> AbstractContextManager[RunCases]:
         """Make sure that it can, until the context is left."""
@@ -35,20 +37,27 @@ class Runner(Protocol):
 class Listener(Protocol):
     """What a batch tells while it runs. A class that is derived from it leaves out what it has no use for."""
 
+    # A type checker takes a method without any statement for one that must not be left out.
+
     def drawing(self, case: PlannedCase) -> None:
         """The picture of ``case``, which was done before, is gone and is drawn again."""
+        return
 
     def not_drawn(self, case: PlannedCase, reason: str) -> None:
         """That could not be done."""
+        return
 
     def begun(self, numbers: Sequence[int], done_before: int) -> None:
         """The cases of these ``numbers`` are to be done, in this order, besides those ``done_before``."""
+        return
 
     def ended(self, outcome: Outcome, row: Row) -> None:
         """A case is done or failed."""
+        return
 
     def passing(self) -> None:
         """Time has passed."""
+        return
 
 
 class _Nobody(Listener):

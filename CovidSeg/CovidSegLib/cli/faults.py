@@ -22,8 +22,7 @@ def print_bug(error: Exception) -> None:
     """Write the traceback of a bug to standard error, once: that of the child process if it happened there."""
     from ..worker import WorkerCrashError
 
-    in_child = isinstance(error, WorkerCrashError)
-    text = error.child_traceback if in_child else "".join(traceback.format_exception(error))
+    text = error.child_traceback if isinstance(error, WorkerCrashError) else "".join(traceback.format_exception(error))
     print(text.rstrip(), file=sys.stderr)
 
 

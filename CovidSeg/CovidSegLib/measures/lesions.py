@@ -53,9 +53,9 @@ def lesions_of(numbers: np.ndarray, box: Box, affine: np.ndarray) -> tuple[tuple
         centre = _centre(numbers[part] == number) + place
         ras = affine @ [*centre[::-1], 1.0]
         stop = start + [piece.stop for piece in part]
-        edges = tuple((int(first), int(end)) for first, end in zip(place, stop, strict=True))
+        k, j, i = zip(place.tolist(), stop.tolist(), strict=True)
         size = int(sizes[number])
-        found.append((number, Lesion(size, float(size * ml), tuple(float(mm) for mm in ras[:3]), edges)))
+        found.append((number, Lesion(size, float(size * ml), tuple(ras[:3].tolist()), (k, j, i))))
     return tuple(sorted(found, key=lambda pair: -pair[1].voxels))
 
 

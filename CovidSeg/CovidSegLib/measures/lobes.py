@@ -99,8 +99,8 @@ def _missing(lobe: Lobe) -> str:
 
 def lobe_total(regions: Iterable[LobeRegion]) -> int | None:
     """The CT severity score, 0 to 25; None unless all five lobes were measured."""
-    scores = [region.score for region in regions]
-    return sum(scores) if len(scores) == len(Lobe) and None not in scores else None  # type: ignore[arg-type]
+    scores = [region.score for region in regions if region.score is not None]
+    return sum(scores) if len(scores) == len(Lobe) else None
 
 
 def _region(lobe: Lobe, lung_ml: float, infection_ml: float) -> LobeRegion:

@@ -72,7 +72,7 @@ def measure(
     flags = [*visibility_flags(faces, slices), *doubts]
     if hounsfield is not None and not refused:
         found_density = density(histograms(lungs.codes, hounsfield), ml, rules)
-        without = {f"{side}_mean_hu": None for side, codes in _SIDES if codes[0] in absent}
+        without: dict[str, Any] = {f"{side}_mean_hu": None for side, codes in _SIDES if codes[0] in absent}
         measured = replace(measured, density=found_density and replace(found_density, **without))
     if lobes is not None:
         found, more = measure_lobes(lungs.codes, upright(lobes)[lungs.box], ml)

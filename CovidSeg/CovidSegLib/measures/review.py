@@ -123,9 +123,10 @@ def seeds_text(seeds: Sequence[Seed]) -> str:
 
 def read_seeds(text: str | None) -> tuple[Seed, ...]:
     """The inverse of :func:`seeds_text`; what cannot be read is left out."""
-    seeds = []
+    seeds: list[Seed] = []
     for part in (text or "").split(","):
         values = part.split()
         if len(values) == 4 and all(value.isdecimal() for value in values):
-            seeds.append(tuple(int(value) for value in values))
+            k, j, i, percent = map(int, values)
+            seeds.append((k, j, i, percent))
     return tuple(seeds)

@@ -7,6 +7,7 @@ much of its volume; for a lung it is little.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from ..masks import grown
 from .sided import LEFT_CODES, Code
 
 
-def moved_edges(codes: np.ndarray) -> Iterator[tuple[str, int, np.ndarray]]:
+def moved_edges(codes: np.ndarray) -> Iterator[tuple[Literal["infection", "lung"], int, np.ndarray]]:
     """Yield (mask, voxels, codes) for the infection's and the lungs' edge moved in (-1) and out (+1) by one voxel.
 
     ``codes``: uint8 (z, y, x) of :class:`Code`. A voxel has six neighbours. Infection is moved inside the lungs, which

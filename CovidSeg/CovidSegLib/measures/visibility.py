@@ -30,7 +30,8 @@ def cut_faces(lungs: SidedLungs, voxels: np.ndarray | None = None) -> dict[Side,
     """
     found: dict[Side, list[str]] = {"left": [], "right": []}
     sizes = np.linalg.norm(lungs.affine[:3, :3], axis=0)[::-1]
-    for side, codes in (("left", LEFT_CODES), ("right", RIGHT_CODES)):
+    sides: tuple[tuple[Side, tuple[int, int]], ...] = (("left", LEFT_CODES), ("right", RIGHT_CODES))
+    for side, codes in sides:
         for axis, names in enumerate(_FACES):
             area = float(np.prod(np.delete(sizes, axis)))
             ends = (lungs.box[axis].start == 0, lungs.box[axis].stop == lungs.shape[axis])
@@ -54,7 +55,7 @@ def _beside_padding(codes: np.ndarray, side: tuple[int, int], voxels: np.ndarray
             beside[:-1] |= padding[1:]
             beside[:, 1:] |= padding[:, :-1]
             beside[:, :-1] |= padding[:, 1:]
-            count += np.count_nonzero(beside & np.isin(plane, side))
+            count += int(np.count_nonzero(beside & np.isin(plane, side)))
     return count
 
 
@@ -92,7 +93,7 @@ def _edges(names: list[str]) -> str:
 
 def absence_flags(left: Region, right: Region) -> list[str]:
     """A sentence for every lung that there is not."""
-    absent = [
+    absent: list[str] = [
         text
         for lung, text in (
             (left, _("No left lung was found, but infection on its side: it counts only to both lungs together.")),

@@ -22,10 +22,15 @@ DEVICES = ("auto", "cpu", "gpu")
 
 
 class Engine(Protocol):
-    """Computes probabilities. ``name``: "onnx" or "tensorflow"; ``device``: "cpu" or "gpu", the one in use."""
+    """Computes probabilities."""
 
-    name: str
-    device: str
+    @property
+    def name(self) -> str:
+        """The runtime: "onnx" or "tensorflow"."""
+
+    @property
+    def device(self) -> str:
+        """The device in use: "cpu" or "gpu"."""
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """Float32 (n, rows, columns, 3) in [-1, 1] → float32 probabilities (neither, lung, infection), same shape.

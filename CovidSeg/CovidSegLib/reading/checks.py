@@ -131,7 +131,7 @@ def _grid_warnings(volume: CtVolume) -> list[str]:
     shape = axial_order(volume.affine).to_axial(volume.voxels).shape
     across, back, up = spacing(axial_affine(volume.affine, volume.voxels.shape))
     width, depth = across * shape[2], back * shape[1]
-    warnings = []
+    warnings: list[str] = []
     if shape[0] == 1:  # no other slice says how far it reaches
         warnings.append(
             _("The scan is one slice, counted as {thickness} mm thick: every volume depends on that number.").format(

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def read_nifti(path: Path, progress: Progress) -> CtVolume:
 
 
 @contextmanager
-def _stream(path: Path) -> Iterator[tuple[BinaryIO, bool]]:
+def _stream(path: Path) -> Iterator[tuple[BufferedIOBase, bool]]:
     """The file's bytes, unpacked if it is gzip inside (whatever its name says), and whether it is."""
     with path.open("rb") as file:
         compressed = file.read(2) == b"\x1f\x8b"
@@ -68,7 +69,7 @@ def _stream(path: Path) -> Iterator[tuple[BinaryIO, bool]]:
             raise InputError("The file is damaged: it cannot be unpacked.", "Copy or download it again.") from None
 
 
-def _header(stream: BinaryIO) -> Nifti1Header:
+def _header(stream: BufferedIOBase) -> Nifti1Header:
     load_pydicom()
     try:
         from nibabel import Nifti1Header, Nifti2Header
@@ -143,7 +144,7 @@ def _data_start(header: Nifti1Header) -> int:
     return max(int(offset), header.template_dtype.itemsize + 4)
 
 
-def _next_slice(stream: BinaryIO, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> np.ndarray:
+def _next_slice(stream: BufferedIOBase, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> np.ndarray:
     wanted = shape[1] * shape[2] * dtype.itemsize
     data = stream.read(wanted)
     if len(data) < wanted:
@@ -167,8 +168,9 @@ def _affine(header: Nifti1Header, shape: tuple[int, int, int]) -> tuple[np.ndarr
             raise _contradiction("its voxel sizes and its orientation matrix (sform) disagree")
     if sform is not None and qform is not None and _distance(sform, qform, shape) > _AGREE_MM:
         raise _contradiction("its two orientations (sform and qform) disagree")
-    if sform is not None or qform is not None:
-        return (sform if sform is not None else qform), ()
+    placed = qform if sform is None else sform
+    if placed is not None:
+        return placed, ()
     return checked_affine(_scaled(header.get_base_affine(), factor)), (UNPLACED,)
 
 

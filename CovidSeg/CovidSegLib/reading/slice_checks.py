@@ -38,7 +38,7 @@ def _gap_warnings(thin: np.ndarray) -> list[str]:
     """``thin``: every slice, with some of its pixels."""
     rows = thin.reshape(len(thin), -1)
     filled = np.flatnonzero(rows.min(axis=1) < rows.max(axis=1))
-    warnings = []
+    warnings: list[str] = []
     empty = int(filled[-1] - filled[0] + 1 - len(filled)) if len(filled) else 0
     if empty == 1:
         warnings.append(_("1 slice inside the scan is empty: volumes and masks miss what was there."))

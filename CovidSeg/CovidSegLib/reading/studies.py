@@ -55,7 +55,7 @@ def _absorb_cut_off(found: dict[_Key, Study]) -> None:
     for key in [key for key in found if key in unsure]:
         study = found[key]
         others = [found[other] for other in found if other not in unsure and _may_begin(key, other)]
-        left = []
+        left: list[Path] = []
         for path in study.files:
             home = None if study.has_ct and others and _is_whole(path) else _home(path, others, study.has_ct)
             (left if home is None else home.files).append(path)

@@ -96,6 +96,7 @@ def _fields(path: Path) -> tuple[dict[str, str], int]:
         line = raw.decode("latin-1").strip()
         if not line:
             break
+        # Every line matches.
         key, mark, value = re.match(r"([^:=]*)(:=|[:=]|)(.*)", line).groups()  # type: ignore[union-attr]
         fields.setdefault(key.strip().lower() if mark else "", value.strip() if mark else line)
         if key.strip().lower() == "elementdatafile":

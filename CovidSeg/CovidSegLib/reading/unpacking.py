@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from typing import BinaryIO
+from io import BufferedIOBase
 
 
-def open_gzip(file: BinaryIO) -> BinaryIO:
+def open_gzip(file: BufferedIOBase) -> gzip.GzipFile:
     """The unpacked bytes of ``file``. Checks the checksum at its end; raises EOFError or what :func:`damage` says."""
     try:
         from isal import igzip
     except ImportError:  # in Slicer
-        return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
+        return gzip.GzipFile(fileobj=file)
     return igzip.GzipFile(fileobj=file, mode="rb")
 
 
@@ -22,4 +22,5 @@ def damage() -> tuple[type[Exception], ...]:
         from isal import isal_zlib
     except ImportError:
         return gzip.BadGzipFile, zlib.error
-    return gzip.BadGzipFile, zlib.error, isal_zlib.error
+    # isal's stubs call its class of exceptions an exception.
+    return gzip.BadGzipFile, zlib.error, isal_zlib.error  # type: ignore[return-value]

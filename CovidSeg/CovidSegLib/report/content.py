@@ -66,10 +66,19 @@ def report_content(
     label: str = "",
 ) -> ReportContent:
     """The content for ``measured``, the numbers of ``segmentation`` on ``volume``."""
-    shape = axial_order(volume.affine).to_axial(volume.voxels).shape
+    slices, rows, columns = axial_order(volume.affine).to_axial(volume.voxels).shape
     upright = spacing(axial_affine(volume.affine, volume.voxels.shape))
     return ReportContent(
-        measured, segmentation.provenance, *shape, upright, volume.source, edits, (*volume.notes, *notes), label.strip()
+        measured,
+        segmentation.provenance,
+        slices,
+        rows,
+        columns,
+        upright,
+        volume.source,
+        edits,
+        (*volume.notes, *notes),
+        label.strip(),
     )
 
 

@@ -32,9 +32,9 @@ def dice(result: np.ndarray, truth: np.ndarray, labels: tuple[Label, ...]) -> fl
     common = in_result = in_truth = 0
     for result_slice, truth_slice in zip(result, truth, strict=True):
         one, other = np.isin(result_slice, labels), np.isin(truth_slice, labels)
-        common += np.count_nonzero(one & other)
-        in_result += np.count_nonzero(one)
-        in_truth += np.count_nonzero(other)
+        common += int(np.count_nonzero(one & other))
+        in_result += int(np.count_nonzero(one))
+        in_truth += int(np.count_nonzero(other))
     return 2 * common / (in_result + in_truth) if in_result + in_truth else 1.0
 
 

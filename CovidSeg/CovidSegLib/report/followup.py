@@ -109,8 +109,8 @@ class Change:
     @classmethod
     def between(cls, first: TimePoint, later: TimePoint) -> Change:
         """What changed from ``first`` to ``later``."""
-        shares = (first.infection_percent, later.infection_percent)
-        points = None if None in shares else shares[1] - shares[0]  # type: ignore[operator]
+        before, after = first.infection_percent, later.infection_percent
+        points = None if before is None or after is None else after - before
         lung = later.lung_ml - first.lung_ml
         return cls(
             later.day - first.day,

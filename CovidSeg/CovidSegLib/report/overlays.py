@@ -5,7 +5,7 @@ Seen as radiologists look: the patient's right is on the left of the picture, fr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
@@ -49,8 +49,8 @@ def overlay_picture(
     scale = min(size[0] / (columns * wide), size[1] / (rows * high))
     shape = max(1, round(rows * high * scale)), max(1, round(columns * wide * scale))
     grey = np.clip((hounsfield - LUNG_LEVEL) / LUNG_WINDOW + 0.5, 0, 1) * 255
-    grey = Image.fromarray(grey.astype(np.uint8)).resize(shape[::-1], Image.Resampling.BICUBIC)
-    drawn = _painted(np.asarray(grey), _enlarged(segments, shape))
+    image = Image.fromarray(grey.astype(np.uint8)).resize(shape[::-1], Image.Resampling.BICUBIC)
+    drawn = _painted(np.asarray(image), _enlarged(segments, shape))
     canvas = Image.new("RGB", size)
     canvas.paste(Image.fromarray(drawn), ((size[0] - shape[1]) // 2, (size[1] - shape[0]) // 2))
     _mark(canvas, plane, scale)
@@ -90,10 +90,11 @@ def _around_lungs(lungs: np.ndarray, high: float, wide: float) -> tuple[slice, s
     found = ndimage.find_objects(lungs.astype(np.uint8))
     if not found:
         return slice(None), slice(None)
-    return tuple(
+    rows, columns = (
         slice(max(0, part.start - round(_MARGIN_MM / mm)), part.stop + round(_MARGIN_MM / mm))
         for part, mm in zip(found[0], (high, wide), strict=True)
     )
+    return rows, columns
 
 
 def _enlarged(segments: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -102,10 +103,10 @@ def _enlarged(segments: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
     best, result = np.full(shape, 127, np.uint8), np.zeros(shape, np.uint8)
     for label in (Label.LEFT_LUNG, Label.RIGHT_LUNG, Label.INFECTION):
-        share = Image.fromarray((segments == label).astype(np.uint8) * 255).resize(
+        image = Image.fromarray((segments == label).astype(np.uint8) * 255).resize(
             shape[::-1], Image.Resampling.BILINEAR
         )
-        share = np.asarray(share)
+        share = np.asarray(image)
         nearer = share > best
         result[nearer], best[nearer] = label, share[nearer]
     return result
@@ -131,12 +132,13 @@ def _mark(canvas: Image.Image, plane: str, scale: float) -> None:
         return
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(height // 18)
-    text = {"fill": (255, 220, 90), "font": font, "stroke_width": height // 230, "stroke_fill": (0, 0, 0)}
+    colour = (255, 220, 90)
+    text: dict[str, Any] = {"fill": colour, "font": font, "stroke_width": height // 230, "stroke_fill": (0, 0, 0)}
     first, last = ("A", "P") if plane == "sagittal" else ("R", "L")
     draw.text((width * 0.015, height / 2), first, anchor="lm", **text)
     draw.text((width * 0.985, height / 2), last, anchor="rm", **text)
     length, thick, y = _SCALE_MM * scale, height // 150, height * 0.965
     left = (width - length) / 2
     draw.rectangle([left - 2, y - 2, left + length + 2, y + thick + 2], (0, 0, 0))
-    draw.rectangle([left, y, left + length, y + thick], text["fill"])
+    draw.rectangle([left, y, left + length, y + thick], colour)
     draw.text((width / 2, y - height * 0.012), "50 mm", anchor="mb", **text)

@@ -142,7 +142,9 @@ def read_reviewed(path: Path, affine: np.ndarray, shape: tuple[int, int, int]) -
     segments = _segments(fields)
     _check_places(segments, len(layers))
     found = [(_OURS[one.id].label, layers[one.place[0]] == one.place[1]) for one in segments if one.id in _OURS]
-    texts = {_OURS[one.id].label: one.tags.get(RECORD_TAG) for one in segments if one.id in _OURS}
+    texts: dict[int, str | None] = {
+        _OURS[one.id].label: one.tags.get(RECORD_TAG) for one in segments if one.id in _OURS
+    }
     last = LastWritten.of_texts(texts, shape)
     more = {key: value for key, value in fields.items() if _KEPT_FIELDS.match(key)}
     return Reviewed(affine, joined(found, shape), last, segments, layers, more)

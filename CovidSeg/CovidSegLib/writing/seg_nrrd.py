@@ -164,7 +164,7 @@ def provenance_of(segments: Iterable[Callable[[str], str | None]]) -> Provenance
     """
     known = tuple(segments)
     found = {name: next(filter(None, (tag(key) for tag in known)), "") for name, key in _MADE_BY.items()}
-    return Provenance(device="", **found)
+    return Provenance(found["model"], found["sha256"], found["engine"], "", found["software"])
 
 
 def source_warnings(known: Iterable[str | None], new: str) -> tuple[str, ...]:

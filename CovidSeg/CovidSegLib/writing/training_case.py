@@ -67,8 +67,7 @@ def _holds(path: Path, volume: CtVolume, labels: np.ndarray) -> bool:
         there = read_ct(path, Progress())
     except InputError:
         return False
-    pairs = ((there.affine, there.voxels), (volume.affine, labels))
-    return np.array_equal(*(axial_order(affine).to_axial(array) for affine, array in pairs))
+    return np.array_equal(axial_order(there.affine).to_axial(there.voxels), axial_order(volume.affine).to_axial(labels))
 
 
 def _enter(table: Path, case: str) -> None:
