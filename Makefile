@@ -25,7 +25,7 @@ help:
 	@echo "make demo               make a synthetic chest CT, segment it, draw it; results in demo/"
 	@echo "make test               all tests but the slow ones"
 	@echo "make test-slow          the slow tests alone"
-	@echo "make lint, make format  check the style; repair it"
+	@echo "make lint, make format  check style and types; repair the style"
 	@echo "make bench              speed and memory (README=1: its tables into README.md as well)"
 	@echo "make screenshots        every picture of the README anew, into Resources/Screenshots"
 	@echo "make check-wheels       do the declared dependencies have wheels for Python 3.10 to 3.13?"
@@ -62,6 +62,7 @@ test-slow: install
 lint: install
 	$(bin)/ruff check $(sources)
 	$(bin)/ruff format --check $(sources)
+	$(bin)/mypy
 
 format: install
 	$(bin)/ruff check --fix $(sources)
@@ -83,4 +84,4 @@ check-onnxruntime: install
 	$(bin)/python Testing/check_onnxruntime_versions.py
 
 clean:
-	rm -rf demo build *.egg-info CovidSeg/*.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf demo build *.egg-info CovidSeg/*.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
