@@ -150,6 +150,11 @@ def count_edits(current: np.ndarray, last: LastWritten) -> tuple[int, int]:
     return voxels, edited
 
 
+def is_corrected(current: np.ndarray, last: LastWritten) -> bool:
+    """Whether a reader corrected or confirmed anything, or may have (:func:`count_edits`): a record may be lost."""
+    return count_edits(current, last)[1] != 0
+
+
 def merge(current: np.ndarray, last: LastWritten, new: np.ndarray, held: int = 0) -> Merged:
     """Join the network's ``new`` labels (uint8, z, y, x) with the segments as they are, ``current`` (bits).
 

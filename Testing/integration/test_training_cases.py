@@ -9,15 +9,16 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
 
+from CovidSegLib import writing
 from CovidSegLib.errors import InputError, OutputError
 from CovidSegLib.volume import CtVolume
-from CovidSegLib.writing import save_training_case
 from CovidSegTraining.cases import find_cases
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan
 from Testing.kit.dicom_files import write_series
@@ -25,6 +26,7 @@ from Testing.kit.killed import killed_at
 from Testing.kit.rewritten import erase, rewrite
 from Testing.kit.training_data import chest_slices
 
+save_training_case = partial(writing.save_training_case, corrected=True)
 AFFINE = np.array(((-0.7, 0, 0, 100), (0, -0.8, 0, -80.5), (0, 0, 2.5, 7), (0, 0, 0, 1)))
 
 

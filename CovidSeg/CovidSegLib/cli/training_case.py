@@ -40,8 +40,7 @@ def run(args: argparse.Namespace) -> int:
         if masks.of_another_scan:
             raise InputError(ANOTHER_SCAN, "Give the scan that was segmented, or masks of this one.")
         progress.step("writing", 0, 1)
-        corrected = masks.edits is None or bool(masks.segmentation.provenance.edited)  # None: not known
-        case = save_training_case(volume, masks.segmentation.labels, args.folder, corrected=corrected)
+        case = save_training_case(volume, masks.segmentation.labels, args.folder, corrected=masks.corrected)
     finally:
         console.clear()
     console.result(f"Saved: {case}. Check the data set with: covidseg-train check {args.folder}")

@@ -11,7 +11,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..corrections import bit, to_labels
+from ..corrections import bit, is_corrected, to_labels
 from ..errors import InputError
 from ..mrml import Review, accept_lesion, delete_lesion, mark_edited, plan_review, read_in_steps, read_state
 from ..mrml.corrections import modified_time
@@ -49,12 +49,18 @@ def training_case_steps(
 ) -> Generator[None, None, str]:
     """Save scan and segments, as they are now, as a training case in ``folder``; returns its name.
 
-    Raises InputError, also where the two do not belong together, and OutputError.
+    Raises InputError, also where the two do not belong together, and OutputError, also where the case has other labels
+    and nobody corrected these.
     """
-    labels = to_labels(read_state(node, volume_node).current)
+    state = read_state(node, volume_node)
     yield from belonging_steps(node, volume_node)
     volume = yield from silently(read_in_steps(volume_node))
-    return (yield from in_thread(lambda: save_training_case(volume, labels, folder)))
+
+    def save() -> str:
+        corrected = is_corrected(state.current, state.last)
+        return save_training_case(volume, to_labels(state.current), folder, corrected=corrected)
+
+    return (yield from in_thread(save))
 
 
 def number_in(review: Review | None, old: Review | None, lesion: ReviewLesion | None) -> int | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..corrections import ALL, bit, count_edits, to_labels
+from ..corrections import ALL, bit, count_edits, is_corrected, to_labels
 from ..errors import InputError
 from ..grids import on_grid
 from ..measures.edits import SegmentEdit, reader_edits
@@ -29,11 +29,13 @@ class Masks:
     """Masks on the grid of their scan, and what a reader changed in them (None: the file does not tell).
 
     ``of_another_scan``: the file tells that they were made from other voxels. Two patients' scans may share a grid.
+    ``corrected``: False where the file tells that nobody corrected them.
     """
 
     segmentation: Segmentation
     edits: tuple[SegmentEdit, ...] | None = None
     of_another_scan: bool = False
+    corrected: bool = True
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -72,7 +74,7 @@ def _reviewed_masks(reviewed: Reviewed) -> Masks:
     if reviewed.last.known != ALL:
         return Masks(segmentation)
     edits = reader_edits(labels, to_labels(reviewed.last.drawn), voxel_ml(reviewed.affine))
-    return Masks(segmentation, edits)
+    return Masks(segmentation, edits, corrected=is_corrected(reviewed.current, reviewed.last))
 
 
 def _provenance(reviewed: Reviewed) -> Provenance:

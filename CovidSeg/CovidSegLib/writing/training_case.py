@@ -27,13 +27,13 @@ _SUFFIX = ".nii.gz"
 _COLUMNS = ("case", "ct_scan", "mask", "patient", "fold")
 
 
-def save_training_case(volume: CtVolume, labels: np.ndarray, folder: Path, *, corrected: bool = True) -> str:
+def save_training_case(volume: CtVolume, labels: np.ndarray, folder: Path, *, corrected: bool) -> str:
     """Add ``volume`` with its corrected ``labels`` (uint8, z, y, x) to the data set in ``folder``; returns the case.
 
     The folder is made if need be. In the table every case counts as a patient of its own: where two scans are of one
     patient, give both the same entry in the column ``patient``. ``corrected``: False where it is known that nobody
-    corrected ``labels``; then they replace no others. Raises InputError for labels without lung, OutputError when it
-    cannot be written; a case is whole or not in the table.
+    corrected ``labels`` (:func:`CovidSegLib.corrections.is_corrected`); then they replace no others. Raises InputError
+    for labels without lung, OutputError when it cannot be written; a case is whole or not in the table.
     """
     if labels.shape != volume.voxels.shape:
         raise ValueError("labels and volume must be on one grid")
