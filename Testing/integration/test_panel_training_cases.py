@@ -14,7 +14,7 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 from kit.slicer_window.pythonqt import FileDialog
 
 from Testing.kit.panel_steps import sees
-from Testing.kit.review_steps import INFECTION, healthy_place, labels_of, review, run
+from Testing.kit.review_steps import INFECTION, LEFT, healthy_place, labels_of, review, run
 from Testing.kit.segment_editor import Reader
 
 
@@ -52,3 +52,21 @@ def test_a_result_that_nobody_corrected_does_not_replace_corrected_labels(panel,
     Reader(world.scene, first, chest).erase(INFECTION, healthy_place(corrected))
     assert "Saved as" in save(panel, tmp_path)
     np.testing.assert_array_equal(saved_labels(tmp_path), labels_of(first, chest))
+
+
+@pytest.mark.parametrize("name", [INFECTION, LEFT])
+def test_masks_without_one_of_the_segments_are_no_case_but_an_empty_segment_is(
+    panel, chest, world, tmp_path: Path, name: str
+) -> None:
+    node = run(panel)
+    content = node.GetSegmentation()
+    content.RemoveSegment(name)
+    words = save(panel, tmp_path)
+    assert "COVID-19 infection" in words if name == INFECTION else "Left lung" in words
+    assert "background" in words
+    assert list(tmp_path.rglob("*.nii.gz")) == []
+    review(panel).widgets.undo.click()  # the run
+    run(panel)
+    Reader(world.scene, node, chest).erase(name, np.s_[:, :, :])
+    assert "Saved as" in save(panel, tmp_path)
+    np.testing.assert_array_equal(saved_labels(tmp_path), labels_of(node, chest))

@@ -98,6 +98,17 @@ def test_labels_that_nobody_corrected_replace_no_others(tmp_path: Path) -> None:
     assert labels.read_bytes() == before
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the kit's command line is for Unix")
+def test_a_file_from_which_a_segment_was_taken_out_is_no_case(tmp_path: Path) -> None:
+    told_scan(tmp_path / "ct.nii.gz", CLEAN)
+    command = CommandLine(tmp_path, stand_in=True)
+    assert command.run("segment", "ct.nii.gz", "-o", "a.seg.nrrd").returncode == 0
+    rewrite(tmp_path / "a.seg.nrrd", erase, {"Covid19Infection": "Tumour"})
+    words = command.refused("training-case", "ct.nii.gz", "a.seg.nrrd", "set", "--quiet")
+    assert "lacks: COVID-19 infection" in words
+    assert not (tmp_path / "set").exists()
+
+
 def test_a_table_keeps_the_form_that_a_spreadsheet_gave_it(tmp_path: Path) -> None:
     save_training_case(*scan(0), tmp_path)
     old = '\ufeffCase;CT_scan;Mask;Note\n7;images/7.nii.gz;labels/7.nii.gz;"a;b"\n'

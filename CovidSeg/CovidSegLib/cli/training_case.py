@@ -40,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
         if masks.of_another_scan:
             raise InputError(ANOTHER_SCAN, "Give the scan that was segmented, or masks of this one.")
         progress.step("writing", 0, 1)
-        case = save_training_case(volume, masks.segmentation.labels, args.folder, corrected=masks.corrected)
+        labels, absent = masks.segmentation.labels, masks.segmentation.absent
+        case = save_training_case(volume, labels, args.folder, corrected=masks.corrected, absent=absent)
     finally:
         console.clear()
     console.result(f"Saved: {case}. Check the data set with: covidseg-train check {args.folder}")

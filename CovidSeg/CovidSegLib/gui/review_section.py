@@ -15,7 +15,7 @@ from ..corrections import bit, is_corrected, to_labels
 from ..errors import InputError
 from ..mrml import Review, accept_lesion, delete_lesion, mark_edited, plan_review, read_in_steps, read_state
 from ..mrml.corrections import modified_time
-from ..segmentation import Label
+from ..segmentation import Label, absent_labels
 from ..steps import silently
 from ..words import in_ml
 from ..writing import save_training_case
@@ -49,8 +49,8 @@ def training_case_steps(
 ) -> Generator[None, None, str]:
     """Save scan and segments, as they are now, as a training case in ``folder``; returns its name.
 
-    Raises InputError, also where the two do not belong together, and OutputError, also where the case has other labels
-    and nobody corrected these.
+    Raises InputError, also where the two do not belong together or a segment was taken out, and OutputError, also where
+    the case has other labels and nobody corrected these.
     """
     state = read_state(node, volume_node)
     yield from belonging_steps(node, volume_node)
@@ -58,7 +58,8 @@ def training_case_steps(
 
     def save() -> str:
         corrected = is_corrected(state.current, state.last)
-        return save_training_case(volume, to_labels(state.current), folder, corrected=corrected)
+        labels, absent = to_labels(state.current), absent_labels(state.present)
+        return save_training_case(volume, labels, folder, corrected=corrected, absent=absent)
 
     return (yield from in_thread(save))
 

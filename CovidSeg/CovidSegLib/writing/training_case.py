@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from ..errors import InputError, OutputError
 from ..i18n import tr as _
 from ..progress import Progress
 from ..reading import read_ct
-from ..segmentation import Label
+from ..segmentation import SEGMENTS, Label
 from ..volume import CtVolume, axial_order
 from .existing import refuse_protected
 from .labelmap import save_nifti
@@ -27,18 +28,20 @@ _SUFFIX = ".nii.gz"
 _COLUMNS = ("case", "ct_scan", "mask", "patient", "fold")
 
 
-def save_training_case(volume: CtVolume, labels: np.ndarray, folder: Path, *, corrected: bool) -> str:
+def save_training_case(
+    volume: CtVolume, labels: np.ndarray, folder: Path, *, corrected: bool, absent: Collection[Label] = ()
+) -> str:
     """Add ``volume`` with its corrected ``labels`` (uint8, z, y, x) to the data set in ``folder``; returns the case.
 
     The folder is made if need be. In the table every case counts as a patient of its own: where two scans are of one
     patient, give both the same entry in the column ``patient``. ``corrected``: False where it is known that nobody
-    corrected ``labels`` (:func:`CovidSegLib.corrections.is_corrected`); then they replace no others. Raises InputError
-    for labels without lung, OutputError when it cannot be written; a case is whole or not in the table.
+    corrected ``labels`` (:func:`CovidSegLib.corrections.is_corrected`); then they replace no others. ``absent``: labels
+    without a segment (see :class:`CovidSegLib.segmentation.Segmentation`). Raises InputError for an empty segmentation
+    and for one that lacks a segment, OutputError when it cannot be written; a case is whole or not in the table.
     """
     if labels.shape != volume.voxels.shape:
         raise ValueError("labels and volume must be on one grid")
-    if not (labels != Label.BACKGROUND).any():
-        raise InputError(_("The segmentation is empty."), _("There is nothing to learn from it."))
+    _check_content(labels, absent)
     case = f"case_{volume.fingerprint[:12]}"
     paths = {name: folder / name / f"{case}{_SUFFIX}" for name in ("labels", "images")}
     try:
@@ -59,6 +62,18 @@ def save_training_case(volume: CtVolume, labels: np.ndarray, folder: Path, *, co
     replace_file(paths["images"], lambda place: save_nifti(volume.voxels, volume.affine, place))
     _enter(folder / TABLE, case)
     return case
+
+
+def _check_content(labels: np.ndarray, absent: Collection[Label]) -> None:
+    """Raise InputError where ``labels`` would teach what is not true, or nothing."""
+    if not (labels != Label.BACKGROUND).any():
+        raise InputError(_("The segmentation is empty."), _("There is nothing to learn from it."))
+    if absent:
+        missing = ", ".join(one.name for one in SEGMENTS if one.label in absent)
+        raise InputError(
+            _("The segmentation lacks: {names}. What belongs there would count as background.").format(names=missing),
+            _("Bring it back with Undo, or segment the scan anew. An empty segment says that there is none of it."),
+        )
 
 
 def _holds(path: Path, volume: CtVolume, labels: np.ndarray) -> bool:
