@@ -204,6 +204,19 @@ def test_there_are_no_numbers_while_scan_and_segments_are_apart(
         until_numbers(panel)
 
 
+def test_masks_under_a_transform_of_their_own_are_refused_before_anything_runs(
+    panel: OpenModule, world: SlicerWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = add_scan(world)
+    node = add_result(world, scan)
+    move(world, np.diag((1.0, 1.0, 2.0, 1.0)), node)
+    choose(panel, scan, node)
+    until_refused(panel, "under different transforms")
+    monkeypatch.setattr("CovidSegLib.gui.logic.worker_in_slicer", lambda _options: pytest.fail("something ran"))
+    finish(panel)
+    assert "under another transform" in panel.ui.messageLabel.text
+
+
 def test_numbers_follow_a_transform_of_both_and_the_voxels_of_the_scan(panel: OpenModule, world: SlicerWorld) -> None:
     scan = add_scan(world)
     node = add_result(world, scan, recorded=False)

@@ -18,6 +18,7 @@ from ..errors import InputError
 from ..measures import Measurements, measure
 from ..measures.review import with_certainty
 from ..mrml import Update, add_segmentation, plan_update, read_in_steps, write_segmentation
+from ..mrml.segmentations import check_same_transform
 from ..mrml.volumes import voxels_time
 from ..pipeline import Options
 from ..progress import Progress, Report
@@ -97,11 +98,13 @@ def run_steps(
     place for an undo point.
 
     Raises what reading, the pipeline and writing raise, and InputError before anything runs where the segmentation
-    belongs to another scan; a child process is gone, with its files, however it ends.
+    belongs to another scan or is under a transform of its own; a child process is gone, with its files, however it
+    ends.
     """
     began = time.monotonic()
     if segmentation_node is not None:
         yield from belonging_steps(segmentation_node, volume_node)
+        check_same_transform(volume_node, segmentation_node)
     read_at = voxels_time(volume_node)
     worker = open_worker(options)
     volume, found = yield from ended_by(_segment(worker, volume_node), worker.close_steps)

@@ -70,7 +70,7 @@ def write_segmentation(
     import slicer
 
     check_same_grid(segmentation, volume_node)
-    _check_same_transform(volume_node, node)
+    check_same_transform(volume_node, node)
     if update is None or not _was_made_for(update, node):
         update = plan_update(segmentation, volume_node, node)
     before_write(node)
@@ -97,7 +97,7 @@ def _was_made_for(update: Update, node: slicer.vtkMRMLSegmentationNode) -> bool:
     return update.node is node and update.is_current()
 
 
-def _check_same_transform(volume_node: slicer.vtkMRMLScalarVolumeNode, node: slicer.vtkMRMLSegmentationNode) -> None:
+def check_same_transform(volume_node: slicer.vtkMRMLScalarVolumeNode, node: slicer.vtkMRMLSegmentationNode) -> None:
     """Raise InputError where segments would be moved that are not ours, or a reader's own transform be taken away."""
     ours = {definition.id for definition in SEGMENTS}
     ids = set(node.GetSegmentation().GetSegmentIDs())
