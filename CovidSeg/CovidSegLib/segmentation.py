@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -50,6 +50,35 @@ SEGMENTS = (
     ),
 )
 """The three segments. They do not overlap: the lung segments hold the uninfected lung."""
+
+
+def label_of_codes(terminology: str) -> Label | None:
+    """Which of our segments has the codes of ``terminology`` (Slicer's serialized entry): those of category, type and
+    type modifier. None where none of ours has them."""
+    codes = _codes(terminology)
+    return next((segment.label for segment in SEGMENTS if codes and codes == _codes(segment.terminology)), None)
+
+
+def _codes(terminology: str) -> tuple[str, ...]:
+    """Scheme and value of a terminology entry's category, type and type modifier, as far as there are such."""
+    parts = [part.split("^")[:2] for part in terminology.split("~")[1:4]]
+    return tuple(code for part in parts for code in part if code)
+
+
+def our_ids(segments: Iterable[tuple[str, str]]) -> dict[Label, str]:
+    """The ids of our segments among ``segments`` (pairs of id and terminology), by label in the order of SEGMENTS.
+
+    The one rule for files and for the scene: what has an id of ours is ours. Codes decide only where no segment has
+    such an id and each of our codes is there once: a DICOM SEG that was loaded. Fewer may be another program's lungs,
+    more a copy that a reader keeps.
+    """
+    pairs = tuple(segments)
+    ids = {segment.id: segment.label for segment in SEGMENTS}
+    by_id = {ids[name]: name for name, _ in pairs if name in ids}
+    told = [(label, name) for name, entry in pairs if (label := label_of_codes(entry)) is not None]
+    by_codes = dict(told) if sorted(label for label, _ in told) == sorted(ids.values()) else {}
+    found = by_id or by_codes
+    return {segment.label: found[segment.label] for segment in SEGMENTS if segment.label in found}
 
 
 def absent_labels(present: Collection[int]) -> tuple[Label, ...]:

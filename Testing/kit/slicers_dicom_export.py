@@ -53,7 +53,8 @@ def export(node: slicer.vtkMRMLSegmentationNode, files: Mapping[str, Path], outp
         for uid in uids:
             shutil.copy(files[uid], folder / "ct")
         masks = [_save_mask(node, name, folder / f"{name}.nrrd") for name in names]
-        command = [_program(), "--inputDICOMDirectory", folder / "ct", "--inputImageList", ",".join(masks)]
+        command = [program("itkimage2segimage"), "--inputDICOMDirectory", folder / "ct"]
+        command += ["--inputImageList", ",".join(masks)]
         command += ["--inputMetadata", folder / "meta.json", "--outputDICOM", output]
         ended = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
     if ended.returncode or not output.exists():
@@ -121,6 +122,7 @@ def _save_mask(node: slicer.vtkMRMLSegmentationNode, name: str, path: Path) -> s
     return str(path)
 
 
-def _program() -> Path:
+def program(name: str) -> Path:
+    """One of dcmqi's programs."""
     files = distribution("dcmqi").files or []
-    return next(Path(file.locate()) for file in files if str(file).startswith("dcmqi/bin/itkimage2segimage"))
+    return next(Path(file.locate()) for file in files if str(file).startswith(f"dcmqi/bin/{name}"))

@@ -15,13 +15,14 @@ from ..measures import Measurements, measure
 from ..measures.edits import SegmentEdit, reader_edits
 from ..mrml import read_in_steps, read_state
 from ..mrml.corrections import check_same_place, tag
+from ..mrml.ours import parts_in
 from ..mrml.readback import absent_in, read_labels_in_steps, read_lobes
 from ..progress import Progress
 from ..reading.checks import inspect
 from ..report.content import report_content
 from ..report.files import check_report, report_text
 from ..report.page_pictures import Picture, picture_of, projection, slice_pictures
-from ..segmentation import SEGMENTS, Provenance, Segmentation
+from ..segmentation import Provenance, Segmentation
 from ..steps import result_of, silently
 from ..volume import CtVolume, voxel_ml
 from ..writing import provenance_of, replace_text
@@ -97,8 +98,7 @@ def save_report(node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRM
 
 def made_by(node: slicer.vtkMRMLSegmentationNode) -> Provenance:
     """What the tags of our segments say of the network that made them."""
-    segments = [node.GetSegmentation().GetSegment(definition.id) for definition in SEGMENTS]
-    return provenance_of(partial(tag, segment) for segment in segments if segment is not None)
+    return provenance_of(partial(tag, segment) for segment in parts_in(node).values())
 
 
 def _edits(

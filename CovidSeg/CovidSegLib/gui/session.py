@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..segmentation import SEGMENTS
+from ..mrml.ours import ids_in
 from .run import RunResult
 from .scene_nodes import in_scene
 from .signal import Signal
@@ -212,4 +212,4 @@ class Session:
 
 
 def _has_segments(node: slicer.vtkMRMLSegmentationNode) -> bool:
-    return any(node.GetSegmentation().GetSegment(one.id) for one in SEGMENTS)
+    return bool(ids_in(node))

@@ -45,4 +45,4 @@ def open_segment_editor(node: slicer.vtkMRMLSegmentationNode, volume_node: slice
     editor = slicer.modules.segmenteditor.widgetRepresentation().self().editor
     editor.setSegmentationNode(node)
     editor.setSourceVolumeNode(volume_node)
-    editor.setCurrentSegmentID(infection_id())
+    editor.setCurrentSegmentID(infection_id(node))

@@ -17,6 +17,7 @@ from ..grids import on_grid
 from ..i18n import tr as _
 from ..segmentation import SEGMENTS, Label, Segmentation, absent_labels
 from ..writing import SOURCE_TAG, source_warnings
+from .ours import ids_in, parts_in, tag
 from .volumes import check_same_grid, own_affine, under_same_transform
 
 if TYPE_CHECKING:
@@ -61,22 +62,21 @@ def read_state(node: slicer.vtkMRMLSegmentationNode | None, volume_node: slicer.
     shape = volume_node.GetImageData().GetDimensions()[::-1]
     if node is None:
         return NodeState(np.zeros(shape, np.uint8), LastWritten.nothing(shape), (), 0, 0)
-    content = node.GetSegmentation()
-    ours = [one for one in SEGMENTS if content.GetSegment(one.id) is not None]
+    parts = parts_in(node)
     _check_voxels(node)
-    texts = {int(one.label): tag(content.GetSegment(one.id), RECORD_TAG) for one in ours}
+    texts = {int(label): tag(part, RECORD_TAG) for label, part in parts.items()}
     try:
-        masks = [(int(one.label), _mask(content.GetSegment(one.id), volume_node, shape)) for one in ours]
+        masks = [(int(label), _mask(part, volume_node, shape)) for label, part in parts.items()]
     except InputError:
         raise _on_another_grid(scan_of(node) is volume_node) from None
-    completed = sum(bit(one.label) for one in ours if is_completed(content.GetSegment(one.id)))
+    completed = sum(bit(label) for label, part in parts.items() if is_completed(part))
     return NodeState(
         joined(masks, shape),
         LastWritten.of_texts(texts, shape),
         tuple(texts),
         completed,
         modified_time(node),
-        tuple(tag(content.GetSegment(one.id), SOURCE_TAG) for one in ours if not completed & bit(one.label)),
+        tuple(tag(part, SOURCE_TAG) for label, part in parts.items() if not completed & bit(label)),
     )
 
 
@@ -104,12 +104,11 @@ def check_belongs(
             _("The chosen segmentation was made from another scan, or from this one before it changed."), _CHOOSE
         )
     _check_voxels(node)
-    content, shape = node.GetSegmentation(), volume_node.GetImageData().GetDimensions()[::-1]
+    shape = volume_node.GetImageData().GetDimensions()[::-1]
     try:
-        for one in SEGMENTS:
-            segment = content.GetSegment(one.id)
-            if segment is not None and not _is_inside(segment, volume_node):
-                _mask(segment, volume_node, shape)
+        for part in parts_in(node).values():
+            if not _is_inside(part, volume_node):
+                _mask(part, volume_node, shape)
     except InputError:
         raise _on_another_grid(bool(recorded) or scan_of(node) is volume_node) from None
 
@@ -174,8 +173,8 @@ def mark_edited(node: slicer.vtkMRMLSegmentationNode, state: NodeState) -> bool:
 
     Not to be called while Slicer restores an earlier state: a tag that is set takes its Redo away.
     """
-    parts = [(bit(one.label), node.GetSegmentation().GetSegment(one.id)) for one in SEGMENTS]
-    automatic = [(own, part) for own, part in parts if part is not None and tag(part, ALGORITHM_TAG) == AUTOMATIC]
+    parts = ((bit(label), part) for label, part in parts_in(node).items())
+    automatic = [(own, part) for own, part in parts if tag(part, ALGORITHM_TAG) == AUTOMATIC]
     edited = count_edits(state.current, state.last)[1] if automatic else 0
     changed = [part for own, part in automatic if edited & own]
     for part in changed:
@@ -185,21 +184,12 @@ def mark_edited(node: slicer.vtkMRMLSegmentationNode, state: NodeState) -> bool:
 
 def set_record(node: slicer.vtkMRMLSegmentationNode, last: LastWritten, label: int) -> None:
     """Keep the record of one of our segments with it."""
-    (one,) = (one for one in SEGMENTS if one.label == label)
-    node.GetSegmentation().GetSegment(one.id).SetTag(RECORD_TAG, last.text(label))
+    parts_in(node)[Label(label)].SetTag(RECORD_TAG, last.text(label))
 
 
-def infection_id() -> str:
-    """The id of the infection segment."""
-    return next(one.id for one in SEGMENTS if one.label == Label.INFECTION)
-
-
-def tag(segment: slicer.vtkSegment, key: str) -> str | None:
-    """The value of a segment's tag, or None."""
-    import vtk
-
-    value = vtk.reference("")
-    return str(value) if segment.GetTag(key, value) else None
+def infection_id(node: slicer.vtkMRMLSegmentationNode) -> str:
+    """The id of the infection segment; "" where there is none."""
+    return ids_in(node).get(Label.INFECTION, "")
 
 
 def is_completed(segment: slicer.vtkSegment) -> bool:
@@ -220,8 +210,7 @@ def modified_time(node: slicer.vtkMRMLSegmentationNode) -> int:
 
 def _fingerprints(node: slicer.vtkMRMLSegmentationNode) -> set[str]:
     """Those of the scans that our segments were made from, as far as their tags tell."""
-    parts = [node.GetSegmentation().GetSegment(one.id) for one in SEGMENTS]
-    texts = [tag(part, SOURCE_TAG) or "" for part in parts if part is not None]
+    texts = [tag(part, SOURCE_TAG) or "" for part in parts_in(node).values()]
     return {match.group() for match in map(_FINGERPRINT.search, texts) if match}
 
 

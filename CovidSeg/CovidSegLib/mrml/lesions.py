@@ -57,7 +57,7 @@ def plan_review(
     Raises InputError when the segmentation belongs to another scan.
     """
     state = read_state(node, volume_node)
-    segment = node.GetSegmentation().GetSegment(infection_id())
+    segment = node.GetSegmentation().GetSegment(infection_id(node))
     seeds = read_seeds(tag(segment, CERTAINTY_TAG)) if segment is not None else ()
     affine = world_affine(volume_node)
 

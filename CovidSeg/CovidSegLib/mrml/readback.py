@@ -8,40 +8,31 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..measures import Lobe, Measurements, Rules, lobe_of_terminology, measure
-from ..segmentation import SEGMENTS, Label, absent_labels
+from ..segmentation import Label, absent_labels, label_of_codes
 from ..steps import result_of
+from .ours import ids_in
 from .volumes import read_volume_node, world_affine
 
 if TYPE_CHECKING:
     import slicer
 
-_OURS = {segment.id: segment.label for segment in SEGMENTS}
 _TERMINOLOGY = "TerminologyEntry"
 
 
 def our_segments(node: slicer.vtkMRMLSegmentationNode) -> dict[str, Label]:
     """Which of the segments are ours, by id: the one rule for all that is read from a node.
 
-    A segment with an id of ours is that segment. Codes decide only where no segment has such an id (a DICOM SEG that
-    was loaded): a copy that a reader keeps beside ours has their codes too, and the merge does not know it.
+    It is that of the merge (:func:`CovidSegLib.segmentation.our_ids`). Where by that none is ours, whatever has codes
+    of ours is read all the same: a DICOM SEG has no empty segments.
     """
-    segments = _segments(node)
-    by_id = {name: _OURS[name] for name, _ in segments if name in _OURS}
-    by_codes = ((name, label_of_segment(name, entry)) for name, entry in segments)
-    return by_id or {name: label for name, label in by_codes if label is not None}
+    ours = {name: label for label, name in ids_in(node).items()}
+    by_codes = ((name, label_of_codes(entry)) for name, entry in _segments(node))
+    return ours or {name: label for name, label in by_codes if label is not None}
 
 
 def absent_in(node: slicer.vtkMRMLSegmentationNode) -> tuple[Label, ...]:
     """Which of our labels have no segment in the node any more (see :func:`CovidSegLib.segmentation.absent_labels`)."""
     return absent_labels(our_segments(node).values())
-
-
-def label_of_segment(segment_id: str, terminology: str) -> Label | None:
-    """What one segment alone is: by its id, which Slicer keeps, else by its codes; never by its name."""
-    if segment_id in _OURS:
-        return _OURS[segment_id]
-    codes = _codes(terminology)
-    return next((ours.label for ours in SEGMENTS if codes and codes == _codes(ours.terminology)), None)
 
 
 def read_labels(segmentation_node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
@@ -190,9 +181,3 @@ def _mask(node: slicer.vtkMRMLSegmentationNode, segment_id: str, volume_node: sl
     if not node.GenerateMergedLabelmapForAllSegments(image, mode, grid, ids):
         return np.zeros(shape, bool)
     return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(shape) > 0
-
-
-def _codes(terminology: str) -> tuple[str, ...]:
-    """Scheme and value of a terminology entry's category, type and type modifier."""
-    parts = [part.split("^")[:2] for part in terminology.split("~")[1:4]]
-    return tuple(code for part in parts for code in part) if len(parts) == 3 else ()

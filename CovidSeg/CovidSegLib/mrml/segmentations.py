@@ -14,6 +14,7 @@ from ..segmentation import SEGMENTS, Label, Segmentation
 from ..writing import READERS_TAGS, segment_tags
 from .corrections import Update, plan_update
 from .looks import SURFACE
+from .ours import ids_in, parts_in
 from .volumes import check_same_grid
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _was_made_for(update: Update, node: slicer.vtkMRMLSegmentationNode) -> bool:
 
 def check_same_transform(volume_node: slicer.vtkMRMLScalarVolumeNode, node: slicer.vtkMRMLSegmentationNode) -> None:
     """Raise InputError where segments would be moved that are not ours, or a reader's own transform be taken away."""
-    ours = {definition.id for definition in SEGMENTS}
+    ours = set(ids_in(node).values())
     ids = set(node.GetSegmentation().GetSegmentIDs())
     own = node.GetTransformNodeID()
     if own != volume_node.GetTransformNodeID() and (ids - ours or (ids and own)):
@@ -134,11 +135,12 @@ def _import(
     import slicer
     import vtk
 
+    known = ids_in(node)
     array = to_labels(bits & np.uint8(sum(bit(label) for label in labels)))
     ids = vtk.vtkStringArray()
     for segment in sorted(SEGMENTS, key=lambda segment: segment.label):
         # Label value n becomes the n-th id; without a name the value is left out.
-        ids.InsertNextValue(segment.id if segment.label in labels else "")
+        ids.InsertNextValue(known.get(segment.label, segment.id) if segment.label in labels else "")
     logic = slicer.vtkSlicerSegmentationsModuleLogic
     if not logic.ImportLabelmapToSegmentationNode(_labelmap(array, volume_node), node, ids):
         raise RuntimeError("Slicer did not take the segments")
@@ -163,10 +165,11 @@ def _labelmap(labels: np.ndarray, volume_node: slicer.vtkMRMLScalarVolumeNode) -
 
 def _describe(node: slicer.vtkMRMLSegmentationNode, update: Update) -> None:
     """Tag the segments that were written; new ones also get their names, colours and opacities."""
+    parts = parts_in(node)
     for definition in SEGMENTS:
         if definition.label not in update.open_labels:
             continue
-        segment = node.GetSegmentation().GetSegment(definition.id)
+        segment = parts[definition.label]
         tags = segment_tags(definition, update.result.provenance)
         if definition.label in update.state.present:
             for key in READERS_TAGS:  # as names and colours: the reader may have chosen another

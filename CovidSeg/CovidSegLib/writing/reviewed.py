@@ -27,7 +27,7 @@ from ..errors import InputError
 from ..grids import on_grid
 from ..reading.hounsfield import check_size
 from ..reading.itk import affine_of, run_itk, unreadable
-from ..segmentation import SEGMENTS, Label, Segmentation, SegmentDefinition, absent_labels
+from ..segmentation import SEGMENTS, Label, Segmentation, SegmentDefinition, absent_labels, our_ids
 from ..volume import voxel_ml
 from ..words import in_ml
 from .publish import output_errors
@@ -139,7 +139,7 @@ def read_reviewed(path: Path, affine: np.ndarray, shape: tuple[int, int, int]) -
         raise unreadable()
     planes = [array] if array.ndim == 3 else [array[..., layer] for layer in range(array.shape[3])]
     layers = tuple(on_grid(plane, affine_of(image), affine, shape) for plane in planes)
-    segments = _segments(fields)
+    segments = _under_our_ids(_segments(fields))
     _check_places(segments, len(layers))
     found = [(_OURS[one.id].label, layers[one.place[0]] == one.place[1]) for one in segments if one.id in _OURS]
     texts: dict[int, str | None] = {
@@ -233,6 +233,16 @@ def _segments(fields: dict[str, str]) -> tuple[FileSegment, ...]:
         if match:
             found.setdefault(int(match[1]), {})[match[2]] = value
     return tuple(FileSegment(found[number]) for number in sorted(found))
+
+
+def _under_our_ids(segments: tuple[FileSegment, ...]) -> tuple[FileSegment, ...]:
+    """The same with our ids where ours are told by their codes: of a DICOM SEG that Slicer loaded, under ids of chance.
+
+    They have no record, so all in them is the reader's.
+    """
+    told = our_ids((one.id, one.tags.get("TerminologyEntry", "")) for one in segments)
+    ids = {told[definition.label]: definition.id for definition in SEGMENTS if definition.label in told}
+    return tuple(FileSegment({**one.fields, "ID": ids.get(one.id, one.id)}) for one in segments)
 
 
 def _check_places(segments: tuple[FileSegment, ...], layers: int) -> None:
