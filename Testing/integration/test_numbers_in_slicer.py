@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 
 from CovidSegLib.measures import Lobe
-from CovidSegLib.mrml import add_segmentation
+from CovidSegLib.mrml import add_segmentation, read_volume_node
 from CovidSegLib.mrml.readback import measure_nodes, measure_segments_alone, read_labels, read_lobes
 from CovidSegLib.mrml.statistics import register
 from CovidSegLib.mrml.tables import COLUMNS, table_for, write_table
@@ -130,6 +131,22 @@ def test_segments_of_other_ids_are_told_by_their_codes(nodes) -> None:
         content.RemoveSegment(name)
         content.AddSegment(other, f"Segment_{number}")
     assert np.array_equal(read_labels(segmentation, scan), block_labels())
+
+
+def test_numbers_of_masks_on_another_scan_say_so(nodes, offscreen) -> None:
+    segmentation, scan = nodes
+    recorded = replace(MADE, volume=f"volume node, SHA-256 of its voxels {read_volume_node(scan).fingerprint}")
+    for made in (MADE, recorded):
+        volume = read_volume_node(scan)
+        node = add_segmentation(offscreen.scene, Segmentation(block_labels(), volume.affine, made), scan, "result")
+        assert measure_nodes(node, scan).flags == measure_nodes(segmentation, scan).flags
+        mirrored = offscreen.add_volume(replace(volume, voxels=volume.voxels[:, ::-1].copy()))
+        flags = measure_nodes(node, mirrored).flags
+        assert ("made from another scan" in "".join(flags[:1])) == (made is recorded)
+    shifted = read_volume_node(scan).affine
+    shifted[:3, 3] += 0.4
+    flags = measure_nodes(segmentation, offscreen.add_volume(CtVolume(block_scan(block_labels()), shifted))).flags
+    assert "belongs to another scan" in flags[0]
 
 
 def test_the_table_holds_every_number_and_is_found_again(nodes) -> None:

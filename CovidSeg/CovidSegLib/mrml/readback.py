@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import InputError
 from ..measures import Lobe, Measurements, Rules, lobe_of_terminology, measure
 from ..segmentation import Label, absent_labels, label_of_codes
 from ..steps import result_of
+from ..volume import CtVolume, axial_order
+from .corrections import check_belongs, is_recorded
 from .ours import ids_in
-from .volumes import read_volume_node, world_affine
+from .volumes import own_affine, read_volume_node, world_affine
 
 if TYPE_CHECKING:
     import slicer
@@ -113,10 +117,11 @@ def measure_nodes(
 ) -> Measurements:
     """The numbers of the segments as they are now, with those of lobes if the scene has some.
 
+    Where the segments do not belong to the scan the first of the ``flags`` says so; the panel gives no numbers then.
     Raises InputError when the volume cannot be read (see :func:`.volumes.read_volume_node`).
     """
     volume = read_volume_node(volume_node)
-    return measure(
+    measured = measure(
         read_labels(segmentation_node, volume_node),
         volume.affine,
         voxels=volume.voxels,
@@ -125,6 +130,23 @@ def measure_nodes(
         rules=rules,
         stability=stability,
     )
+    return replace(measured, flags=(*_why_foreign(segmentation_node, volume_node, volume), *measured.flags))
+
+
+def _why_foreign(
+    segmentation_node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode, volume: CtVolume
+) -> tuple[str, ...]:
+    """A sentence where the segments do not belong to the scan, which was read as ``volume``."""
+    fingerprints: set[str] = set()
+    if is_recorded(segmentation_node):
+        # The voxels are read upright, and a transform that came after the segmentation may have turned the scan over.
+        orders = {axial_order(affine): affine for affine in (volume.affine, own_affine(volume_node))}
+        fingerprints.update(replace(volume, affine=affine).fingerprint for affine in orders.values())
+    try:
+        check_belongs(segmentation_node, volume_node, frozenset(fingerprints))
+    except InputError as error:
+        return (error.sentence,)
+    return ()
 
 
 def measure_segments_alone(segmentation_node: slicer.vtkMRMLSegmentationNode) -> Measurements:
