@@ -171,17 +171,15 @@ def test_the_table_holds_every_number_and_is_found_again(nodes) -> None:
     assert content.GetNumberOfRows() == len(rows)
 
 
-def test_lobes_are_found_in_the_scene_by_their_codes(nodes, offscreen) -> None:
+def add_lobes(offscreen: OffscreenSlicer, scan, lower_end: int = 12):
+    """Five lobes made on ``scan``; the lower one of the left lung ends at slice ``lower_end``."""
     import slicer
 
-    segmentation, scan = nodes
-    assert read_lobes(offscreen.scene, scan) is None
-    assert measure_nodes(segmentation, scan).lobe_score is None
     lobes = offscreen.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "something")
     lobes.SetAndObserveTransformNodeID(scan.GetTransformNodeID())
     lobes.SetReferenceImageGeometryParameterFromVolumeNode(scan)
     left, right = np.s_[:, :, 50:], np.s_[:, :, :50]
-    codes = (("45653009", left, 12, 24), ("90572001", left, 0, 12), ("45653009", right, 16, 24))
+    codes = (("45653009", left, lower_end, 24), ("90572001", left, 0, lower_end), ("45653009", right, 16, 24))
     codes += (("90572001", right, 0, 8), ("72481006", right, 8, 16))
     for number, (kind, side, low, high) in enumerate(codes):
         mask = np.zeros((24, 60, 100), np.uint8)
@@ -191,12 +189,36 @@ def test_lobes_are_found_in_the_scene_by_their_codes(nodes, offscreen) -> None:
         entry = LOBE_ENTRY.format(kind, *(("", "") if kind == "72481006" else modifier))
         lobes.GetSegmentation().GetSegment(segment).SetTag("TerminologyEntry", entry)
         slicer.util.updateSegmentBinaryLabelmapFromArray(mask, lobes, segment, scan)
+    return lobes
+
+
+def test_lobes_are_found_in_the_scene_by_their_codes(nodes, offscreen) -> None:
+    segmentation, scan = nodes
+    assert read_lobes(offscreen.scene, scan) is None
+    assert measure_nodes(segmentation, scan).lobe_score is None
+    add_lobes(offscreen, scan)
     found = read_lobes(offscreen.scene, scan)
     assert found is not None
     assert set(np.unique(found)) == set(Lobe)
     measured = measure_nodes(segmentation, scan)
     assert {lobe.name: lobe.score for lobe in measured.lobes}["left lower lobe"] == 2
     assert measured.lobe_score == 3
+
+
+def test_lobes_of_another_scan_in_the_scene_are_not_those_of_this_one(offscreen) -> None:
+    labels = block_labels()
+    first, second = (offscreen.add_volume(CtVolume(block_scan(labels), UPRIGHT)) for _ in range(2))
+    segmentation = add_segmentation(offscreen.scene, Segmentation(labels, UPRIGHT, MADE), second, "COVID-19")
+    of_first = add_lobes(offscreen, first, lower_end=12)
+    assert read_lobes(offscreen.scene, second) is None
+    assert measure_nodes(segmentation, second).lobe_score is None
+    of_second = add_lobes(offscreen, second, lower_end=6)
+    for one in (first, second):
+        lower = read_lobes(offscreen.scene, one) == Lobe.LEFT_LOWER
+        assert np.argwhere(lower)[:, 0].max() == (11 if one is first else 5)
+    for one in (of_first, of_second):  # as if loaded from files: whose they are is not known, they may be of this scan
+        one.SetNodeReferenceID(one.GetReferenceImageGeometryReferenceRole(), None)
+    assert read_lobes(offscreen.scene, second) is not None
 
 
 def test_segment_statistics_shows_our_numbers_with_dicom_codes(nodes, offscreen) -> None:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from kit.slicer_window.module import OpenModule
 
 
+LOWER = "List~SCT^123037004^Anatomical Structure~SCT^90572001^Lower lobe~SCT^7771000^Left~List~^^~^^"
+
+
 def lower_lobe(world: SlicerWorld, scan) -> slicer.vtkMRMLSegmentationNode:
     """A segmentation of another program: the lower half of the left lung, not called a lobe yet."""
     lobes = world.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "something")
@@ -36,8 +39,7 @@ def test_lobes_that_come_after_the_numbers_are_in_them_too(opened, world: Slicer
     lobes = lower_lobe(world, scan)
     wait_for_rest(panel)
     assert section._measured.lobes == ()
-    lower = "List~SCT^123037004^Anatomical Structure~SCT^90572001^Lower lobe~SCT^7771000^Left~List~^^~^^"
-    lobes.GetSegmentation().GetSegment("s").SetTag("TerminologyEntry", lower)
+    lobes.GetSegmentation().GetSegment("s").SetTag("TerminologyEntry", LOWER)
     panel.until(lambda: section._measured is not None and section._measured.lobes, seconds=20)
     shares = {lobe.name: lobe.infection_ml for lobe in section._measured.lobes}
     assert shares["left lower lobe"] == pytest.approx(LEFT_INFECTED * VOXEL_ML)
@@ -53,6 +55,18 @@ def test_lobes_that_come_after_the_numbers_are_in_them_too(opened, world: Slicer
     panel.until(lambda: section._measured is not None and section._measured.lobes[-1].lung_ml != whole, seconds=20)
     world.scene.RemoveNode(lobes)
     panel.until(lambda: section._measured is not None and section._measured.lobes == (), seconds=20)
+
+
+def test_lobes_count_once_it_is_known_that_they_are_of_this_scan(opened, chest, world: SlicerWorld) -> None:
+    panel, section, _, scan = opened
+    lobes = lower_lobe(world, scan)
+    lobes.SetNodeReferenceID(lobes.GetReferenceImageGeometryReferenceRole(), chest.GetID())
+    lobes.GetSegmentation().GetSegment("s").SetTag("TerminologyEntry", LOWER)
+    wait_for_rest(panel)
+    panel.until(lambda: not section._measuring.busy)
+    assert section._measured.lobes == ()
+    lobes.SetNodeReferenceID(lobes.GetReferenceImageGeometryReferenceRole(), scan.GetID())
+    panel.until(lambda: section._measured is not None and section._measured.lobes, seconds=20)
 
 
 def test_segments_that_are_no_lobes_let_nothing_be_measured_anew(opened, world: SlicerWorld) -> None:

@@ -85,23 +85,27 @@ class PlaceFollower(_Follower):
 class LobeFollower(_Follower):
     """Calls ``changed`` after lobes came, went, were edited or moved, or segments became lobes by their codes.
 
-    Any segmentation of the scene may hold them. While others are edited no more is done than to see that it was not
-    the lobes.
+    Any segmentation of the scene may hold them, unless it was made on another scan. While others are edited no more is
+    done than to see that it was not the lobes.
     """
 
     def __init__(self, changed: Callable[[], None]) -> None:
         super().__init__(self._look)
         self._changed = changed
+        self._scan: slicer.vtkMRMLScalarVolumeNode | None = None
         self._seen: tuple[object, ...] = ()
 
-    def follow(self) -> None:
-        """Follow the scene from now on."""
-        self._seen = lobes_state(slicer.mrmlScene)
+    def follow(self, scan: slicer.vtkMRMLScalarVolumeNode | None) -> None:
+        """Follow the lobes of ``scan`` from now on."""
+        self._stop()
+        self._scan = scan
+        self._seen = lobes_state(slicer.mrmlScene, scan)
         self._observe()
 
     def stop(self) -> None:
         """Follow nothing any more."""
         self._stop()
+        self._scan = None
 
     def _observe(self) -> None:
         self.removeObservers()
@@ -110,7 +114,13 @@ class LobeFollower(_Follower):
             self.addObserver(scene, event, self._node_came_or_went)
         for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
             self._observe_segments(node)
-            self.addObserver(node, node.TransformModifiedEvent, self._wait)
+            for event in (
+                node.TransformModifiedEvent,
+                node.ReferenceAddedEvent,  # among them is the scan that it was made on
+                node.ReferenceModifiedEvent,
+                node.ReferenceRemovedEvent,
+            ):
+                self.addObserver(node, event, self._wait)
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _node_came_or_went(self, _caller: object, _event: str, node: slicer.vtkMRMLNode) -> None:
@@ -119,7 +129,7 @@ class LobeFollower(_Follower):
 
     def _look(self) -> None:
         self._observe()  # also those that came
-        state = lobes_state(slicer.mrmlScene)
+        state = lobes_state(slicer.mrmlScene, self._scan)
         if state != self._seen:
             self._seen = state
             self._changed()

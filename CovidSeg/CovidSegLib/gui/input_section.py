@@ -8,7 +8,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..errors import InputError
-from ..mrml.corrections import check_same_place, scan_of
+from ..mrml.corrections import check_same_place
+from ..mrml.volumes import scan_of
 from . import wording
 from .belonging import belonging_steps
 from .edits import EditFollower, PlaceFollower

@@ -51,7 +51,6 @@ class NumbersSection:
         self._waiting: tuple[Path, tuple[Any, Any]] | None = None
         self._build(ui.moreSections)
         self._follower, self._lobes = EditFollower(self.refresh), LobeFollower(self.refresh)
-        self._lobes.follow()
         session.nodesChanged.connect(self._follow)
         session.closing.connect(self._close)
         self._show(None)
@@ -104,6 +103,7 @@ class NumbersSection:
         self._decline()
         self._show(None)
         self._follower.follow(self._nodes[0])
+        self._lobes.follow(self._nodes[1])
         self.refresh()
 
     def _show(self, measured: Measurements | None) -> None:

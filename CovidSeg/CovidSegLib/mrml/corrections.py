@@ -18,7 +18,7 @@ from ..i18n import tr as _
 from ..segmentation import SEGMENTS, Label, Segmentation, absent_labels
 from ..writing import SOURCE_TAG, source_warnings
 from .ours import ids_in, parts_in, tag
-from .volumes import check_same_grid, own_affine, under_same_transform
+from .volumes import check_same_grid, own_affine, scan_of, under_same_transform
 
 if TYPE_CHECKING:
     import slicer
@@ -83,11 +83,6 @@ def read_state(node: slicer.vtkMRMLSegmentationNode | None, volume_node: slicer.
 def is_recorded(node: slicer.vtkMRMLSegmentationNode) -> bool:
     """Whether one of our segments tells, by its voxels, which scan it was made from."""
     return bool(_fingerprints(node))
-
-
-def scan_of(node: slicer.vtkMRMLSegmentationNode) -> slicer.vtkMRMLScalarVolumeNode | None:
-    """The scan in the scene that, as Slicer has noted, the grid of ``node`` comes from."""
-    return node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
 
 
 def check_belongs(

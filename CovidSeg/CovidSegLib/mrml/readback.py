@@ -15,7 +15,7 @@ from ..steps import result_of
 from ..volume import CtVolume, axial_order
 from .corrections import check_belongs, is_recorded
 from .ours import ids_in
-from .volumes import own_affine, read_volume_node, world_affine
+from .volumes import own_affine, read_volume_node, scan_of, world_affine
 
 if TYPE_CHECKING:
     import slicer
@@ -61,12 +61,13 @@ def read_labels_in_steps(
 
 
 def read_lobes(scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode) -> np.ndarray | None:
-    """The lobes of any segmentation in ``scene``, told by their codes, as a lobe map on the grid of ``volume_node``.
+    """The lobes of a segmentation in ``scene``, told by their codes, as a lobe map on the grid of ``volume_node``.
 
-    uint8 (K, J, I) of :class:`CovidSegLib.measures.Lobe`. None where no segment is a lobe. Of several segmentations
-    with lobes the one with most of them counts.
+    uint8 (K, J, I) of :class:`CovidSegLib.measures.Lobe`. None where no segment is a lobe. Segmentations that were made
+    on another scan of the scene do not count: they may be of another patient. Of several those made on ``volume_node``
+    come first, then the one with most lobes.
     """
-    node, lobes = _lobe_segments(scene)
+    node, lobes = _lobe_segments(scene, volume_node)
     if node is None:
         return None
     found = np.zeros(volume_node.GetImageData().GetDimensions()[::-1], np.uint8)
@@ -75,9 +76,9 @@ def read_lobes(scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode
     return found
 
 
-def lobes_state(scene: slicer.vtkMRMLScene) -> tuple[object, ...]:
+def lobes_state(scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode | None) -> tuple[object, ...]:
     """What changes when :func:`read_lobes` has other segments or other voxels to read; looks at no voxel."""
-    node, lobes = _lobe_segments(scene)
+    node, lobes = _lobe_segments(scene, volume_node)
     if node is None:
         return ()
     parent = node.GetParentTransformNode()
@@ -97,14 +98,21 @@ def segments_state(
     return tuple(state)
 
 
-def _lobe_segments(scene: slicer.vtkMRMLScene) -> tuple[slicer.vtkMRMLSegmentationNode | None, dict[Lobe, str]]:
-    """The segmentation with most lobes, and its segments that are lobes."""
+def _lobe_segments(
+    scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode | None
+) -> tuple[slicer.vtkMRMLSegmentationNode | None, dict[Lobe, str]]:
+    """The segmentation whose lobes are those of ``volume_node``, and its segments that are lobes."""
     best: tuple[slicer.vtkMRMLSegmentationNode | None, dict[Lobe, str]] = (None, {})
+    rank = (False, 0)
     for number in range(scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")):
         node = scene.GetNthNodeByClass(number, "vtkMRMLSegmentationNode")
+        made_on = scan_of(node)
+        if made_on not in (volume_node, None):
+            continue
         lobes = {lobe: name for name, entry in _segments(node) if (lobe := lobe_of_terminology(entry)) is not None}
-        if len(lobes) > len(best[1]):
-            best = node, lobes
+        own = (made_on is not None, len(lobes))
+        if lobes and own > rank:
+            best, rank = (node, lobes), own
     return best
 
 

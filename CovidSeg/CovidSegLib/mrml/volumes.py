@@ -79,6 +79,11 @@ def own_affine(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
     return slicer.util.arrayFromVTKMatrix(affine)
 
 
+def scan_of(node: slicer.vtkMRMLSegmentationNode) -> slicer.vtkMRMLScalarVolumeNode | None:
+    """The scan in the scene that, as Slicer has noted, the grid of ``node`` comes from."""
+    return node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
+
+
 def slices_of(node: slicer.vtkMRMLScalarVolumeNode) -> int:
     """Number of axial slices of a scan, however its voxels are stored."""
     return node.GetImageData().GetDimensions()[::-1][axial_order(own_affine(node)).permutation[0]]
