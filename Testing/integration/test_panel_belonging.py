@@ -113,7 +113,7 @@ def test_another_scan_than_the_recorded_one_takes_the_output_away_but_no_other_r
     panel: OpenModule, world: SlicerWorld
 ) -> None:
     first, second = add_scan(world), add_scan(world, patient=1)
-    for recorded in (False, True):
+    for recorded in (True, False):  # after the second, the second scan has a segmentation of its own
         node = add_result(world, first, recorded=recorded)
         forget_scan(node)
         choose(panel, first, node)
@@ -125,6 +125,27 @@ def test_another_scan_than_the_recorded_one_takes_the_output_away_but_no_other_r
             panel.until(lambda: panel.session.shown is not None and panel.session.shown.volumeNode is second)
             finish(panel)
             assert panel.session.result.segmentationNode is node
+
+
+def test_masks_that_were_loaded_come_back_with_their_scan_and_a_new_one_stays_a_new_one(
+    panel: OpenModule, world: SlicerWorld
+) -> None:
+    scans = [add_scan(world, patient=number) for number in (1, 2, 3)]
+    nodes = [add_result(world, scan) for scan in scans[:2]]
+    for scan, node in zip(scans, nodes, strict=False):
+        forget_scan(node)
+        choose(panel, scan, node)
+        until_numbers(panel)
+    nodes.append(None)  # nobody has segmented the third
+    for number in (0, 2, 0, 1, 2, 1):
+        panel.ui.inputSelector.setCurrentNode(scans[number])
+        panel.until(lambda number=number: panel.ui.outputSelector.currentNode() is nodes[number])
+        if nodes[number] is not None:
+            panel.until(lambda number=number: panel.session.shown and panel.session.shown.volumeNode is scans[number])
+    panel.ui.outputSelector.setCurrentNode(None)
+    for number in (0, 1):
+        panel.ui.inputSelector.setCurrentNode(scans[number])
+        panel.until(lambda number=number: panel.ui.outputSelector.currentNode() is (nodes[0], None)[number])
 
 
 def test_the_segmentation_of_another_scan_that_is_chosen_all_the_same_is_refused_before_anything_runs(

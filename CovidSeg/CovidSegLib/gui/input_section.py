@@ -8,7 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..errors import InputError
-from ..mrml.corrections import check_same_place
+from ..mrml.corrections import check_same_place, is_recorded
 from ..mrml.volumes import scan_of
 from . import wording
 from .belonging import belonging_steps
@@ -64,9 +64,11 @@ class InputSection:
         if shown[0] is not parameters.parameterNode:
             self._doubtful = None
         elif shown[1] is not scan and scan is not None:
-            self._doubtful = parameters.outputSegmentation
             if not self._belongs(scan):
                 parameters.outputSegmentation = self._used_before(scan)
+            self._doubtful = parameters.outputSegmentation
+        elif scan is not None and parameters.outputSegmentation is None:  # the user wants a new one
+            self._used.pop((parameters.parameterNode.GetID(), scan.GetID()), None)
         self._session.setReason("input", "" if scan is not None else self._what_to_do())
 
     def _remember(self) -> None:
@@ -84,13 +86,13 @@ class InputSection:
         """The segmentation that these parameters had for ``scan`` when it was last chosen, if it is still there."""
         used = self._used.get((self._session.parameters.parameterNode.GetID(), scan.GetID()))
         node = scan.GetScene().GetNodeByID(used) if used is not None else None
-        return node if node is not None and scan_of(node) is scan else None
+        return node if node is not None and scan_of(node) in (scan, None) else None
 
     def _belongs(self, scan: slicer.vtkMRMLScalarVolumeNode) -> bool:
-        """Whether the chosen output was made from ``scan``, or from nothing that is or was known."""
+        """Whether there is an output, made from ``scan`` or from nothing that is or was known."""
         output = self._session.parameters.outputSegmentation
         if output is None:
-            return True
+            return False
         made_on = scan_of(output)
         return made_on is scan or (made_on is None and not self._had_scan[1])
 
@@ -116,6 +118,9 @@ class InputSection:
         self._task.start(belonging_steps(node, scan), lambda _result: self._belonging(), self._foreign)
 
     def _belonging(self) -> None:
+        node, scan = self._session.nodes
+        if is_recorded(node):  # the scan of one that was loaded is known by its voxels alone
+            self._used[self._session.parameters.parameterNode.GetID(), scan.GetID()] = node.GetID()
         self._doubtful = None
         self._judge("")
 
@@ -126,7 +131,9 @@ class InputSection:
         node, scan = self._session.nodes
         is_left_over, self._doubtful = node is self._doubtful, None
         if is_left_over and scan_of(node) is not scan and self._session.run is None:
-            self._session.parameters.outputSegmentation = None
+            used = self._used_before(scan)
+            self._doubtful = used if used is not node else None
+            self._session.parameters.outputSegmentation = self._doubtful
         else:
             self._judge(wording.sentence_and_details(error)[0])
 
