@@ -18,7 +18,7 @@ from CovidSegLib.errors import InputError
 from CovidSegLib.mrml import add_segmentation
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
 from CovidSegLib.volume import CtVolume
-from Testing.kit.blocks import UPRIGHT, block_labels, block_scan
+from Testing.kit.blocks import UPRIGHT, block_labels, block_scan, turned
 
 if TYPE_CHECKING:
     from kit.slicer_window.application import SlicerWorld
@@ -201,6 +201,35 @@ def test_a_grid_that_was_refined_is_named_with_the_way_back(
     assert panel.ui.outputSelector.currentNode() is node
 
 
+@pytest.mark.parametrize("way", ["origin", "a transform that is hardened", "both under a transform, it is hardened"])
+def test_segments_that_a_scan_was_moved_away_from_are_named_and_can_be_moved_along(
+    panel: OpenModule, world: SlicerWorld, way: str
+) -> None:
+    shifted = turned(np.eye(4), 2, 10.0)
+    shifted[:3, 3] = 15.3, 0, 20.2
+    scan = add_scan(world)
+    node = add_result(world, scan)
+    choose(panel, scan, node)
+    until_numbers(panel)
+    before = panel.session.shown.measurements
+    if way == "origin":
+        shifted[:3, :3] = np.eye(3)
+        scan.SetOrigin(*(np.array(scan.GetOrigin()) + shifted[:3, 3]))
+    else:
+        move(world, shifted, scan, *([node] if way.startswith("both") else []))
+        scan.HardenTransform()
+    until_refused(panel, "The scan and the chosen segmentation were moved against each other.")
+    assert "Specify geometry" not in panel.ui.resultsHint.text
+    assert not panel.ui.applyButton.enabled
+    if node.GetTransformNodeID() is None:
+        move(world, shifted, node)
+    node.HardenTransform()
+    until_numbers(panel)
+    after = panel.session.shown.measurements
+    assert after.density.lung_mean_hu == before.density.lung_mean_hu
+    assert after.total.infection_ml == pytest.approx(before.total.infection_ml)
+
+
 def test_there_are_no_numbers_while_scan_and_segments_are_apart(
     panel: OpenModule, world: SlicerWorld, tmp_path: object
 ) -> None:
@@ -258,7 +287,7 @@ def test_numbers_follow_a_transform_of_both_and_the_voxels_of_the_scan(panel: Op
     scan.GetIJKToRASMatrix(matrix)
     matrix.SetElement(2, 3, matrix.GetElement(2, 3) + 7)
     scan.SetIJKToRASMatrix(matrix)
-    until_refused(panel, "grid of the chosen segmentation was changed")
+    until_refused(panel, "were moved against each other")
 
 
 @pytest.mark.parametrize("into", ["a new one", "one that is there"])

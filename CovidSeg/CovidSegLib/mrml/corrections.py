@@ -68,7 +68,7 @@ def read_state(node: slicer.vtkMRMLSegmentationNode | None, volume_node: slicer.
     try:
         masks = [(int(label), _mask(part, volume_node, shape)) for label, part in parts.items()]
     except InputError:
-        raise _on_another_grid(scan_of(node) is volume_node) from None
+        raise _on_another_grid(node, volume_node, scan_of(node) is volume_node) from None
     completed = sum(bit(label) for label, part in parts.items() if is_completed(part))
     return NodeState(
         joined(masks, shape),
@@ -105,7 +105,8 @@ def check_belongs(
             if not _is_inside(part, volume_node):
                 _mask(part, volume_node, shape)
     except InputError:
-        raise _on_another_grid(bool(recorded) or scan_of(node) is volume_node) from None
+        same_scan = bool(recorded) or scan_of(node) is volume_node
+        raise _on_another_grid(node, volume_node, same_scan) from None
 
 
 def check_same_place(node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode) -> None:
@@ -215,13 +216,36 @@ def _check_voxels(node: slicer.vtkMRMLSegmentationNode) -> None:
         raise InputError(_("The chosen segmentation is made of surfaces, not of voxels."), _CHOOSE)
 
 
-def _on_another_grid(same_scan: bool) -> InputError:
+def _on_another_grid(
+    node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode, same_scan: bool
+) -> InputError:
     """Why voxels of segments are no voxels of the scan; ``same_scan``: it is known that they were once."""
     if not same_scan:
         return InputError(_NOT_OURS, _CHOOSE)
+    if _has_same_sizes(node, volume_node):  # Specify geometry would leave the masks beside the lungs
+        return InputError(
+            _("The scan and the chosen segmentation were moved against each other."),
+            _(
+                "Move the scan back, or the segmentation along: put it under the transform that moved the scan, and "
+                "harden that in the module Data (right click on the segmentation)."
+            ),
+        )
     return InputError(
         _("The grid of the chosen segmentation was changed and is no longer that of the scan."),
         _("Set it back in the Segment Editor with Specify geometry: choose the scan as source, oversampling 1."),
+    )
+
+
+def _has_same_sizes(node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode) -> bool:
+    """Whether the grid of the segmentation has as many voxels as the scan along each axis, and of the same mm."""
+    import slicer
+
+    converter, grid = slicer.vtkSegmentationConverter, slicer.vtkOrientedImageData()
+    text = node.GetSegmentation().GetConversionParameter(converter.GetReferenceImageGeometryParameterName())
+    return (
+        converter.DeserializeImageGeometry(text, grid, False)
+        and grid.GetDimensions() == volume_node.GetImageData().GetDimensions()
+        and np.allclose(grid.GetSpacing(), volume_node.GetSpacing(), rtol=1e-4, atol=0)
     )
 
 
