@@ -62,6 +62,18 @@ def test_parameters_and_result_survive_saving_and_loading_the_scene(
     assert panel.ui.outputSelector.currentNode() is node
 
 
+def test_each_segmentation_of_a_scan_has_a_name_of_its_own(panel: OpenModule, chest: object) -> None:
+    names = []
+    for _ in range(3):
+        panel.ui.outputSelector.setCurrentNode(None)
+        panel.click("applyButton")
+        panel.until(lambda: not panel.running)
+        names.append(panel.ui.outputSelector.currentNode().GetName())
+    assert names[0] == "Chest CovidSeg"
+    assert len(set(names)) == 3
+    assert all(name.startswith("Chest CovidSeg") for name in names)
+
+
 def test_two_sets_of_parameters_work_side_by_side(panel: OpenModule, world: SlicerWorld, chest: object) -> None:
     ui = panel.ui
     first = ui.parameterSetSelector.currentNode()

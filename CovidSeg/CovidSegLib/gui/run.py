@@ -186,8 +186,10 @@ def _write(
 ) -> tuple[slicer.vtkMRMLSegmentationNode, Update]:
     """The only call that changes the scene."""
     if node is None:
-        name = f"{volume_node.GetName()} CovidSeg"
-        node = add_segmentation(volume_node.GetScene(), segmentation, volume_node, name, update, before_write)
+        scene = volume_node.GetScene()
+        # Slicer names the files of a scene after its nodes: of two with one name the second would replace the first.
+        name = scene.GenerateUniqueName(f"{volume_node.GetName()} CovidSeg")
+        node = add_segmentation(scene, segmentation, volume_node, name, update, before_write)
     else:
         update = write_segmentation(segmentation, volume_node, node, update, before_write)
     return node, update
