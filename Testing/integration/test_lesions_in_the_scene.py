@@ -51,6 +51,17 @@ def test_a_lesion_becomes_the_lung_that_it_lies_in(nodes) -> None:
     np.testing.assert_array_equal(read_labels(*nodes), labels)
 
 
+def test_surfaces_stay_when_a_lesion_is_deleted_and_are_those_of_the_new_voxels(nodes) -> None:
+    node = nodes[0]
+    node.CreateClosedSurfaceRepresentation()
+    review = plan_review(*nodes)()
+    before = node.GetClosedSurfaceInternalRepresentation(INFECTION).GetNumberOfPoints()
+    delete_lesion(review, review.lesions.lesions[0])
+    surfaces = [node.GetClosedSurfaceInternalRepresentation(name) for name in (LEFT, RIGHT, INFECTION)]
+    assert all(surface is not None for surface in surfaces)
+    assert 0 < surfaces[-1].GetNumberOfPoints() < before
+
+
 @pytest.mark.parametrize("completed", [(LEFT,), (LEFT, RIGHT)])
 def test_a_lesion_of_a_completed_lung_is_not_deleted(nodes, completed: tuple[str, ...]) -> None:
     complete(nodes[0], *completed)

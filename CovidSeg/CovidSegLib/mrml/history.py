@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from .looks import has_surfaces, looks_of, show_as, substance
+from .looks import looks_of, show_as, substance, surfaces_kept
 
 if TYPE_CHECKING:
     import slicer
@@ -180,27 +180,25 @@ class _History:
         """Let the segmentation be as it was."""
         import slicer
 
-        had_surfaces = has_surfaces(self.content)
         alive: dict[int, tuple[vtk.vtkDataObject, vtk.vtkDataObject]] = {}
-        for name, kept in state.segments.items():
-            segment = self.content.GetSegment(name)
-            if segment is None:
-                segment = slicer.vtkSegment()
-                self.content.AddSegment(segment, name)
-                show_as(self._node, name, state.looks.get(name, {}))
-            segment.RemoveAllRepresentations()
-            segment.DeepCopyMetadata(kept)
-            for kind in _kinds(kept):
-                copy = kept.GetRepresentation(kind)
-                if id(copy) not in alive:
-                    alive[id(copy)] = _copy(copy), copy
-                segment.AddRepresentation(kind, alive[id(copy)][0])
-        for name in set(self.content.GetSegmentIDs()) - set(state.segments):
-            self.content.RemoveSegment(name)
-        self.content.ReorderSegments(list(state.segments))
-        self._copies = {id(voxels): (voxels, voxels.GetMTime(), copy) for voxels, copy in alive.values()}
-        if had_surfaces and state.segments:  # the state has none if it is older than "Show 3D"
-            self._node.CreateClosedSurfaceRepresentation()
+        with surfaces_kept(self._node):  # the state has none if it is older than "Show 3D"
+            for name, kept in state.segments.items():
+                segment = self.content.GetSegment(name)
+                if segment is None:
+                    segment = slicer.vtkSegment()
+                    self.content.AddSegment(segment, name)
+                    show_as(self._node, name, state.looks.get(name, {}))
+                segment.RemoveAllRepresentations()
+                segment.DeepCopyMetadata(kept)
+                for kind in _kinds(kept):
+                    copy = kept.GetRepresentation(kind)
+                    if id(copy) not in alive:
+                        alive[id(copy)] = _copy(copy), copy
+                    segment.AddRepresentation(kind, alive[id(copy)][0])
+            for name in set(self.content.GetSegmentIDs()) - set(state.segments):
+                self.content.RemoveSegment(name)
+            self.content.ReorderSegments(list(state.segments))
+            self._copies = {id(voxels): (voxels, voxels.GetMTime(), copy) for voxels, copy in alive.values()}
         self._restored, self._time, self._substance = state, _time(self.content), substance(self.content)
 
     def _forget(self) -> None:

@@ -16,6 +16,7 @@ from ..segmentation import Label
 from ..volume import axial_order
 from ..writing import CERTAINTY_TAG
 from .corrections import NodeState, infection_id, mark_edited, read_state, set_record, tag
+from .looks import surfaces_kept
 from .segmentations import replace_voxels
 from .volumes import world_affine
 
@@ -91,7 +92,8 @@ def delete_lesion(review: Review, lesion: ReviewLesion, before_write: BeforeWrit
     may_grow = [label for label in _LUNGS if label in review.state.present]
     may_grow = [label for label in may_grow if not review.state.completed & bit(label)]
     before_write(review.node)
-    replace_voxels(review.node, review.volume_node, bits, tuple(int(one) for one in (*may_grow, Label.INFECTION)))
+    with surfaces_kept(review.node):
+        replace_voxels(review.node, review.volume_node, bits, tuple(int(one) for one in (*may_grow, Label.INFECTION)))
     mark_edited(review.node, read_state(review.node, review.volume_node))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -47,6 +49,16 @@ def show_as(node: slicer.vtkMRMLSegmentationNode, name: str, look: dict[str, Any
 def has_surfaces(content: slicer.vtkSegmentation) -> bool:
     """Whether any segment has a surface, as "Show 3D" makes them."""
     return any(content.GetSegment(name).GetRepresentation(SURFACE) is not None for name in content.GetSegmentIDs())
+
+
+@contextmanager
+def surfaces_kept(node: slicer.vtkMRMLSegmentationNode) -> Generator[None, None, None]:
+    """Make the surfaces anew where there were some: Slicer drops them when segments get other voxels."""
+    content = node.GetSegmentation()
+    had_surfaces = has_surfaces(content)
+    yield
+    if had_surfaces and content.GetNumberOfSegments():
+        node.CreateClosedSurfaceRepresentation()
 
 
 def substance(content: slicer.vtkSegmentation) -> tuple:

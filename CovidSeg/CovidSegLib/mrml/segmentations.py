@@ -13,7 +13,7 @@ from ..i18n import tr as _
 from ..segmentation import SEGMENTS, Label, Segmentation
 from ..writing import READERS_TAGS, segment_tags
 from .corrections import Update, plan_update
-from .looks import SURFACE
+from .looks import surfaces_kept
 from .ours import ids_in, parts_in
 from .volumes import check_same_grid
 
@@ -75,18 +75,15 @@ def write_segmentation(
     if update is None or not _was_made_for(update, node):
         update = plan_update(segmentation, volume_node, node)
     before_write(node)
-    with slicer.util.NodeModify(node):
+    with slicer.util.NodeModify(node), surfaces_kept(node):
         if node.GetDisplayNode() is None:
             node.CreateDefaultDisplayNodes()
-        had_surfaces = node.GetSegmentation().ContainsRepresentation(SURFACE)
         # The transform first: the reference geometry is stored relative to the node's own, and Slicer would apply a
         # transform that the two nodes do not share twice.
         node.SetAndObserveTransformNodeID(volume_node.GetTransformNodeID())
         node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
         replace_voxels(node, volume_node, update.merged.bits, update.open_labels)
         _describe(node, update)
-        if had_surfaces:  # the import drops what was made from the old voxels
-            node.CreateClosedSurfaceRepresentation()
     place_beside(node, volume_node)
     return update
 
