@@ -39,6 +39,19 @@ def on_grid(array: np.ndarray, own: np.ndarray, affine: np.ndarray, shape: tuple
     return result
 
 
+def is_inside(own: np.ndarray, own_shape: tuple[int, ...], affine: np.ndarray, shape: tuple[int, ...]) -> bool:
+    """Whether all voxels of the grid ``own``, ``own_shape`` (z, y, x) are voxels of that of ``affine``, ``shape``.
+
+    Both matrices are IJK→RAS.
+    """
+    try:
+        turn, shift = _whole_steps(np.linalg.inv(affine) @ own, own_shape)
+    except InputError:
+        return False
+    ends = np.array([shift, turn @ (np.array(own_shape[::-1]) - 1) + shift])
+    return bool((ends >= 0).all() and (ends < shape[::-1]).all())
+
+
 def _whole_steps(steps: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """A map from voxel to voxel (4x4, in x, y, z) as turn (3x3 of -1, 0, 1) and shift (whole voxels); or InputError."""
     turn = np.rint(steps[:3, :3])

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 
+import slicer
 
 from CovidSegLib.mrml import UndoPoints, add_segmentation, history, write_segmentation
 from CovidSegLib.mrml.corrections import tag
@@ -16,6 +17,7 @@ from CovidSegLib.mrml.looks import looks_of
 from CovidSegLib.mrml.segmentations import LUNG_OPACITY_3D
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
 from CovidSegLib.volume import CtVolume
+from Testing.kit.blocks import turned
 from Testing.kit.segment_editor import Reader, voxels_of
 
 if TYPE_CHECKING:
@@ -221,6 +223,26 @@ def test_what_a_reader_hid_since_stays_hidden(desk: Desk) -> None:
     assert not desk.node.GetDisplayNode().GetSegmentVisibility(LEFT)
     desk.points.redo(desk.node)
     assert not desk.node.GetDisplayNode().GetSegmentVisibility(LEFT)
+
+
+def test_undo_does_not_go_back_to_where_the_scan_was_before_a_transform_was_hardened(desk: Desk) -> None:
+    desk.step()
+    desk.points.undo(desk.node)
+    assert desk.points.can_redo(desk.node)
+    desk.step()
+    for angle in (5.0, -5.0):
+        before = desk.seen()
+        transform = desk.node.GetScene().AddNewNodeByClass("vtkMRMLLinearTransformNode")
+        transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(turned(np.eye(4), 2, angle)))
+        for node in (desk.volume, desk.node):
+            node.SetAndObserveTransformNodeID(transform.GetID())
+            node.HardenTransform()
+        assert desk.seen() == before
+        can_undo = angle < 0  # all is where it was
+        assert desk.points.can_undo(desk.node) == can_undo
+        assert desk.points.undo(desk.node) == can_undo
+        assert (desk.seen() == before) == (not can_undo)
+        assert desk.points.can_redo(desk.node) == can_undo
 
 
 @pytest.mark.parametrize("seed", range(6))

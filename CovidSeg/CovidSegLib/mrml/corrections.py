@@ -18,7 +18,7 @@ from ..i18n import tr as _
 from ..segmentation import SEGMENTS, Label, Segmentation, absent_labels
 from ..writing import SOURCE_TAG, source_warnings
 from .ours import ids_in, parts_in, tag
-from .volumes import check_same_grid, own_affine, scan_of, under_same_transform
+from .volumes import check_same_grid, own_affine, reference_grid, scan_of, under_same_transform
 
 if TYPE_CHECKING:
     import slicer
@@ -238,15 +238,11 @@ def _on_another_grid(
 
 def _has_same_sizes(node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode) -> bool:
     """Whether the grid of the segmentation has as many voxels as the scan along each axis, and of the same mm."""
-    import slicer
-
-    converter, grid = slicer.vtkSegmentationConverter, slicer.vtkOrientedImageData()
-    text = node.GetSegmentation().GetConversionParameter(converter.GetReferenceImageGeometryParameterName())
-    return (
-        converter.DeserializeImageGeometry(text, grid, False)
-        and grid.GetDimensions() == volume_node.GetImageData().GetDimensions()
-        and np.allclose(grid.GetSpacing(), volume_node.GetSpacing(), rtol=1e-4, atol=0)
-    )
+    grid = reference_grid(node.GetSegmentation())
+    if grid is None or grid[1] != volume_node.GetImageData().GetDimensions()[::-1]:
+        return False
+    own, scans = (np.linalg.norm(affine[:3, :3], axis=0) for affine in (grid[0], own_affine(volume_node)))
+    return np.allclose(own, scans, rtol=1e-4, atol=0)
 
 
 def _is_inside(segment: slicer.vtkSegment, volume_node: slicer.vtkMRMLScalarVolumeNode) -> bool:

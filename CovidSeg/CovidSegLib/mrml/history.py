@@ -10,9 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from ..grids import is_inside
 from .looks import looks_of, show_as, substance, surfaces_kept
+from .volumes import reference_grid
 
 if TYPE_CHECKING:
+    import numpy as np
     import slicer
     import vtk
 
@@ -28,7 +31,8 @@ class UndoPoints:
     """Histories of segmentations, by node. What a state holds: voxels, names, colours, tags, which segments there are.
 
     How a segment is shown stays as it is, also if Undo takes it out and Redo brings it back. Making surfaces ("Show
-    3D") is no step: where there are some, there are some of the restored voxels too.
+    3D") is no step: where there are some, there are some of the restored voxels too. No step leads over a change of the
+    grid (a transform that was hardened, Specify geometry): the voxels would come back where the scan is no more.
 
     Voxels that did not change are shared between states, so a point costs little until a run replaces them.
     """
@@ -81,12 +85,13 @@ class UndoPoints:
 class _State:
     """A segmentation as it was: ``segments`` by id, in their order; ``run``: it is the one before a run.
 
-    ``looks``: how the segments were shown (:mod:`.looks`).
+    ``looks``: how the segments were shown (:mod:`.looks`); ``grid``: theirs (:func:`.volumes.reference_grid`).
     """
 
     segments: dict[str, slicer.vtkSegment]
     run: bool = False
     looks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    grid: tuple[np.ndarray, tuple[int, int, int]] | None = None
 
     def voxels(self) -> Iterable[vtk.vtkDataObject]:
         """What takes memory: labelmaps and surfaces; several segments may share one."""
@@ -110,11 +115,13 @@ class _History:
 
     @property
     def can_undo(self) -> bool:
-        return bool(self._before) or self._was_edited()
+        if self._was_edited():
+            return self._fits(self._restored)
+        return bool(self._before) and self._fits(self._before[-1])
 
     @property
     def can_redo(self) -> bool:
-        return bool(self._after) and not self._was_edited()
+        return bool(self._after) and not self._was_edited() and self._fits(self._after[-1])
 
     def save(self, *, run: bool) -> None:
         self._give_up_redo()
@@ -122,10 +129,10 @@ class _History:
         self._forget()
 
     def undo(self) -> bool:
+        if not self.can_undo:
+            return False
         if self._was_edited():
             self._give_up_redo()
-        if not self._before:
-            return False
         state = self._before.pop()
         self._after.append(self._capture(run=state.run))
         self._restore(state)
@@ -138,6 +145,11 @@ class _History:
         self._before.append(self._capture(run=state.run))
         self._restore(state)
         return True
+
+    def _fits(self, state: _State) -> bool:
+        """Whether the voxels of ``state`` are voxels of the grid that the segmentation has now."""
+        now = reference_grid(self.content)
+        return not state.segments or state.grid is None or now is None or is_inside(*state.grid, *now)
 
     def _was_edited(self) -> bool:
         """Whether anything changed since the last undo or redo."""
@@ -174,7 +186,7 @@ class _History:
                     copy = copy if time == voxels.GetMTime() else _copy(voxels)
                     self._copies[id(voxels)] = voxels, voxels.GetMTime(), copy
                 kept.AddRepresentation(kind, self._copies[id(voxels)][2])
-        return _State(segments, run, looks_of(self._node))
+        return _State(segments, run, looks_of(self._node), reference_grid(self.content))
 
     def _restore(self, state: _State) -> None:
         """Let the segmentation be as it was."""

@@ -84,6 +84,21 @@ def scan_of(node: slicer.vtkMRMLSegmentationNode) -> slicer.vtkMRMLScalarVolumeN
     return node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
 
 
+def reference_grid(content: slicer.vtkSegmentation) -> tuple[np.ndarray, tuple[int, int, int]] | None:
+    """The grid of a segmentation: IJK→RAS without parent transforms, and shape (z, y, x); None where it has none."""
+    import slicer
+    import vtk
+
+    converter, grid, matrix = slicer.vtkSegmentationConverter, slicer.vtkOrientedImageData(), vtk.vtkMatrix4x4()
+    text = content.GetConversionParameter(converter.GetReferenceImageGeometryParameterName())
+    if not text or not converter.DeserializeImageGeometry(text, grid, False):
+        return None
+    grid.GetImageToWorldMatrix(matrix)
+    first = np.eye(4)
+    first[:3, 3] = grid.GetExtent()[::2]
+    return slicer.util.arrayFromVTKMatrix(matrix) @ first, grid.GetDimensions()[::-1]
+
+
 def slices_of(node: slicer.vtkMRMLScalarVolumeNode) -> int:
     """Number of axial slices of a scan, however its voxels are stored."""
     return node.GetImageData().GetDimensions()[::-1][axial_order(own_affine(node)).permutation[0]]
