@@ -116,7 +116,7 @@ class _History:
     @property
     def can_undo(self) -> bool:
         if self._was_edited():
-            return self._fits(self._restored)
+            return self._restored is not None and self._fits(self._restored)
         return bool(self._before) and self._fits(self._before[-1])
 
     @property
