@@ -9,13 +9,22 @@ import sys
 from typing import NoReturn
 
 from CovidSegLib.errors import CovidSegError
+from CovidSegLib.printing import Printing
 from CovidSegLib.progress import Cancelled
 
 from . import cli_data, cli_figures, cli_fit, cli_judge, cli_models, cli_preset
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns 0 (done), 2 (input or call is wrong), 130 (cancelled) or 1 (our own fault)."""
+    """Run the command; returns 0 (done), 2 (input or call is wrong), 130 (cancelled) or 1 (our own fault).
+
+    Neither a reader of the output that goes away, as with "| head", nor a full disk stops the work; the latter is 2.
+    """
+    with Printing() as printing:
+        return printing.exit_code(_run(argv))
+
+
+def _run(argv: list[str] | None) -> int:
     args = parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     for library in ("absl", "tf2onnx"):

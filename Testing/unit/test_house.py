@@ -25,6 +25,7 @@ FLOORS = (
         "i18n",
         "masks",
         "options",
+        "printing",
         "processes",
         "progress",
         "resampling",

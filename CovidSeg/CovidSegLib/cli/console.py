@@ -19,18 +19,9 @@ def one_line(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in " ".join(text.split()))
 
 
-class CannotPrintError(OSError):
-    """Standard output or error takes nothing more: its disk is full, say."""
-
-
 def say(text: str, *, to_error: bool = False, end: str = "\n") -> None:
-    """Print ``text`` on standard output, or ``to_error``, at once. Raises CannotPrintError, BrokenPipeError."""
-    try:
-        print(text, file=sys.stderr if to_error else sys.stdout, end=end, flush=True)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise CannotPrintError(*error.args) from error
+    """Print ``text`` on standard output, or ``to_error``, at once."""
+    print(text, file=sys.stderr if to_error else sys.stdout, end=end, flush=True)
 
 
 class Console:

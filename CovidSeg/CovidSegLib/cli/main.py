@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from contextlib import suppress
 from typing import NoReturn
 
 from ..errors import CovidSegError
+from ..printing import Printing
 from ..progress import Cancelled
 from . import batch, followup, models, report, sample, segment, training_case
-from .console import CannotPrintError, one_line, say
+from .console import one_line, say
 from .faults import BUG_SENTENCE, CANCELLED, DONE, WRONG_CALL, exit_code, print_bug
 from .interrupts import Interrupts
 
@@ -19,39 +18,16 @@ from .interrupts import Interrupts
 def main(argv: list[str] | None = None) -> int:
     """Run ``covidseg`` with ``argv`` (default: the process's own arguments); returns the exit code.
 
-    Progress, warnings and errors go to standard error, results to standard output.
+    Progress, warnings and errors go to standard error, results to standard output. Where these take nothing more the
+    work goes on; the code is then 2 for a full disk, and what the work deserves for a reader that went away.
     """
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by who called us; the work is wanted all the same
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - until the process ends
-    for stream in (sys.stdout, sys.stderr):
-        # File names may hold characters that the terminal has not.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-    with Interrupts() as interrupts:
+    with Printing() as printing, Interrupts() as interrupts:
         try:
             code = _run(argv, interrupts)
-            sys.stdout.flush()
         except (KeyboardInterrupt, Cancelled):
             print("cancelled", file=sys.stderr)
-            return CANCELLED
-        except BrokenPipeError:  # nobody reads on, as with "| head"; the work itself is done
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return DONE
-        except OSError as error:
-            return _print_no_more(error)
-        return code
-
-
-def _print_no_more(error: OSError) -> int:
-    """Standard output or error is on a full disk or broken: say so where it can still be said; returns the code."""
-    with suppress(OSError):
-        print(f"error: Standard output cannot be written ({error.strerror}).", file=sys.stderr, flush=True)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # a stream that is no file
-            os.dup2(nowhere, stream.fileno())
-    return WRONG_CALL
+            code = CANCELLED
+        return printing.exit_code(code)
 
 
 def _run(argv: list[str] | None, interrupts: Interrupts) -> int:
@@ -61,7 +37,7 @@ def _run(argv: list[str] | None, interrupts: Interrupts) -> int:
         return int(args.run(args))
     except SystemExit as end:  # --help, --version and wrong calls
         return end.code if isinstance(end.code, int) else DONE
-    except (Cancelled, BrokenPipeError, CannotPrintError):
+    except Cancelled:
         raise
     except CovidSegError as error:
         say(f"error: {one_line(str(error))}", to_error=True)
