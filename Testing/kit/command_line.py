@@ -14,6 +14,7 @@ import nibabel
 import numpy as np
 
 from . import no_sockets
+from .ordinary_user import obey_permissions
 
 ROOT = Path(__file__).resolve().parents[2]
 STAND_IN = ROOT / "Testing" / "kit" / "stand_in_pipeline"
@@ -25,12 +26,14 @@ class CommandLine:
     """Runs ``covidseg`` in ``folder`` with a folder for temporary files of its own.
 
     ``stand_in``: with a pipeline that does as it is told, instead of the real one. ``sockets``: without, whoever opens
-    one is killed, where the kernel can do that (:mod:`.no_sockets`).
+    one is killed, where the kernel can do that (:mod:`.no_sockets`). ``obedient``: permissions of files hold for it,
+    also where the tests run as root.
     """
 
-    def __init__(self, folder: Path, *, stand_in: bool = False, sockets: bool = True) -> None:
+    def __init__(self, folder: Path, *, stand_in: bool = False, sockets: bool = True, obedient: bool = False) -> None:
         self.folder = folder
         self._sockets = sockets or not no_sockets.AVAILABLE
+        self._obedient = obedient
         self.temporary = folder / "temporary"
         self.temporary.mkdir()
         paths = [str(ROOT / "CovidSeg"), *([str(STAND_IN)] if stand_in else [])]
@@ -52,6 +55,8 @@ class CommandLine:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         if not self._sockets:
             no_sockets.forbid_sockets()
+        if self._obedient:
+            obey_permissions()
 
     def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Run the command to its end, which must come within two minutes and leave no temporary files."""

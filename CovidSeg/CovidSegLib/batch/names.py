@@ -82,7 +82,7 @@ def _grouped(pairs: Iterable[tuple[Hashable, Any]]) -> dict[Hashable, list[Any]]
 
 def _may_be_called(case: PlannedCase, name: str) -> bool:
     """Whether ``name`` begins as the input is called: no scan gets the name of another file or patient's folder."""
-    own = case.source.name.removesuffix(_ending(case.source)).casefold()
+    own = case.prefix.casefold()
     return name.casefold() == own or name.casefold().startswith(f"{own}_")
 
 

@@ -26,6 +26,7 @@ SAFE_SUFFIX = ".seg.nrrd"
 class PlannedCase:
     """A scan (``source``: file or DICOM folder) and where its ``result`` and ``picture`` go; all are called ``stem``.
 
+    ``prefix``: what every name that it may get begins with.
     ``files``: the DICOM files of its study where the folder holds others too; ``fingerprint``: changes when the input
     does (names, sizes and times of its files); ``origin``: where it lies, see
     :func:`CovidSegLib.batch.fingerprint.origin_of`. ``existing``: what may be done with a result that is there.
@@ -35,6 +36,7 @@ class PlannedCase:
     source: Path
     result: Path
     picture: Path
+    prefix: str = ""
     files: tuple[Path, ...] = ()
     fingerprint: str = ""
     origin: tuple[str, ...] = ()
@@ -60,6 +62,7 @@ def plan_cases(
 ) -> list[PlannedCase]:
     """Every scan in ``input_folder`` with its result ``<stem><suffix>`` in ``output_folder``, as in a first run.
 
+    Results of this and other batches below ``input_folder`` are no scans.
     The names that earlier runs gave: :func:`CovidSegLib.batch.names.keep_names`.
     Raises InputError when there is no scan, and when results would lie among the scans and be taken for scans the next
     time (a ``.seg.nrrd`` never is); Cancelled.
@@ -71,18 +74,24 @@ def plan_cases(
             "Results of this format would lie among the scans and look like them.",
             f"Choose another output folder, or the format {SAFE_SUFFIX[1:]}.",
         )
+    real_output = output_folder.resolve()
+
+    def is_results(folder: Path) -> bool:
+        return folder.resolve() == real_output or (folder / MANIFEST_NAME).is_file()
+
     return [
         PlannedCase(
             stem=found.stem,
             source=found.path,
             result=output_folder / f"{found.stem}{suffix}",
             picture=output_folder / PICTURES_NAME / f"{found.stem}.jpg",
+            prefix=found.prefix,
             files=found.files,
             fingerprint=fingerprint(found.path, found.files),
             origin=origin_of(found, input_folder),
             existing=existing,
         )
-        for found in find_cases(input_folder, progress)
+        for found in find_cases(input_folder, progress, is_results)
     ]
 
 

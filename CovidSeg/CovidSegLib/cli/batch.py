@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from ..batch.run import Runner
 
 _DESCRIPTION = """Segment every scan in INPUT_DIR into OUT_DIR under the scan's own name. Scans are the files in it and
-the DICOM studies in its sub-folders (any depth, many patients and series; the chest CT series of a study is chosen and
-named). Beside the results: summary.csv, index.html with a picture of every scan, and manifest.jsonl. Called again, also
-after a kill, it goes on where it was: scans that are done with the same network and have not changed are kept, and
-every scan keeps the name that it has in OUT_DIR. A scan that fails is a row and a line and does not stop the others."""
+in its sub-folders (called after their paths) and the DICOM studies in these (any depth, many patients and series; the
+chest CT series of a study is chosen and named). Packed files, linked folders further down and results of batches are
+left out, and counted in a warning. Beside the results: summary.csv, index.html with a picture of every scan, and
+manifest.jsonl. Called again, also after a kill, it goes on where it was: scans that are done with the same network and
+have not changed are kept, and every scan keeps the name that it has in OUT_DIR. A scan that fails, or a folder that may
+not be opened, is a row and a line and does not stop the others."""
 _EPILOG = (
     "Exit codes: 0 all scans are done, 2 some failed by their input, 1 some by a fault of the program, 130 cancelled."
 )

@@ -4,40 +4,47 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
 from ..progress import Progress
-from .dicom_headers import is_dicom
+from .dicom_files import is_dicom
 from .files import SUFFIXES, suffix_of
-from .studies import dicom_below, find_studies, study_names
+from .studies import find_studies, study_names
+from .trees import LINK, Kind, leads_up, left_out_as, left_out_in_words, look_below
 
 
 @dataclass(frozen=True)
 class FoundCase:
     """One CT of a folder: ``path`` (file or DICOM folder) and ``stem``, the name that its results get.
 
+    ``prefix``: what every name that it may get begins with.
     ``files``: the DICOM files of its study, where the folder holds other studies too; empty otherwise.
     ``first_file``, ``folder``: of the study the first file and the deepest folder with all of them; of a file itself.
     """
 
     stem: str
+    prefix: str
     path: Path
     files: tuple[Path, ...]
     first_file: Path
     folder: Path
 
 
-def find_cases(folder: Path, progress: Progress | None = None) -> list[FoundCase]:
-    """Every case in ``folder``, by name: the files in it that :func:`read_ct` knows, and the DICOM studies below it.
+def find_cases(
+    folder: Path, progress: Progress | None = None, is_results: Callable[[Path], bool] = lambda folder: False
+) -> list[FoundCase]:
+    """Every case in ``folder`` and below, by name: the files that :func:`read_ct` knows, and the DICOM studies.
 
-    A sub-folder with one study is one case, whatever its depth, and has the sub-folder's name; a sub-folder with
-    several (many patients, or visits) is a case for each. Loose DICOM files are cases of the folder itself. Hidden
-    files and segmentations are no cases. Stems differ, also where letter case does not count; of inputs with the same
-    name each gets its kind appended. ``progress`` gets the stage "looking". Raises InputError when there is nothing,
-    Cancelled.
+    A file in a sub-folder is called after its path ("sub-01_ct"). A sub-folder with one study is one case, whatever its
+    depth, and has the sub-folder's name; a sub-folder with several (many patients, or visits) is a case for each. Loose
+    DICOM files are cases of the folder itself. A sub-folder that may not be opened is a case that cannot be read.
+    Hidden files and segmentations are no cases. Stems differ, also where letter case does not count; of inputs with the
+    same name each gets its kind appended. ``progress`` gets the stage "looking", and a notice of what was left out:
+    packed files, linked folders below the first level, files in sub-folders that are ``is_results``.
+    Raises InputError when there is nothing, Cancelled.
     """
     folder = Path(folder)
     progress = progress or Progress()
@@ -45,19 +52,13 @@ def find_cases(folder: Path, progress: Progress | None = None) -> list[FoundCase
         raise InputError("The input is a file, not a folder.", "Give its folder; covidseg segment takes one scan.")
     if not folder.is_dir():
         raise InputError("The input folder does not exist.", "Give a folder with CT files or DICOM sub-folders.")
+    left_out = Counter[Kind]()
     try:
-        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-        loose = [entry for entry in entries if entry.is_file() and is_dicom(entry)]
-        found = [_Named.of(entry) for entry in entries if entry.is_file() and suffix_of(entry.name)]
-        for entry in entries:
-            if entry.is_dir():
-                found += _in_folder(entry, dicom_below(entry), progress)
-        if loose:
-            found += _in_folder(
-                folder.resolve(), [folder.resolve() / path.name for path in loose], progress, bool(found)
-            )
+        found = _in_entries(folder, progress, is_results, left_out)
     except OSError:
         raise InputError("The folder cannot be read.", "Check that you may open it.") from None
+    if left_out:
+        progress.notice("looking", left_out_in_words(left_out))
     if not found:
         raise InputError(
             "The folder holds no CT.", f"Put {', '.join(sorted(SUFFIXES))} files or folders with DICOM series into it."
@@ -65,11 +66,38 @@ def find_cases(folder: Path, progress: Progress | None = None) -> list[FoundCase
     return sorted(_with_stems(found), key=lambda case: case.stem)
 
 
+def _in_entries(
+    folder: Path, progress: Progress, is_results: Callable[[Path], bool], left_out: Counter[Kind]
+) -> list[_Named]:
+    """The cases of all entries of ``folder``; ``left_out`` counts what is none and may hold one. Raises OSError."""
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    files = [entry for entry in entries if entry.is_file()]
+    loose = [entry for entry in files if is_dicom(entry)]
+    found = [_Named.of(entry, folder) for entry in files if suffix_of(entry.name)]
+    for entry in files:
+        left_out.update(left_out_as(entry))
+    for entry in entries:
+        if entry.is_dir() and leads_up(entry):
+            left_out[LINK] += 1
+        elif entry.is_dir():
+            tree = look_below(entry, is_results)
+            found += [_Named.of(path, folder) for path in (*tree.images, *tree.closed)]
+            found += _in_folder(entry, tree.dicom, progress)
+            if tree.has_closed_slices and not tree.dicom:
+                found.append(_Named.of(entry, folder))
+            left_out += tree.left_out
+    if loose:
+        paths = [folder.resolve() / path.name for path in loose]
+        found += _in_folder(folder.resolve(), paths, progress, bool(found))
+    return found
+
+
 @dataclass(frozen=True)
 class _Named:
     """A case before its stem is settled: the ``name`` that it would like, and its ``kind`` (suffix; '' for DICOM)."""
 
     name: str
+    prefix: str
     kind: str
     path: Path
     files: tuple[Path, ...]
@@ -77,9 +105,12 @@ class _Named:
     folder: Path
 
     @classmethod
-    def of(cls, file: Path) -> _Named:
-        kind = suffix_of(file.name)
-        return cls(file.name[: len(file.name) - len(kind)], kind, file, (), file, file.parent)
+    def of(cls, path: Path, folder: Path) -> _Named:
+        """The file, or the folder as a whole, at ``path`` below ``folder``."""
+        kind = "" if path.is_dir() else suffix_of(path.name)
+        name = "_".join(path.relative_to(folder).parts)
+        name = name[: len(name) - len(kind)]
+        return cls(name, name, kind, path, (), path, path.parent if kind else path)
 
 
 def _in_folder(folder: Path, paths: list[Path], progress: Progress, in_company: bool = False) -> list[_Named]:
@@ -92,8 +123,8 @@ def _in_folder(folder: Path, paths: list[Path], progress: Progress, in_company: 
     whole = len(studies) == 1 and not in_company
     names = [folder.name] if len(studies) == 1 else study_names(folder, studies)
     return [
-        _Named(name, "", folder, () if whole else tuple(study.files), study.files[0], _deepest(study.files))
-        for name, study in zip(names, studies, strict=True)
+        _Named(name, folder.name, "", folder, () if whole else tuple(files), files[0], _deepest(files))
+        for name, files in zip(names, [study.files for study in studies], strict=True)
     ]
 
 
@@ -110,7 +141,7 @@ def _with_stems(found: list[_Named]) -> list[FoundCase]:
         if often[stem.casefold()] > 1:
             stem = longer_stem(stem, case.kind, taken)
             taken.add(stem.casefold())
-        cases.append(FoundCase(stem, case.path, case.files, case.first_file, case.folder))
+        cases.append(FoundCase(stem, case.prefix, case.path, case.files, case.first_file, case.folder))
     return cases
 
 

@@ -36,6 +36,9 @@ def read_dicom(folder: Path, progress: Progress, files: Sequence[Path] = ()) -> 
     if contents.damaged:
         those = "1 damaged DICOM file was" if contents.damaged == 1 else f"{contents.damaged} damaged DICOM files were"
         notes += (f"{those} left out.",)
+    if contents.closed:
+        folders = "1 folder" if contents.closed == 1 else f"{contents.closed} folders"
+        notes += (f"{folders} in it could not be opened: there may be more slices.",)
     head = slices[0]
     volume = HounsfieldVolume((grid.count, head.rows, head.columns))
     duplicates = _fill(volume, slices, grid, progress)
@@ -97,6 +100,8 @@ def _no_ct(contents: FolderContents) -> InputError:
         return InputError(f"The folder holds no CT, only DICOM objects of type {', '.join(sorted(other))}.", hint)
     if contents.damaged:
         return InputError("The DICOM files in the folder are damaged: none can be read.", "Copy or export them again.")
+    if contents.closed:
+        return InputError("The folder, or one in it, cannot be opened.", "Check that you may read it.")
     return InputError("The folder holds no DICOM files.", "Give a folder with a DICOM series, or one CT file.")
 
 

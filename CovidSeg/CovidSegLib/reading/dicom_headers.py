@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..progress import Progress
+from .dicom_files import files_below, is_dicom, shape_of, was_meant_to_be_a_slice
 from .silent_pydicom import quiet_pydicom
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -30,9 +30,6 @@ _MODALITIES = {
 """Terms for Modality (DICOM PS3.3, C.7.3.1.1.1) that a message may name; any other text of a file stays in it."""
 
 _MODALITY, _PATIENT, _STUDY = 0x00080060, 0x00100020, 0x0020000D
-
-_LONGEST_FIRST = 128
-"""Bytes of the first value of a data set at most: a length, a character set, a date or a UID."""
 
 _SAME_DIRECTION = 1e-3
 _SAME_SPACING = 1e-3
@@ -105,12 +102,13 @@ class FolderContents:
 
     ``series``: the groups of CT slices that can make a volume, by series number, in the order of their files;
     ``other``: the kinds of all other DICOM objects ("MR", "SEG", "localizer", "enhanced CT", ...);
-    ``damaged``: DICOM files that could not be read.
+    ``damaged``: DICOM files that could not be read; ``closed``: folders that may not be opened.
     """
 
     series: list[list[SliceHeader]] = field(default_factory=list)
     other: set[str] = field(default_factory=set)
     damaged: int = 0
+    closed: int = 0
 
 
 def scan(folder: Path, progress: Progress, files: Sequence[Path] = ()) -> FolderContents:
@@ -119,13 +117,16 @@ def scan(folder: Path, progress: Progress, files: Sequence[Path] = ()) -> Folder
     ``files``: only these of them (default: all).
     """
     contents = FolderContents()
-    paths = sorted(files or files_below(folder))
+    not_entered: list[Path] = []
+    paths = sorted(files or files_below(folder, not_entered))
+    contents.closed = sum(not place.is_symlink() for place in not_entered)
+    shapes, strange = set[Path](), list[Path]()
     for number, path in enumerate(paths):
         progress.step("reading", number, 2 * len(paths))
         if not is_dicom(path):
-            # A file that is cut off before its first letters, but was meant to be a slice.
-            contents.damaged += path.suffix.lower() == ".dcm"
+            strange.append(path)
             continue
+        shapes.add(shape_of(path))
         found = _read_header(path)
         if isinstance(found, str):
             contents.other.add(found)
@@ -137,39 +138,9 @@ def scan(folder: Path, progress: Progress, files: Sequence[Path] = ()) -> Folder
                 contents.series.append([found])
             else:
                 group.append(found)
+    contents.damaged += sum(was_meant_to_be_a_slice(path, shapes) for path in strange)
     contents.series.sort(key=lambda group: (group[0].series_number, group[0].series, -len(group)))
     return contents
-
-
-def files_below(folder: Path) -> Iterator[Path]:
-    """All files in ``folder`` and its sub-folders, hidden ones left out; links to folders are not followed."""
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith("."):
-                yield Path(place, name)
-
-
-def is_dicom(path: Path) -> bool:
-    """Whether the file carries DICOM's mark, or begins as old files without one do, whatever its name."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(132)
-    except OSError:
-        return False
-    return head[128:] == b"DICM" or _begins_with_an_element(head)
-
-
-def _begins_with_an_element(head: bytes) -> bool:
-    """Whether ``head`` is one of the first elements of a DICOM data set: group 2 or 8, and a length that can be.
-
-    Little endian, as both forms that were ever written without a mark: the length stands in four bytes, or in two
-    behind two letters for the kind of value (DICOM PS3.5, 7.1).
-    """
-    if len(head) < 132 or head[:2] not in (b"\x02\x00", b"\x08\x00") or head[3] != 0:
-        return False
-    explicit = head[4:6].isalpha() and head[4:6].isupper()
-    return int.from_bytes(head[6:8] if explicit else head[4:8], "little") <= _LONGEST_FIRST
 
 
 def study_of(path: Path) -> tuple[str, str, bool]:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..progress import Progress
-from .dicom_headers import files_below, is_dicom, read_elements, study_of
+from .dicom_files import files_below, is_dicom
+from .dicom_headers import read_elements, study_of
 
 STUDY_MARK = "_study-"
 """What stands before the number of a study that shares a folder with others."""

@@ -13,7 +13,8 @@ from ..grids import on_grid
 from ..measures.edits import SegmentEdit, reader_edits
 from ..progress import Progress
 from ..reading import read_ct
-from ..reading.dicom_headers import is_dicom, modality_of
+from ..reading.dicom_files import is_dicom
+from ..reading.dicom_headers import modality_of
 from ..segmentation import UNKNOWN_PROVENANCE, Label, Provenance, Segmentation
 from ..volume import CtVolume, voxel_ml
 from ..writing import Reviewed, is_seg_nrrd, provenance_of, read_reviewed

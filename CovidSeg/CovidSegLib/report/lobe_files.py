@@ -11,7 +11,8 @@ import numpy as np
 from ..errors import InputError
 from ..grids import on_grid
 from ..measures import Lobe, lobe_of_codes, lobe_of_terminology
-from ..reading.dicom_headers import files_below, is_dicom, modality_of
+from ..reading.dicom_files import files_below, is_dicom
+from ..reading.dicom_headers import modality_of
 from ..reading.geometry import LPS_TO_RAS
 from ..reading.silent_pydicom import quiet_pydicom
 from ..volume import CtVolume

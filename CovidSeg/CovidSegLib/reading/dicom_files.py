@@ -1,0 +1,79 @@
+"""Which files of a folder are DICOM, by their first bytes, and which were meant to be."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+_MARK_ENDS = 132
+"""Where DICOM's mark, behind 128 bytes of anything, ends."""
+
+_LONGEST_FIRST = 128
+"""Bytes of the first value of a data set at most: a length, a character set, a date or a UID."""
+
+
+def files_below(folder: Path, not_entered: list[Path] | None = None) -> Iterator[Path]:
+    """All files in ``folder`` and its sub-folders, hidden ones left out.
+
+    Links to folders are not followed, and folders that may not be opened are passed over; ``not_entered`` gets both.
+    """
+    kept_out: list[Path] = [] if not_entered is None else not_entered
+
+    def note(error: OSError) -> None:
+        kept_out.append(Path(error.filename))
+
+    for place, folders, names in os.walk(folder, onerror=note):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        kept_out += [path for name in folders if (path := Path(place, name)).is_symlink()]
+        for name in sorted(names):
+            if not name.startswith("."):
+                yield Path(place, name)
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether the file carries DICOM's mark, or begins as old files without one do, whatever its name."""
+    head = _head(path)
+    return head is not None and (head[_MARK_ENDS - 4 :] == b"DICM" or _begins_with_an_element(head))
+
+
+def is_kept_from_us(path: Path) -> bool:
+    """Whether the file is named as slices are (no ending, a number of a UID, .dcm, .ima) and may not be opened."""
+    return (path.suffix.lower() in ("", ".dcm", ".ima") or path.suffix[1:].isdecimal()) and _head(path) is None
+
+
+def was_meant_to_be_a_slice(path: Path, shapes: Collection[Path]) -> bool:
+    """Whether ``path``, no DICOM file, was one: named as such, or as files of these ``shapes`` and not whole."""
+    if path.suffix.lower() == ".dcm":
+        return True
+    if shape_of(path) in shapes:
+        head = _head(path)
+        return head is None or len(head) < _MARK_ENDS
+    return all(path.parent != shape.parent for shape in shapes) and is_kept_from_us(path)
+
+
+def shape_of(path: Path) -> Path:
+    """``path`` with a name in which all numbers, also hexadecimal ones, are the same: so are slices of one series."""
+    return path.with_name(re.sub("[0-9a-f]+", "0", path.name.casefold()))
+
+
+def _head(path: Path) -> bytes | None:
+    """The first bytes of a file, to the end of DICOM's mark; None where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_MARK_ENDS)
+    except OSError:
+        return None
+
+
+def _begins_with_an_element(head: bytes) -> bool:
+    """Whether ``head`` is one of the first elements of a DICOM data set: group 2 or 8, and a length that can be.
+
+    Little endian, as both forms that were ever written without a mark: the length stands in four bytes, or in two
+    behind two letters for the kind of value (DICOM PS3.5, 7.1).
+    """
+    if len(head) < _MARK_ENDS or head[:2] not in (b"\x02\x00", b"\x08\x00") or head[3] != 0:
+        return False
+    explicit = head[4:6].isalpha() and head[4:6].isupper()
+    return int.from_bytes(head[6:8] if explicit else head[4:8], "little") <= _LONGEST_FIRST

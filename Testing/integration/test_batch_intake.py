@@ -1,0 +1,108 @@
+"""What a batch takes for scans in a tree of folders, and that it says what it leaves out."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from Testing.kit.command_line import CLEAN, CommandLine, told_scan
+from Testing.kit.dicom_files import write_series
+from Testing.kit.ordinary_user import AVAILABLE
+
+pytestmark = pytest.mark.skipif(not AVAILABLE, reason="needs permissions of files, and processes that obey them")
+
+
+def series(folder: Path) -> list[Path]:
+    """A DICOM series that the stand-in for the pipeline takes; its files have no ending."""
+    voxels = np.full((4, 32, 32), 40, np.int16)
+    voxels[:, 8:24, 8:24] = -800
+    write_series(folder, voxels, [20.0 * place for place in range(4)])
+    return [path.rename(path.with_suffix("")) for path in sorted(folder.iterdir())]
+
+
+def rows(told: CommandLine) -> dict[str, str]:
+    with (told.folder / "out/summary.csv").open(newline="") as file:
+        return {row["case"]: row["status"] for row in csv.DictReader(file)}
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> CommandLine:
+    """The command line with a pipeline that does as it is told, for a user to whom permissions apply."""
+    (tmp_path / "scans").mkdir()
+    return CommandLine(tmp_path, stand_in=True, obedient=True)
+
+
+@pytest.fixture
+def scans(told: CommandLine) -> Iterator[Path]:
+    folder = told.folder / "scans"
+    yield folder
+    for place in [path for path in folder.iterdir() if path.is_dir()]:
+        place.chmod(0o755)
+
+
+def nested(scans: Path, *names: str) -> None:
+    for name in names:
+        (scans / name).parent.mkdir(parents=True, exist_ok=True)
+        told_scan(scans / name, CLEAN)
+
+
+def test_files_in_sub_folders_are_scans_called_after_their_paths(told: CommandLine, scans: Path) -> None:
+    series(scans / "P1")
+    nested(scans, "top.nii.gz", "sub-01/ct.nii.gz", "sub-02/visit/ct.nii.gz", "P1/ct.nii")
+    (scans / "sub-01/notes.txt").write_text("no scan")
+    ended = told.run("batch", scans, "out")
+    assert ended.returncode == 0, ended.stderr
+    names = {"top", "sub-01_ct", "sub-02_visit_ct", "P1", "P1_ct"}
+    assert rows(told) == dict.fromkeys(names, "done")
+    assert "Left out" not in ended.stderr
+    nested(scans, "sub-01/ct.nii", "sub-01_ct.nii.gz")  # others of that name do not take it away
+    ended = told.run("batch", scans, "out")
+    assert "5 done before" in ended.stdout
+    assert len(rows(told)) == 7
+    assert rows(told).keys() > names
+
+
+def test_what_is_left_out_is_counted_once(told: CommandLine, scans: Path) -> None:
+    nested(scans, "a.nii.gz", "sub/b.nii.gz")
+    for name in ("c.zip", "sub/d.tar.gz", "sub/e.hdr", "sub/e.img"):
+        (scans / name).write_bytes(b"x")
+    (scans / "sub/linked").symlink_to(told.folder)
+    (scans / "itself").symlink_to(".")
+    sentence = "Left out, not looked into: 2 packed files, 1 image in two files (.hdr, .img), 2 linked folders"
+    for more in ("", ", 2 results of a batch"):  # the first run's, in the second
+        ended = told.run("batch", scans, scans / "results", "--format", "nii.gz")
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stderr.splitlines().count(f"warning: {sentence}{more}.") == 1
+    assert "0 of 0 scans done, 2 done before." in ended.stdout
+
+
+def test_a_folder_that_may_not_be_opened_is_a_scan_that_fails(told: CommandLine, scans: Path) -> None:
+    nested(scans, "a.nii.gz")
+    series(scans / "P1")
+    series(scans / "P2/inner")
+    (scans / "P1").chmod(0)
+    ended = told.run("batch", scans, "out")
+    assert ended.returncode == 2
+    assert rows(told) == {"a": "done", "P1": "failed", "P2": "done"}
+    assert "P1: The folder, or one in it, cannot be opened. Check that you may read it." in ended.stderr
+    (scans / "P1").chmod(0o755)
+    assert told.run("batch", scans, "out").returncode == 0
+    assert rows(told) == {"a": "done", "P1": "done", "P2": "done"}
+
+
+def test_slices_that_may_not_be_opened_or_are_empty_are_said(told: CommandLine, scans: Path) -> None:
+    files = series(scans / "P1")
+    files[0].write_bytes(b"")
+    files[3].chmod(0)
+    for file in series(scans / "P2"):
+        file.chmod(0)
+    (scans / "P3").mkdir()
+    (scans / "P3/README").touch()
+    ended = told.run("batch", scans, "out")
+    assert rows(told) == {"P1": "done", "P2": "failed"}
+    assert "P1: 2 damaged DICOM files were left out." in ended.stderr
+    assert "P2: The DICOM files in the folder are damaged: none can be read." in ended.stderr
