@@ -112,6 +112,55 @@ def test_nifti_in_micrometres_is_read_in_millimetres(tmp_path: Path, scan: np.nd
     assert np.allclose(read(tmp_path / "scan.nii").affine, UPRIGHT, atol=1e-4)
 
 
+NRRD = "NRRD0004\ntype: short\ndimension: 3\n{}\nsizes: 4 3 2\nendian: little\nencoding: raw\n\n"
+META = "NDims = 3\nBinaryData = True\n{}\nDimSize = 4 3 2\nElementType = MET_SHORT\nElementDataFile = LOCAL\n"
+DIRECTIONS = "space: left-posterior-superior\nspace directions: "
+
+
+def header_file(folder: Path, kind: str, line: str) -> Path:
+    """An image of 2 x 3 x 4 zeros whose header has ``line`` in it."""
+    path = folder / f"scan.{kind}"
+    path.write_bytes((NRRD if kind == "nrrd" else META).format(line).encode() + bytes(48))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("nrrd", "content: as pynrrd writes an array"),
+        ("nrrd", "space: left-posterior-superior"),
+        ("nrrd", f"{DIRECTIONS}(0.7,0,0) (0,0.7,0) none"),
+        ("mha", "BinaryDataByteOrderMSB = False"),
+    ],
+)
+def test_a_file_that_does_not_say_how_large_its_voxels_are_is_refused(tmp_path: Path, kind: str, line: str) -> None:
+    with pytest.raises(InputError, match="does not say how large its voxels are"):
+        read(header_file(tmp_path, kind, line))
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("nrrd", "spacings: 0.7 0.7 5"),
+        ("nrrd", 'spacings: 700 700 5000\nunits: "um" "um" "um"'),
+        ("nrrd", f'{DIRECTIONS}(700,0,0) (0,700,0) (0,0,5000)\nspace units: "µm" "µm" "µm"'),
+        ("nrrd", f'{DIRECTIONS}(.07,0,0) (0,.07,0) (0,0,.5)\nspace units: "cm" "cm" "cm"'),
+        ("nrrd", f'{DIRECTIONS}(0.7,0,0) (0,0.7,0) (0,0,5)\nspace units: "" "" ""'),
+        ("mha", "ElementSize = 0.7 0.7 5"),
+        ("mha", "ElementSpacing = 0.7 0.7 5\nDistanceUnits = mm"),
+    ],
+)
+def test_voxel_sizes_are_read_in_millimetres(tmp_path: Path, kind: str, line: str) -> None:
+    affine = read(header_file(tmp_path, kind, line)).affine
+    assert np.allclose(np.linalg.norm(affine[:3, :3], axis=0), (0.7, 0.7, 5))
+
+
+@pytest.mark.parametrize("units", ['"pixel" "pixel" "pixel"', '"mm" "mm" "cm"'])
+def test_voxel_sizes_in_a_unit_that_is_not_known_are_refused(tmp_path: Path, units: str) -> None:
+    with pytest.raises(InputError, match="in a unit other than mm"):
+        read(header_file(tmp_path, "nrrd", f"spacings: 1 1 1\nunits: {units}"))
+
+
 def test_a_file_that_does_not_say_how_the_patient_lies_is_read_and_said(tmp_path: Path, scan: np.ndarray) -> None:
     image = nibabel.Nifti1Image(scan.transpose(2, 1, 0), None)
     nibabel.save(image, tmp_path / "scan.nii")

@@ -67,13 +67,20 @@ def _read_itk(path: Path, suffix: str, progress: Progress) -> CtVolume:
     reader.SetFileName(str(path))
     run_itk(reader.ReadImageInformation)
     size = _checked_size(reader)
+    if not header.says_spacing:
+        raise InputError(
+            "The file does not say how large its voxels are: nothing can be measured in it.",
+            "Export the CT again from the original DICOM images.",
+        )
     header.check_voxels(math.prod(size), _bytes_each(reader))
     if reader.GetDimension() > 3:
         reader.SetExtractSize([*size, *[0] * (reader.GetDimension() - 3)])
     image = run_itk(reader.Execute)
     if image.GetDimension() == 2:
         image = SimpleITK.JoinSeries(image)
-    affine = checked_affine(affine_of(image))
+    affine = affine_of(image)
+    affine[:3] *= header.mm_per_unit()
+    affine = checked_affine(affine)
     volume = _convert(image, progress)
     notes = () if header.says_orientation else (UNPLACED,)
     return CtVolume(volume.voxels, affine, source, notes + volume.notes())

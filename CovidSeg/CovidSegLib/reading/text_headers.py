@@ -17,6 +17,16 @@ from .itk import unreadable
 _HEADER_BYTES = 1 << 16
 _CHUNK = 1 << 20
 _IN_WORDS = ("ascii", "text", "txt")
+_NO_UNIT = {"", "?", "???", "none"}
+_MM = {
+    **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), 1.0),
+    # The sign for micro, in Latin-1 and, for each of its two characters, in UTF-8 that was read as Latin-1.
+    **dict.fromkeys(("um", "µm", "âµm", "î¼m", "micron", "microns", "micrometer"), 0.001),
+    **dict.fromkeys(("cm", "centimeter", "centimeters"), 10.0),
+    **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1000.0),
+}
+"""Units of length as headers write them, in mm. Without any, sizes are in mm."""
+
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
@@ -36,6 +46,26 @@ class TextHeader:
     def says_orientation(self) -> bool:
         """Whether an NRRD header says in which space its axes lie; a MetaImage always does."""
         return bool({"space", "space dimension", "ndims"} & self.fields.keys())
+
+    @property
+    def says_spacing(self) -> bool:
+        """Whether the header says how large the voxels are along every axis; ITK takes 1 mm where it does not."""
+        if {"elementspacing", "elementsize", "spacings"} & self.fields.keys():
+            return True
+        axes = min(3, int(self.fields.get("dimension", "3")))
+        return self.fields.get("space directions", "").count("(") >= axes
+
+    def mm_per_unit(self) -> float:
+        """How many mm the header's unit of length has; raises InputError for one that is not known."""
+        texts = (self.fields.get(key, "") for key in ("space units", "units", "distanceunits"))
+        text = next(filter(None, texts), "")
+        units = {unit.strip().lower() for unit in re.findall('"([^"]*)"', text)[:3] or [text]} - _NO_UNIT
+        factors = {_MM.get(unit, 0.0) for unit in units} or {1.0}
+        if len(factors) > 1 or 0.0 in factors:
+            raise InputError(
+                "The file gives its voxel sizes in a unit other than mm.", "Export the CT again, with sizes in mm."
+            )
+        return factors.pop()
 
     @property
     def _encoding(self) -> str:
