@@ -106,3 +106,17 @@ def test_slices_that_may_not_be_opened_or_are_empty_are_said(told: CommandLine, 
     assert rows(told) == {"P1": "done", "P2": "failed"}
     assert "P1: 2 damaged DICOM files were left out." in ended.stderr
     assert "P2: The DICOM files in the folder are damaged: none can be read." in ended.stderr
+
+
+def test_a_scan_with_a_very_long_name_is_done_under_a_shorter_one_that_stays(told: CommandLine, scans: Path) -> None:
+    fits, long, twice = "b" * 246, "c" * 248, "d" * 244
+    nested(scans, "a.nii.gz", f"{fits}.nii.gz", f"{long}.nii.gz", f"{long}.nii", f"{twice}.nii", f"{twice}.nii.gz")
+    series(scans / ("ä" * 126))
+    names = None
+    for done_before in (0, 7):
+        ended = told.run("batch", scans, "out")
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout.splitlines()[-1].startswith(f"{7 - done_before} of {7 - done_before} scans done")
+        assert names in (None, names := rows(told))
+        assert sorted(name[0] for name in names) == list("abccddä")
+        assert {"a", fits} < names.keys()

@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from ..reading.cases import longer_stem
+from ..reading.cases import cut, longer_stem
 from ..reading.files import suffix_of
 from ..reading.studies import STUDY_MARK
 from .entry import Entry
@@ -82,8 +82,10 @@ def _grouped(pairs: Iterable[tuple[Hashable, Any]]) -> dict[Hashable, list[Any]]
 
 def _may_be_called(case: PlannedCase, name: str) -> bool:
     """Whether ``name`` begins as the input is called: no scan gets the name of another file or patient's folder."""
-    own = case.prefix.casefold()
-    return name.casefold() == own or name.casefold().startswith(f"{own}_")
+    return any(
+        name.casefold() == own or name.casefold().startswith(f"{own}_")
+        for own in (case.prefix.casefold(), cut(case.prefix).casefold())
+    )
 
 
 def _ending(source: Path) -> str:

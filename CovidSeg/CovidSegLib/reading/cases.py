@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -14,6 +15,11 @@ from .dicom_files import is_dicom
 from .files import SUFFIXES, suffix_of
 from .studies import find_studies, study_names
 from .trees import LINK, Kind, leads_up, left_out_as, left_out_in_words, look_below
+
+_LONGEST_STEM = 255 - len(".seg.nrrd")
+"""Bytes: a file system takes names of 255 at most, also for a result."""
+
+_CUT_STEM = 200
 
 
 @dataclass(frozen=True)
@@ -42,8 +48,10 @@ def find_cases(
     depth, and has the sub-folder's name; a sub-folder with several (many patients, or visits) is a case for each. Loose
     DICOM files are cases of the folder itself. A sub-folder that may not be opened is a case that cannot be read.
     Hidden files and segmentations are no cases. Stems differ, also where letter case does not count; of inputs with the
-    same name each gets its kind appended. ``progress`` gets the stage "looking", and a notice of what was left out:
-    packed files, linked folders below the first level, files in sub-folders that are ``is_results``.
+    same name each gets its kind appended; a name too long for results is cut.
+
+    ``progress`` gets the stage "looking", and a notice of what was left out: packed files, linked folders below the
+    first level, files in sub-folders that are ``is_results``.
     Raises InputError when there is nothing, Cancelled.
     """
     folder = Path(folder)
@@ -109,7 +117,7 @@ class _Named:
         """The file, or the folder as a whole, at ``path`` below ``folder``."""
         kind = "" if path.is_dir() else suffix_of(path.name)
         name = "_".join(path.relative_to(folder).parts)
-        name = name[: len(name) - len(kind)]
+        name = fitting(name[: len(name) - len(kind)])
         return cls(name, name, kind, path, (), path, path.parent if kind else path)
 
 
@@ -123,7 +131,7 @@ def _in_folder(folder: Path, paths: list[Path], progress: Progress, in_company: 
     whole = len(studies) == 1 and not in_company
     names = [folder.name] if len(studies) == 1 else study_names(folder, studies)
     return [
-        _Named(name, folder.name, "", folder, () if whole else tuple(files), files[0], _deepest(files))
+        _Named(fitting(name), folder.name, "", folder, () if whole else tuple(files), files[0], _deepest(files))
         for name, files in zip(names, [study.files for study in studies], strict=True)
     ]
 
@@ -148,7 +156,21 @@ def _with_stems(found: list[_Named]) -> list[FoundCase]:
 def longer_stem(stem: str, kind: str, taken: Collection[str]) -> str:
     """``stem`` with ``kind`` (suffix; '' for DICOM) appended, and a number where that is in ``taken`` (case-folded)."""
     longer = stem + (kind or ".dicom").replace(".", "_")
-    stem, number = longer, 2
-    while stem.casefold() in taken:
-        stem, number = f"{longer}_{number}", number + 1
+    fitted, number = fitting(longer), 2
+    while fitted.casefold() in taken:
+        fitted, number = fitting(f"{longer}_{number}"), number + 1
+    return fitted
+
+
+def fitting(stem: str) -> str:
+    """``stem``, or where no result could be called so its beginning (:func:`cut`) and a number made from all of it."""
+    if len(os.fsencode(stem)) <= _LONGEST_STEM:
+        return stem
+    return f"{cut(stem)}_{hashlib.sha256(os.fsencode(stem)).hexdigest()[:8]}"
+
+
+def cut(stem: str) -> str:
+    """What is left of a long ``stem`` when it is shortened."""
+    while len(os.fsencode(stem)) > _CUT_STEM:
+        stem = stem[:-1]
     return stem
