@@ -18,6 +18,7 @@ from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import find_cases, read_ct
 from CovidSegLib.volume import CtVolume, axial_affine, axial_order
+from CovidSegTraining.dataset import SliceFile
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 UPRIGHT = np.array([[-0.7, 0, 0, 40], [0, -0.8, 0, 50], [0, 0, 2.5, -60], [0, 0, 0, 1]])
@@ -110,6 +111,23 @@ def test_nifti_in_micrometres_is_read_in_millimetres(tmp_path: Path, scan: np.nd
     image.header.set_xyzt_units("micron")
     nibabel.save(image, tmp_path / "scan.nii")
     assert np.allclose(read(tmp_path / "scan.nii").affine, UPRIGHT, atol=1e-4)
+
+
+@pytest.mark.parametrize("code", [0, 1], ids=["qform alone", "sform and qform"])
+def test_a_nifti_file_whose_handedness_is_zero_is_right_handed(tmp_path: Path, scan: np.ndarray, code: int) -> None:
+    image = nibabel.Nifti1Image(scan.transpose(2, 1, 0), UPRIGHT)
+    image.set_qform(UPRIGHT, 1)
+    image.set_sform(UPRIGHT, code)
+    nibabel.save(image, tmp_path / "scan.nii")
+    with (tmp_path / "scan.nii").open("r+b") as file:
+        file.seek(76)  # pixdim[0]
+        assert file.read(4) == np.float32(1).tobytes()
+        file.seek(76)
+        file.write(bytes(4))
+    volume = read(tmp_path / "scan.nii")
+    assert np.allclose(volume.affine, UPRIGHT, atol=1e-5)
+    assert volume.notes == ()
+    assert np.allclose(SliceFile(tmp_path / "scan.nii").affine, UPRIGHT, atol=1e-5)  # that of the training
 
 
 NRRD = "NRRD0004\ntype: short\ndimension: 3\n{}\nsizes: 4 3 2\nendian: little\nencoding: raw\n\n"

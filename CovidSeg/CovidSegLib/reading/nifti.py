@@ -160,6 +160,8 @@ def _affine(header: Nifti1Header, shape: tuple[int, int, int]) -> tuple[np.ndarr
     if not np.isfinite(sizes).all() or (sizes == 0).any():
         raise _contradiction("a voxel size is zero or not a number")
     header["pixdim"][1:4] = sizes
+    if header["pixdim"][0] == 0:  # means 1 (nifti1.h, method 2), which nibabel does not know
+        header["pixdim"][0] = 1.0
     factor = _UNITS_MM.get(int(header["xyzt_units"]) & 7, 1.0)
     sform, qform = _coded(header, "sform", factor), _coded(header, "qform", factor)
     if sform is not None:
