@@ -1,15 +1,21 @@
-"""What a batch takes for scans in a tree of folders, and that it says what it leaves out."""
+"""What a batch takes for scans in a tree of folders, that it says what it leaves out, and what children it starts."""
 
 from __future__ import annotations
 
 import csv
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from Testing.kit.command_line import CLEAN, CommandLine, told_scan
+from CovidSegLib.batch import LocalRunner, plan_cases, run_batch
+from CovidSegLib.errors import EngineError
+from CovidSegLib.network import engines
+from CovidSegLib.options import Options
+from CovidSegLib.worker import Worker
+from Testing.kit.command_line import CLEAN, NEVER_ENDS, CommandLine, children, told_scan, until
 from Testing.kit.dicom_files import write_series
 from Testing.kit.ordinary_user import AVAILABLE
 
@@ -120,3 +126,32 @@ def test_a_scan_with_a_very_long_name_is_done_under_a_shorter_one_that_stays(tol
         assert names in (None, names := rows(told))
         assert sorted(name[0] for name in names) == list("abccddä")
         assert {"a", fits} < names.keys()
+
+
+@pytest.mark.parametrize(("scans_left", "jobs", "needed"), [(1, 12, 1), (2, 12, 2), (3, 2, 2)])
+def test_no_more_children_are_started_than_scans_are_left(
+    told: CommandLine, scans: Path, scans_left: int, jobs: int, needed: int
+) -> None:
+    nested(scans, "done.nii.gz")
+    assert told.run("batch", scans, "out").returncode == 0
+    for number in range(scans_left):
+        told_scan(scans / f"{number}.nii.gz", NEVER_ENDS)
+    with told.start("batch", scans, "out", "--jobs", jobs) as process:
+        until(lambda: len([*told.temporary.glob("*/voxels.npy")]) == needed)
+        assert len(children(process.pid)) == needed
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+
+
+def test_a_batch_that_is_done_starts_no_child_but_looks_at_the_options(
+    told: CommandLine, scans: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nested(scans, "a.nii.gz")
+    out = told.folder / "out"
+    assert told.run("batch", scans, out).returncode == 0
+    monkeypatch.setattr(Worker, "start", lambda self: pytest.fail("a child is started"))
+    (row,) = run_batch(plan_cases(scans, out, ".seg.nrrd"), out, LocalRunner(Options(), jobs=2))
+    assert row.status == "done"
+    monkeypatch.setattr(engines, "find_spec", lambda module: None)
+    with pytest.raises(EngineError, match="not installed"):
+        run_batch(plan_cases(scans, out, ".seg.nrrd"), out, LocalRunner(Options(engine="tensorflow"), jobs=2))

@@ -22,7 +22,7 @@ class InThisProcess:
         self._segment = segment
 
     @contextmanager
-    def open(self, progress: Progress) -> Iterator[RunCases]:
+    def open(self, progress: Progress, cases: int) -> Iterator[RunCases]:
         yield lambda cases: (run_case(number, case, self._segment) for number, case in cases)
 
 

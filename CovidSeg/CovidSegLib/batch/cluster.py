@@ -43,7 +43,7 @@ class ClusterRunner:
     address: str
 
     @contextmanager
-    def open(self, progress: Progress) -> Iterator[RunCases]:
+    def open(self, progress: Progress, cases: int) -> Iterator[RunCases]:
         """Connect to the scheduler. Raises EngineError or InputError."""
         with connect(self.address) as client:
             yield lambda cases: run_on_cluster(cases, client, self.options, progress.stop_asked)

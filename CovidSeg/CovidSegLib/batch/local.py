@@ -122,11 +122,23 @@ class LocalRunner:
     jobs: int = 1
 
     @contextmanager
-    def open(self, progress: Progress) -> Iterator[RunCases]:
-        """Start the children. Raises ModelError, EngineError or Cancelled."""
-        with WorkerPool(self.options, self.jobs) as pool:
+    def open(self, progress: Progress, cases: int) -> Iterator[RunCases]:
+        """Start the children, no more than ``cases``. Raises ModelError, EngineError or Cancelled."""
+        if not cases:
+            _check_options(self.options)
+            yield lambda _: (outcome for outcome in ())
+            return
+        with WorkerPool(self.options, min(self.jobs, cases)) as pool:
             pool.wait_until_ready(progress)
             yield lambda cases: run_here(cases, pool, progress.stop_asked)
+
+
+def _check_options(options: Options) -> None:
+    """Raise ModelError or EngineError for what a child would refuse at once."""
+    from ..network import engines, models
+
+    models.verify(models.find(options.model))
+    engines.check_installed(options.engine)
 
 
 def run_here(

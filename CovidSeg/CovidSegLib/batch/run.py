@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -30,8 +30,8 @@ class Runner(Protocol):
     def options(self) -> Options:
         """What is asked of it."""
 
-    def open(self, progress: Progress) -> AbstractContextManager[RunCases]:
-        """Make sure that it can, until the context is left."""
+    def open(self, progress: Progress, cases: int) -> AbstractContextManager[RunCases]:
+        """Make sure that it can, until the context is left. ``cases``: how many there are to compute at most."""
 
 
 class Listener(Protocol):
@@ -81,14 +81,19 @@ def run_batch(
     (no scheduler), or Cancelled; then what is done is done, and the next call goes on there.
     """
     listener, progress = listener or _Nobody(), progress or Progress()
-    if not (folder / MANIFEST_NAME).exists():
-        check_own_table(folder / SUMMARY_NAME)  # another program's table is not overwritten
-    with runner.open(progress) as run_cases, _opened(folder, cases[0].suffix) as manifest:
+    with ExitStack() as stack:
+        run_cases = None
+        if not (folder / MANIFEST_NAME).exists():
+            check_own_table(folder / SUMMARY_NAME)  # another program's table is not overwritten
+            # Before the folder is made: a wrong option leaves none behind.
+            run_cases = stack.enter_context(runner.open(progress, len(cases)))
+        manifest = stack.enter_context(_opened(folder, cases[0].suffix))
         cases = keep_names(cases, manifest.entries)
         if json_file is not None:
             refuse_own_file(json_file, folder, cases)
         model = model_identity(runner.options.model)
         finished = [case for case in cases if not restart and still_done(case, manifest.entries.get(case.stem), model)]
+        run_cases = run_cases or stack.enter_context(runner.open(progress, len(cases) - len(finished)))
         to_do = _begin(cases, finished, manifest)
         books = Books(folder, manifest, cases, model)
         books.keep(finished)

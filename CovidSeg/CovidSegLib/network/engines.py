@@ -61,7 +61,8 @@ def open_engine(model: Model, engine: str, device: str, progress: Progress, thre
     return GpuThenCpu(lambda wanted: opener(model, wanted, threads), progress)
 
 
-def _runtime(engine: str) -> tuple[Callable[[Model, str, int], Engine], Callable[[], bool]]:
+def check_installed(engine: str) -> str:
+    """The engine that ``engine`` (see :data:`ENGINES`) means here. Raises EngineError where it is not installed."""
     if engine == "auto":
         engine = next((name for name, module in _MODULES.items() if find_spec(module)), "onnx")
     if engine not in _MODULES:
@@ -75,7 +76,11 @@ def _runtime(engine: str) -> tuple[Callable[[Model, str, int], Engine], Callable
             _("The engine {engine} is not installed.").format(engine=repr(engine)),
             _("Choose another one, or install it: pip install {package}").format(package=package),
         )
-    if engine == "onnx":
+    return engine
+
+
+def _runtime(engine: str) -> tuple[Callable[[Model, str, int], Engine], Callable[[], bool]]:
+    if check_installed(engine) == "onnx":
         from . import onnx_engine
 
         return onnx_engine.OnnxEngine, onnx_engine.has_gpu
