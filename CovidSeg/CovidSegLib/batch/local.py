@@ -126,11 +126,15 @@ class LocalRunner:
         """Start the children, no more than ``cases``. Raises ModelError, EngineError or Cancelled."""
         if not cases:
             _check_options(self.options)
-            yield lambda _: (outcome for outcome in ())
+            yield _no_outcome
             return
         with WorkerPool(self.options, min(self.jobs, cases)) as pool:
             pool.wait_until_ready(progress)
             yield lambda cases: run_here(cases, pool, progress.stop_asked)
+
+
+def _no_outcome(cases: Sequence[tuple[int, PlannedCase]]) -> Generator[Outcome | None, None, None]:
+    yield from ()
 
 
 def _check_options(options: Options) -> None:
