@@ -177,6 +177,25 @@ def test_the_command_line_writes_it_and_refuses_what_it_cannot_refer_to(tmp_path
     assert "refers to its images" in told.refused("segment", "file.nii.gz", "-o", "b.dcm", "--quiet")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the kit's command line is for Unix")
+def test_slices_of_the_scan_are_never_replaced_but_an_earlier_segmentation_in_their_folder_is(tmp_path: Path) -> None:
+    scan(tmp_path / "ct")
+    told = CommandLine(tmp_path, stand_in=True)
+    before = {path: path.read_bytes() for path in (tmp_path / "ct").iterdir()}
+    name = next(iter(before)).name
+    (tmp_path / "link.dcm").symlink_to(f"ct/{name}")
+    for output in (f"ct/{name}", "link.dcm"):
+        line = told.refused("segment", "ct", "-o", output, "--overwrite")
+        assert line == "error: The output is one of the scan's own files. Choose another name."
+    told.refused("segment", "ct", "-o", "a.dcm", "--json", f"ct/{name}", "--overwrite")
+    told.refused("batch", ".", "out", "--json", f"ct/{name}", "--overwrite")
+    assert {path: path.read_bytes() for path in (tmp_path / "ct").iterdir()} == before
+    for _ in range(2):
+        ended = told.run("segment", "ct", "-o", "ct/masks.dcm", "--overwrite")
+        assert ended.returncode == 0, ended.stderr
+    told.refused("segment", "ct", "-o", "a.dcm", "--json", "ct/masks.dcm", "--overwrite")
+
+
 def test_the_real_series_without_identifiers_is_refused(shared_data: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(shared_data / "dicom" / "covid_ct_md_P002.zip").extractall(tmp_path)
     # Its identifiers are no valid ones; a warning of pydicom would print them.

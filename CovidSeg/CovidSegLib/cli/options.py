@@ -47,7 +47,9 @@ def add_existing_options(parser: argparse.ArgumentParser) -> None:
         help="bring an existing .seg.nrrd up to date and keep what a reader corrected in it",
     )
     parser.add_argument(
-        "--overwrite", action="store_true", help="replace existing outputs, with whatever corrections they hold"
+        "--overwrite",
+        action="store_true",
+        help="replace existing outputs, with whatever corrections they hold; never the scan's own files",
     )
 
 
@@ -109,18 +111,30 @@ def pipeline_options(args: argparse.Namespace) -> Options:
 
 
 def check_targets(source: Path | None, targets: Sequence[Path]) -> None:
-    """Raise OutputError unless ``targets`` are different files in folders that exist, none of them the input."""
+    """Raise OutputError unless ``targets`` are different files in folders that exist, none of them the input's."""
     known: list[Path] = []
     for target in targets:
         try:
             _check_target(target)
             if source is not None and _same(target, source):
                 raise OutputError("The output is the input file.", "The scan is not overwritten: choose another name.")
+            if source is not None and _is_slice_of(source, target):
+                raise OutputError("The output is one of the scan's own files.", "Choose another name.")
             if any(_same(target, other) for other in known):
                 raise OutputError("Two outputs are the same file.", "Give each its own name.")
         except (OSError, ValueError, RuntimeError) as error:  # too long, a zero byte, links in a circle
             raise OutputError("The output has a name that no file can have.", "Choose another name.") from error
         known.append(target)
+
+
+def _is_slice_of(source: Path, target: Path) -> bool:
+    """Whether ``target`` is a DICOM file in the folder ``source`` or below, other than a segmentation."""
+    if not target.is_file() or not target.resolve().is_relative_to(source.resolve()):
+        return False
+    from ..reading.dicom_files import is_dicom
+    from ..reading.dicom_headers import modality_of
+
+    return is_dicom(target) and modality_of(target) != "SEG"
 
 
 def _check_target(target: Path) -> None:
@@ -135,7 +149,7 @@ def _check_target(target: Path) -> None:
 def check_numbers(files: Sequence[Path], *, overwrite: bool = False) -> None:
     """Raise OutputError where a file for numbers or a report would replace something that CovidSeg did not write.
 
-    ``overwrite``: anything but a write-protected file may be replaced.
+    ``overwrite``: anything but a write-protected and a DICOM file may be replaced.
     """
     from ..report.files import is_report
     from ..writing.existing import refuse_protected
@@ -144,7 +158,9 @@ def check_numbers(files: Sequence[Path], *, overwrite: bool = False) -> None:
         if not file.is_file():
             continue
         refuse_protected(file)
-        if not overwrite and not is_report(file):
+        from ..reading.dicom_files import is_dicom
+
+        if is_dicom(file) or (not overwrite and not is_report(file)):
             raise OutputError(
                 "The file for the numbers or the report exists and is not one of CovidSeg's.", "Choose another name."
             )
