@@ -78,7 +78,10 @@ def test_what_is_left_out_is_counted_once(told: CommandLine, scans: Path) -> Non
         (scans / name).write_bytes(b"x")
     (scans / "sub/linked").symlink_to(told.folder)
     (scans / "itself").symlink_to(".")
-    sentence = "Left out, not looked into: 2 packed files, 1 image in two files (.hdr, .img), 2 linked folders"
+    (scans / "gone").symlink_to("nowhere")
+    (scans / "sub/gone").symlink_to("nowhere")
+    sentence = "Left out, not looked into: 2 packed files, 1 image in two files (.hdr, .img), "
+    sentence += "4 links that are not followed"
     for more in ("", ", 2 results of a batch"):  # the first run's, in the second
         ended = told.run("batch", scans, scans / "results", "--format", "nii.gz")
         assert ended.returncode == 0, ended.stderr

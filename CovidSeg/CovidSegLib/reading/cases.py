@@ -14,7 +14,7 @@ from ..progress import Progress
 from .dicom_files import is_dicom
 from .files import SUFFIXES, suffix_of
 from .studies import find_studies, study_names
-from .trees import LINK, Kind, leads_up, left_out_as, left_out_in_words, look_below
+from .trees import LINK, Kind, leads_nowhere, leads_up, left_out_as, left_out_in_words, look_below
 
 _LONGEST_STEM = 255 - len(".seg.nrrd")
 """Bytes: a file system takes names of 255 at most, also for a result."""
@@ -50,7 +50,7 @@ def find_cases(
     Hidden files and segmentations are no cases. Stems differ, also where letter case does not count; of inputs with the
     same name each gets its kind appended; a name too long for results is cut.
 
-    ``progress`` gets the stage "looking", and a notice of what was left out: packed files, linked folders below the
+    ``progress`` gets the stage "looking", and a notice of what was left out: packed files, links to folders below the
     first level, files in sub-folders that are ``is_results``.
     Raises InputError when there is nothing, Cancelled.
     """
@@ -85,7 +85,7 @@ def _in_entries(
     for entry in files:
         left_out.update(left_out_as(entry))
     for entry in entries:
-        if entry.is_dir() and leads_up(entry):
+        if leads_nowhere(entry) or (entry.is_dir() and leads_up(entry)):
             left_out[LINK] += 1
         elif entry.is_dir():
             tree = look_below(entry, is_results)

@@ -15,7 +15,7 @@ _PACKED = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst",
 ARCHIVE, PAIR, LINK, RESULT = (
     ("packed file", "packed files"),
     ("image in two files (.hdr, .img)", "images in two files (.hdr, .img)"),
-    ("linked folder", "linked folders"),
+    ("link that is not followed", "links that are not followed"),
     ("result of a batch", "results of a batch"),
 )
 """What may hold a scan and is not looked into: one of them, many of them."""
@@ -54,6 +54,8 @@ def look_below(folder: Path, is_results: Callable[[Path], bool]) -> Tree:
             tree.images.append(path)
         elif is_dicom(path):
             tree.dicom.append(path)
+        elif leads_nowhere(path):
+            tree.left_out[LINK] += 1
         else:
             tree.has_closed_slices |= is_kept_from_us(path)
             tree.left_out.update(left_out_as(path))
@@ -71,6 +73,11 @@ def left_out_as(file: Path) -> list[Kind]:
     if name.endswith(_PACKED):
         return [ARCHIVE]
     return [PAIR] if name.endswith(".hdr") and file.with_suffix(".img").is_file() else []
+
+
+def leads_nowhere(link: Path) -> bool:
+    """Whether ``link`` is a link to something that is not there."""
+    return link.is_symlink() and not link.exists()
 
 
 def leads_up(link: Path) -> bool:
