@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -47,8 +48,12 @@ class CtVolume:
 
         Of the upright voxels: programs turn the axes of a scan when they read or write it.
         """
+        return self.fingerprint_in(axial_order(self.affine))
+
+    def fingerprint_in(self, order: AxialOrder) -> str:
+        """The :attr:`fingerprint` that the voxels had while ``order`` was the upright one: before a scan was turned."""
         digest = hashlib.sha256()
-        for plane in axial_order(self.affine).to_axial(self.voxels):
+        for plane in order.to_axial(self.voxels):
             digest.update(np.ascontiguousarray(plane).data)
         return digest.hexdigest()
 
@@ -93,6 +98,17 @@ class AxialOrder:
         """The inverse of :meth:`to_axial`: a view with the grid's own axes (K, J, I)."""
         turned = array[tuple(slice(None, None, -1) if flip else slice(None) for flip in self.flips)]
         return turned.transpose(np.argsort(self.permutation))
+
+    def turned(self, permutation: tuple[int, int, int]) -> list[AxialOrder]:
+        """The four orders with ``permutation`` that a rotation, without a mirror, makes of this one."""
+        either = (False, True)
+        every = [AxialOrder(permutation, flips) for flips in product(either, either, either)]
+        return [order for order in every if order._is_mirrored == self._is_mirrored]
+
+    @property
+    def _is_mirrored(self) -> bool:
+        is_odd = np.linalg.det(np.eye(3)[list(self.permutation)]) < 0
+        return bool(is_odd) != (sum(self.flips) % 2 == 1)
 
 
 def axial_order(affine: np.ndarray) -> AxialOrder:

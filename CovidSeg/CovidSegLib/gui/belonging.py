@@ -3,45 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..mrml import read_in_steps
-from ..mrml.corrections import check_belongs, is_recorded
-from ..mrml.volumes import own_affine, voxels_time, world_affine
+from ..mrml.corrections import check_belongs, fingerprints_of
+from ..mrml.volumes import own_affine, possible_orders, voxels_time, world_affine
 from ..steps import silently
-from ..volume import axial_order
+from ..volume import AxialOrder, CtVolume
 from .task import in_thread
 
 if TYPE_CHECKING:
     import slicer
 
-_last: tuple[tuple[object, ...], frozenset[str]] | None = None
-"""The scan that was looked at last, and its fingerprints: they are asked for after each stroke of a reader."""
+_last: tuple[tuple[object, ...], dict[AxialOrder, str]] | None = None
+"""The scan that was looked at last, and its fingerprints by what was upright: they are asked for after each stroke of a
+reader."""
 
 
 def belonging_steps(
     node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode
 ) -> Generator[None, None, None]:
-    """Raise InputError where our segments in ``node`` were made from another scan, or lie on another grid."""
+    """Raise InputError where our segments in ``node`` were made from another scan, or lie on another grid.
+
+    A scan that was turned together with them is still the same one, also where the transform was hardened on both.
+    """
     if not voxels_time(volume_node):
         return  # whoever reads the scan next will say that it has no voxels
     fingerprints: frozenset[str] = frozenset()
-    if is_recorded(node):
-        fingerprints = yield from _fingerprint_steps(volume_node)
+    if recorded := fingerprints_of(node):
+        fingerprints = yield from _fingerprint_steps(volume_node, recorded)
     check_belongs(node, volume_node, fingerprints)
 
 
-def _fingerprint_steps(volume_node: slicer.vtkMRMLScalarVolumeNode) -> Generator[None, None, frozenset[str]]:
+def _fingerprint_steps(
+    volume_node: slicer.vtkMRMLScalarVolumeNode, recorded: set[str]
+) -> Generator[None, None, frozenset[str]]:
+    """The fingerprints that the scan may have had, as many as it takes to find those that are ``recorded``."""
     global _last
-    own = own_affine(volume_node)
-    seen = voxels_time(volume_node), own.tobytes(), world_affine(volume_node).tobytes()
-    if _last is not None and _last[0] == seen:
-        return _last[1]
-    volume = yield from silently(read_in_steps(volume_node))
-    # The voxels are read upright, and a transform that came after the segmentation may have turned the scan over.
-    orders = {axial_order(affine): affine for affine in (volume.affine, own)}
-    scans = [replace(volume, affine=affine) for affine in orders.values()]
-    found = yield from in_thread(lambda: frozenset(scan.fingerprint for scan in scans))
-    _last = seen, found
-    return found
+    own, world = own_affine(volume_node), world_affine(volume_node)
+    seen = voxels_time(volume_node), own.tobytes(), world.tobytes()
+    if _last is None or _last[0] != seen:
+        _last = seen, {}
+    found = _last[1]
+    volume: CtVolume | None = None
+    for order in possible_orders(volume_node):
+        if recorded <= set(found.values()):
+            break
+        if order in found:
+            continue
+        if volume is None:
+            volume = yield from silently(read_in_steps(volume_node))
+        found[order] = yield from in_thread(partial(volume.fingerprint_in, order))
+    return frozenset(found.values())

@@ -8,7 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..errors import InputError
-from ..mrml.corrections import check_same_place, is_recorded
+from ..mrml.corrections import check_same_place, fingerprints_of
 from ..mrml.volumes import scan_of
 from . import wording
 from .belonging import belonging_steps
@@ -119,7 +119,7 @@ class InputSection:
 
     def _belonging(self) -> None:
         node, scan = self._session.nodes
-        if is_recorded(node):  # the scan of one that was loaded is known by its voxels alone
+        if fingerprints_of(node):  # the scan of one that was loaded is known by its voxels alone
             self._used[self._session.parameters.parameterNode.GetID(), scan.GetID()] = node.GetID()
         self._doubtful = None
         self._judge("")

@@ -80,9 +80,10 @@ def read_state(node: slicer.vtkMRMLSegmentationNode | None, volume_node: slicer.
     )
 
 
-def is_recorded(node: slicer.vtkMRMLSegmentationNode) -> bool:
-    """Whether one of our segments tells, by its voxels, which scan it was made from."""
-    return bool(_fingerprints(node))
+def fingerprints_of(node: slicer.vtkMRMLSegmentationNode) -> set[str]:
+    """Those of the scans that our segments were made from, as far as their tags tell."""
+    texts = [tag(part, SOURCE_TAG) or "" for part in parts_in(node).values()]
+    return {match.group() for match in map(_FINGERPRINT.search, texts) if match}
 
 
 def check_belongs(
@@ -93,7 +94,7 @@ def check_belongs(
     ``fingerprints``: those that the voxels of ``volume_node`` may have; not looked at where the segments have no
     record of their scan.
     """
-    recorded = _fingerprints(node)
+    recorded = fingerprints_of(node)
     if recorded - fingerprints:
         raise InputError(
             _("The chosen segmentation was made from another scan, or from this one before it changed."), _CHOOSE
@@ -202,12 +203,6 @@ def modified_time(node: slicer.vtkMRMLSegmentationNode) -> int:
     parts = [content.GetNthSegment(number) for number in range(content.GetNumberOfSegments())]
     images = [part.GetRepresentation(_LABELMAP) for part in parts]
     return max(content.GetMTime(), *(part.GetMTime() for part in (*parts, *images) if part is not None), 0)
-
-
-def _fingerprints(node: slicer.vtkMRMLSegmentationNode) -> set[str]:
-    """Those of the scans that our segments were made from, as far as their tags tell."""
-    texts = [tag(part, SOURCE_TAG) or "" for part in parts_in(node).values()]
-    return {match.group() for match in map(_FINGERPRINT.search, texts) if match}
 
 
 def _check_voxels(node: slicer.vtkMRMLSegmentationNode) -> None:

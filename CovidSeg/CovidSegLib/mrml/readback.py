@@ -12,10 +12,10 @@ from ..errors import InputError
 from ..measures import Lobe, Measurements, Rules, lobe_of_terminology, measure
 from ..segmentation import Label, absent_labels, label_of_codes
 from ..steps import result_of
-from ..volume import CtVolume, axial_order
-from .corrections import check_belongs, is_recorded
+from ..volume import CtVolume
+from .corrections import check_belongs, fingerprints_of
 from .ours import ids_in
-from .volumes import own_affine, read_volume_node, scan_of, world_affine
+from .volumes import possible_orders, read_volume_node, scan_of, world_affine
 
 if TYPE_CHECKING:
     import slicer
@@ -146,10 +146,11 @@ def _why_foreign(
 ) -> tuple[str, ...]:
     """A sentence where the segments do not belong to the scan, which was read as ``volume``."""
     fingerprints: set[str] = set()
-    if is_recorded(segmentation_node):
-        # The voxels are read upright, and a transform that came after the segmentation may have turned the scan over.
-        orders = {axial_order(affine): affine for affine in (volume.affine, own_affine(volume_node))}
-        fingerprints.update(replace(volume, affine=affine).fingerprint for affine in orders.values())
+    recorded = fingerprints_of(segmentation_node)
+    for order in dict.fromkeys(possible_orders(volume_node)):
+        if recorded <= fingerprints:
+            break
+        fingerprints.add(volume.fingerprint_in(order))
     try:
         check_belongs(segmentation_node, volume_node, frozenset(fingerprints))
     except InputError as error:

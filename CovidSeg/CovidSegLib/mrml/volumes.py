@@ -13,7 +13,7 @@ from ..reading.geometry import checked_affine
 from ..reading.hounsfield import HounsfieldVolume
 from ..segmentation import Segmentation
 from ..steps import result_of
-from ..volume import CtVolume, axial_order
+from ..volume import AxialOrder, CtVolume, axial_order
 
 if TYPE_CHECKING:
     import slicer
@@ -82,6 +82,17 @@ def own_affine(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
 def scan_of(node: slicer.vtkMRMLSegmentationNode) -> slicer.vtkMRMLScalarVolumeNode | None:
     """The scan in the scene that, as Slicer has noted, the grid of ``node`` comes from."""
     return node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
+
+
+def possible_orders(node: slicer.vtkMRMLVolumeNode) -> list[AxialOrder]:
+    """What may have been upright when masks of this scan were made, the likeliest first.
+
+    The voxels are read upright, and a transform that came after the masks may have turned the scan over. Where it was
+    hardened on both no matrix tells of it. Nearly all scans are stored in axial slices; to try all 24 directions would
+    take ten seconds for a large scan.
+    """
+    now = axial_order(world_affine(node))
+    return [now, axial_order(own_affine(node)), *now.turned((0, 1, 2)), *now.turned(now.permutation)]
 
 
 def reference_grid(content: slicer.vtkSegmentation) -> tuple[np.ndarray, tuple[int, int, int]] | None:
