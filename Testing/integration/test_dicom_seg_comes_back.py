@@ -13,22 +13,17 @@ pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 pytest.importorskip("dcmqi", reason="needs the Python package dcmqi")
 
-import pydicom
 import slicer
 
 from CovidSegLib.corrections import RECORD_TAG
 from CovidSegLib.mrml.readback import read_labels
-from CovidSegLib.progress import Progress
-from CovidSegLib.reading import read_ct
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan
-from Testing.kit.dicom_files import PATIENT, write_series
 from Testing.kit.review_steps import INFECTION, LEFT, RIGHT, healthy_place, labels_of, review, run
 from Testing.kit.rewritten import erase, rewrite
 from Testing.kit.rewritten import labels_of as labels_in_file
 from Testing.kit.segment_editor import Reader
-from Testing.kit.slicers_dicom_export import export
+from Testing.kit.slicers_dicom_export import export, phantom_series
 from Testing.kit.slicers_dicom_import import load
-from Testing.kit.small_phantom import small_phantom
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the kit's command line is for Unix")
 
@@ -36,18 +31,12 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the kit's command line 
 @pytest.fixture
 def returned(panel, world, tmp_path: Path):
     """A series in the scene, a reader's corrected labels of it, and those as they come back in a DICOM SEG."""
-    phantom = small_phantom().volume
-    columns, rows, slices = (float(np.linalg.norm(phantom.affine[:3, axis])) for axis in range(3))
-    heights = [slices * k for k in range(len(phantom.voxels))]
-    files = write_series(tmp_path / "ct", phantom.voxels, heights, **PATIENT, PixelSpacing=[rows, columns])
-    uids = [str(pydicom.dcmread(file).SOPInstanceUID) for file in files]
-    scan = world.logics.add_volume(read_ct(tmp_path / "ct", Progress()))
-    scan.SetAttribute("DICOM.instanceUIDs", " ".join(uids))
+    scan, files = phantom_series(world, tmp_path / "ct")
     panel.ui.inputSelector.setCurrentNode(scan)
     node = run(panel)
     Reader(world.scene, node, scan).paint(INFECTION, healthy_place(labels_of(node, scan)))
     corrected = labels_of(node, scan)
-    export(node, dict(zip(uids, files, strict=True)), tmp_path / "a.dcm")
+    export(node, files, tmp_path / "a.dcm")
     world.scene.RemoveNode(node)
     node = load(world.scene, tmp_path / "a.dcm", scan)
     panel.ui.outputSelector.setCurrentNode(node)

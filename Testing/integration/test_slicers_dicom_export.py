@@ -21,11 +21,10 @@ from CovidSegLib.mrml import UndoPoints, add_segmentation, mark_edited, read_sta
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import SEGMENTS, Label, Provenance, Segmentation
-from Testing.kit.dicom_files import PATIENT, labels_in_place, write_series, write_whole_series
+from Testing.kit.dicom_files import PATIENT, labels_in_place, write_whole_series
 from Testing.kit.review_steps import healthy_place, labels_of, review, run
 from Testing.kit.segment_editor import Reader
-from Testing.kit.slicers_dicom_export import export
-from Testing.kit.small_phantom import small_phantom
+from Testing.kit.slicers_dicom_export import export, phantom_series
 
 if TYPE_CHECKING:
     from CovidSegLib.report.views import OffscreenSlicer
@@ -121,19 +120,13 @@ def test_segments_that_were_loaded_again_are_exported(study: Study, mrml: Offscr
 
 
 def test_what_the_panel_made_of_a_series_and_a_reader_corrected_is_exported(panel, world, tmp_path: Path) -> None:
-    phantom = small_phantom().volume
-    columns, rows, slices = (float(np.linalg.norm(phantom.affine[:3, axis])) for axis in range(3))
-    heights = [slices * k for k in range(len(phantom.voxels))]
-    files = write_series(tmp_path / "ct", phantom.voxels, heights, **PATIENT, PixelSpacing=[rows, columns])
-    uids = [str(pydicom.dcmread(file).SOPInstanceUID) for file in files]
-    scan = world.logics.add_volume(read_ct(tmp_path / "ct", Progress()))
-    scan.SetAttribute("DICOM.instanceUIDs", " ".join(uids))
+    scan, files = phantom_series(world, tmp_path / "ct")
     panel.ui.inputSelector.setCurrentNode(scan)
     node = run(panel)
     Reader(world.scene, node, scan).paint(INFECTION, healthy_place(labels_of(node, scan)))
     review(panel)
     panel.until(lambda: panel.ui.resultsTable.item(2, 3).text() not in ("0.0", "-"))
-    export(node, dict(zip(uids, files, strict=True)), tmp_path / "a.dcm")
+    export(node, files, tmp_path / "a.dcm")
     read = highdicom.seg.segread(tmp_path / "a.dcm")
     assert read.SegmentSequence[-1].SegmentAlgorithmType == "SEMIAUTOMATIC"
     exported, labels = read.get_volume(combine_segments=True, allow_missing_positions=True), labels_of(node, scan)

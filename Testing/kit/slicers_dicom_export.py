@@ -13,12 +13,35 @@ import tempfile
 from collections.abc import Mapping
 from importlib.metadata import distribution
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pydicom
 import slicer
 import vtk
 
+from CovidSegLib.progress import Progress
+from CovidSegLib.reading import read_ct
+
+from .dicom_files import PATIENT, write_series
+from .small_phantom import small_phantom
+
+if TYPE_CHECKING:
+    from .slicer_window.application import SlicerWorld
+
 _ROLE, _UIDS, _ALGORITHM = "referenceImageGeometryRef", "DICOM.instanceUIDs", "DICOM.SegmentAlgorithm"
+
+
+def phantom_series(world: SlicerWorld, folder: Path) -> tuple[slicer.vtkMRMLScalarVolumeNode, dict[str, Path]]:
+    """The small phantom as a DICOM series in ``folder``, loaded into the scene, and its files by SOPInstanceUID."""
+    phantom = small_phantom().volume
+    columns, rows, slices = (float(np.linalg.norm(phantom.affine[:3, axis])) for axis in range(3))
+    heights = [slices * k for k in range(len(phantom.voxels))]
+    files = write_series(folder, phantom.voxels, heights, **PATIENT, PixelSpacing=[rows, columns])
+    by_uid = {str(pydicom.dcmread(file).SOPInstanceUID): file for file in files}
+    scan = world.logics.add_volume(read_ct(folder, Progress()))
+    scan.SetAttribute(_UIDS, " ".join(by_uid))
+    return scan, by_uid
 
 
 def export(node: slicer.vtkMRMLSegmentationNode, files: Mapping[str, Path], output: Path) -> None:
