@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from kit.slicer_window.application import SlicerWorld
 from kit.slicer_window.module import OpenModule
-from panel_pictures import palette
+from panel_pictures import palette, save_small
 from PIL import Image, ImageDraw, ImageFont
 from PySide6 import QtWidgets
 from scipy import ndimage
@@ -109,7 +109,7 @@ def main(folder: Path) -> None:
         strip(made, k, states).save(folder / "corrections.png", optimize=True)
         section.widgets.table.selectRow(0)
         world.qt.processEvents()
-        section.widgets.fold.grab().save(str(folder / "review.png"))
+        save_small(section.widgets.fold.grab(), folder / "review.png")
         module.close()
         world.close()
 

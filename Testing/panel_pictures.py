@@ -15,6 +15,7 @@ from pathlib import Path
 
 from kit.slicer_window.application import SlicerWorld
 from kit.slicer_window.module import OpenModule
+from PIL import Image
 from PySide6 import QtGui, QtWidgets
 
 from CovidSegLib.errors import EngineError
@@ -133,6 +134,12 @@ class Photographer:
         return place.grab().toImage()
 
 
+def save_small(image: QtGui.QImage | QtGui.QPixmap, file: Path) -> None:
+    """Write a PNG of 64 colours, enough for widgets: every version of a picture stays in the repository for ever."""
+    assert image.save(str(file))
+    Image.open(file).convert("RGB").quantize(64).save(file, optimize=True)
+
+
 def save_all(target: Path, themes: tuple[str, ...] = ("light", "dark")) -> list[Path]:
     """Write ``panel-STATE-THEME.png`` for every state into ``target``; returns the files."""
     files = []
@@ -141,7 +148,7 @@ def save_all(target: Path, themes: tuple[str, ...] = ("light", "dark")) -> list[
         with tempfile.TemporaryDirectory() as folder:
             for state, image in Photographer(theme, Path(folder)).take():
                 files.append(target / f"panel-{state}-{theme}.png")
-                assert image.save(str(files[-1]))
+                save_small(image, files[-1])
     return files
 
 
