@@ -23,6 +23,7 @@ FLOORS = (
         "errors",
         "grids",
         "i18n",
+        "locks",
         "masks",
         "options",
         "printing",

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any
 
 from ..errors import OutputError
+from ..locks import try_lock
 from ..writing.unfinished import remove_leftovers
 from .entry import Entry
 
@@ -45,7 +44,10 @@ class Manifest:
         except OSError as error:
             raise OutputError("The batch's manifest cannot be opened.", "Check the output folder.") from error
         try:
-            _lock(self._file)
+            if not try_lock(self._file):
+                raise OutputError(
+                    "Another batch is at work in this output folder.", "Wait for its end, or choose another folder."
+                )
             self._read()
         except BaseException:
             self._file.close()
@@ -145,28 +147,3 @@ def clear_up(folder: Path, *, own: bool = False) -> None:
     """
     for place in (folder, *(entry for entry in folder.iterdir() if entry.is_dir() and not entry.is_symlink())):
         remove_leftovers(place, own=own)
-
-
-def _lock(file: IO[bytes]) -> None:
-    """Let no other process have ``file`` until it is closed; a system without such locks goes without."""
-    try:
-        if sys.platform == "win32":  # in words that a type checker knows
-            import msvcrt
-
-            file.seek(1 << 40)  # a byte that nobody writes
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise _taken() from None
-    except PermissionError:
-        raise _taken() from None
-    except OSError:
-        with suppress(OSError):
-            file.seek(0)
-
-
-def _taken() -> OutputError:
-    return OutputError("Another batch is at work in this output folder.", "Wait for its end, or choose another folder.")
