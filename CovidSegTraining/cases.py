@@ -8,7 +8,8 @@
 - One folder of pairs ``NAME_image`` and ``NAME_mask``, or a folder for each case with ``image`` and ``mask`` in it.
 
 Files are ``.nii`` or ``.nii.gz``. They are paired by what their names say, never by their order: in the radiopaedia
-half of Zenodo 3757476 the two names differ, and the case number pairs them.
+half of Zenodo 3757476 the two names differ, and the case number pairs them. What lies beside them and belongs to no
+case is refused, so that no scan is passed over in silence; folders beside those of the second layout are not looked at.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -178,23 +179,47 @@ def _inside(folder: Path, text: str) -> Path | None:
 def _from_files(folder: Path) -> DataSet:
     images, labels = _subfolder(folder, IMAGE_FOLDERS), _subfolder(folder, LABEL_FOLDERS)
     if images and labels:
-        return _paired(
+        found = _paired(
             f"folders {images.name}/ and {labels.name}/",
             [(case_key(_without_word(_stem(file), ("0000",))), file) for file in _nifti_files(images)],
             [(case_key(_stem(file)), file) for file in _nifti_files(labels)],
         )
+        return _with_strangers(found, folder, [], [*_deeper(images, 1), *_deeper(labels, 1)])
     files = _nifti_files(folder) + [
         file for sub in sorted(folder.iterdir()) if sub.is_dir() for file in _nifti_files(sub)
     ]
-    sides: dict[bool, list[tuple[str, Path]]] = {True: [], False: []}
+    scans: list[tuple[str, Path]] = []
+    masks: list[tuple[str, Path]] = []
+    unnamed = []
     for file in files:
         stem = _stem(file)
-        for words, is_image in ((IMAGE_WORDS, True), (LABEL_WORDS, False)):
+        for words, side in ((IMAGE_WORDS, scans), (LABEL_WORDS, masks)):
             if _without_word(stem, words) != stem:
                 # In a folder for each case, the folder is the case.
-                name = _without_word(stem, words) or file.parent.name
-                sides[is_image].append((case_key(name), file))
-    return _paired("pairs of image and mask", sides[True], sides[False])
+                side.append((case_key(_without_word(stem, words) or file.parent.name), file))
+                break
+        else:
+            unnamed.append(file)
+    found = _paired("pairs of image and mask", scans, masks)
+    return _with_strangers(found, folder, unnamed, _deeper(folder, 2))
+
+
+def _with_strangers(found: DataSet, folder: Path, unnamed: list[Path], deeper: Iterable[Path]) -> DataSet:
+    """``found`` with files beside its cases that no case is made of; where there is no case at all, that is said."""
+    if not found.cases and not found.refused:
+        return found
+    why = [(file, "Its name ends neither as that of an image nor as that of a mask.") for file in unnamed]
+    why += [(file, "It lies deeper in folders than scans are looked for.") for file in deeper]
+    refused = [Refusal(file.relative_to(folder).as_posix(), sentence) for file, sentence in why]
+    return replace(found, refused=(*found.refused, *refused))
+
+
+def _deeper(folder: Path, depth: int) -> Iterator[Path]:
+    """NIfTI files ``depth`` or more folders below ``folder``."""
+    for sub in sorted(folder.iterdir()):
+        if sub.is_dir() and not sub.is_symlink() and not sub.name.startswith("."):
+            yield from _deeper(sub, depth - 1)
+            yield from _nifti_files(sub) if depth <= 1 else ()
 
 
 def _subfolder(folder: Path, names: tuple[str, ...]) -> Path | None:

@@ -67,8 +67,11 @@ def is_drawn(labels: np.ndarray) -> bool:
 
 
 def is_grey_picture(lowest: float, highest: float) -> bool:
-    """Whether values are those of a picture in 0 to 255 rather than HU: no CT lacks values below 0."""
-    return lowest >= 0 and 1 < highest <= _GREY_LEVELS
+    """Whether values, as rounded as those of a scan that is read, are of a picture in 0 to 255 rather than HU.
+
+    No CT lacks values below 0.
+    """
+    return round(lowest) >= 0 and 1 < round(highest) <= _GREY_LEVELS
 
 
 def grey_to_hu(values: np.ndarray) -> np.ndarray:

@@ -8,7 +8,6 @@ stands in ``metrics``.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import time
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from CovidSegLib.errors import InputError
 from CovidSegLib.network.engines import Engine
 from CovidSegLib.pipeline import Options, segment
 from CovidSegLib.progress import Progress
@@ -26,6 +26,7 @@ from CovidSegLib.volume import CtVolume, axial_order
 
 from .cases import Case
 from .dataset import Label, SliceFile, grey_to_hu, is_grey_picture, open_files
+from .metadata import read_rows
 from .metrics import LESION_TOLERANCE, LUNG_TOLERANCE, mean_with_interval, slice_surface_scores, surface_scores
 from .tables import markdown
 
@@ -229,13 +230,16 @@ def _outlines(
 
 
 def _slice_flags(table: Path) -> dict[tuple[str, int], tuple[bool, bool]]:
-    if not table.is_file():
-        return {}
-    with table.open(newline="", encoding="utf-8") as file:
-        return {
-            (row["case"], int(row["slice"])): (row["infected"] == "1", row["lung_by"] == FIRST_READER)
-            for row in csv.DictReader(file)
-        }
+    flags = {}
+    for row in read_rows(table):
+        missing = {"case", "slice", "infected", "lung_by"} - set(row.cells)
+        if missing or row.fault or not row["slice"].isdecimal():
+            raise InputError(
+                f"Line {row.number} of {table.name} cannot be used.",
+                "It needs the columns case, slice (a whole number), infected and lung_by.",
+            )
+        flags[row["case"], int(row["slice"])] = (row["infected"] == "1", row["lung_by"] == FIRST_READER)
+    return flags
 
 
 def table_text(rows: list[Row], columns: Sequence[str] = OVERLAP_COLUMNS) -> str:

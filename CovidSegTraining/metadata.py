@@ -47,11 +47,15 @@ def read_rows(table: Path) -> list[Row]:
         header = [cell.strip().lower() for cell in next(lines, [])]
         rows = [(lines.line_num, [cell.strip() for cell in cells]) for cells in lines]
     except (OSError, csv.Error) as error:
-        raise InputError(f"{TABLE} cannot be read as a table.", "Save it as CSV again.") from error
+        raise InputError(f"{table.name} cannot be read as a table.", "Save it as CSV again.") from error
     while header and not header[-1]:
         header.pop()
     return [
-        Row(number, dict.fromkeys(header, "") | dict(zip(header, cells, strict=False)), _fault(header, cells))
+        Row(
+            number,
+            dict.fromkeys(header, "") | dict(zip(header, cells, strict=False)),
+            _fault(table.name, header, cells),
+        )
         for number, cells in rows
         if any(cells)
     ]
@@ -64,11 +68,11 @@ def _text(content: bytes) -> str:
         return content.decode("cp1252", errors="replace")
 
 
-def _fault(header: list[str], cells: list[str]) -> str:
+def _fault(table: str, header: list[str], cells: list[str]) -> str:
     """Why a row cannot be used, in a sentence; empty where it can."""
     if len(cells) < len(header):
-        return f"Its row in {TABLE} has fewer cells than there are columns."
+        return f"Its row in {table} has fewer cells than there are columns."
     if any(cells[len(header) :]):
-        return f"Its row in {TABLE} has more cells than there are columns."
+        return f"Its row in {table} has more cells than there are columns."
     fold = dict(zip(header, cells, strict=False)).get("fold", "")
-    return f"The fold in {TABLE} is no whole number." if fold and not _FOLD.fullmatch(fold) else ""
+    return f"The fold in {table} is no whole number." if fold and not _FOLD.fullmatch(fold) else ""

@@ -223,3 +223,27 @@ def test_folds_hold_patients_together_and_do_not_change(tmp_path):
 def test_names_that_are_not_zenodos_stay_as_they_are():
     assert case_key("Patient_12") == "Patient_12"
     assert case_key("radiopaedia_org_covid-19-pneumonia-14_85914_0-dcm") == "radiopaedia_14_85914_0"
+
+
+@pytest.mark.parametrize(
+    ("stranger", "why"),
+    [
+        ("p2-image.nii.gz", "ends neither as that of an image nor as that of a mask"),
+        ("p4/p4_lungmask.nii", "ends neither as that of an image nor as that of a mask"),
+        ("P2/visit1/image.nii.gz", "lies deeper"),
+    ],
+)
+def test_files_beside_pairs_that_no_case_is_made_of_are_refused(tmp_path, stranger, why):
+    touch(tmp_path, "P0/image.nii.gz", "P0/mask.nii.gz", ".hidden/a/image.nii.gz", "P0/._image.nii.gz", stranger)
+    found = look(tmp_path)
+    assert [case.name for case in found.cases] == ["P0"]
+    assert [refusal.name for refusal in found.refused] == [stranger]
+    assert why in found.refused[0].why
+    with pytest.raises(InputError, match="check shows all that is wrong"):
+        find_cases(tmp_path)
+    assert find_cases(tmp_path, ("P0",))
+
+
+def test_scans_deeper_than_in_the_two_folders_are_refused_and_other_folders_are_not_looked_at(tmp_path):
+    touch(tmp_path, "images/a.nii.gz", "labels/a.nii.gz", "images/visit2/b.nii.gz", "Lung_Mask/a.nii.gz")
+    assert [refusal.name for refusal in look(tmp_path).refused] == ["images/visit2/b.nii.gz"]

@@ -146,3 +146,20 @@ def test_a_grey_picture_trains_as_the_hounsfield_units_it_was_made_from(data, tm
     changed(case.image, lambda v: ((v + 1250.0) / 1500 * 255).clip(0, 255), dtype=np.uint8)
     inputs, _ = FramedCase(case).slice(1)
     np.testing.assert_allclose(inputs, wanted, atol=1.5 / 255 * 2)
+
+
+def test_a_grey_picture_with_fractions_is_one_to_all(data):
+    """A scan that is read is rounded; so are the values that a training judges by."""
+    from CovidSegTraining.dataset import FramedCase
+    from CovidSegTraining.evaluation import read_scan
+
+    case = find_cases(data)[0]
+
+    def grey(voxels: np.ndarray) -> np.ndarray:
+        levels = ((voxels + 1250.0) / 1500 * 255).clip(0, 255)
+        levels[:2, 0] = [[-0.4], [255.4]]
+        return levels
+
+    changed(case.image, grey, dtype=np.float32)
+    assert FramedCase(case).is_grey
+    assert read_scan(case.image).voxels.min() < -1000

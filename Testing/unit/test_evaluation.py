@@ -8,8 +8,9 @@ import nibabel
 import numpy as np
 import pytest
 
+from CovidSegLib.errors import InputError
 from CovidSegTraining.dataset import SliceFile
-from CovidSegTraining.evaluation import OUTLINE_COLUMNS, Overlap, score, table_text
+from CovidSegTraining.evaluation import OUTLINE_COLUMNS, Overlap, _slice_flags, score, table_text
 
 AFFINE = np.diag([-1.0, -1.0, 2.0, 1.0])
 
@@ -103,3 +104,20 @@ def test_outlines_are_scored_in_mm_and_in_pixels(tmp_path):
     assert row["lung_surface_dice_1mm"] == 1
     assert row["infection_surface_dice_3px"] == 1
     assert row["lung"] < 1
+
+
+@pytest.mark.parametrize("text", ["\ufeff{}", "sep", "{}"])
+def test_a_table_of_slices_is_read_as_a_spreadsheet_writes_it(tmp_path, text):
+    table = "case,slice,infected,lung_by\none,0,0,reader1\none,1,1,none\n"
+    table = table.replace(",", ";") if text == "sep" else text.format(table)
+    (tmp_path / "slices.csv").write_text(table, encoding="utf-8")
+    assert _slice_flags(tmp_path / "slices.csv") == {("one", 0): (False, True), ("one", 1): (True, False)}
+
+
+@pytest.mark.parametrize(
+    "table", ["case,slice,infected\none,0,1\n", "case,slice,infected,lung_by\none,first,1,reader1\n"]
+)
+def test_a_table_of_slices_that_cannot_be_used_is_told_by_its_line(tmp_path, table):
+    (tmp_path / "slices.csv").write_text(table)
+    with pytest.raises(InputError, match=r"Line 2 of slices\.csv cannot be used"):
+        _slice_flags(tmp_path / "slices.csv")
