@@ -20,7 +20,7 @@ equal weights gain 0.01 to 0.02 of Dice on those."""
 
 SPECK_PIXELS = 20.0
 """Added above and below in the Tversky term, which is taken slice by slice: a slice without infection costs nothing
-when nothing is found on it, and half when as much is found as three specks of this size."""
+when nothing is found on it, and half when as much is found as two specks of this size."""
 
 _SMALL = 1e-6
 

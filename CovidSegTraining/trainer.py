@@ -32,19 +32,24 @@ def set_precision(config: TrainingConfig) -> str:
     return name
 
 
+def learning_rate(config: TrainingConfig) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Rises to its peak, then falls to the final rate; to no more than the peak, where that is smaller."""
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=config.learning_rate / 100,
+        decay_steps=max(1, config.steps - config.warm_up_steps),
+        alpha=min(1.0, config.final_learning_rate / config.learning_rate),
+        warmup_target=config.learning_rate,
+        warmup_steps=config.warm_up_steps,
+    )
+
+
 class Trainer:
     """Network, optimizer and the running mean of the weights. Make it inside the strategy's scope."""
 
     def __init__(self, network: keras.Model, config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
         self.network = network
         self._strategy = strategy
-        self.schedule = keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=config.learning_rate / 100,
-            decay_steps=max(1, config.steps - config.warm_up_steps),
-            alpha=config.final_learning_rate / config.learning_rate,
-            warmup_target=config.learning_rate,
-            warmup_steps=config.warm_up_steps,
-        )
+        self.schedule = learning_rate(config)
         optimizer = keras.optimizers.AdamW(
             self.schedule, weight_decay=config.weight_decay, global_clipnorm=config.gradient_norm
         )

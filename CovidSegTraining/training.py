@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from CovidSegLib.errors import InputError
+from CovidSegLib.errors import InputError, OutputError
 from CovidSegLib.network.inputs import INPUT_SHAPE
 from CovidSegLib.progress import Progress
 
@@ -50,13 +50,15 @@ def fit(
     ``cache``: folder for framed slices, else None (see :class:`CovidSegTraining.streams.TrainingStream`).
     ``watched``: cases to look at while training, where the configuration has a ``validation_fold``.
     State goes to ``run/state`` every ``checkpoint_steps``; called again with the same folder and configuration,
-    training goes on where it stopped. Raises InputError when the folder holds a run with other settings.
+    training goes on where it stopped. Raises InputError when the folder holds a run with other settings, or no
+    watched case shows infection.
     """
     run.mkdir(parents=True, exist_ok=True)
     config.check_run(run)
     if config.input_shape != INPUT_SHAPE:
         raise InputError(f"Slices are framed as {INPUT_SHAPE}, not {config.input_shape}.", "Leave input_shape out.")
     config.save(run)
+    watch = Watch(watched, cache) if watched else None
     if gpus() and config.deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
@@ -72,10 +74,9 @@ def fit(
     if manager.restore_or_initialize():
         LOG.info("resumed at step %d", int(trainer.step))
     stream = TrainingStream(cases, config.augmentation, config.seed, progress, cache=cache)
-    watch = Watch(watched, cache) if watched else None
     LOG.info("%d cases, %d slices, %d parameters", len(cases), len(stream), trainer.network.count_params())
     _Loop(trainer, config, run, manager, progress, watch).go(strategy.experimental_distribute_dataset, stream)
-    return _finish(trainer, run)
+    return _finish(trainer, run, watched=watch is not None)
 
 
 def _network(config: TrainingConfig, encoder: str | Path | None, start: str | Path | None) -> keras.Model:
@@ -87,9 +88,9 @@ def _network(config: TrainingConfig, encoder: str | Path | None, start: str | Pa
     return network
 
 
-def _finish(trainer: Trainer, run: Path) -> Path:
+def _finish(trainer: Trainer, run: Path, *, watched: bool) -> Path:
     best = run / BEST_WEIGHTS
-    if best.is_file():
+    if watched and best.is_file():
         trainer.network.load_weights(best)
     else:
         trainer.swap_averages()
@@ -107,9 +108,9 @@ def _freeze(network: keras.Model, trained_from: str) -> None:
     """Let the encoder's layers before ``trained_from`` keep what they know; "" lets all learn."""
     if not trained_from:
         return
-    if trained_from not in [layer.name for layer in network.layers]:
-        raise InputError(f"The network has no layer named {trained_from}.", "Correct trained_from.")
     encoder_order = [layer.name for layer in keras.applications.MobileNetV2(weights=None, include_top=False).layers]
+    if trained_from not in {layer.name for layer in network.layers}.intersection(encoder_order):
+        raise InputError(f"The network's encoder has no layer named {trained_from}.", "Correct trained_from.")
     for name in encoder_order[1 : encoder_order.index(trained_from)]:
         network.get_layer(name).trainable = False
 
@@ -144,15 +145,24 @@ class _Loop:
             waited += time.monotonic() - asked
             losses.append(float(self._trainer.train(inputs, labels)))
             if not np.isfinite(losses[-1]):
-                raise FloatingPointError(f"the loss is not finite at step {number}")
+                raise InputError(
+                    f"The training came apart: its loss is no number any more at step {number}.",
+                    "Begin again in another --run folder, with a smaller --learning-rate.",
+                )
             last = number == config.steps
             look = self._watch is not None and (number % config.validation_steps == 0 or last)
             if number % LOG_STEPS == 0 or look or last:
                 seconds = time.monotonic() - started
                 self._tell(number, losses[-LOG_STEPS:], seconds / (number - done), 100 * waited / seconds, look=look)
             if number % config.checkpoint_steps == 0 or last:
-                self._manager.save()
+                self._save_state()
             self._progress.step("training", number, config.steps)
+
+    def _save_state(self) -> None:
+        try:
+            self._manager.save()
+        except tf.errors.OpError as error:
+            raise OutputError("The state of the training cannot be written.", "Make room, and call again.") from error
 
     def _tell(self, number: int, losses: list[float], pace: float, waiting: float, *, look: bool) -> None:
         loss = float(np.mean(losses))

@@ -7,6 +7,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from CovidSegLib.errors import InputError
+
 from .cache import open_cached
 from .cases import Case
 from .dataset import FramedCase, Label
@@ -16,16 +18,36 @@ SLICES = 96
 """Slices that are looked at, evenly from all cases; a look takes about as long as twenty steps."""
 
 
+def _evenly(numbers: np.ndarray) -> np.ndarray:
+    """At most :data:`SLICES` of ``numbers`` (n,), from the first to the last."""
+    return numbers[np.unique(np.linspace(0, len(numbers) - 1, min(SLICES, len(numbers))).round().astype(int))]
+
+
 class Watch:
-    """Slices of ``cases`` that were not trained on; ``cache``: folder for framed slices, or None."""
+    """Slices of ``cases`` that were not trained on; ``cache``: folder for framed slices, or None.
+
+    Raises InputError where none of them shows infection: to find nothing at all would be the best that can be.
+    """
 
     def __init__(self, cases: list[Case], cache: Path | None) -> None:
         self._cases: list[FramedSlices] = [
             FramedCase(case) if cache is None else open_cached(case, cache) for case in cases
         ]
         addresses = [(number, k) for number, case in enumerate(self._cases) for k in range(len(case))]
-        chosen = np.unique(np.linspace(0, len(addresses) - 1, min(SLICES, len(addresses))).round().astype(int))
+        infected = np.flatnonzero(np.concatenate([case.infected_slices() for case in self._cases]))
+        chosen = _evenly(np.arange(len(addresses)))
+        if infected.size and not np.isin(infected, chosen).any():
+            chosen = np.union1d(chosen, _evenly(infected))
         self._addresses = [addresses[index] for index in chosen]
+        shown = (
+            self._cases[case].slice(k)[1]
+            for case, k in (addresses[index] for index in np.intersect1d(infected, chosen))
+        )
+        if not any((labels == Label.INFECTION).any() for labels in shown):
+            raise InputError(
+                "None of the watched cases shows infection: a network that finds none would be kept as the best.",
+                "Choose another --validation-fold, or watch none.",
+            )
 
     def look(self, network: keras.Model, batch: int) -> tuple[float, float]:
         """Dice of infection and of lung (infection is lung) over all slices together, on the network's own grid."""

@@ -7,6 +7,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from kit.training_data import write_case
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.network.inputs import INPUT_SHAPE
@@ -14,6 +15,7 @@ from CovidSegLib.progress import Cancelled, Progress
 from CovidSegTraining.augmentation import Augmentation
 from CovidSegTraining.config import TrainingConfig
 from CovidSegTraining.dataset import FramedCase, Label, find_cases
+from CovidSegTraining.run_folder import BEST_WEIGHTS
 from CovidSegTraining.streams import TrainingStream, slice_weights
 
 tf = pytest.importorskip("tensorflow", reason="needs the extra 'training'")
@@ -234,6 +236,7 @@ def test_a_training_that_was_cut_off_goes_on_and_a_finished_one_can_be_exported(
 
     with pytest.raises(Cancelled):
         training.fit(cases, config, None, tmp_path / "run", Progress(stop_after_one))
+    (tmp_path / "run" / BEST_WEIGHTS).write_text("left by another training, which watched a fold")
     weights = training.fit(cases, config, None, tmp_path / "run", Progress(stop_after_one))
     assert steps == [1, 2, 3]
     assert weights.is_file()
@@ -249,3 +252,47 @@ def test_export_refuses_a_run_that_is_not_finished(tmp_path):
 
     with pytest.raises(InputError, match="no weights yet"):
         export(tmp_path, "tiny", tmp_path / "model", {})
+
+
+def test_watched_cases_without_infection_are_refused_and_infection_between_the_looks_is_looked_at(
+    tmp_path, monkeypatch
+):
+    from CovidSegTraining import validation
+
+    healthy = write_case(tmp_path, "healthy", slices=3, infected=False)
+    with pytest.raises(InputError, match="None of the watched cases shows infection"):
+        validation.Watch([healthy], None)
+    ill = write_case(tmp_path, "ill", slices=3)
+    monkeypatch.setattr(validation, "SLICES", 1)
+    watch = validation.Watch([healthy, ill], tmp_path / "cache")
+    found = watch.look(lambda inputs, training: np.eye(3)[np.zeros(inputs.shape[:3], int)], 2)
+    assert found[0] == 0, "a network that finds nothing"
+
+
+def test_a_rate_below_the_final_one_never_rises_above_its_peak():
+    from CovidSegTraining.trainer import learning_rate
+
+    schedule = learning_rate(TrainingConfig(learning_rate=1e-6, steps=300))
+    assert max(float(schedule(step)) for step in (50, 100, 200, 300)) <= 1.001e-6
+    shipped = learning_rate(TrainingConfig(steps=300))
+    assert float(shipped(300)) == pytest.approx(1e-5)
+
+
+def test_two_specks_of_false_infection_on_a_free_slice_cost_half():
+    from CovidSegTraining.losses import SPECK_PIXELS
+
+    labels = np.ones((1, 48, 48), np.int32)
+    false = probabilities(labels)
+    false.reshape(-1, 3)[: int(2 * SPECK_PIXELS)] = (0, 0, 1)
+    assert loss(labels, false) - _entropy_and_dice(labels, false) == pytest.approx(0.5, abs=1e-3)
+
+
+def test_a_training_that_comes_apart_says_so_and_what_to_do(tmp_path):
+    from types import SimpleNamespace
+
+    from CovidSegTraining.training import _Loop
+
+    trainer = SimpleNamespace(step=0, train=lambda *_: float("nan"))
+    loop = _Loop(trainer, TrainingConfig(), tmp_path, None, Progress(), None)
+    with pytest.raises(InputError, match=r"no number any more at step 1.* smaller --learning-rate"):
+        loop.go(lambda _: [(None, None)], SimpleNamespace(sample=print))
