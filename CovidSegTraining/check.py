@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import filecmp
 import hashlib
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
@@ -23,6 +24,7 @@ from CovidSegLib.volume import CtVolume, spacing
 
 from .cases import Case, DataSet
 from .dataset import LABELS, LABELS_IN_WORDS, Label, SliceFile, is_grey_picture, open_files
+from .run_folder import Parts
 from .tables import markdown
 
 SAME_PLACE = 0.25
@@ -182,7 +184,20 @@ def check_patients(cases: Iterable[Case]) -> None:
     folds: dict[str, set[int]] = defaultdict(set)
     for case in cases:
         folds[case.group].add(case.fold)
-    torn = sorted(patient for patient, numbers in folds.items() if len(numbers) > 1)
+    _refuse_torn(patient for patient, numbers in folds.items() if len(numbers) > 1)
+
+
+def check_parts(parts: Parts) -> None:
+    """Raise InputError where scans of one patient are in two parts of a training, as trained on and held out.
+
+    Those that are all trained on may come from any folds, and folders.
+    """
+    patients = [{case.group for case in part} for part in parts]
+    _refuse_torn(set().union(*(one & other for one, other in itertools.combinations(patients, 2))))
+
+
+def _refuse_torn(patients: Iterable[str]) -> None:
+    torn = sorted(patients)
     if torn:
         raise InputError(
             f"Scans of one patient are in two folds: {', '.join(torn)}.", "Give all scans of a patient one fold."

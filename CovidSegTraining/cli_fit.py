@@ -17,6 +17,7 @@ from .cli_data import folder_and_names
 if TYPE_CHECKING:
     from .cases import Case
     from .config import TrainingConfig
+    from .run_folder import Parts, Start
 
 SETTINGS = ("test_fold", "validation_fold", "patience", "steps", "batch", "learning_rate", "seed")
 """Settings of the configuration that have an option of their own."""
@@ -117,43 +118,52 @@ def _of_fold(args: argparse.Namespace, number: int) -> argparse.Namespace:
 def _check_earlier(run: Path, args: argparse.Namespace) -> None:
     """Raise InputError where a fold was trained with other settings or cases before: its scores are not these."""
     from .run_folder import goes_on
+    from .seen import start_of
 
     config = _configuration(args)
-    goes_on(run, config, _parts(args, config), _command(args))
+    goes_on(run, config, _parts(args, config), _command(args), start_of(args.init, encoder_weights(args)))
 
 
 def _fit(args: argparse.Namespace) -> None:
     from .memory import keep_freed_memory
 
     keep_freed_memory()
-    from .check import check_headers, check_patients, check_pictures
-    from .config import NAME
-    from .run_folder import COMMAND, goes_on, write_split
-    from .seen import check_start, of_start
+    from .run_folder import COMMAND, check_run, clear_results, goes_on, locked, write_split
+    from .seen import start_of
 
+    check_run(args.run)
     config = _configuration(args)
     parts = _parts(args, config)
+    encoder = encoder_weights(args)
+    start = start_of(args.init, encoder)
+    _check_parts(parts, start)
+    with locked(args.run):
+        if not goes_on(args.run, config, parts, _command(args), start):
+            clear_results(args.run)
+        (args.run / COMMAND).write_text(_command(args), encoding="utf-8")
+        write_split(args.run, parts, start)
+        cache = _cache(args, args.run)
+        from .training import fit
+
+        trained, watched, _ = parts
+        fit(trained, config, encoder, args.run, Progress(), start=args.init, cache=cache, watched=watched)
+        if cache is not None and args.cache is None:
+            shutil.rmtree(cache, ignore_errors=True)  # pictures of patients do not stay behind
+    print(f"Weights of {len(trained)} cases are in the run folder; next: covidseg-train export.")
+
+
+def _check_parts(parts: Parts, start: Start) -> None:
+    """Raise InputError where these cases cannot be trained on, or one that is held out or watched is learned from."""
+    from .check import check_headers, check_parts, check_pictures
+    from .seen import check_start
+
     trained, watched, held_out = parts
-    before = of_start(args.init) if args.init else []
-    check_start(before, [case.name for case in (*watched, *held_out)])
-    if not goes_on(args.run, config, parts, _command(args)):
-        (args.run / NAME).unlink(missing_ok=True)  # of a call that failed before it trained
+    check_start(start.learned_from, [case.name for case in (*watched, *held_out)])
     if not trained:
         raise InputError("Every case is held out.", "Choose another --test-fold.")
-    check_patients((*trained, *watched, *held_out))
+    check_parts(parts)
     check_pictures(trained, (*watched, *held_out))
     check_headers((*trained, *watched))
-    encoder = encoder_weights(args)
-    args.run.mkdir(parents=True, exist_ok=True)
-    (args.run / COMMAND).write_text(_command(args), encoding="utf-8")
-    write_split(args.run, parts, before)
-    cache = _cache(args, args.run)
-    from .training import fit
-
-    fit(trained, config, encoder, args.run, Progress(), start=args.init, cache=cache, watched=watched)
-    if cache is not None and args.cache is None:
-        shutil.rmtree(cache, ignore_errors=True)  # pictures of patients do not stay behind
-    print(f"Weights of {len(trained)} cases are in the run folder; next: covidseg-train export.")
 
 
 def _cache(args: argparse.Namespace, run: Path) -> Path | None:
@@ -225,13 +235,15 @@ def _command(args: argparse.Namespace) -> str:
         parts += ["--config", args.config.name]
     for name in SETTINGS:
         if getattr(args, name, None) is not None:
-            parts += [f"--{name.replace('_', '-')}", f"{getattr(args, name):g}"]
+            parts += [f"--{name.replace('_', '-')}", str(getattr(args, name))]
     parts += ["--run", "RUN"]
     if args.init is None:
         return shlex.join(parts) + "\n"
-    earlier = Path(args.init).parent / COMMAND
-    first = earlier.read_text(encoding="utf-8").strip() + "; then " if earlier.is_file() else ""
-    return f"{first}{shlex.join(parts)} --init {Path(args.init).name}\n"
+    init = Path(args.init)
+    earlier = init.parent / COMMAND
+    of_run = init.suffix == ".h5" and earlier.is_file()
+    first = earlier.read_text(encoding="utf-8").strip() + "; then " if of_run else ""
+    return f"{first}{shlex.join(parts)} --init {init.name}\n"
 
 
 def short_name(folder: str | Path) -> str:

@@ -33,14 +33,17 @@ def _preset(args: argparse.Namespace) -> None:
 
     keep_freed_memory()
     from .cases import find_cases
+    from .run_folder import check_folder, locked
     from .seed import SeedSettings, seed_table, train_seed
 
+    check_folder(args.run)
     encoder, cases = encoder_weights(args), find_cases(args.data)
     results = []
     for split in ("random", "patient") if args.split == "both" else (args.split,):
         settings = SeedSettings(split=split, epochs=args.epochs, size=args.size)
         command = _command(args, settings)
-        results.append(train_seed(cases, settings, encoder, command, args.run / split, Progress()))
+        with locked(args.run / split):
+            results.append(train_seed(cases, settings, encoder, command, args.run / split, Progress()))
     print(seed_table(results))
 
 

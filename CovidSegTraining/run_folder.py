@@ -2,21 +2,27 @@
 
 ``config.json`` (see ``config``), ``command.txt``, ``split.json``, ``environment.json``, ``log.csv``, ``state/``,
 ``network.weights.h5`` when it is done, then ``model/``, ``metrics.json`` and ``figures/`` as they are made.
+``.lock`` is held while something is trained.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import itertools
 import json
 import os
 import platform
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-from CovidSegLib.errors import InputError
+from CovidSegLib.errors import InputError, OutputError
+from CovidSegLib.locks import try_lock
 
 from .cases import Case
 from .config import NAME as CONFIG
@@ -27,7 +33,10 @@ BEST_WEIGHTS = "best.weights.h5"
 LOG = "log.csv"
 SPLIT = "split.json"
 COMMAND = "command.txt"
+LABELS = "labels"
 BEFORE = "learned_before"
+START = "started_from"
+LOCK = ".lock"
 METRICS = "metrics.json"
 
 LOG_COLUMNS = (
@@ -41,6 +50,12 @@ LOG_COLUMNS = (
 )
 """``waiting_percent``: share of the time that the network waited for data; ``validation_...``: Dice, mostly empty."""
 
+_FIGURES = tuple(f"figures/{name}.png" for name in ("curves", "cases", "bland_altman", "slices"))
+"""What ``figures`` draws."""
+
+_RESULTS = (BEST_WEIGHTS, LOG, METRICS, "model/network.json", *_FIGURES)
+"""What would be taken for a new training's own, were it left by an earlier one; other files are written anew."""
+
 _BEGUN = ("state/checkpoint", "state/training_metadata.json", WEIGHTS)
 """What there is once something is trained: a state of TensorFlow's or of Keras's (the preset), or the result."""
 
@@ -48,37 +63,93 @@ _PACKAGES = ("covidseg", "tensorflow", "tensorflow-cpu", "keras", "numpy", "scip
 
 
 def check_place(file: Path | None) -> None:
-    """Raise InputError where ``file`` cannot be written, before any work is done for it."""
-    if file is not None and (file.is_dir() or not file.parent.is_dir()):
+    """Raise InputError or OutputError where ``file`` cannot be written, before any work is done for it."""
+    if file is None:
+        return
+    if file.is_dir() or not file.parent.is_dir():
         raise InputError("The output is a folder, or its folder does not exist.", "Choose another file.")
+    check_folder(file.parent)
+
+
+def check_folder(folder: Path | None) -> None:
+    """Raise OutputError where files cannot be made in ``folder``, which need not exist yet, before any work is done."""
+    if folder is None:
+        return
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise OutputError(f"{there.name} is a file, not a folder.", "Choose another folder.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(f"Files cannot be made in the folder {there.name}.", "Choose another folder.")
+
+
+def check_run(run: Path) -> None:
+    """Raise OutputError where a training cannot keep its state in ``run``: TensorFlow takes a path as a pattern."""
+    check_folder(run)
+    if set(str(run)) & set("[]*?"):
+        raise OutputError("A training cannot go on in a run folder with [, ], * or ? in its path.", "Choose another.")
+
+
+@contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Make the folder ``run``, and let no other process train in it meanwhile. Raises OutputError."""
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / LOCK).open("ab") as file:
+        if not try_lock(file):
+            raise OutputError(
+                "Another training is at work in the run folder.", "Wait for its end, or choose another --run folder."
+            )
+        yield
 
 
 def write_json(file: Path, data: object) -> None:
     """Write ``data`` as JSON, whole or not at all."""
     part = file.with_name(f".{file.name}.part")
-    part.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-    os.replace(part, file)
+    try:
+        part.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+        os.replace(part, file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The table of names in a JSON file; raises InputError where it holds none."""
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file.name} is not a JSON file that can be read.", "Check the path.") from error
+    if not isinstance(data, dict):
+        raise InputError(f"{file.name} is not a table of names.", "Give a JSON object.")
+    return data
 
 
 Parts = tuple[Sequence[Case], Sequence[Case], Sequence[Case]]
 """The cases that are trained on, watched and held out."""
 
 
-def write_split(run: Path, parts: Parts, before: Sequence[str] = ()) -> None:
-    """Which cases and patients were trained on, watched and held out.
+@dataclass(frozen=True)
+class Start:
+    """What a training starts from: the SHA-256 of its weights, where they are a file of the user's or a model's.
 
-    ``before``: fingerprints of the cases that the network it went on from learned from.
+    ``learned_from``: fingerprints of the cases that these weights learned from.
     """
-    write_json(run / SPLIT, {**_split(parts), BEFORE: list(before)})
+
+    digest: str = ""
+    learned_from: tuple[str, ...] = ()
 
 
-def read_split(run: Path) -> dict[str, list]:
+def write_split(run: Path, parts: Parts, start: Start) -> None:
+    """Which cases and patients were trained on, watched and held out, by which labels, and what it started from."""
+    start_of = {BEFORE: list(start.learned_from), START: start.digest}
+    write_json(run / SPLIT, {**_split(parts), LABELS: _labels_digest(parts), **start_of})
+
+
+def read_split(run: Path) -> dict[str, Any]:
     """What :func:`write_split` wrote; empty where there is nothing."""
     file = run / SPLIT
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
-def goes_on(run: Path, settings: RunSettings, parts: Parts, command: str) -> bool:
+def goes_on(run: Path, settings: RunSettings, parts: Parts, command: str, start: Start) -> bool:
     """Whether the run has trained anything that it can go on from.
 
     Raises InputError where it began with other settings, other cases or from other weights than it would go on with.
@@ -89,8 +160,14 @@ def goes_on(run: Path, settings: RunSettings, parts: Parts, command: str) -> boo
         raise InputError("The run folder holds a training of an earlier version.", "Choose another --run folder.")
     settings.check_run(run)
     _check_split(run, parts)
-    _check_command(run, command)
+    _check_start(run, command, start)
     return True
+
+
+def clear_results(run: Path) -> None:
+    """Remove what a call that failed, or an earlier training, left: nothing of it may become the new one's result."""
+    for name in (CONFIG, *_RESULTS):
+        (run / name).unlink(missing_ok=True)
 
 
 def _check_split(run: Path, parts: Parts) -> None:
@@ -105,12 +182,19 @@ def _check_split(run: Path, parts: Parts) -> None:
             "The run folder holds a training that began with other cases, or held out others.",
             "Choose another --run folder, or give it the cases it began with.",
         )
+    if LABELS in before and before[LABELS] != _labels_digest(parts):  # runs of earlier versions do not tell
+        raise InputError(
+            "The run folder holds a training that began with other labels of its cases.",
+            "Choose another --run folder, or put the labels back.",
+        )
 
 
-def _check_command(run: Path, command: str) -> None:
-    """Raise InputError where the run began from other weights than ``command`` does."""
-    file = run / COMMAND
-    if file.is_file() and _start(file.read_text(encoding="utf-8")) != _start(command):
+def _check_start(run: Path, command: str, start: Start) -> None:
+    """Raise InputError where the run began from other weights than ``command`` does: other names, bytes or cases."""
+    file, before = run / COMMAND, read_split(run)
+    same = not file.is_file() or _start(file.read_text(encoding="utf-8")) == _start(command)
+    same = same and before.get(BEFORE, list(start.learned_from)) == list(start.learned_from)
+    if not same or before.get(START, start.digest) != start.digest:  # runs of earlier versions tell no digest
         raise InputError(
             "The run folder holds a training that began from other weights (--init, --encoder).",
             "Choose another --run folder, or give the same ones.",
@@ -127,6 +211,14 @@ def _split(parts: Parts) -> dict[str, list[dict[str, object]]]:
         part: [{"case": case.name, "patient": case.group, "fold": case.fold} for case in cases]
         for part, cases in zip(("trained", "watched", "held_out"), parts, strict=True)
     }
+
+
+def _labels_digest(parts: Parts) -> str:
+    """The SHA-256 of all label files that are trained on or watched, in hexadecimal."""
+    digest = hashlib.sha256()
+    for case in (*parts[0], *parts[1]):
+        digest.update(hashlib.sha256(case.labels.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def write_environment(run: Path, devices: list[str], precision: str) -> None:

@@ -25,7 +25,8 @@ from .cases import Case
 from .config import RunSettings
 from .dataset import Label, grey_to_hu, is_grey_picture, open_files
 from .evaluation import Overlap
-from .run_folder import COMMAND, LOG, METRICS, WEIGHTS, goes_on, read_log, write_json, write_split
+from .run_folder import COMMAND, LOG, METRICS, WEIGHTS, clear_results, goes_on, read_log, write_json, write_split
+from .seen import start_of
 
 SKIPS = ("block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu")
 BOTTOM = "block_16_project"
@@ -175,12 +176,15 @@ def train_seed(
     Called again it goes on; with other settings, cases or encoder weights than it began with it raises InputError.
     """
     parts = (cases, (), ())
-    if goes_on(run, settings, parts, command) and (run / METRICS).is_file():
+    start = start_of(None, None if encoder is None else str(encoder))
+    if not goes_on(run, settings, parts, command, start):
+        clear_results(run)
+    elif (run / METRICS).is_file():
         return SeedResult(**json.loads((run / METRICS).read_text(encoding="utf-8"))["result"])
     run.mkdir(parents=True, exist_ok=True)
     settings.save(run)
     (run / COMMAND).write_text(command, encoding="utf-8")
-    write_split(run, parts)
+    write_split(run, parts, start)
     keras.utils.set_random_seed(settings.seed)
     slices = SeedSlices(cases, settings.size, run / "cache", progress)
     trained, tested = slices.split(settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ from typing import Any
 from CovidSegLib.errors import InputError
 from CovidSegLib.network import models
 
-from .run_folder import BEFORE, read_split
+from .config import TrainingConfig
+from .run_folder import BEFORE, WEIGHTS, Start, read_split
 
 CARD_KEY = "trained_on"
+WEIGHTS_KEY = "trained_weights"
+"""SHA-256 of the run's weights that a card's files were made from."""
 
 
 def fingerprint(case: str) -> str:
@@ -30,6 +34,11 @@ def was_trained_on(card: Mapping[str, Any], case: str) -> bool:
     return fingerprint(case) in card.get(CARD_KEY, ())
 
 
+def count_seen(card: Mapping[str, Any], cases: Iterable[str]) -> int:
+    """How many of ``cases`` the network of this card learned from."""
+    return sum(was_trained_on(card, case) for case in cases)
+
+
 def of_run(run: Path) -> list[str]:
     """Fingerprints of all that the network of a run learned from: its own cases, and those of what it went on from."""
     split = read_split(run)
@@ -37,17 +46,40 @@ def of_run(run: Path) -> list[str]:
     return sorted({*fingerprints(own), *split.get(BEFORE, [])})
 
 
-def of_start(source: str) -> list[str]:
-    """The same of what a training starts from: a ``.h5`` file in a run's folder, or a model by name or file.
+def is_of_run(card: Mapping[str, Any], run: Path) -> bool:
+    """Whether the network of this card is the result of ``run``.
+
+    Cards of earlier versions do not name the weights they were made from: their settings and cases are compared.
+    """
+    if not (run / WEIGHTS).is_file():
+        return False
+    if WEIGHTS_KEY in card:
+        return card[WEIGHTS_KEY] == file_digest(run / WEIGHTS)
+    settings = json.loads(TrainingConfig.load(run).to_json())
+    same = {**settings, **card.get("training", {})} == settings  # what came later has its default
+    return same and sorted(card.get(CARD_KEY, ())) == of_run(run)
+
+
+def start_of(init: str | None, encoder: str | None) -> Start:
+    """What a training starts from: ``init``, a ``.h5`` file in a run's folder or a model by name or file; else
+    ``encoder``, a file, "imagenet" or None.
 
     Raises InputError or ModelError where there is no such thing.
     """
-    path = Path(source)
+    if init is None:
+        return Start("" if encoder in (None, "imagenet") else file_digest(Path(encoder)))
+    path = Path(init)
     if path.suffix != ".h5":
-        return sorted(models.find(source).card.get(CARD_KEY, ()))
+        card = models.find(init).card
+        return Start(card["files"].get("keras", {}).get("sha256", ""), tuple(sorted(card.get(CARD_KEY, ()))))
     if not path.is_file():
         raise InputError("The weights to start from do not exist.", "Give network.weights.h5 of a run.")
-    return of_run(path.parent)
+    return Start(file_digest(path), tuple(of_run(path.parent)))
+
+
+def file_digest(file: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def check_start(before: Iterable[str], kept_out: Iterable[str]) -> None:
