@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 from CovidSegLib.anatomy.finish import FinishOptions
 from CovidSegLib.errors import InputError
 
+from .seen import count_seen
 from .tables import markdown
 
+SEEN = "trained_on_cases"
+"""In scores: how many of the cases the network learned from."""
+
 TEXTS = ("description", "licence", "limits", "training_note")
+
+
+def check_name(name: str) -> None:
+    """Raise InputError where no model can be called ``name``, since no file can."""
+    if not name or Path(name).name != name or name.startswith("."):
+        raise InputError("The model has a name that no file can have.", "Give --name without folders.")
 
 
 def checked_facts(facts: dict[str, Any]) -> dict[str, Any]:
@@ -38,11 +49,16 @@ def checked_facts(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_metrics(card: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
-    """``card`` with scores as ``evaluate --json`` writes them, of one data set or of a cross-validation."""
+    """``card`` with scores as ``evaluate --json`` writes them, of one data set or of a cross-validation.
+
+    How many cases its own network has learned from is counted anew: the scores may come from an earlier version.
+    Raises InputError for what holds no scores.
+    """
     if not isinstance(metrics.get("mean"), dict) or not ("table" in metrics or "cases" in metrics):
         raise InputError("The file holds no scores.", "Give a file of covidseg-train evaluate --json.")
     if "table" not in metrics:
-        return {**card, "metrics": metrics}
+        seen = count_seen(card, [str(row.get("case", "")) for row in metrics["cases"]])
+        return {**card, "metrics": {**metrics, SEEN: max(seen, metrics.get(SEEN, 0))}}
     rows = [{name: value for name, value in row.items() if name != "values"} | _mean(row) for row in metrics["table"]]
     kept = {name: metrics[name] for name in ("folds", "mean")}
     return {**card, "metrics": {**kept, "table": rows, "cases": metrics["scans"]}}
@@ -52,7 +68,7 @@ def _mean(row: dict[str, Any]) -> dict[str, Any]:
     from .metrics import mean_with_interval
 
     values = [float("nan") if value is None else value for value in row["values"]]
-    mean, low, high = (round(value, 4) for value in mean_with_interval(values))
+    mean, low, high = mean_with_interval(values)
     return {"mean": mean, "interval": [low, high], "scans": sum(value == value for value in values)}
 
 
@@ -95,7 +111,14 @@ def _metrics(metrics: dict[str, Any]) -> str:
     means = [
         (name.replace("_", " "), f"{value:.3f}") for name, value in metrics.get("mean", {}).items() if value is not None
     ]
-    judged = (
-        f"Held-out fold {metrics['fold']}" if metrics.get("fold") else "Cases that were not in a fold of the training"
-    )
-    return f"{judged}.\n\n" + markdown(("measure", "mean of scans"), means)
+    return f"{_judged_on(metrics)}\n\n" + markdown(("measure", "mean of scans"), means)
+
+
+def _judged_on(metrics: dict[str, Any]) -> str:
+    """What the scores are of, in words; of an earlier version's it is not known whether the network learned from it."""
+    if metrics.get(SEEN):
+        where = f" of fold {metrics['fold']}" if metrics.get("fold") else ""
+        return f"{metrics[SEEN]} of {len(metrics['cases'])} cases{where} were trained on: no fair judgement."
+    if metrics.get("fold"):
+        return f"Held-out fold {metrics['fold']}."
+    return "Cases that were not in a fold of the training."

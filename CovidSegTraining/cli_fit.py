@@ -86,6 +86,7 @@ def _crossval(args: argparse.Namespace) -> None:
     from .crossval import Folds, cross_train
     from .evaluation import table_text
 
+    _check_outputs(args)
     cases = with_folds(find_cases(args.data))
     check_patients(cases)
     check_headers(cases)
@@ -106,6 +107,17 @@ def _crossval(args: argparse.Namespace) -> None:
     folds = Folds(args.data, args.runs, tuple(options), tuple(args.also), args.networks, args.name, args.facts)
     cross_train(folds, numbers, _cache(args, args.runs))
     print(table_text(folds.rows(numbers)))
+
+
+def _check_outputs(args: argparse.Namespace) -> None:
+    """Raise CovidSegError for what the last step of a fold would stumble over, hours later."""
+    from .card import check_name, checked_facts
+    from .run_folder import check_folder, check_run, read_json
+
+    check_run(args.runs)
+    check_folder(args.networks)
+    check_name(args.name)
+    checked_facts(read_json(args.facts) if args.facts else {})
 
 
 def _of_fold(args: argparse.Namespace, number: int) -> argparse.Namespace:
@@ -178,7 +190,10 @@ def _configuration(args: argparse.Namespace) -> TrainingConfig:
 
     if args.config is not None and not args.config.is_file():
         raise InputError("The configuration file does not exist.", "Check --config.")
-    text = args.config.read_text(encoding="utf-8") if args.config else "{}"
+    try:
+        text = args.config.read_text(encoding="utf-8-sig") if args.config else "{}"
+    except ValueError as error:
+        raise InputError("The configuration file is no text in UTF-8.", "Save it as UTF-8.") from error
     given = {name: getattr(args, name) for name in SETTINGS if getattr(args, name, None) is not None}
     return TrainingConfig.from_json(text, **given)
 

@@ -46,40 +46,50 @@ def _add_engine_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    from .run_folder import check_place
+    from CovidSegLib.network import models
+
+    from .run_folder import check_folder, check_place
 
     check_place(args.json)
+    if args.update_card and args.run is None:
+        check_folder(models.find(args.model).folder)
     if args.crossval is not None:
         _evaluate_folds(args)
-        return
-    if args.data is None:
+    elif args.data is not None:
+        _evaluate_cases(args)
+    else:
         raise InputError("There is nothing to judge on.", "Give --data FOLDER, or --crossval DATA.")
+
+
+def _evaluate_cases(args: argparse.Namespace) -> None:
     from CovidSegLib.network import models
     from CovidSegLib.pipeline import Options, open_engine
 
+    from .card import SEEN
     from .evaluation import evaluate
+    from .run_folder import check_folder
 
     folder, names = folder_and_names(args.data)
     cases, fold = _judged(args, folder, names)
+    run = args.run if fold is not None else None
+    check_folder(run)
     if args.run is not None:
         from .export import run_model  # TensorFlow, which takes seconds
 
         args.model = str(run_model(args.run))
     options = Options(engine=args.engine, device=args.device, model=args.model)
-    _refuse_seen(models.find(options.model).card, cases)
+    seen = _warn_of_seen(models.find(options.model).card, cases)
     engine = open_engine(options, Progress())
     rows = evaluate(cases, folder / "slices.csv", options, engine, Progress())
-    _print(rows)
-    metrics = {
-        "fold": fold,
-        "engine": engine.name,
-        "mean": _means(rows),
-        "cases": [_rounded(row) for row in rows],
-    }
-    if fold is None:
-        print("These are not the cases that the run held out: its metrics.json stays as it is (--json writes others).")
-        args.run = None
-    _write(args, options, metrics)
+    scores = {"mean": _means(rows), "cases": [_rounded(row) for row in rows]}
+    try:
+        _print(rows)
+        if run is not args.run:
+            print(
+                "These are not the cases that the run held out: its metrics.json stays as it is (--json writes others)."
+            )
+    finally:  # also where nobody reads the table to its end
+        _write(args, run, options, {"fold": fold, "engine": engine.name, SEEN: seen, **scores})
 
 
 def _judged(args: argparse.Namespace, folder: Path, names: tuple[str, ...]) -> tuple[list[Case], int | None]:
@@ -117,12 +127,14 @@ def held_out(run: Path, folder: Path, names: tuple[str, ...]) -> tuple[list[Case
     return chosen, not known or known == {case.name for case in chosen}
 
 
-def _refuse_seen(card: dict[str, Any], cases: list[Case]) -> None:
+def _warn_of_seen(card: dict[str, Any], cases: list[Case]) -> int:
+    """How many of ``cases`` the network learned from; says so."""
     from .seen import was_trained_on
 
     seen = [case.name for case in cases if was_trained_on(card, case.name)]
     if seen:
         print(f"warning: {len(seen)} of {len(cases)} cases were trained on (the first: {seen[0]}): no fair judgement.")
+    return len(seen)
 
 
 def _evaluate_folds(args: argparse.Namespace) -> None:
@@ -134,12 +146,15 @@ def _evaluate_folds(args: argparse.Namespace) -> None:
     options = Options(engine=args.engine, device=args.device, model=args.model)
     result = cross_validate(args.crossval, networks, options, Progress())
     record = result.as_record()
-    _print(record["scans"])
-    print(f"\n{protocol_table(result)}")
     table = [_finite(dataclasses.asdict(row)) for row in table_rows(result)]
     cases = {name: [_rounded(row) for row in rows] for name, rows in record.items()}
     mean = _means(counted(record["scans"]))
-    _write(args, options, {"folds": sorted(networks), "engine": args.engine, "table": table, "mean": mean, **cases})
+    scores = {"folds": sorted(networks), "engine": args.engine, "table": table, "mean": mean, **cases}
+    try:
+        _print(record["scans"])
+        print(f"\n{protocol_table(result)}")
+    finally:
+        _write(args, args.run, options, scores)
 
 
 def _only_name(folder: Path) -> str:
@@ -150,13 +165,13 @@ def _only_name(folder: Path) -> str:
     return names[0]
 
 
-def _write(args: argparse.Namespace, options: Options, metrics: dict[str, Any]) -> None:
+def _write(args: argparse.Namespace, run: Path | None, options: Options, metrics: dict[str, Any]) -> None:
     from CovidSegLib.network import models
 
     from .run_folder import METRICS, write_json
 
-    if args.run is not None:
-        write_json(args.run / METRICS, metrics)
+    if run is not None:
+        write_json(run / METRICS, metrics)
     if args.json:
         write_json(args.json, metrics)
     if args.update_card:
@@ -175,7 +190,8 @@ def _print(rows: list[dict[str, Any]]) -> None:
 def _means(rows: list[dict[str, Any]]) -> dict[str, Any]:
     from .evaluation import mean_with_interval
 
-    return _rounded(
+    """Not rounded: a table that rounds them again would tell another third digit."""
+    return _finite(
         {name: mean_with_interval(float(row[name]) for row in rows)[0] for name in rows[0] if name != "case"}
     )
 

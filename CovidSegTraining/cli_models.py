@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +34,12 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def _export(args: argparse.Namespace) -> None:
-    from .card import checked_facts
+    from .card import check_name, checked_facts
     from .export import export
+    from .run_folder import check_folder
 
-    if Path(args.name).name != args.name or args.name.startswith("."):
-        raise InputError("The model has a name that no file can have.", "Give --name without folders.")
+    check_name(args.name)
+    check_folder(args.to)
     if args.half and args.weights not in ("float32", "float16"):
         raise InputError("--half and --weights say different things.", "Leave one of them out.")
     facts = checked_facts(_read(args.facts))
@@ -53,10 +53,12 @@ def _card(args: argparse.Namespace) -> None:
     from CovidSegLib.network import models
 
     from .card import as_markdown, checked_facts, with_metrics
-    from .run_folder import check_place, write_json
+    from .run_folder import check_folder, check_place, write_json
 
     check_place(args.markdown)
     model = models.find(args.model)
+    if args.facts or args.metrics:
+        check_folder(model.folder)
     card = {**model.card, **checked_facts(_read(args.facts))}
     if args.metrics is not None:
         card = with_metrics(card, _read(args.metrics))
@@ -70,12 +72,6 @@ def _card(args: argparse.Namespace) -> None:
 
 
 def _read(file: Path | None) -> dict[str, Any]:
-    if file is None:
-        return {}
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file.name} is not a JSON file that can be read.", "Check the path.") from error
-    if not isinstance(data, dict):
-        raise InputError(f"{file.name} is not a table of names.", "Give a JSON object.")
-    return data
+    from .run_folder import read_json
+
+    return {} if file is None else read_json(file)

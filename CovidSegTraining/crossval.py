@@ -15,7 +15,8 @@ from pathlib import Path
 from CovidSegLib.errors import CovidSegError, InputError
 from CovidSegLib.processes import ending_steps, finish
 
-from .run_folder import METRICS, WEIGHTS
+from .run_folder import METRICS, WEIGHTS, read_json
+from .seen import is_of_run
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,20 @@ class Folds:
         """The folder of one fold's run."""
         return self.runs / f"fold{fold}"
 
+    def card(self, fold: int) -> Path | None:
+        """The card of one fold's network; None where none is exported."""
+        return self.networks and self.networks / f"{self.name}-fold{fold}.json"
+
+    def check_networks(self, numbers: Sequence[int]) -> None:
+        """Raise InputError where a network of another training has the name of one of these folds'."""
+        for fold in numbers:
+            card = self.card(fold)
+            if card and card.is_file() and not is_of_run(read_json(card), self.run(fold)):
+                raise InputError(
+                    f"{card.name} in the folder of networks is of another training than {self.run(fold).name}.",
+                    "Choose another --networks folder or --name, or move it away.",
+                )
+
     def train(self, fold: int, cache: Path | None) -> None:
         """Train, judge and export the network of ``fold``, as far as it is not done; goes on where it was cut off."""
         run = self.run(fold)
@@ -47,7 +62,7 @@ class Folds:
             _call("fit", "--data", self.data, *self.options, *also, *shared, "--test-fold", fold, "--run", run)
         if not (run / METRICS).is_file():
             _call("evaluate", "--data", self.data, "--run", run)
-        card = self.networks and self.networks / f"{self.name}-fold{fold}.json"
+        card = self.card(fold)
         if card and not card.is_file():
             facts = ["--facts", self.facts] if self.facts else []
             where = ["--run", run, "--name", card.stem, "--to", card.parent]
@@ -65,6 +80,7 @@ def cross_train(folds: Folds, numbers: Sequence[int], cache: Path | None) -> Non
     """Train ``numbers`` one after the other; framed slices are kept in ``cache`` for all and removed at the end."""
     if not numbers:
         raise InputError("There are no folds to train.", "Give --folds, or a data set with folds.")
+    folds.check_networks(numbers)
     for number in numbers:
         folds.train(number, cache)
     if cache == folds.runs / "cache":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
 import os
 import shutil
@@ -32,8 +31,8 @@ from .architecture import CLASSES, build_network
 from .compact import STORED, halve_keras, round_kernels, shrink_onnx
 from .config import TrainingConfig
 from .planar_softmax import use_planes
-from .run_folder import COMMAND, SPLIT, WEIGHTS
-from .seen import CARD_KEY, of_run
+from .run_folder import COMMAND, SPLIT, WEIGHTS, read_json
+from .seen import CARD_KEY, WEIGHTS_KEY, file_digest, of_run
 
 if TYPE_CHECKING:
     import onnx
@@ -72,7 +71,7 @@ def export(
     with tempfile.TemporaryDirectory(dir=folder, prefix=".part.") as temporary:
         made = _write_formats(network, Path(temporary), name, formats, stored)
         files = {
-            kind: {"name": part.name, "sha256": _sha256(part), "weights": _kept(kind, stored)}
+            kind: {"name": part.name, "sha256": file_digest(part), "weights": _kept(kind, stored)}
             for kind, part in made.items()
             if kind != "savedmodel"
         }
@@ -101,8 +100,12 @@ def _check_call(run: Path, formats: Sequence[str], stored: str) -> None:
 
 def run_model(run: Path) -> Path:
     """The card of a run's own network, exported into its ``model/`` first where it is not there yet."""
-    card = run / "model" / "network.json"
-    return card if card.is_file() else export(run, "network", run / "model", {})
+    card, weights = run / "model" / "network.json", run / WEIGHTS
+    if card.is_file():
+        made_from = read_json(card).get(WEIGHTS_KEY)  # cards of earlier versions do not tell
+        if made_from is None or not weights.is_file() or made_from == file_digest(weights):
+            return card
+    return export(run, "network", run / "model", {})
 
 
 def _kept(kind: str, stored: str) -> str:
@@ -155,8 +158,8 @@ def _free_size(model: onnx.ModelProto) -> None:
 
 
 def _with_run(facts: dict[str, Any], run: Path) -> dict[str, Any]:
-    """The command that trained the network and what it saw, as far as the run tells."""
-    found = dict(facts)
+    """The command that trained the network, its weights and what it saw, as far as the run tells."""
+    found = {**facts, WEIGHTS_KEY: file_digest(run / WEIGHTS)}
     if (run / COMMAND).is_file():
         found["command"] = (run / COMMAND).read_text(encoding="utf-8").strip()
     if (run / SPLIT).is_file():
@@ -188,7 +191,3 @@ def _card(
         "training": json.loads(config.to_json()),
         "files": files,
     }
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -80,7 +80,10 @@ def cross_validate(data: Path, networks: dict[int, Path], options: Options, prog
     """Judge each fold's network on its fold and on the other sets of ``data``."""
     scans = data / "scans" if (data / "scans").is_dir() else data
     cases = with_folds(find_cases(scans))
-    missing = sorted({case.fold for case in cases} - {0} - set(networks))  # without a fold: trained on in all
+    cards = [models.find(str(card)).card for card in networks.values()]
+    watched = set.intersection(*({card.get("training", {}).get("validation_fold", 0)} for card in cards))
+    # Cases without a fold were trained on in all, those of a fold that all watched are judged by none.
+    missing = sorted({case.fold for case in cases} - {0} - watched - set(networks))
     if missing:
         raise InputError(f"There is no network for fold {missing[0]}.", "Train it, or give another folder.")
     result = CrossValidation()

@@ -102,3 +102,24 @@ def test_a_single_picture_becomes_a_slice_that_lies_the_right_way_up():
     volume = single_slice(np.array([[0, 255], [0, 0]], np.float32))
     np.testing.assert_array_equal(axial_order(volume.affine).to_axial(volume.voxels)[0], [[-1250, 250], [-1250, -1250]])
     assert nibabel.aff2axcodes(volume.affine) == ("L", "P", "S")
+
+
+def test_a_fold_that_all_networks_watched_is_judged_by_none(data, tmp_path, capsys):
+    card = tmp_path / "networks/tiny-fold1.json"
+    card.write_text(json.dumps({**json.loads(card.read_text()), "training": {"validation_fold": 2}}))
+    (tmp_path / "networks/tiny-fold2.json").unlink()
+    for folder in ("lungs", "clean", "slices"):
+        shutil.rmtree(data / folder)
+    call = ["evaluate", "--crossval", str(data), "--networks", str(tmp_path / "networks"), "--device", "cpu"]
+    assert main([*call, "--json", str(tmp_path / "table.json")]) == 0
+    assert [row["case"] for row in json.loads((tmp_path / "table.json").read_text())["scans"]] == ["one"]
+
+
+def test_scores_of_cases_that_were_trained_on_say_so_in_file_and_card(data, tmp_path, capsys):
+    card = tmp_path / "networks/tiny-fold2.json"
+    call = ["evaluate", "--data", str(data / "scans"), "--fold", "1", "--model", str(card), "--device", "cpu"]
+    assert main([*call, "--json", str(tmp_path / "scores.json")]) == 0
+    assert "warning: 1 of 1 cases were trained on" in capsys.readouterr().out
+    assert json.loads((tmp_path / "scores.json").read_text())["trained_on_cases"] == 1
+    assert main(["card", "--model", str(card), "--metrics", str(tmp_path / "scores.json")]) == 0
+    assert "1 of 1 cases of fold 1 were trained on: no fair judgement." in capsys.readouterr().out

@@ -12,10 +12,11 @@ from kit.training_data import write_case
 from CovidSegLib.errors import InputError
 from CovidSegTraining import crossval
 from CovidSegTraining.cli import main
+from CovidSegTraining.config import TrainingConfig
 from CovidSegTraining.crossval import Folds, also_in_fold, cross_train
 from CovidSegTraining.protocol import fold_networks
-from CovidSegTraining.run_folder import METRICS, WEIGHTS
-from CovidSegTraining.seen import fingerprints, was_trained_on
+from CovidSegTraining.run_folder import METRICS, SPLIT, WEIGHTS
+from CovidSegTraining.seen import file_digest, fingerprints, was_trained_on
 
 
 def test_more_cases_can_be_for_some_folds_alone():
@@ -127,3 +128,52 @@ def test_fold_networks_are_found_by_name(tmp_path):
     }
     with pytest.raises(InputError, match="no networks other-foldN"):
         fold_networks(tmp_path, "other")
+
+
+def test_a_network_of_another_training_is_not_taken_for_that_of_a_fold(calls, tmp_path):
+    networks = tmp_path / "networks"
+    networks.mkdir()
+    folds = Folds(tmp_path / "data", tmp_path / "runs", networks=networks, name="mine")
+    card = networks / "mine-fold1.json"
+    card.write_text('{"training": {}}')
+    with pytest.raises(InputError, match=r"mine-fold1.json .* is of another training than fold1"):
+        cross_train(folds, [1], None)
+    assert not calls, "seen before any fold is trained"
+
+
+def test_networks_of_this_training_are_kept_also_those_of_earlier_versions(calls, tmp_path):
+    networks = tmp_path / "networks"
+    networks.mkdir()
+    folds = Folds(tmp_path / "data", tmp_path / "runs", networks=networks, name="mine")
+    run, card = folds.run(1), networks / "mine-fold1.json"
+    run.mkdir(parents=True)
+    (run / WEIGHTS).write_text("weights")
+    (run / METRICS).write_text("{}")
+    TrainingConfig().save(run)
+    (run / SPLIT).write_text('{"trained": [{"case": "one"}]}')
+    settings = json.loads(TrainingConfig().to_json())
+    del settings["deterministic"]  # of a version that had no such setting
+    for kept in (
+        {"trained_weights": file_digest(run / WEIGHTS)},
+        {"training": settings, "trained_on": fingerprints(["one"])},
+    ):
+        card.write_text(json.dumps(kept))
+        cross_train(folds, [1], None)
+        assert not calls
+    for other in (
+        {"trained_weights": "0" * 64, "training": settings, "trained_on": fingerprints(["one"])},
+        {"training": {**settings, "seed": 3}, "trained_on": fingerprints(["one"])},
+        {"training": settings, "trained_on": fingerprints(["one", "two"])},
+    ):
+        card.write_text(json.dumps(other))
+        with pytest.raises(InputError, match="another training"):
+            cross_train(folds, [1], None)
+
+
+@pytest.mark.parametrize(
+    "options", [["--networks", "FOLDER/data/metadata.csv"], ["--facts", "FOLDER/none.json"], ["--name", "a/b"]]
+)
+def test_what_only_the_last_step_needs_is_looked_at_before_the_first(calls, three_folds, tmp_path, options, capsys):
+    assert main([*three_folds, *(option.replace("FOLDER", str(tmp_path)) for option in options)]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+    assert not calls

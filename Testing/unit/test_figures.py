@@ -13,6 +13,8 @@ from CovidSegLib.errors import InputError
 from CovidSegLib.segmentation import Label
 from CovidSegTraining.card import as_markdown, checked_facts, with_metrics
 from CovidSegTraining.figures import Panel, bars, bland_altman, colors, curves, overlay, panels
+from CovidSegTraining.protocol import TableRow
+from CovidSegTraining.seen import fingerprints
 
 
 def is_picture(file) -> bool:
@@ -142,3 +144,23 @@ def test_a_card_tells_the_table_of_a_cross_validation():
     assert with_table["metrics"]["cases"] == [{"case": "a"}]
     assert with_table["metrics"]["mean"] == {"lung": 0.95}, "the list of networks quotes it"
     assert "0.950 (0.900-1.000)" in as_markdown(with_table)
+
+
+def test_a_card_says_how_many_of_the_judged_cases_were_trained_on():
+    """Also where the scores are of a version that only warned, or of another network."""
+    scores = {"fold": 0, "mean": {"lung": 0.9}, "cases": [{"case": "one"}, {"case": "two"}]}
+    seen = {**card(), "trained_on": fingerprints(["two"])}
+    assert "1 of 2 cases were trained on: no fair judgement." in as_markdown(with_metrics(seen, scores))
+    of_fold = {**scores, "fold": 5, "trained_on_cases": 2}
+    assert "2 of 2 cases of fold 5 were trained on" in as_markdown(with_metrics(card(), of_fold))
+    assert "Cases that were not in a fold of the training." in as_markdown(with_metrics(card(), scores))
+    assert "Held-out fold 1." in as_markdown({**card(), "metrics": {"fold": 1, "mean": {"lung": 0.9}}})
+
+
+def test_a_card_rounds_once_and_so_tells_what_the_table_tells():
+    values = [0.984461, 0.984461]  # rounded to four digits, and then to three: 0.985
+    table = [{"name": "lung", "values": values, "limit": ""}]
+    scores = {"folds": [1, 2], "table": table, "mean": {"lung": 0.98}, "scans": []}
+    shown = TableRow("lung", tuple(values), "").cells()[1]
+    assert shown == "0.984 (0.984-0.984)"
+    assert shown in as_markdown(with_metrics(card(), scores))
