@@ -16,6 +16,7 @@ from .dataset import Label
 _PER_HU = 2.0 / (HU_WINDOW[1] - HU_WINDOW[0])
 _FADE_EDGE_PIXELS = 1.5
 _TISSUE = (TISSUE_HU - HU_WINDOW[0]) * _PER_HU - 1
+_MOST = float(np.finfo(np.float32).max)
 _CLASSES_IN_LUNG = (Label.LEFT_LUNG, Label.RIGHT_LUNG, Label.INFECTION)
 
 
@@ -57,10 +58,13 @@ class Augmentation:
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():
             numbers = value if isinstance(value, tuple) else (0.0, value)
-            if not 0 <= numbers[0] <= numbers[1] <= (1 if name.endswith("chance") else np.inf):
+            if not 0 <= numbers[0] <= numbers[1] <= (1 if name.endswith("chance") else _MOST):
                 raise InputError(
                     f"augmentation.{name} cannot be {value}.", "Chances are 0 to 1, ranges (low, high), none below 0."
                 )
+
+        if not self.scale[0] > 0:
+            raise InputError(f"augmentation.scale cannot be {self.scale}.", "A slice has a size: more than 0.")
 
     def __call__(
         self, inputs: np.ndarray, labels: np.ndarray, random: np.random.Generator

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import sys
 from typing import NoReturn
 
-from CovidSegLib.errors import CovidSegError
+from CovidSegLib.errors import CovidSegError, OutputError
 from CovidSegLib.printing import Printing
 from CovidSegLib.progress import Cancelled
 
 from . import cli_data, cli_figures, cli_fit, cli_judge, cli_models, cli_preset
+
+_PLACE_IS_WRONG = {
+    getattr(errno, name)
+    for name in ("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "EFBIG", "EIO", "EISDIR", "ENOTDIR", "ENAMETOOLONG")
+    if hasattr(errno, name)
+}
+"""What the system says of a place that the user chose; other errors of files are our own fault."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -38,11 +46,21 @@ def _run(argv: list[str] | None) -> int:
     except (Cancelled, KeyboardInterrupt):
         print("error: Cancelled.", file=sys.stderr)
         return 130
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _PLACE_IS_WRONG:
+            print(f"error: {_of_place(error)}", file=sys.stderr)
+            return 2
         # Told here and let go: an exception that lives on until Python ends keeps TensorFlow's data threads alive, and
         # the two would wait for each other for ever.
         logging.getLogger(__name__).exception("covidseg-train failed, by a fault of its own")
         return 1
+
+
+def _of_place(error: OSError) -> OutputError:
+    """What the system says of a file, as a sentence that tells no path."""
+    name = os.path.basename(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else ""
+    sentence = f"{name or 'A file'} cannot be read or written ({os.strerror(error.errno or 0)})."
+    return OutputError(sentence, "Is there room, and may you write there?")
 
 
 class _Parser(argparse.ArgumentParser):

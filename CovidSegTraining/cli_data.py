@@ -29,10 +29,10 @@ def _check(args: argparse.Namespace) -> int:
     with suppress(InputError):  # fewer patients than folds: then there are none
         data = dataclasses.replace(data, cases=tuple(with_folds(data.cases)))
     reports = check(data, Progress())
-    print(f"Read as: {data.layout}\n")
-    print(report_table(reports))
     if args.json:
         write_json(args.json, {"layout": data.layout, "cases": [dataclasses.asdict(report) for report in reports]})
+    print(f"Read as: {data.layout}\n")
+    print(report_table(reports))
     return 2 if any(report.problems for report in reports) else 0
 
 

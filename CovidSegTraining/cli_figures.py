@@ -42,10 +42,12 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 def _figures(args: argparse.Namespace) -> None:
     from .figures import panels
+    from .run_folder import check_folder
 
     target = args.to or (args.run / "figures" if args.run else None)
     if target is None:
         raise InputError("There is no place for the pictures.", "Give --run or --to.")
+    check_folder(target)
     made = [*_of_log(args.run, target), *_of_scores(_metrics(args), target)]
     if args.data is not None:
         file = target / "slices.png"

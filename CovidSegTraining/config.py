@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -99,10 +100,13 @@ class TrainingConfig(RunSettings):
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
-            if not getattr(self, name) >= least:  # NaN is refused too
-                raise InputError(
-                    f"{name} must be at least {least:g}, not {getattr(self, name)}.", "Correct the configuration."
-                )
+            value = getattr(self, name)
+            if not value >= least:  # NaN is refused too
+                raise InputError(f"{name} must be at least {least:g}, not {value}.", "Correct the configuration.")
+            if value == math.inf:
+                raise InputError(f"{name} must be a number, not infinite.", "Correct the configuration.")
+        if self.seed > MOST_SEED:
+            raise InputError(f"seed must be at most {MOST_SEED}, not {self.seed}.", "Correct the configuration.")
         if not 0 <= self.average < 1:
             raise InputError(
                 f"average must be 0 or more and below 1, not {self.average}.", "Correct the configuration."
@@ -118,9 +122,12 @@ class TrainingConfig(RunSettings):
 _LEAST = {
     "test_fold": 0, "steps": 1, "batch": 1, "learning_rate": 1e-12, "final_learning_rate": 0, "warm_up_steps": 0,
     "weight_decay": 0, "gradient_norm": 1e-12, "checkpoint_steps": 1, "validation_fold": 0, "validation_steps": 1,
-    "patience": 0,
+    "patience": 0, "seed": 0,
 }  # fmt: skip
 """The smallest value of a setting that makes sense; rates and norms must only be more than nothing."""
+
+MOST_SEED = 2**32 - 1
+"""Of Keras."""
 
 PRECISIONS = ("auto", "float32", "mixed_float16")
 

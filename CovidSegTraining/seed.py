@@ -32,6 +32,9 @@ SKIPS = ("block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu", "b
 BOTTOM = "block_16_project"
 DECODER = (512, 256, 128, 64)
 CLASSES = 3
+SIZE_STEP = 32
+"""The encoder halves its input five times."""
+
 MIDDLE = 0.6
 TRAINED_SHARE = 0.7
 _LUNG, _INFECTION = 1, 2
@@ -47,6 +50,12 @@ class SeedSettings(RunSettings):
     size: int = 224
     learning_rate: float = 1e-3
     seed: int = 20260501
+
+    def __post_init__(self) -> None:
+        if self.size < SIZE_STEP or self.size % SIZE_STEP:
+            raise InputError(f"--size must be a multiple of {SIZE_STEP}, not {self.size}.", "Choose 224, for instance.")
+        if self.epochs < 1:
+            raise InputError(f"--epochs must be at least 1, not {self.epochs}.", "Choose 20, for instance.")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import nibabel
 import numpy as np
@@ -163,3 +166,33 @@ def test_a_grey_picture_with_fractions_is_one_to_all(data):
     changed(case.image, grey, dtype=np.float32)
     assert FramedCase(case).is_grey
     assert read_scan(case.image).voxels.min() < -1000
+
+
+def called(*arguments: object, **options: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "CovidSegTraining.cli", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes and limits of Unix")
+def test_a_reader_that_reads_no_further_is_no_fault(data):
+    check = called("check", data, "--json", data.parent / "found.json")
+    check.stdout.close()  # as "| head" does
+    assert check.stderr.read() == ""
+    assert check.wait() == 0
+    assert json.loads((data.parent / "found.json").read_text())["cases"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes and limits of Unix")
+def test_a_disk_that_is_full_is_told_in_one_line(data):
+    import resource
+
+    def no_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+    check = called("check", data, "--json", data.parent / "found.json", preexec_fn=no_room)
+    _, errors = check.communicate()
+    assert check.returncode == 2
+    assert (
+        errors == "error: A file cannot be read or written (File too large). Is there room, and may you write there?\n"
+    )
+    assert [file.name for file in data.parent.iterdir()] == [data.name]

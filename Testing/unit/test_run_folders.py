@@ -6,6 +6,7 @@ The learning itself is stood in for: what it would leave is all that these tests
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 
@@ -124,3 +125,62 @@ def test_more_cases_may_be_of_patients_or_names_that_are_trained_on(fit, tmp_pat
     assert fit("--run", tmp_path / "new") == 2
     assert "two folds: a" in capsys.readouterr().err
     assert fit("--test-fold", 0, "--run", tmp_path / "new") == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--run", "FOLDER/file"), "file is a file, not a folder"),
+        (("--run", "FOLDER/file/run"), "file is a file, not a folder"),
+        (("--run", "FOLDER/run[1]"), "in its path"),
+        (("--seed", "-1"), "seed must be at least 0"),
+        (("--seed", 2**32), "seed must be at most 4294967295"),
+        (("--learning-rate", "inf"), "learning_rate must be a number"),
+        (("--config", "FOLDER/utf16.json"), "no text in UTF-8"),
+        (("--config", "FOLDER/scale.json"), "augmentation.scale cannot be (0.0, 1.0)"),
+    ],
+)
+def test_a_place_or_a_number_that_cannot_work_is_told_in_one_line(fit, tmp_path, options, message, capsys):
+    (tmp_path / "file").touch()
+    (tmp_path / "utf16.json").write_text('{"steps": 3}', encoding="utf-16")
+    (tmp_path / "scale.json").write_text('{"augmentation": {"scale": [0, 1]}}', encoding="utf-8-sig")
+    assert fit(*(str(option).replace("FOLDER", str(tmp_path)) for option in options)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+
+
+def test_a_folder_where_nothing_may_be_written_is_told_before_any_work(fit, tmp_path, monkeypatch, capsys):
+    assert fit() == 0
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    calls = {
+        "fit": fit,
+        "check": lambda: main(["check", str(tmp_path / "data"), "--json", str(tmp_path / "c.json")]),
+        "card": lambda: main(["card", "--facts", str(tmp_path / "facts.json")]),
+        "figures": lambda: main(["figures", "--run", str(tmp_path / "run")]),
+        "export": lambda: main(["export", "--run", str(tmp_path / "run"), "--name", "n", "--to", str(tmp_path)]),
+        "evaluate": lambda: main(["evaluate", "--run", str(tmp_path / "run"), "--data", str(tmp_path / "data")]),
+        "preset": lambda: main(["preset", "seed", "--data", str(tmp_path / "data"), "--run", str(tmp_path)]),
+    }
+    (tmp_path / "facts.json").write_text('{"limits": "None."}')
+    for name, call in calls.items():
+        assert call() == 2, name
+        assert "Files cannot be made in the folder" in capsys.readouterr().err, name
+
+
+@pytest.mark.parametrize("options", [("--size", 200), ("--epochs", 0)])
+def test_the_preset_names_a_size_and_a_length_that_cannot_be(fit, tmp_path, options, capsys):
+    call = ["preset", "seed", "--data", tmp_path / "data", "--encoder", "none", "--run", tmp_path / "seed", *options]
+    assert main(list(map(str, call))) == 2
+    assert f"error: {options[0]} must be" in capsys.readouterr().err
+
+
+def test_an_export_without_a_name_is_refused(fit, tmp_path, capsys):
+    assert fit() == 0
+    assert main(["export", "--run", str(tmp_path / "run"), "--name", "", "--to", str(tmp_path / "to")]) == 2
+    assert "a name that no file can have" in capsys.readouterr().err
+
+
+def test_a_layer_that_is_not_the_encoders_is_named():
+    with pytest.raises(training.InputError, match="no layer named logits"):
+        training._freeze(training.build_network((64, 64), None), "logits")
