@@ -34,7 +34,11 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     add_training_options(crossval)
     crossval.add_argument("--runs", type=Path, required=True, help="folder of the runs, fold1, fold2, …")
     crossval.add_argument("--folds", type=_fold_numbers, metavar="N,N", help="folds to train (default: all)")
-    crossval.add_argument("--networks", type=Path, help="folder that the fold networks NAME-foldN are exported to")
+    crossval.add_argument(
+        "--networks",
+        type=Path,
+        help="folder that the fold networks NAME-foldN are exported to; it may hold none of another training",
+    )
     crossval.add_argument("--name", default="network", help="NAME of the fold networks")
     crossval.add_argument(
         "--facts", type=Path, help="JSON for their cards: description, training_data, licence, finish"
