@@ -54,7 +54,7 @@ demo: install
 	@echo "The report: demo/report.html. The numbers: demo/result.json. In Slicer: load demo/scan.nii.gz and demo/result.seg.nrrd."
 
 test: install
-	$(bin)/python -m pytest -q -m "not slow" --numprocesses $(JOBS) --dist loadfile
+	$(bin)/python -m pytest -q -m "not slow" --numprocesses $(JOBS) --dist worksteal
 
 test-slow: install
 	$(bin)/python -m pytest -q -m slow
