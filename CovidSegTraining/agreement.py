@@ -16,7 +16,7 @@ from CovidSegLib.network.inputs import SECOND_SHAPE, network_batches
 from CovidSegLib.network.models import Model
 from CovidSegLib.phantom import make_phantom
 from CovidSegLib.progress import Progress
-from CovidSegLib.volume import axial_affine, axial_order, spacing
+from CovidSegLib.volume import axial_order, axial_spacing
 
 from .architecture import CLASSES
 
@@ -37,7 +37,7 @@ def phantom_slices() -> list[np.ndarray]:
     or order."""
     volume = make_phantom(seed=0, slices=8).volume
     upright = axial_order(volume.affine).to_axial(volume.voxels)
-    spacing_mm = spacing(axial_affine(volume.affine, volume.voxels.shape))
+    spacing_mm = axial_spacing(volume.affine)
     framing, numbers, inputs = next(network_batches(upright, spacing_mm, len(upright)))
     chosen = numbers[2 : 2 + sum(_BATCHES)]
     larger = replace(framing, seen=SECOND_SHAPE)

@@ -25,7 +25,7 @@ from .processes import core_count
 from .progress import Progress
 from .reading.checks import inspect
 from .segmentation import Label, Provenance, Segmentation
-from .volume import CtVolume, axial_affine, axial_order, spacing
+from .volume import CtVolume, axial_order, axial_spacing
 
 BATCH, MOST_AT_ONCE = 4, 32
 """Slices handed to the engine at once: two for each thread of the CPU, within these limits, so that progress moves
@@ -51,7 +51,7 @@ def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: E
         engine = engine or open_engine(options, progress)
     order = axial_order(volume.affine)
     upright = order.to_axial(volume.voxels)
-    spacing_mm = spacing(axial_affine(volume.affine, volume.voxels.shape))
+    spacing_mm = axial_spacing(volume.affine)
     finishing = FinishOptions(**model.card.get("finish", {}))
     rough = RoughMask(upright.shape, finishing)
     with _timed(seconds, "network"):

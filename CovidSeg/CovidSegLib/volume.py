@@ -138,3 +138,10 @@ def axial_affine(affine: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
         first[2 - axis] = shape[axis] - 1 if order.flips[row] else 0
     turned[:3, 3] = (affine @ np.array([*first, 1.0]))[:3]
     return turned
+
+
+def axial_spacing(affine: np.ndarray) -> tuple[float, float, float]:
+    """Voxel size of the upright view of a grid with this IJK→RAS ``affine``, to the left, back and head, in mm."""
+    sizes = spacing(affine)
+    head, back, left = axial_order(affine).permutation
+    return sizes[2 - left], sizes[2 - back], sizes[2 - head]

@@ -18,7 +18,7 @@ from CovidSegLib.network.inputs import (
 )
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegLib.volume import axial_affine, axial_order, spacing
+from CovidSegLib.volume import axial_order, axial_spacing
 from CovidSegTraining.dataset import Case, FramedCase
 
 
@@ -143,7 +143,7 @@ def test_training_sees_exactly_what_prediction_sees(shared_data):
     framed = FramedCase(Case("case", image, labels))
     volume = read_ct(image, Progress())
     upright = axial_order(volume.affine).to_axial(volume.voxels)
-    spacing_mm = spacing(axial_affine(volume.affine, volume.voxels.shape))
+    spacing_mm = axial_spacing(volume.affine)
     for _, numbers, inputs in network_batches(upright, spacing_mm, 4):
         if numbers[0] % 20 == 0:
             trained, _ = framed.slice(numbers[1])

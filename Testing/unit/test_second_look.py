@@ -19,7 +19,7 @@ from CovidSegLib.pipeline import Options, segment
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import Label
-from CovidSegLib.volume import CtVolume, axial_affine, axial_order, spacing
+from CovidSegLib.volume import CtVolume, axial_order, axial_spacing
 
 SPACING = (1.0, 1.0, 2.0)
 SHOWN = (1, 4)
@@ -120,7 +120,7 @@ def test_the_pipeline_draws_infection_from_both_looks_on_a_real_patient(shared_d
     middle = len(whole.voxels) // 2
     scan = CtVolume(np.ascontiguousarray(whole.voxels[middle - 2 : middle + 2]), whole.affine)
     upright = axial_order(scan.affine).to_axial(scan.voxels)
-    spacing_mm = spacing(axial_affine(scan.affine, scan.voxels.shape))
+    spacing_mm = axial_spacing(scan.affine)
     engine = open_engine(models.find("default"), "onnx", "cpu", Progress())
     areas = {}
     for twice in (False, True):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from CovidSegLib.volume import CtVolume, axial_affine, axial_order, spacing, voxel_ml
+from CovidSegLib.volume import CtVolume, axial_affine, axial_order, axial_spacing, spacing, voxel_ml
 
 SHAPE = (3, 4, 5)
 AXES = st.permutations((0, 1, 2))
@@ -48,6 +48,12 @@ def test_upright_slices_run_to_the_head_the_back_and_the_left(axes, signs, spaci
     assert cosines[0, 0] < -0.8  # columns to the left: RAS x falls
     assert cosines[1, 1] < -0.8  # rows to the back: RAS y falls
     assert cosines[2, 2] > 0.8  # slices to the head
+
+
+@given(AXES, SIGNS, SPACINGS, st.floats(-30, 30))
+def test_the_voxel_size_of_upright_slices_is_that_of_their_affine(axes, signs, spacings, degrees):
+    affine = grid_affine(axes, signs, spacings, degrees)
+    assert axial_spacing(affine) == pytest.approx(spacing(axial_affine(affine, SHAPE)))
 
 
 @given(AXES, SIGNS)

@@ -10,7 +10,7 @@ import numpy as np
 from ..i18n import Text
 from ..i18n import tr as _
 from ..soft_tissue import soft_tissue_shift
-from ..volume import AIR_HU, CtVolume, axial_affine, axial_order, spacing
+from ..volume import AIR_HU, CtVolume, axial_order, axial_spacing
 from .slice_checks import slice_warnings
 
 _SAMPLES_PER_AXIS = 96
@@ -129,7 +129,7 @@ def _clipped(sample: np.ndarray, lowest: int, highest: int) -> list[_Oddity]:
 def _grid_warnings(volume: CtVolume) -> list[str]:
     """Upright grids only need three numbers: how far apart the slices are, how wide and how deep the picture is."""
     shape = axial_order(volume.affine).to_axial(volume.voxels).shape
-    across, back, up = spacing(axial_affine(volume.affine, volume.voxels.shape))
+    across, back, up = axial_spacing(volume.affine)
     width, depth = across * shape[2], back * shape[1]
     warnings: list[str] = []
     if shape[0] == 1:  # no other slice says how far it reaches

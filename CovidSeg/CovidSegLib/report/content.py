@@ -12,7 +12,7 @@ from ..measures import Measurements
 from ..measures.edits import SegmentEdit
 from ..measures.table import table_rows
 from ..segmentation import Provenance, Segmentation
-from ..volume import CtVolume, axial_affine, axial_order, spacing
+from ..volume import CtVolume, axial_order, axial_spacing
 from .record import result_record
 
 
@@ -67,7 +67,7 @@ def report_content(
 ) -> ReportContent:
     """The content for ``measured``, the numbers of ``segmentation`` on ``volume``."""
     slices, rows, columns = axial_order(volume.affine).to_axial(volume.voxels).shape
-    upright = spacing(axial_affine(volume.affine, volume.voxels.shape))
+    upright = axial_spacing(volume.affine)
     return ReportContent(
         measured,
         segmentation.provenance,

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..segmentation import SEGMENTS, Label
-from ..volume import LUNG_LEVEL, LUNG_WINDOW, CtVolume, axial_affine, axial_order, spacing
+from ..volume import LUNG_LEVEL, LUNG_WINDOW, CtVolume, axial_order, axial_spacing
 from .places import PLANES, central_slices
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def overlay_picture(
     order = axial_order(volume.affine)
     axis = PLANES.index(plane)
     index = central_slices(labels, volume.affine)[plane]
-    sizes = spacing(axial_affine(volume.affine, labels.shape))[::-1]
+    sizes = axial_spacing(volume.affine)[::-1]
     hounsfield, segments = (
         _as_seen(np.take(order.to_axial(array), index, axis=axis), plane) for array in (volume.voxels, labels)
     )
@@ -65,7 +65,7 @@ def projection_picture(labels: np.ndarray, affine: np.ndarray, size: tuple[int, 
     from PIL import Image
 
     upright = axial_order(affine).to_axial(labels)
-    sizes = spacing(axial_affine(affine, labels.shape))[::-1]
+    sizes = axial_spacing(affine)[::-1]
     picture = np.full((*upright.shape[0::2], 3), 255.0)
     for label in (Label.LEFT_LUNG, Label.RIGHT_LUNG, Label.INFECTION):
         depth = np.count_nonzero(upright == label, axis=1) * sizes[1]
