@@ -109,7 +109,8 @@ def test_the_chest_is_chosen_over_reformats_projections_and_parts_and_the_note_s
     series(tmp_path, 1, 1, slices=14, ImageOrientationPatient=[1, 0, 0, 0, 0, -1])
     series(tmp_path, 1, 2, slices=13, ImageType=["DERIVED", "SECONDARY", "AXIAL", "MIP"])
     series(tmp_path, 1, 3, slices=12, BodyPartExamined="HEAD")
-    write_series(tmp_path, np.full((11, 6, 5), 4, np.int16), SeriesNumber=4, SeriesInstanceUID="1.2.1.4")
+    short = {"SeriesNumber": 4, "SeriesInstanceUID": "1.2.1.4", "StudyInstanceUID": "1.2.1"}
+    write_series(tmp_path, np.full((11, 6, 5), 4, np.int16), **short)
     series(tmp_path, 1, 5, slices=9)
     series(tmp_path, 1, 6, slices=10)
     volume = read_ct(tmp_path, Progress())

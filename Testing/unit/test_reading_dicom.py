@@ -138,6 +138,21 @@ def test_the_series_with_most_slices_is_chosen_and_named(tmp_path: Path, scan: n
     assert "Jane" not in volume.notes[0]
 
 
+def test_a_folder_with_series_of_several_patients_or_studies_says_so(tmp_path: Path, scan: np.ndarray) -> None:
+    other = {"SeriesInstanceUID": OTHER_SERIES}
+    write_series(tmp_path / "a", scan, PatientID="Jane", StudyInstanceUID="1.2.3")
+    for fields, words in (
+        ({"PatientID": "Jane", "StudyInstanceUID": "1.2.3"}, "2 CT series:"),
+        ({"PatientID": "Jane", "StudyInstanceUID": "1.2.4"}, "2 CT series of 2 studies:"),
+        ({"PatientID": "Mary", "StudyInstanceUID": "1.2.4"}, "2 CT series of 2 patients:"),
+    ):
+        write_series(tmp_path / "b", scan[:3], **other, **fields)
+        (note,) = read(tmp_path).notes
+        assert note.startswith(f"The folder holds {words}")
+        assert "Jane" not in note
+        assert "Mary" not in note
+
+
 def test_a_head_is_not_taken_for_a_chest(tmp_path: Path, scan: np.ndarray) -> None:
     write_series(tmp_path, scan, SeriesNumber=1, BodyPartExamined="HEAD")
     write_series(tmp_path, scan[:3], SeriesNumber=2, SeriesInstanceUID=OTHER_SERIES, BodyPartExamined="CHEST")

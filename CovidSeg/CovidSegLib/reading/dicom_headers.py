@@ -19,7 +19,7 @@ ENHANCED_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
 _TAGS = [
     "SOPClassUID", "SeriesInstanceUID", "SeriesNumber", "Modality", "ImageType", "BodyPartExamined", "NumberOfFrames",
     "SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns", "BitsAllocated", "PixelSpacing",
-    "SliceThickness", "ImagePositionPatient", "ImageOrientationPatient",
+    "SliceThickness", "ImagePositionPatient", "ImageOrientationPatient", "PatientID", "StudyInstanceUID",
 ]  # fmt: skip
 
 _MODALITIES = {
@@ -69,7 +69,7 @@ class SliceHeader:
 
     ``image_type``: the words of ImageType in capitals ("ORIGINAL", "AXIAL", "MIP", ...).
     ``inverted``: large numbers are dark (MONOCHROME1).
-    ``placement``: None when the file does not say where it lies.
+    ``placement``: None when the file does not say where it lies. ``patient``, ``study``: to be counted, never told.
     """
 
     path: Path
@@ -82,6 +82,8 @@ class SliceHeader:
     image_type: tuple[str, ...] = ()
     inverted: bool = False
     placement: SlicePlacement | None = None
+    patient: str = field(default="", repr=False)
+    study: str = field(default="", repr=False)
 
     def continues(self, other: SliceHeader) -> bool:
         """Whether the two can be slices of one volume: same series, image size, direction and pixel size."""
@@ -230,6 +232,8 @@ def _slice_header(path: Path, dataset: Any) -> SliceHeader | None:
         image_type=_image_type(dataset),
         inverted=str(dataset.get("PhotometricInterpretation", "")).strip().upper() == "MONOCHROME1",
         placement=_placement(dataset),
+        patient=str(dataset.get("PatientID", "") or ""),
+        study=str(dataset.get("StudyInstanceUID", "") or ""),
     )
 
 

@@ -48,10 +48,12 @@ def choose(series: Sequence[Series]) -> tuple[list[SliceHeader], str, tuple[str,
     if len(series) == 1:
         return list(best), f"DICOM series ({count})", ()
     place = f"series {next(n for n, group in enumerate(series, 1) if group is best)} of {len(series)}"
-    return list(best), f"DICOM {place} ({count})", (_note(place, best, candidates, passed_over, len(series)),)
+    return list(best), f"DICOM {place} ({count})", (_note(place, best, candidates, passed_over, series),)
 
 
-def _note(place: str, best: Series, candidates: list[Series], passed_over: Counter[str], total: int) -> str:
+def _note(
+    place: str, best: Series, candidates: list[Series], passed_over: Counter[str], series: Sequence[Series]
+) -> str:
     number = best[0].series_number
     named = "" if number == _UNNUMBERED else f" (series number {number})"
     count = f"{len(best)} slice" + "s" * (len(best) > 1)
@@ -63,9 +65,19 @@ def _note(place: str, best: Series, candidates: list[Series], passed_over: Count
     else:
         why = f"with {count} it is the first of {equal} with most slices"
     over = ", ".join(f"{many} {reason}" for reason, many in passed_over.items() if many)
-    return f"The folder holds {total} CT series: {place}{named} was read; {why}." + (
+    return f"The folder holds {len(series)} CT series{_of_several(series)}: {place}{named} was read; {why}." + (
         f" Passed over: {over}." if over else ""
     )
+
+
+def _of_several(series: Sequence[Series]) -> str:
+    """Words where the series are not all of one patient, or of one study."""
+    heads = [group[0] for group in series]
+    for owners, name in (({head.patient for head in heads}, "patients"), ({head.study for head in heads}, "studies")):
+        count = len(owners - {""})
+        if count > 1:
+            return f" of {count} {name}"
+    return ""
 
 
 def _is_located(group: Series) -> bool:
