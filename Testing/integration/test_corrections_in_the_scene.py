@@ -14,11 +14,19 @@ import slicer
 
 from CovidSegLib.corrections import edited_percent
 from CovidSegLib.errors import InputError
-from CovidSegLib.mrml import UndoPoints, add_segmentation, mark_edited, plan_update, read_state, write_segmentation
+from CovidSegLib.mrml import (
+    UndoPoints,
+    add_segmentation,
+    mark_edited,
+    plan_update,
+    read_state,
+    read_volume_node,
+    write_segmentation,
+)
 from CovidSegLib.mrml.corrections import tag
 from CovidSegLib.report.views import OffscreenSlicer
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
-from CovidSegLib.volume import CtVolume
+from CovidSegLib.volume import CtVolume, axial_order
 from CovidSegLib.writing import read_reviewed, update, write, write_reviewed
 from Testing.kit.segment_editor import Reader, voxels_of
 
@@ -309,6 +317,20 @@ def test_a_segmentation_of_another_scan_with_the_same_grid_is_pointed_out(
     assert write_segmentation(first, volume, node).result.provenance.warnings == ()
     (warning,) = write_segmentation(second, volume, node).result.provenance.warnings
     assert "made from another scan" in warning
+
+
+def test_a_scan_that_was_turned_with_its_segmentation_is_no_other_scan_for_the_next_run(
+    mrml: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode
+) -> None:
+    scan = read_volume_node(volume)
+    half_turn = axial_order(scan.affine).turned((0, 1, 2))[-1]
+    before, now = (
+        replace(result(volume), provenance=replace(result(volume).provenance, volume=f"scan, SHA-256 {name}"))
+        for name in (scan.fingerprint_in(half_turn), scan.fingerprint)
+    )
+    assert before.provenance.volume != now.provenance.volume
+    node = add_segmentation(mrml.scene, before, volume, "result")
+    assert write_segmentation(now, volume, node).result.provenance.warnings == ()
 
 
 def test_a_new_segmentation_is_ready_for_slicers_dicom_export(

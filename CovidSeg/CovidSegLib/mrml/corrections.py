@@ -18,10 +18,20 @@ from ..i18n import tr as _
 from ..segmentation import SEGMENTS, Label, Segmentation, absent_labels
 from ..writing import SOURCE_TAG, source_warnings
 from .ours import ids_in, parts_in, tag
-from .volumes import check_same_grid, own_affine, reference_grid, scan_of, under_same_transform
+from .volumes import (
+    check_same_grid,
+    own_affine,
+    possible_orders,
+    read_volume_node,
+    reference_grid,
+    scan_of,
+    under_same_transform,
+)
 
 if TYPE_CHECKING:
     import slicer
+
+    from ..volume import CtVolume
 
 ALGORITHM_TAG, AUTOMATIC, SEMIAUTOMATIC = "DICOM.SegmentAlgorithmType", "AUTOMATIC", "SEMIAUTOMATIC"
 _LABELMAP = "Binary labelmap"
@@ -84,6 +94,18 @@ def fingerprints_of(node: slicer.vtkMRMLSegmentationNode) -> set[str]:
     """Those of the scans that our segments were made from, as far as their tags tell."""
     texts = [tag(part, SOURCE_TAG) or "" for part in parts_in(node).values()]
     return {match.group() for match in map(_FINGERPRINT.search, texts) if match}
+
+
+def fingerprints_so_far(
+    volume: CtVolume, volume_node: slicer.vtkMRMLScalarVolumeNode, recorded: set[str]
+) -> frozenset[str]:
+    """The fingerprints that the scan, read as ``volume``, may have had, as many as it takes to find ``recorded``."""
+    found: set[str] = set()
+    for order in dict.fromkeys(possible_orders(volume_node)):
+        if recorded <= found:
+            break
+        found.add(volume.fingerprint_in(order))
+    return frozenset(found)
 
 
 def check_belongs(
@@ -160,6 +182,10 @@ def plan_update(
     check_same_grid(segmentation, volume_node)
     state = read_state(node, volume_node)
     warnings = source_warnings(state.sources, segmentation.provenance.volume)
+    if warnings and node is not None and (recorded := fingerprints_of(node)):
+        # The scan may have been turned together with its segments: then it is still the same.
+        known = fingerprints_so_far(read_volume_node(volume_node), volume_node, recorded)
+        warnings = () if recorded <= known else warnings
     absent = absent_labels(state.present)
     merged, result = merged_result(segmentation, state.current, state.last, state.held, absent, warnings)
     return Update(node, state, merged, result)

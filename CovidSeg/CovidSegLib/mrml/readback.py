@@ -13,9 +13,9 @@ from ..measures import Lobe, Measurements, Rules, lobe_of_terminology, measure
 from ..segmentation import Label, absent_labels, label_of_codes
 from ..steps import result_of
 from ..volume import CtVolume
-from .corrections import check_belongs, fingerprints_of
+from .corrections import check_belongs, fingerprints_of, fingerprints_so_far
 from .ours import ids_in
-from .volumes import possible_orders, read_volume_node, scan_of, world_affine
+from .volumes import read_volume_node, scan_of, world_affine
 
 if TYPE_CHECKING:
     import slicer
@@ -145,14 +145,9 @@ def _why_foreign(
     segmentation_node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode, volume: CtVolume
 ) -> tuple[str, ...]:
     """A sentence where the segments do not belong to the scan, which was read as ``volume``."""
-    fingerprints: set[str] = set()
-    recorded = fingerprints_of(segmentation_node)
-    for order in dict.fromkeys(possible_orders(volume_node)):
-        if recorded <= fingerprints:
-            break
-        fingerprints.add(volume.fingerprint_in(order))
+    fingerprints = fingerprints_so_far(volume, volume_node, fingerprints_of(segmentation_node))
     try:
-        check_belongs(segmentation_node, volume_node, frozenset(fingerprints))
+        check_belongs(segmentation_node, volume_node, fingerprints)
     except InputError as error:
         return (error.sentence,)
     return ()
