@@ -103,6 +103,27 @@ def test_a_folder_that_may_not_be_opened_is_a_scan_that_fails(told: CommandLine,
     assert rows(told) == {"a": "done", "P1": "done", "P2": "done"}
 
 
+def test_a_folder_that_may_be_listed_and_not_entered_is_a_scan_that_fails(told: CommandLine, scans: Path) -> None:
+    nested(scans, "a.nii.gz")
+    (scans / "P1/inner").mkdir(parents=True)
+    (scans / "P1/notes.txt").touch()
+    (scans / "P1").chmod(0o444)
+    ended = told.run("batch", scans, "out", "--json", "all.json")
+    assert ended.returncode == 2, ended.stderr
+    assert rows(told)["a"] == "done"
+    assert set(rows(told).values()) == {"done", "failed"}
+    assert "Traceback" not in ended.stderr
+    assert "cannot be opened. Check that you may read it." in ended.stderr
+
+
+def test_only_a_manifest_of_ours_makes_a_folder_one_of_results(told: CommandLine, scans: Path) -> None:
+    nested(scans, "images/a.nii.gz")
+    (scans / "images/manifest.jsonl").write_text('{"image": "a.nii.gz"}\n')
+    ended = told.run("batch", scans, "out")
+    assert rows(told) == {"images_a": "done"}
+    assert "Left out" not in ended.stderr
+
+
 def test_slices_that_may_not_be_opened_or_are_empty_are_said(told: CommandLine, scans: Path) -> None:
     files = series(scans / "P1")
     files[0].write_bytes(b"")

@@ -23,6 +23,15 @@ from .entry import Entry
 _HEADER = {"covidseg_manifest": 1}
 
 
+def is_manifest(path: Path) -> bool:
+    """Whether the file is the manifest of a batch, and not another program's of that name."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            return bool(json.loads(file.readline()) == _HEADER)
+    except (OSError, ValueError):
+        return False
+
+
 class Manifest:
     """The manifest at ``path``, opened for adding; :attr:`entries` holds the latest line of every case by its name.
 

@@ -14,6 +14,7 @@ from ..progress import Progress
 from ..reading import find_cases
 from ..writing import NOTHING_LOST, ExistingFiles
 from .fingerprint import fingerprint, origin_of
+from .manifest import is_manifest
 
 SUMMARY_NAME, MANIFEST_NAME, INDEX_NAME, PICTURES_NAME = "summary.csv", "manifest.jsonl", "index.html", "pictures"
 """What lies in the output folder besides the results."""
@@ -77,7 +78,7 @@ def plan_cases(
     real_output = output_folder.resolve()
 
     def is_results(folder: Path) -> bool:
-        return folder.resolve() == real_output or (folder / MANIFEST_NAME).is_file()
+        return folder.resolve() == real_output or is_manifest(folder / MANIFEST_NAME)
 
     return [
         PlannedCase(

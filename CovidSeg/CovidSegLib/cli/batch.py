@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -99,7 +100,7 @@ def _check_json(args: argparse.Namespace, cases: Sequence[PlannedCase]) -> None:
         return
     from ..batch.plan import refuse_own_file
 
-    for source in (args.input, *(case.source for case in cases if case.source.is_file())):
+    for source in (args.input, *(case.source for case in cases if os.path.isfile(case.source))):
         check_targets(source, [args.json])
     refuse_own_file(args.json, args.output, cases)
     check_numbers([args.json], overwrite=args.overwrite)

@@ -44,7 +44,7 @@ def lesions_of(numbers: np.ndarray, box: Box, affine: np.ndarray) -> tuple[tuple
     """Each number of :func:`label_lesions` with its lesion, largest first. ``affine``: IJK→RAS of the whole array."""
     if numbers.size == 0:
         return ()
-    sizes = np.bincount(numbers.ravel())
+    sizes = np.bincount(numbers[numbers > 0])  # of few voxels: numpy makes 8 bytes of each
     start = np.array([part.start for part in box])
     ml = voxel_ml(affine)
     found = []

@@ -13,6 +13,7 @@ folder), ``checks``.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,8 +36,12 @@ def read_ct(path: Path, progress: Progress, files: Sequence[Path] = ()) -> CtVol
     Raises InputError when there is no usable CT, Cancelled when the user asked to stop.
     """
     path = Path(path)
-    if path.is_dir():
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except PermissionError:
+        raise InputError("The file or folder cannot be opened.", "Check that you may read it.") from None
+    except OSError:
+        raise InputError("The file or folder does not exist.", "Check the path.") from None
+    if is_folder:
         return read_dicom(path, progress, files)
-    if not path.exists():
-        raise InputError("The file or folder does not exist.", "Check the path.")
     return read_file(path, progress)

@@ -79,15 +79,15 @@ def _in_entries(
 ) -> list[_Named]:
     """The cases of all entries of ``folder``; ``left_out`` counts what is none and may hold one. Raises OSError."""
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    files = [entry for entry in entries if entry.is_file()]
+    files = [entry for entry in entries if os.path.isfile(entry)]
     loose = [entry for entry in files if is_dicom(entry)]
     found = [_Named.of(entry, folder) for entry in files if suffix_of(entry.name)]
     for entry in files:
         left_out.update(left_out_as(entry))
     for entry in entries:
-        if leads_nowhere(entry) or (entry.is_dir() and leads_up(entry)):
+        if leads_nowhere(entry) or (os.path.isdir(entry) and leads_up(entry)):
             left_out[LINK] += 1
-        elif entry.is_dir():
+        elif os.path.isdir(entry):
             tree = look_below(entry, is_results)
             found += [_Named.of(path, folder) for path in (*tree.images, *tree.closed)]
             found += _in_folder(entry, tree.dicom, progress)
@@ -115,7 +115,7 @@ class _Named:
     @classmethod
     def of(cls, path: Path, folder: Path) -> _Named:
         """The file, or the folder as a whole, at ``path`` below ``folder``."""
-        kind = "" if path.is_dir() else suffix_of(path.name)
+        kind = "" if os.path.isdir(path) else suffix_of(path.name)
         name = "_".join(path.relative_to(folder).parts)
         name = fitting(name[: len(name) - len(kind)])
         return cls(name, name, kind, path, (), path, path.parent if kind else path)

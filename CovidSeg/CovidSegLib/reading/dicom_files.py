@@ -19,6 +19,7 @@ def files_below(folder: Path, not_entered: list[Path] | None = None) -> Iterator
 
     Links to folders are not followed, and folders that may not be opened are passed over; ``not_entered`` gets both.
     """
+    # Questions go to os.path: where a folder may be listed but not entered those of Path raise PermissionError.
     kept_out: list[Path] = [] if not_entered is None else not_entered
 
     def note(error: OSError) -> None:
@@ -26,7 +27,7 @@ def files_below(folder: Path, not_entered: list[Path] | None = None) -> Iterator
 
     for place, folders, names in os.walk(folder, onerror=note):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        kept_out += [path for name in folders if (path := Path(place, name)).is_symlink()]
+        kept_out += [Path(place, name) for name in folders if os.path.islink(os.path.join(place, name))]
         for name in sorted(names):
             if not name.startswith("."):
                 yield Path(place, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,7 +122,7 @@ def scan(folder: Path, progress: Progress, files: Sequence[Path] = ()) -> Folder
     contents = FolderContents()
     not_entered: list[Path] = []
     paths = sorted(files or files_below(folder, not_entered))
-    contents.closed = sum(not place.is_symlink() for place in not_entered)
+    contents.closed = sum(not os.path.islink(place) for place in not_entered)
     shapes, strange = set[Path](), list[Path]()
     for number, path in enumerate(paths):
         progress.step("reading", number, 2 * len(paths))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -60,7 +61,7 @@ def look_below(folder: Path, is_results: Callable[[Path], bool]) -> Tree:
             tree.has_closed_slices |= is_kept_from_us(path)
             tree.left_out.update(left_out_as(path))
     for place in not_entered:
-        if place.is_symlink():
+        if os.path.islink(place):
             tree.left_out[LINK] += 1
         else:
             tree.closed.append(place)
@@ -72,17 +73,17 @@ def left_out_as(file: Path) -> list[Kind]:
     name = file.name.lower()
     if name.endswith(_PACKED):
         return [ARCHIVE]
-    return [PAIR] if name.endswith(".hdr") and file.with_suffix(".img").is_file() else []
+    return [PAIR] if name.endswith(".hdr") and os.path.isfile(file.with_suffix(".img")) else []
 
 
 def leads_nowhere(link: Path) -> bool:
     """Whether ``link`` is a link to something that is not there."""
-    return link.is_symlink() and not link.exists()
+    return os.path.islink(link) and not os.path.exists(link)
 
 
 def leads_up(link: Path) -> bool:
     """Whether ``link`` is a link to a folder that it lies in itself."""
-    return link.is_symlink() and link.parent.resolve().is_relative_to(link.resolve())
+    return os.path.islink(link) and link.parent.resolve().is_relative_to(link.resolve())
 
 
 def left_out_in_words(left_out: Counter[Kind]) -> str:

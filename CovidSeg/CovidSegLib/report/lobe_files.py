@@ -81,7 +81,8 @@ def _from_dicom(path: Path, volume: CtVolume) -> np.ndarray:
                 raise InputError("The DICOM object is no binary segmentation.", "Export the lobes as a DICOM SEG.")
             lobes = {int(one.SegmentNumber): _lobe_of(one) for one in dataset.SegmentSequence}
             planes = list(_planes(dataset))
-        array, affine = _stack(dataset.pixel_array, planes, lobes)
+            pixels = dataset.pixel_array
+        array, affine = _stack(pixels, planes, lobes)
     except InputError:
         raise
     except Exception as error:  # pydicom raises nearly anything on a damaged file
