@@ -188,9 +188,9 @@ def _print(rows: list[dict[str, Any]]) -> None:
 
 
 def _means(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Not rounded: a table that rounds them again would tell another third digit."""
     from .evaluation import mean_with_interval
 
-    """Not rounded: a table that rounds them again would tell another third digit."""
     return _finite(
         {name: mean_with_interval(float(row[name]) for row in rows)[0] for name in rows[0] if name != "case"}
     )

@@ -23,7 +23,7 @@ from CovidSegLib.mrml import (
     read_volume_node,
     write_segmentation,
 )
-from CovidSegLib.mrml.corrections import tag
+from CovidSegLib.mrml.corrections import fingerprints_so_far, tag
 from CovidSegLib.report.views import OffscreenSlicer
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
 from CovidSegLib.volume import CtVolume, axial_order
@@ -330,7 +330,9 @@ def test_a_scan_that_was_turned_with_its_segmentation_is_no_other_scan_for_the_n
     )
     assert before.provenance.volume != now.provenance.volume
     node = add_segmentation(mrml.scene, before, volume, "result")
-    assert write_segmentation(now, volume, node).result.provenance.warnings == ()
+    assert plan_update(now, volume, node).result.provenance.warnings
+    known = fingerprints_so_far(scan, volume, {scan.fingerprint_in(half_turn)})
+    assert plan_update(now, volume, node, known).result.provenance.warnings == ()
 
 
 def test_a_new_segmentation_is_ready_for_slicers_dicom_export(

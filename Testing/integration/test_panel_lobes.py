@@ -83,6 +83,18 @@ def test_segments_that_are_no_lobes_let_nothing_be_measured_anew(opened, world: 
         assert (section._measured, section._measuring.busy) == (before, False)
 
 
+def test_a_panel_that_is_closed_looks_at_no_lobes_any_more(
+    opened, world: SlicerWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel, _, _, scan = opened
+    panel.close()
+    looked: list[object] = []
+    monkeypatch.setattr("CovidSegLib.gui.edits.lobes_state", lambda *about: looked.append(about) or ())
+    lower_lobe(world, scan)
+    wait_for_rest(panel)
+    assert looked == []
+
+
 def wait_for_rest(panel: OpenModule) -> None:
     """Let pass what a follower waits for."""
     from CovidSegLib.gui.edits import REST_MS

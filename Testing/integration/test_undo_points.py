@@ -245,6 +245,21 @@ def test_undo_does_not_go_back_to_where_the_scan_was_before_a_transform_was_hard
         assert desk.points.can_redo(desk.node) == can_undo
 
 
+def test_a_first_run_into_a_readers_segments_of_another_grid_can_be_taken_back(desk: Desk) -> None:
+    node = desk.node.GetScene().AddNewNodeByClass("vtkMRMLSegmentationNode", "reader's")
+    fine = desk.node.GetScene().AddNewNodeByClass("vtkMRMLScalarVolumeNode", "fine")
+    slicer.util.updateVolumeFromArray(fine, np.zeros([2 * size for size in SHAPE], np.int16))
+    fine.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(AFFINE @ np.diag((0.5, 0.5, 0.5, 1.0))))
+    node.SetReferenceImageGeometryParameterFromVolumeNode(fine)
+    node.GetSegmentation().AddEmptySegment("tumour", "Tumour")
+    write_segmentation(desk.result(0), desk.volume, node, before_write=desk.points.save)
+    assert set(node.GetSegmentation().GetSegmentIDs()) > {"tumour"}
+    assert desk.points.undo(node)
+    assert node.GetSegmentation().GetSegmentIDs() == ("tumour",)
+    assert desk.points.redo(node)
+    assert set(node.GetSegmentation().GetSegmentIDs()) == {"tumour", LEFT, RIGHT, INFECTION}
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_every_state_that_was_left_can_be_reached_again(desk: Desk, seed: int) -> None:
     """In whatever order: what was there when an undo point was set, or when Undo or Redo was pressed, is not gone."""

@@ -23,17 +23,19 @@ reader."""
 
 def belonging_steps(
     node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode
-) -> Generator[None, None, None]:
+) -> Generator[None, None, frozenset[str]]:
     """Raise InputError where our segments in ``node`` were made from another scan, or lie on another grid.
 
     A scan that was turned together with them is still the same one, also where the transform was hardened on both.
+    Returns the fingerprints of the scan by which it was known, now and before it was turned.
     """
-    if not voxels_time(volume_node):
-        return  # whoever reads the scan next will say that it has no voxels
     fingerprints: frozenset[str] = frozenset()
+    if not voxels_time(volume_node):
+        return fingerprints  # whoever reads the scan next will say that it has no voxels
     if recorded := fingerprints_of(node):
         fingerprints = yield from _fingerprint_steps(volume_node, recorded)
     check_belongs(node, volume_node, fingerprints)
+    return fingerprints
 
 
 def _fingerprint_steps(

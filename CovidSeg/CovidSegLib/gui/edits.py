@@ -96,9 +96,11 @@ class LobeFollower(_Follower):
         self._seen: tuple[object, ...] = ()
 
     def follow(self, scan: slicer.vtkMRMLScalarVolumeNode | None) -> None:
-        """Follow the lobes of ``scan`` from now on."""
+        """Follow the lobes of ``scan`` from now on, or (None) nothing."""
         self._stop()
         self._scan = scan
+        if scan is None:
+            return
         self._seen = lobes_state(slicer.mrmlScene, scan)
         self._observe()
 

@@ -102,8 +102,9 @@ def run_steps(
     ends.
     """
     began = time.monotonic()
+    known: frozenset[str] = frozenset()
     if segmentation_node is not None:
-        yield from belonging_steps(segmentation_node, volume_node)
+        known = yield from belonging_steps(segmentation_node, volume_node)
         check_same_transform(volume_node, segmentation_node)
     read_at = voxels_time(volume_node)
     worker = open_worker(options)
@@ -112,7 +113,7 @@ def run_steps(
     segmentation = yield from in_thread(lambda: with_certainty(found))
     while True:
         node = _where(volume_node, segmentation_node)
-        update = plan_update(segmentation, volume_node, node)
+        update = plan_update(segmentation, volume_node, node, known)
         joined = update.result
         compute = partial(measure, joined.labels, joined.affine, voxels=volume.voxels, absent=joined.absent)
         measurements = yield from in_thread(compute)

@@ -6,6 +6,7 @@ A thin part around :mod:`CovidSegLib.corrections`, which does the merging.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,6 @@ from .volumes import (
     check_same_grid,
     own_affine,
     possible_orders,
-    read_volume_node,
     reference_grid,
     scan_of,
     under_same_transform,
@@ -173,19 +173,19 @@ def plan_update(
     segmentation: Segmentation,
     volume_node: slicer.vtkMRMLScalarVolumeNode,
     node: slicer.vtkMRMLSegmentationNode | None,
+    known: Collection[str] = (),
 ) -> Update:
     """Join ``segmentation`` with what the reader made of ``node`` (None: a new one); the scene does not change.
 
+    ``known``: fingerprints that the scan had before it was turned together with the node: it is no other scan then.
     Raises InputError when the node's segments lie on another grid, or when the volume was changed or moved since
     ``segmentation`` was made from it.
     """
     check_same_grid(segmentation, volume_node)
     state = read_state(node, volume_node)
     warnings = source_warnings(state.sources, segmentation.provenance.volume)
-    if warnings and node is not None and (recorded := fingerprints_of(node)):
-        # The scan may have been turned together with its segments: then it is still the same.
-        known = fingerprints_so_far(read_volume_node(volume_node), volume_node, recorded)
-        warnings = () if recorded <= known else warnings
+    if node is not None and known and fingerprints_of(node) <= set(known):
+        warnings = ()
     absent = absent_labels(state.present)
     merged, result = merged_result(segmentation, state.current, state.last, state.held, absent, warnings)
     return Update(node, state, merged, result)

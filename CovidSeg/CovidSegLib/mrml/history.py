@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..grids import is_inside
 from .looks import looks_of, show_as, substance, surfaces_kept
+from .ours import ids_in
 from .volumes import reference_grid
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ class UndoPoints:
 class _State:
     """A segmentation as it was: ``segments`` by id, in their order; ``run``: it is the one before a run.
 
-    ``looks``: how the segments were shown (:mod:`.looks`); ``grid``: theirs (:func:`.volumes.reference_grid`).
+    ``looks``: how the segments were shown (:mod:`.looks`); ``grid``: theirs (:func:`.volumes.reference_grid`) where any
+    is ours; None where all are a reader's, which may lie on any grid.
     """
 
     segments: dict[str, slicer.vtkSegment]
@@ -149,7 +151,7 @@ class _History:
     def _fits(self, state: _State) -> bool:
         """Whether the voxels of ``state`` are voxels of the grid that the segmentation has now."""
         now = reference_grid(self.content)
-        return not state.segments or state.grid is None or now is None or is_inside(*state.grid, *now)
+        return state.grid is None or now is None or is_inside(*state.grid, *now)
 
     def _was_edited(self) -> bool:
         """Whether anything changed since the last undo or redo."""
@@ -186,7 +188,8 @@ class _History:
                     copy = copy if time == voxels.GetMTime() else _copy(voxels)
                     self._copies[id(voxels)] = voxels, voxels.GetMTime(), copy
                 kept.AddRepresentation(kind, self._copies[id(voxels)][2])
-        return _State(segments, run, looks_of(self._node), reference_grid(self.content))
+        grid = reference_grid(self.content) if ids_in(self._node) else None
+        return _State(segments, run, looks_of(self._node), grid)
 
     def _restore(self, state: _State) -> None:
         """Let the segmentation be as it was."""
