@@ -26,6 +26,7 @@ from kit.panel_steps import (
 )
 
 from CovidSegLib import processes
+from Testing.kit.command_line import children as children_of
 from Testing.kit.small_phantom import small_phantom
 
 if TYPE_CHECKING:
@@ -227,6 +228,7 @@ def test_a_process_that_is_deaf_to_cancel_holds_up_nobody_and_is_killed(
     running = children()
     panel.click("applyButton")
     panel.until(lambda: "Looking for" in panel.ui.statusLabel.text)
+    panel.until(lambda: any(children_of(one) for one in children() - running))  # it has told all, and sleeps
     began = time.monotonic()
     panel.click("applyButton")
     assert time.monotonic() - began < 1.0
