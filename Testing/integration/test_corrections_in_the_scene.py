@@ -14,16 +14,9 @@ import slicer
 
 from CovidSegLib.corrections import edited_percent
 from CovidSegLib.errors import InputError
-from CovidSegLib.mrml import (
-    UndoPoints,
-    add_segmentation,
-    mark_edited,
-    plan_update,
-    read_state,
-    read_volume_node,
-    write_segmentation,
-)
+from CovidSegLib.mrml import UndoPoints, add_segmentation, mark_edited, plan_update, read_state, write_segmentation
 from CovidSegLib.mrml.corrections import fingerprints_so_far, tag
+from CovidSegLib.mrml.volumes import read_volume_node
 from CovidSegLib.report.views import OffscreenSlicer
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
 from CovidSegLib.volume import CtVolume, axial_order
