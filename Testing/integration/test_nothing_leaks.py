@@ -6,6 +6,7 @@ import ctypes.util
 import importlib.util
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -52,11 +53,12 @@ def watch(covidseg: CommandLine, *arguments: object) -> dict[str, bytes]:
     with covidseg.start(*arguments) as process:
 
         def ended() -> bool:
-            for path in covidseg.folder.rglob("*"):
-                try:
-                    seen[str(path)] = path.read_bytes()[: 1 << 20] if path.is_file() else b""
-                except OSError:
-                    continue
+            for place, folders, files in os.walk(covidseg.folder):  # it passes over what is gone again
+                seen.update({os.path.join(place, name): b"" for name in folders})
+                for name in files:
+                    with suppress(OSError):
+                        path = Path(place, name)
+                        seen[str(path)] = path.read_bytes()[: 1 << 20]
             return process.poll() is not None
 
         until(ended, 120)
