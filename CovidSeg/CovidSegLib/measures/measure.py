@@ -65,8 +65,8 @@ def measure(
     )
     slices = lungs.shape[0]
     doubts = absence_flags(measured.left, measured.right)
-    if slices > 1:
-        doubts += plausibility_flags(measured.left, measured.right)
+    if slices > 1 and not doubts:
+        doubts = plausibility_flags(measured.left, measured.right)
     # Two lungs in a single slice have no volumes to judge.
     plausible = False if doubts else True if slices > 1 else None
     flags = [*visibility_flags(faces, slices), *doubts]

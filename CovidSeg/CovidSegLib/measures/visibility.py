@@ -111,9 +111,7 @@ def absence_flags(left: Region, right: Region) -> list[str]:
 
 
 def plausibility_flags(left: Region, right: Region) -> list[str]:
-    """Sentences on volumes that whole lungs hardly have, where there are two."""
-    if absence_flags(left, right):
-        return []
+    """Sentences on volumes that whole lungs hardly have. Both must be there (:func:`absence_flags`)."""
     flags: list[str] = []
     total, ratio = left.lung_ml + right.lung_ml, left.lung_ml / right.lung_ml
     litres = f"{total / 1000:.1f}"
