@@ -182,6 +182,15 @@ def test_masks_of_another_scan_are_refused_and_nothing_is_left(written: CommandL
     assert "a lobe of a lung" in line
 
 
+@pytest.mark.parametrize("form", ["nii.gz", "nrrd"])
+def test_a_map_of_probabilities_is_not_taken_for_a_labelmap(written: CommandLine, form: str) -> None:
+    scan = SimpleITK.ReadImage(str(written.folder / "Doe John 1960.nii.gz"))
+    chances = SimpleITK.Cast(scan > -500, SimpleITK.sitkFloat32) * 0.8
+    SimpleITK.WriteImage(chances, str(written.folder / f"chances.{form}"))
+    line = written.refused("report", "Doe John 1960.nii.gz", f"chances.{form}", "-o", "x.json", "--quiet")
+    assert "no labelmap" in line
+
+
 def test_a_dicom_seg_as_masks_is_called_by_its_name(written: CommandLine) -> None:
     write_slice(written.folder / "seg.dcm", np.zeros((6, 5), np.int16), (0, 0, 0), Modality="SEG")
     (written.folder / "seg").write_bytes((written.folder / "seg.dcm").read_bytes())  # whatever its name

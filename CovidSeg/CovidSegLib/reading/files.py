@@ -83,7 +83,7 @@ def _read_itk(path: Path, suffix: str, progress: Progress) -> CtVolume:
     affine = checked_affine(affine)
     volume = _convert(image, progress)
     notes = () if header.says_orientation else (UNPLACED,)
-    return CtVolume(volume.voxels, affine, source, notes + volume.notes())
+    return CtVolume(volume.voxels, affine, source, notes + volume.notes(), rounded=volume.rounded)
 
 
 def _checked_size(reader: SimpleITK.ImageFileReader) -> tuple[int, ...]:

@@ -19,6 +19,9 @@ MAX_EDGE = 1 << 14
 MAX_COMPRESSION = 1100
 """Deflate never packs more than about 1030 bytes into one; a header that asks for more than that lies."""
 
+WHOLE = 0.01
+"""Values this close to a whole number are one: slope and intercept are stored with the precision of a float."""
+
 _INT16 = np.iinfo(np.int16)
 
 
@@ -54,12 +57,14 @@ class HounsfieldVolume:
     """An int16 volume that is filled slice by slice from any real numbers.
 
     Parameters: ``shape`` (z, y, x). Only one slice at a time exists as floating point numbers.
+    ``not_numbers``: how many voxels were NaN or infinite; ``rounded``: whether any value was a fraction.
     """
 
     def __init__(self, shape: tuple[int, int, int]) -> None:
         check_size(shape)
         self.voxels = np.empty(shape, np.int16)
         self.not_numbers = 0
+        self.rounded = False
 
     def put(self, index: int, values: np.ndarray, slope: float = 1.0, intercept: float = 0.0) -> None:
         """Store slice ``index`` from ``values`` (y, x) · slope + intercept: rounded, clipped to int16, NaN as air."""
@@ -77,8 +82,9 @@ class HounsfieldVolume:
         if missing:
             self.not_numbers += missing
             scaled[~finite] = AIR_HU
-        np.rint(scaled, out=scaled)
-        self.voxels[index] = np.clip(scaled, _INT16.min, _INT16.max)
+        rounded = np.rint(scaled)
+        self.rounded = self.rounded or bool((abs(scaled - rounded) > WHOLE).any())
+        self.voxels[index] = np.clip(rounded, _INT16.min, _INT16.max)
 
     def notes(self) -> tuple[str, ...]:
         """What to tell the user; raises InputError when not one voxel held a number."""

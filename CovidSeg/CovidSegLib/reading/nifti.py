@@ -52,7 +52,7 @@ def read_nifti(path: Path, progress: Progress) -> CtVolume:
         while compressed and stream.read(1 << 16):
             pass
     progress.step("reading", shape[0], shape[0])
-    return CtVolume(volume.voxels, affine, "NIfTI file", notes + volume.notes())
+    return CtVolume(volume.voxels, affine, "NIfTI file", notes + volume.notes(), rounded=volume.rounded)
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def read_masks(path: Path, volume: CtVolume) -> Masks:
         return replace(_reviewed_masks(reviewed), of_another_scan=reviewed.is_of_another_scan(volume.fingerprint))
     labelmap = read_ct(path, Progress())
     lowest, highest = int(labelmap.voxels.min()), int(labelmap.voxels.max())
-    if lowest < 0 or highest > max(Label):
+    if lowest < 0 or highest > max(Label) or labelmap.rounded:
         raise InputError("The file is no labelmap with values 0 to 3.", _ANOTHER_FILE)
     labels = on_grid(labelmap.voxels.astype(np.uint8), labelmap.affine, volume.affine, volume.voxels.shape)
     return Masks(Segmentation(labels, volume.affine, UNKNOWN_PROVENANCE))
