@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .config import TrainingConfig
     from .run_folder import Parts, Start
 
-SETTINGS = ("test_fold", "validation_fold", "patience", "steps", "batch", "learning_rate", "seed")
+SETTINGS = ("test_fold", "validation_fold", "patience", "steps", "batch", "learning_rate", "keep", "seed")
 """Settings of the configuration that have an option of their own."""
 
 
@@ -64,6 +64,9 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="training steps (default: those of the shipped network)")
     parser.add_argument("--batch", type=int, help="slices a step")
     parser.add_argument("--learning-rate", type=float, help="peak learning rate")
+    parser.add_argument(
+        "--keep", type=float, help="share of --init in the resulting weights, so that less is forgotten"
+    )
     parser.add_argument(
         "--validation-fold", type=int,
         help="fold to watch while training; its best weights are kept (in crossval it is watched in every fold, so "
@@ -199,7 +202,9 @@ def _configuration(args: argparse.Namespace) -> TrainingConfig:
     except ValueError as error:
         raise InputError("The configuration file is no text in UTF-8.", "Save it as UTF-8.") from error
     given = {name: getattr(args, name) for name in SETTINGS if getattr(args, name, None) is not None}
-    return TrainingConfig.from_json(text, **given)
+    config = TrainingConfig.from_json(text, **given)
+    config.check_keep(args.init)
+    return config
 
 
 def _parts(args: argparse.Namespace, config: TrainingConfig) -> tuple[list[Case], list[Case], list[Case]]:

@@ -69,7 +69,9 @@ class TrainingConfig(RunSettings):
     ``test_fold``: cases of this fold are held out (0: none). ``trained_from``: the first encoder layer that learns
     ("": the encoder's first); what lies before it keeps the encoder's weights: generic edges and blobs. A step takes
     two thirds of the time with "block_3_expand", and infection is found a little worse (README, "What each part buys").
-    ``average``: decay of the running mean of the weights that is kept as the result.
+    ``average``: decay of the running mean of the weights that is kept as the result. ``keep``: the share in it of the
+    weights that a fine-tuning started from, so that it forgets less (Wortsman et al. 2022,
+    doi:10.1109/CVPR52688.2022.00780).
 
     ``checkpoint_steps``: steps between two states that a training can go on from. ``validation_fold``: cases of this
     fold (never the test fold; 0: none) are watched every ``validation_steps`` steps instead of being trained on;
@@ -87,6 +89,7 @@ class TrainingConfig(RunSettings):
     weight_decay: float = 1e-4
     gradient_norm: float = 1.0
     average: float = 0.998
+    keep: float = 0.0
     trained_from: str = ""
     input_shape: tuple[int, int] = INPUT_SHAPE
     seed: int = 20260501
@@ -107,16 +110,22 @@ class TrainingConfig(RunSettings):
                 raise InputError(f"{name} must be a number, not infinite.", "Correct the configuration.")
         if self.seed > MOST_SEED:
             raise InputError(f"seed must be at most {MOST_SEED}, not {self.seed}.", "Correct the configuration.")
-        if not 0 <= self.average < 1:
-            raise InputError(
-                f"average must be 0 or more and below 1, not {self.average}.", "Correct the configuration."
-            )
+        for name in ("average", "keep"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(
+                    f"{name} must be 0 or more and below 1, not {getattr(self, name)}.", "Correct the configuration."
+                )
         if self.precision not in PRECISIONS:
             raise InputError(f"There is no precision {self.precision!r}.", f"Choose one of {', '.join(PRECISIONS)}.")
         if self.validation_fold and self.validation_fold == self.test_fold:
             raise InputError("The fold that is watched is the test fold: a leak.", "Choose another --validation-fold.")
         if self.patience and not self.validation_fold:
             raise InputError("Stopping early needs cases to watch.", "Give a --validation-fold too.")
+
+    def check_keep(self, start: object) -> None:
+        """Raise InputError where something of a ``start`` is to be kept and there is none (None)."""
+        if self.keep and start is None:
+            raise InputError("Only what goes on from a network can keep some of it.", "Give --init too, or no --keep.")
 
 
 _LEAST = {

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import keras
 import tensorflow as tf
 
@@ -44,7 +47,10 @@ def learning_rate(config: TrainingConfig) -> keras.optimizers.schedules.Learning
 
 
 class Trainer:
-    """Network, optimizer and the running mean of the weights. Make it inside the strategy's scope."""
+    """Network, optimizer and the running mean of the weights. Make it inside the strategy's scope.
+
+    ``network``: with the weights that the training starts from, also where it goes on from a state of its own.
+    """
 
     def __init__(self, network: keras.Model, config: TrainingConfig, strategy: tf.distribute.Strategy) -> None:
         self.network = network
@@ -61,6 +67,7 @@ class Trainer:
         self._variables = [weight.value for weight in network.weights]
         self._averages = [tf.Variable(value, trainable=False) for value in self._variables]
         self._decay = config.average
+        self._start, self._keep = network.get_weights(), config.keep
         self.step = tf.Variable(0, dtype=tf.int64)
         self.checkpoint = tf.train.Checkpoint(
             network=network, optimizer=self.optimizer, averages=self._averages, step=self.step
@@ -90,9 +97,14 @@ class Trainer:
         self.optimizer.apply_gradients(zip(tape.gradient(scaled, variables), variables, strict=True))
         return loss
 
-    def swap_averages(self) -> None:
-        """Exchange the network's weights and their running means: once to look with the means, again to go on."""
-        for value, average in zip(self._variables, self._averages, strict=True):
-            kept = tf.identity(value)
-            value.assign(average)
-            average.assign(kept)
+    @contextmanager
+    def result(self) -> Iterator[None]:
+        """While entered, the network has the resulting weights: running means, and the share ``keep`` of the start."""
+        learned = [tf.identity(value) for value in self._variables]
+        for value, average, start in zip(self._variables, self._averages, self._start, strict=True):
+            value.assign(average + self._keep * (start - average))
+        try:
+            yield
+        finally:
+            for value, kept in zip(self._variables, learned, strict=True):
+                value.assign(kept)

@@ -44,15 +44,16 @@ def fit(
     cache: Path | None = None,
     watched: list[Case] | None = None,
 ) -> Path:
-    """Train on ``cases`` and return the file of the averaged weights, ``run/network.weights.h5``.
+    """Train on ``cases`` and return the file of the resulting weights, ``run/network.weights.h5``.
 
     ``start``: an installed model or a weights file to go on from (fine-tuning), see :mod:`CovidSegTraining.start`.
     ``cache``: folder for framed slices, else None (see :class:`CovidSegTraining.streams.TrainingStream`).
     ``watched``: cases to look at while training, where the configuration has a ``validation_fold``.
     State goes to ``run/state`` every ``checkpoint_steps``; called again with the same folder and configuration,
-    training goes on where it stopped. Raises InputError when the folder holds a run with other settings, or no
-    watched case shows infection.
+    training goes on where it stopped. Raises InputError when the folder holds a run with other settings, no watched
+    case shows infection, or nothing is started from that the configuration wants to ``keep``.
     """
+    config.check_keep(start)
     run.mkdir(parents=True, exist_ok=True)
     config.check_run(run)
     if config.input_shape != INPUT_SHAPE:
@@ -90,11 +91,10 @@ def _network(config: TrainingConfig, encoder: str | Path | None, start: str | Pa
 
 def _finish(trainer: Trainer, run: Path, *, watched: bool) -> Path:
     best = run / BEST_WEIGHTS
-    if watched and best.is_file():
-        trainer.network.load_weights(best)
-    else:
-        trainer.swap_averages()
-    _save_weights(trainer.network, run / WEIGHTS)
+    with trainer.result():
+        if watched and best.is_file():
+            trainer.network.load_weights(best)
+        _save_weights(trainer.network, run / WEIGHTS)
     return run / WEIGHTS
 
 
@@ -175,11 +175,10 @@ class _Loop:
         }
         text = f"step {number} loss {loss:.4f} {pace:.2f} s/step, waited {waiting:.1f} % of the time for data"
         if look and self._watch is not None:
-            self._trainer.swap_averages()
-            infection, lung = self._watch.look(self._trainer.network, self._config.batch)
-            if infection > max((row.get("validation_infection", -1.0) for row in self._log.rows), default=-1.0):
-                _save_weights(self._trainer.network, self._run / BEST_WEIGHTS)
-            self._trainer.swap_averages()
+            with self._trainer.result():
+                infection, lung = self._watch.look(self._trainer.network, self._config.batch)
+                if infection > max((row.get("validation_infection", -1.0) for row in self._log.rows), default=-1.0):
+                    _save_weights(self._trainer.network, self._run / BEST_WEIGHTS)
             values |= {"validation_infection": round(infection, 5), "validation_lung": round(lung, 5)}
             text += f"; watched cases: infection {infection:.3f} lung {lung:.3f}"
         LOG.info("%s", text)

@@ -91,6 +91,7 @@ def test_a_call_that_cannot_work_says_so_in_one_line(two_slices, capsys):
         "Slices are framed as": ["--config", str(folder / "small.json")],
         "encoder weights cannot be read": ["--encoder", str(folder / "bad.h5")],
         "weights to start from cannot be read": ["--init", str(folder / "bad.h5")],
+        "Only what goes on from a network can keep": ["--keep", "0.5"],
     }
     (folder / "bad.h5").write_text("no weights")
     (folder / "small.json").write_text('{"input_shape": [64, 64]}')

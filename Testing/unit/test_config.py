@@ -40,6 +40,7 @@ def test_what_is_left_out_has_its_default():
         (changed(batch=0), "batch must be at least 1, not 0"),
         (changed(learning_rate=-1), "learning_rate must be at least 1e-12, not -1"),
         (changed(average=1.0), "average must be 0 or more and below 1, not 1.0"),
+        (changed(keep=1.0), "keep must be 0 or more and below 1, not 1.0"),
         (changed(warm_up_steps=-5), "warm_up_steps must be at least 0, not -5"),
         (changed(augmentation={"blur_chance": 1.5}), "augmentation.blur_chance cannot be 1.5"),
         (changed(augmentation={"scale": [1.3, 0.7]}), "augmentation.scale cannot be (1.3, 0.7)"),

@@ -247,6 +247,33 @@ def test_a_training_that_was_cut_off_goes_on_and_a_finished_one_can_be_exported(
     assert sorted(file.name for file in card.parent.iterdir()) == ["tiny.json", "tiny.keras", "tiny.onnx"]
 
 
+def test_a_share_of_the_start_is_kept_in_the_result_also_where_the_training_was_cut_off(tmp_path):
+    from CovidSegLib.network.inputs import INPUT_SHAPE
+    from CovidSegTraining import training
+    from CovidSegTraining.architecture import build_network
+    from CovidSegTraining.start import start_from
+
+    cases = [write_case(tmp_path, "one", slices=2)]
+    learning = TrainingConfig(steps=2, batch=1, warm_up_steps=1, test_fold=0, checkpoint_steps=1)
+    keeping = dataclasses.replace(learning, keep=0.25)
+
+    def stop(report) -> None:
+        if report.stage == "training":
+            raise Cancelled("training")
+
+    with pytest.raises(Cancelled):
+        training.fit(cases, keeping, None, tmp_path / "kept", Progress(stop), start="default")
+    network, weights = build_network(INPUT_SHAPE, None), {}
+    start_from(network, "default")
+    weights["start"] = network.get_weights()
+    for name, config in (("learned", learning), ("kept", keeping)):
+        network.load_weights(training.fit(cases, config, None, tmp_path / name, Progress(), start="default"))
+        weights[name] = network.get_weights()
+    for start, learned, kept in zip(*weights.values(), strict=True):
+        np.testing.assert_allclose(kept, 0.75 * learned + 0.25 * start, rtol=1e-4, atol=1e-6)
+    assert not np.allclose(weights["start"][0], weights["learned"][0], rtol=1e-4, atol=1e-6)
+
+
 def test_export_refuses_a_run_that_is_not_finished(tmp_path):
     from CovidSegTraining.export import export
 
