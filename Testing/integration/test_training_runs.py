@@ -328,13 +328,18 @@ from CovidSegTraining.config import TrainingConfig
 from CovidSegTraining.trainer import Trainer, choose_strategy
 strategy = choose_strategy(["CPU:0", "CPU:1"])
 with strategy.scope():
-    trainer = Trainer(build_network((64, 64), None), TrainingConfig(steps=6, warm_up_steps=1), strategy)
+    trainer = Trainer(build_network((64, 64), None), TrainingConfig(steps=6, warm_up_steps=1, keep=0.5), strategy)
 inputs = np.random.default_rng(0).normal(size=(4, 64, 64, 3)).astype("f4")
 data = tf.data.Dataset.from_tensors((inputs, (inputs[..., 1] > 0).astype("i4"))).unbatch().batch(4).repeat(6)
 losses = [float(trainer.train(*batch)) for batch in strategy.experimental_distribute_dataset(data)]
 one, other = (copy.numpy() for copy in trainer.network.weights[0].value.values)
 assert np.array_equal(one, other)
 assert losses[-1] < losses[0], losses
+learned = trainer.network.get_weights()
+with trainer.result():
+    one, other = (copy.numpy() for copy in trainer.network.weights[0].value.values)
+    assert np.array_equal(one, other) and not np.array_equal(one, learned[0])
+assert all(map(np.array_equal, learned, trainer.network.get_weights()))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
