@@ -82,9 +82,9 @@ class HounsfieldVolume:
         if missing:
             self.not_numbers += missing
             scaled[~finite] = AIR_HU
-        rounded = np.rint(scaled)
-        self.rounded = self.rounded or bool((abs(scaled - rounded) > WHOLE).any())
-        self.voxels[index] = np.clip(rounded, _INT16.min, _INT16.max)
+        self.rounded = self.rounded or _has_fractions(scaled)
+        np.rint(scaled, out=scaled)
+        self.voxels[index] = np.clip(scaled, _INT16.min, _INT16.max)
 
     def notes(self) -> tuple[str, ...]:
         """What to tell the user; raises InputError when not one voxel held a number."""
@@ -99,3 +99,8 @@ class HounsfieldVolume:
         else:
             text = _("{count} voxels hold no number (NaN or infinite) and were read as air ({air} HU).")
         return (text.format(count=self.not_numbers, air=AIR_HU),)
+
+
+def _has_fractions(values: np.ndarray) -> bool:
+    """Whether any of ``values`` (y, x) is no whole number; a few lines at a time, for little memory."""
+    return any(bool((abs(part - np.rint(part)) > WHOLE).any()) for part in np.array_split(values, 16))
