@@ -26,7 +26,6 @@ from kit.panel_steps import (
 )
 
 from CovidSegLib import processes
-from Testing.kit.command_line import children as children_of
 from Testing.kit.small_phantom import small_phantom
 
 if TYPE_CHECKING:
@@ -228,13 +227,14 @@ def test_a_process_that_is_deaf_to_cancel_holds_up_nobody_and_is_killed(
     running = children()
     panel.click("applyButton")
     panel.until(lambda: "Looking for" in panel.ui.statusLabel.text)
-    panel.until(lambda: any(children_of(one) for one in children() - running))  # it has told all, and sleeps
+    panel.until(lambda: any(_state(one) == "T" for one in children() - running))
     began = time.monotonic()
     panel.click("applyButton")
     assert time.monotonic() - began < 1.0
     assert panel.ui.statusLabel.text == "Stopping..."
     assert not panel.ui.applyButton.enabled
     assert_window_lives(panel, until=lambda: not panel.running)
+    assert time.monotonic() - began >= processes.PATIENCE_SECONDS, "it ended by itself"
     assert panel.ui.statusLabel.text == "Stopped. Nothing was changed."
     assert panel.ui.applyButton.enabled
     assert children() == running
