@@ -91,10 +91,12 @@ def _network(config: TrainingConfig, encoder: str | Path | None, start: str | Pa
 
 def _finish(trainer: Trainer, run: Path, *, watched: bool) -> Path:
     best = run / BEST_WEIGHTS
-    with trainer.result():
-        if watched and best.is_file():
-            trainer.network.load_weights(best)
+    if watched and best.is_file():
+        trainer.network.load_weights(best)
         _save_weights(trainer.network, run / WEIGHTS)
+    else:
+        with trainer.result():
+            _save_weights(trainer.network, run / WEIGHTS)
     return run / WEIGHTS
 
 
