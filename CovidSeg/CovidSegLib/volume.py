@@ -23,7 +23,6 @@ class CtVolume:
     ``affine``: float64 4x4, IJK (x, y, z index) to RAS in mm; its columns stand at right angles.
     ``source``: what it was read from, in words that name no patient, date or path ("NIfTI file").
     ``notes``: what the reading had to say to the user, one sentence each.
-    ``rounded``: whether the file held fractions: harmless in a scan, but no labelmap has any.
 
     Raises ValueError when array and affine have another form (a caller's mistake, not a user's).
     """
@@ -32,7 +31,6 @@ class CtVolume:
     affine: np.ndarray
     source: str = "volume"
     notes: tuple[str, ...] = ()
-    rounded: bool = False
 
     def __post_init__(self) -> None:
         if self.voxels.ndim != 3 or self.voxels.dtype != np.int16 or self.voxels.size == 0:

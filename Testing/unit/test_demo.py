@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -55,3 +56,10 @@ def test_a_labelmap_that_does_not_belong_to_the_scan_is_refused(
     message = capsys.readouterr().err
     assert message.startswith("error: The result ")
     assert str(tmp_path) not in message
+
+
+def test_a_map_of_probabilities_is_no_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scan = save(np.zeros((2, 3, 4)), tmp_path / "scan.nii")
+    nibabel.save(nibabel.Nifti1Image(np.full((4, 3, 2), 0.8, np.float32), AFFINE), tmp_path / "r.nii")
+    assert main([scan, str(tmp_path / "r.nii")]) == 2
+    assert "no labelmap" in capsys.readouterr().err

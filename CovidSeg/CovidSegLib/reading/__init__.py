@@ -28,11 +28,12 @@ from .files import read_file
 __all__ = ["Findings", "FoundCase", "find_cases", "inspect", "read_ct", "series_files"]
 
 
-def read_ct(path: Path, progress: Progress, files: Sequence[Path] = ()) -> CtVolume:
+def read_ct(path: Path, progress: Progress, files: Sequence[Path] = (), *, labels: bool = False) -> CtVolume:
     """The CT scan at ``path`` (a file or a DICOM folder): int16 HU (z, y, x), IJK to RAS in mm.
 
     Parameters: ``progress`` gets the stage "reading"; ``files``: where a DICOM folder holds more than one study, the
-    files of the one that is meant (:attr:`FoundCase.files`). The result's ``notes`` are sentences for the user.
+    files of the one that is meant (:attr:`FoundCase.files`); ``labels``: the file is to be a labelmap, so fractions are
+    refused, not rounded. The result's ``notes`` are sentences for the user.
     Raises InputError when there is no usable CT, Cancelled when the user asked to stop.
     """
     path = Path(path)
@@ -44,4 +45,4 @@ def read_ct(path: Path, progress: Progress, files: Sequence[Path] = ()) -> CtVol
         raise InputError("The file or folder does not exist.", "Check the path.") from None
     if is_folder:
         return read_dicom(path, progress, files)
-    return read_file(path, progress)
+    return read_file(path, progress, labels=labels)

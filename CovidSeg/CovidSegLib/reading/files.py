@@ -36,15 +36,20 @@ def suffix_of(name: str) -> str:
     return next((suffix for suffix in SUFFIXES if lower.endswith(suffix)), "")
 
 
-def read_file(path: Path, progress: Progress) -> CtVolume:
-    """The CT in the file ``path``. Raises InputError when it is not a usable CT, Cancelled when asked to stop."""
+def read_file(path: Path, progress: Progress, *, labels: bool = False) -> CtVolume:
+    """The CT (or ``labels``) in the file ``path``.
+
+    Raises InputError when it is not a usable CT, Cancelled when asked to stop.
+    """
     suffix = suffix_of(path.name)
     if not suffix:
         raise _unsupported(path.name.lower())
     try:
         if path.stat().st_size == 0:
             raise InputError("The file is empty.", "Copy or export it again.")
-        return read_nifti(path, progress) if suffix.startswith(".nii") else _read_itk(path, suffix, progress)
+        if suffix.startswith(".nii"):
+            return read_nifti(path, progress, labels=labels)
+        return _read_itk(path, suffix, progress, labels)
     except OSError:
         raise InputError("The file cannot be read.", "Check that it is there and that you may open it.") from None
 
@@ -58,7 +63,7 @@ def _unsupported(name: str) -> InputError:
     return InputError("The file is of a kind that is not read.", f"Give {readable} or a folder with a DICOM series.")
 
 
-def _read_itk(path: Path, suffix: str, progress: Progress) -> CtVolume:
+def _read_itk(path: Path, suffix: str, progress: Progress, labels: bool) -> CtVolume:
     progress.step("reading", 0, 1)
     reader_name, source = _ITK_FORMATS[suffix]
     header = read_text_header(path)
@@ -81,9 +86,9 @@ def _read_itk(path: Path, suffix: str, progress: Progress) -> CtVolume:
     affine = affine_of(image)
     affine[:3] *= header.mm_per_unit()
     affine = checked_affine(affine)
-    volume = _convert(image, progress)
+    volume = _convert(image, progress, labels)
     notes = () if header.says_orientation else (UNPLACED,)
-    return CtVolume(volume.voxels, affine, source, notes + volume.notes(), rounded=volume.rounded)
+    return CtVolume(volume.voxels, affine, source, notes + volume.notes())
 
 
 def _checked_size(reader: SimpleITK.ImageFileReader) -> tuple[int, ...]:
@@ -109,9 +114,9 @@ def _bytes_each(reader: SimpleITK.ImageFileReader) -> int:
     return int(digits[1]) // 8 if digits else 1
 
 
-def _convert(image: SimpleITK.Image, progress: Progress) -> HounsfieldVolume:
+def _convert(image: SimpleITK.Image, progress: Progress, labels: bool) -> HounsfieldVolume:
     values = SimpleITK.GetArrayViewFromImage(image)
-    volume = HounsfieldVolume(values.shape)
+    volume = HounsfieldVolume(values.shape, labels=labels)
     for index in range(len(values)):
         progress.step("reading", index, len(values))
         volume.put(index, values[index])

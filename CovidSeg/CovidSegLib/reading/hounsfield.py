@@ -19,7 +19,7 @@ MAX_EDGE = 1 << 14
 MAX_COMPRESSION = 1100
 """Deflate never packs more than about 1030 bytes into one; a header that asks for more than that lies."""
 
-WHOLE = 0.01
+_WHOLE = 0.01
 """Values this close to a whole number are one: slope and intercept are stored with the precision of a float."""
 
 _INT16 = np.iinfo(np.int16)
@@ -57,17 +57,20 @@ class HounsfieldVolume:
     """An int16 volume that is filled slice by slice from any real numbers.
 
     Parameters: ``shape`` (z, y, x). Only one slice at a time exists as floating point numbers.
-    ``not_numbers``: how many voxels were NaN or infinite; ``rounded``: whether any value was a fraction.
+    ``labels``: fractions are refused, not rounded. ``not_numbers``: how many voxels were NaN or infinite.
     """
 
-    def __init__(self, shape: tuple[int, int, int]) -> None:
+    def __init__(self, shape: tuple[int, int, int], *, labels: bool = False) -> None:
         check_size(shape)
         self.voxels = np.empty(shape, np.int16)
         self.not_numbers = 0
-        self.rounded = False
+        self._labels = labels
 
     def put(self, index: int, values: np.ndarray, slope: float = 1.0, intercept: float = 0.0) -> None:
-        """Store slice ``index`` from ``values`` (y, x) · slope + intercept: rounded, clipped to int16, NaN as air."""
+        """Store slice ``index`` from ``values`` (y, x) · slope + intercept: rounded, clipped to int16, NaN as air.
+
+        Raises InputError for a fraction among ``labels``.
+        """
         if values.dtype.kind != "f" and (slope, intercept) == (1.0, 0.0):
             if not np.can_cast(values.dtype, np.int16):
                 values = np.clip(values.astype(np.float64), _INT16.min, _INT16.max)
@@ -82,7 +85,8 @@ class HounsfieldVolume:
         if missing:
             self.not_numbers += missing
             scaled[~finite] = AIR_HU
-        self.rounded = self.rounded or _has_fractions(scaled)
+        if self._labels and (abs(scaled - np.rint(scaled)) > _WHOLE).any():
+            raise InputError("The file is no labelmap: it holds fractions.", "Give one whose values are labels.")
         np.rint(scaled, out=scaled)
         self.voxels[index] = np.clip(scaled, _INT16.min, _INT16.max)
 
@@ -99,8 +103,3 @@ class HounsfieldVolume:
         else:
             text = _("{count} voxels hold no number (NaN or infinite) and were read as air ({air} HU).")
         return (text.format(count=self.not_numbers, air=AIR_HU),)
-
-
-def _has_fractions(values: np.ndarray) -> bool:
-    """Whether any of ``values`` (y, x) is no whole number; a few lines at a time, for little memory."""
-    return any(bool((abs(part - np.rint(part)) > WHOLE).any()) for part in np.array_split(values, 16))

@@ -32,8 +32,8 @@ _AGREE_MM = 1.0
 _AGREE_SHARE = 0.01
 
 
-def read_nifti(path: Path, progress: Progress) -> CtVolume:
-    """The CT in the NIfTI file ``path``, scaled with its slope and intercept. Raises InputError."""
+def read_nifti(path: Path, progress: Progress, *, labels: bool = False) -> CtVolume:
+    """The CT (or ``labels``) in the NIfTI file ``path``, scaled with its slope and intercept. Raises InputError."""
     with _stream(path) as (stream, compressed):
         header = _header(stream)
         shape = _shape(header)
@@ -43,7 +43,7 @@ def read_nifti(path: Path, progress: Progress) -> CtVolume:
         start = _data_start(header)
         promised = start + dtype.itemsize * shape[0] * shape[1] * shape[2]
         check_promise(promised, path.stat().st_size, compressed=compressed)
-        volume = HounsfieldVolume(shape)
+        volume = HounsfieldVolume(shape, labels=labels)
         stream.seek(start)
         for index in range(shape[0]):
             progress.step("reading", index, shape[0])
@@ -52,7 +52,7 @@ def read_nifti(path: Path, progress: Progress) -> CtVolume:
         while compressed and stream.read(1 << 16):
             pass
     progress.step("reading", shape[0], shape[0])
-    return CtVolume(volume.voxels, affine, "NIfTI file", notes + volume.notes(), rounded=volume.rounded)
+    return CtVolume(volume.voxels, affine, "NIfTI file", notes + volume.notes())
 
 
 @contextmanager

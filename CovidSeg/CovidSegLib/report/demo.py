@@ -74,7 +74,7 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def _read_labels(path: Path, scan: CtVolume, name: str) -> np.ndarray:
     """The labelmap in ``path`` as uint8 (z, y, x); raises InputError unless it is one of ours on the scan's grid."""
-    labels = read_ct(path, Progress())
+    labels = read_ct(path, Progress(), labels=True)
     same_shape = labels.voxels.shape == scan.voxels.shape
     if not same_shape or not np.allclose(labels.affine, scan.affine, atol=_SAME_PLACE_MM):
         raise InputError(f"The {name} is not on the grid of the scan.", "Give the labelmap that belongs to this scan.")

@@ -59,9 +59,9 @@ def read_masks(path: Path, volume: CtVolume) -> Masks:
     if is_seg_nrrd(path):
         reviewed = read_reviewed(path, volume.affine, volume.voxels.shape)
         return replace(_reviewed_masks(reviewed), of_another_scan=reviewed.is_of_another_scan(volume.fingerprint))
-    labelmap = read_ct(path, Progress())
+    labelmap = read_ct(path, Progress(), labels=True)
     lowest, highest = int(labelmap.voxels.min()), int(labelmap.voxels.max())
-    if lowest < 0 or highest > max(Label) or labelmap.rounded:
+    if lowest < 0 or highest > max(Label):
         raise InputError("The file is no labelmap with values 0 to 3.", _ANOTHER_FILE)
     labels = on_grid(labelmap.voxels.astype(np.uint8), labelmap.affine, volume.affine, volume.voxels.shape)
     return Masks(Segmentation(labels, volume.affine, UNKNOWN_PROVENANCE))
