@@ -86,7 +86,7 @@ class HounsfieldVolume:
             self.not_numbers += missing
             scaled[~finite] = AIR_HU
         if self._labels and (abs(scaled - np.rint(scaled)) > _WHOLE).any():
-            raise InputError("The file is no labelmap: it holds fractions.", "Give one whose values are labels.")
+            raise InputError(_("The file is no labelmap: it holds fractions."), _("Give one whose values are labels."))
         np.rint(scaled, out=scaled)
         self.voxels[index] = np.clip(scaled, _INT16.min, _INT16.max)
 
