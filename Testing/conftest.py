@@ -18,9 +18,11 @@ settings.load_profile(os.environ.get("COVIDSEG_HYPOTHESIS", "repeatable"))
 
 
 def pytest_configure() -> None:
-    """Let child processes import the packages from this checkout; pytest's own `pythonpath` does not reach them."""
+    """Let child processes import the packages from this checkout, and keep out of the home folder."""
     paths = [str(REPOSITORY / "CovidSeg"), str(REPOSITORY), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    # What is known of this computer's devices is not the user's.
+    os.environ["COVIDSEG_CACHE"] = str(REPOSITORY / ".pytest_cache" / "covidseg")
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from functools import partial
 
 import numpy as np
 
 from . import __version__
 from .anatomy.finish import FinishOptions, RoughMask, finish
+from .device_trial import admit
 from .i18n import tr as _
 from .masks import bounding_box
 from .network import models
@@ -31,10 +33,15 @@ BATCH, MOST_AT_ONCE = 4, 32
 """Slices handed to the engine at once: two for each thread of the CPU, within these limits, so that progress moves
 smoothly."""
 
+GPU_BATCH = 16
+"""Slices handed to a GPU at once: enough to keep it busy, few enough for the memory of a small one."""
+
 
 def open_engine(options: Options, progress: Progress) -> Engine:
     """Find, verify and open the network; raises ModelError or EngineError."""
-    return _open_engine(models.find(options.model), options.engine, options.device, progress, options.threads)
+    model = models.find(options.model)
+    trial = partial(admit, model)
+    return _open_engine(model, options.engine, options.device, progress, options.threads, trial)
 
 
 def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: Engine | None = None) -> Segmentation:
@@ -55,7 +62,7 @@ def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: E
     finishing = FinishOptions(**model.card.get("finish", {}))
     rough = RoughMask(upright.shape, finishing)
     with _timed(seconds, "network"):
-        batches = network_batches(upright, spacing_mm, batch_size(options))
+        batches = network_batches(upright, spacing_mm, batch_size(options, engine))
         looks = Looks(engine, upright, twice=model.looks_twice)
         for answers in _answers(looks, batches, _ahead(engine)):
             for framing, k, probabilities in answers:
@@ -86,8 +93,10 @@ def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: E
     )
 
 
-def batch_size(options: Options) -> int:
+def batch_size(options: Options, engine: Engine) -> int:
     """How many slices the engine gets at once."""
+    if engine.device != "cpu":
+        return GPU_BATCH
     return min(max(BATCH, 2 * (options.threads or core_count())), MOST_AT_ONCE)
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from CovidSegLib.errors import EngineError
-from CovidSegLib.network import models, onnx_engine
+from CovidSegLib.network import models
 from CovidSegLib.network.engines import GpuThenCpu, open_engine
 from CovidSegLib.network.inputs import INPUT_SHAPE
+from CovidSegLib.network.providers import CPU, PROVIDERS, NoDeviceError, Provider, installed_gpus
 from CovidSegLib.progress import Progress, Report
 
 TELEMETRY_SWITCH = "ORT_DISABLE_TELEMETRY"
@@ -40,7 +42,7 @@ class Fragile:
 @pytest.mark.parametrize("good_batches", [-1, 0, 2])
 def test_a_failing_gpu_is_left_for_the_cpu_with_one_notice_and_no_lost_batch(good_batches):
     told: list[Report] = []
-    engine = GpuThenCpu(lambda device: Fragile(device, good_batches), Progress(told.append))
+    engine = GpuThenCpu([lambda: Fragile("gpu", good_batches)], lambda: Fragile("cpu", 0), Progress(told.append))
     results = [engine.predict(np.full((1, 2), number)) for number in range(5)]
     assert [int(result[0, 0]) for result in results] == list(range(5))
     assert engine.device == "cpu"
@@ -52,22 +54,58 @@ def test_a_failing_cpu_is_an_error():
         def predict(self, inputs: np.ndarray) -> np.ndarray:
             raise EngineError("Broken.")
 
-    engine = GpuThenCpu(lambda device: Broken(device, 1), Progress())
+    engine = GpuThenCpu([lambda: Broken("gpu", 1)], lambda: Broken("cpu", 1), Progress())
     with pytest.raises(EngineError, match="Broken"):
         engine.predict(np.zeros((1, 2)))
+
+
+def test_the_best_gpu_that_opens_is_used_and_the_others_are_not_opened():
+    opened: list[str] = []
+
+    def gpu(name: str, error: EngineError | None) -> Callable[[], Fragile]:
+        def opener() -> Fragile:
+            opened.append(name)
+            if error:
+                raise error
+            return Fragile(name, 9)
+
+        return opener
+
+    told: list[Report] = []
+    gpus = [gpu("absent", NoDeviceError("")), gpu("broken", EngineError("")), gpu("good", None), gpu("other", None)]
+    engine = GpuThenCpu(gpus, lambda: Fragile("cpu", 0), Progress(told.append))
+    assert (engine.device, opened, told) == ("good", ["absent", "broken", "good"], [])
+
+
+def test_a_computer_without_a_device_for_the_plug_in_computes_on_the_cpu_without_a_word():
+    def absent() -> Fragile:
+        raise NoDeviceError("")
+
+    told: list[Report] = []
+    assert GpuThenCpu([absent], lambda: Fragile("cpu", 0), Progress(told.append)).device == "cpu"
+    assert not told
 
 
 def test_auto_is_onnx_runtime():
     engine = open_engine(models.find("default"), "auto", "auto", Progress())
     assert engine.name == "onnx"
-    assert engine.device == ("gpu" if onnx_engine.has_gpu() and engine.device == "gpu" else "cpu")
+    assert engine.device == "cpu" or engine.device in [gpu.name for gpu in installed_gpus()]
 
 
-def test_asking_for_a_gpu_that_is_not_there_is_an_error():
-    if onnx_engine.has_gpu():
-        pytest.skip("this ONNX Runtime has a GPU")
-    with pytest.raises(EngineError, match="GPU"):
-        open_engine(models.find("default"), "onnx", "gpu", Progress())
+def _missing() -> list[Provider]:
+    return [provider for provider in PROVIDERS if provider is not CPU and not provider.is_installed]
+
+
+@pytest.mark.parametrize("provider", _missing(), ids=lambda provider: provider.name)
+def test_a_device_whose_package_is_not_installed_names_the_package(provider):
+    with pytest.raises(EngineError, match=provider.title.split()[0]) as caught:
+        open_engine(models.find("default"), "onnx", provider.name, Progress())
+    assert provider.package in caught.value.hint
+
+
+def test_tensorflow_does_not_take_the_devices_of_onnx_runtime():
+    with pytest.raises(EngineError, match="ONNX Runtime"):
+        open_engine(models.find("default"), "tensorflow", "webgpu", Progress())
 
 
 @pytest.mark.parametrize(("engine", "device"), [("caffe", "cpu"), ("onnx", "tpu")])
@@ -95,7 +133,7 @@ def test_threads_change_no_probability_and_keep_the_order_of_the_slices():
 
 
 def test_onnx_runtime_is_kept_from_reporting_over_the_network():
-    program = "import os; from CovidSegLib.network import onnx_engine as e; e.has_gpu(); print(os.environ['{0}'])"
+    program = "import os; from CovidSegLib.network import providers; providers.runtime(); print(os.environ['{0}'])"
     environment = {name: value for name, value in os.environ.items() if name != TELEMETRY_SWITCH}
     done = subprocess.run(
         [sys.executable, "-c", program.format(TELEMETRY_SWITCH)],

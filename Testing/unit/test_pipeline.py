@@ -41,7 +41,7 @@ class Stand:
 
 def test_masks_do_not_depend_on_how_many_threads_compute(scan: CtVolume) -> None:
     alone, together = (segment(scan, Options(threads=threads), Progress()) for threads in (1, 3))
-    assert batch_size(Options(threads=1)) != batch_size(Options(threads=3))
+    assert batch_size(Options(threads=1), Stand()) != batch_size(Options(threads=3), Stand())
     assert (alone.labels == Label.INFECTION).any()
     assert np.array_equal(alone.labels, together.labels)
     assert np.array_equal(alone.certainty, together.certainty)
@@ -65,4 +65,4 @@ def test_a_user_who_stops_in_the_middle_waits_for_the_batches_under_way_at_most(
 
 @pytest.mark.parametrize(("threads", "slices"), [(1, BATCH), (2, BATCH), (6, 12), (64, MOST_AT_ONCE)])
 def test_every_thread_has_slices_to_compute(threads: int, slices: int) -> None:
-    assert batch_size(Options(threads=threads)) == slices
+    assert batch_size(Options(threads=threads), Stand()) == slices

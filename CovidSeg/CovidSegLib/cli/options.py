@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, OutputError
+from ..network.providers import DEVICES
 
 if TYPE_CHECKING:
     from ..options import Options
@@ -31,7 +32,10 @@ def add_pipeline_options(parser: argparse.ArgumentParser, *, json: bool = True) 
         "--engine", choices=("auto", "onnx", "tensorflow"), default="auto", help="what runs the network"
     )
     parser.add_argument(
-        "--device", choices=("auto", "cpu", "gpu"), default="auto", help="where it runs; auto: a GPU if there is one"
+        "--device",
+        choices=DEVICES,
+        default="auto",
+        help="where it runs; auto: the best GPU that gives the CPU's masks faster, else the CPU",
     )
     parser.add_argument(
         "--model", metavar="NAME|FILE", default="default", help="an installed network, or a file with one"

@@ -5,7 +5,9 @@ Nothing here imports a runtime; each engine's file does so when it is opened.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from typing import Protocol
 
@@ -16,9 +18,17 @@ from ..i18n import tr as _
 from ..processes import core_count
 from ..progress import Progress
 from .models import Model
+from .providers import CPU, DEVICES, NoDeviceError, Provider, find, installed_gpus
 
 ENGINES = ("auto", "onnx", "tensorflow")
-DEVICES = ("auto", "cpu", "gpu")
+
+Opener = Callable[[Provider], "Engine"]
+"""Opens the network with a provider. Raises EngineError, NoDeviceError where the machine has no device for it."""
+
+Admission = Callable[[Provider, Opener, bool], "Engine"]
+"""Opens the network by the opener and lets it be used, or raises EngineError: see ``CovidSegLib.device_trial``.
+
+The last argument: whether it must be faster than the CPU."""
 
 
 class Engine(Protocol):
@@ -30,7 +40,7 @@ class Engine(Protocol):
 
     @property
     def device(self) -> str:
-        """The device in use: "cpu" or "gpu"."""
+        """The device in use: "cpu", "gpu" (TensorFlow's), or a provider of ONNX Runtime ("cuda", "webgpu", ...)."""
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """Float32 (n, rows, columns, 3) in [-1, 1] → float32 probabilities (neither, lung, infection), same shape.
@@ -39,26 +49,74 @@ class Engine(Protocol):
         """
 
 
-def open_engine(model: Model, engine: str, device: str, progress: Progress, threads: int = 0) -> Engine:
-    """Open ``model`` (already verified) with ``engine`` on ``device``; see :data:`ENGINES` and :data:`DEVICES`.
+def open_engine(
+    model: Model,
+    engine: str,
+    device: str,
+    progress: Progress,
+    threads: int = 0,
+    admission: Admission = lambda provider, opener, _faster: opener(provider),
+) -> Engine:
+    """Open ``model`` (already verified).
 
-    ``threads`` of the CPU may be used; 0: as many as there are cores for this process.
+    ``engine``: see :data:`ENGINES`; ``device``: see :data:`.providers.DEVICES`; ``threads`` of the CPU may be used,
+    0: as many as there are cores for this process. ``admission`` decides whether what is not the CPU may be used.
 
-    ``auto`` takes ONNX Runtime where it is installed, and a GPU where the runtime has one; when the GPU fails, now or
-    later, work goes on on the CPU with one notice. Raises EngineError where what was asked for is not there.
+    ``auto`` takes ONNX Runtime where it is installed, and the best GPU that works; when the GPU fails, now or later,
+    work goes on on the CPU with one notice. Raises EngineError where what was asked for is not there.
     """
     if device not in DEVICES:
         raise EngineError(
             _("There is no device {device}.").format(device=repr(device)),
             _("Choose one of {names}.").format(names=", ".join(DEVICES)),
         )
-    opener, has_gpu = _runtime(engine)
     threads = threads or core_count()
+    if check_installed(engine) == "tensorflow":
+        return _open_tensorflow(model, device, progress, threads)
+    from .onnx_engine import OnnxEngine
+
+    def opener(provider: Provider) -> Engine:
+        return OnnxEngine(model, provider, threads)
+
+    if device == "cpu":
+        return opener(CPU)
+    if device != "auto":
+        return _open_asked_for(device, lambda provider: admission(provider, opener, False))
+    gpus = installed_gpus()
+    if not gpus:
+        return opener(CPU)
+    return GpuThenCpu([partial(admission, gpu, opener, True) for gpu in gpus], partial(opener, CPU), progress)
+
+
+def _open_asked_for(device: str, opener: Opener) -> Engine:
+    """``device``: "gpu" or the name of a provider."""
+    wanted = installed_gpus() if device == "gpu" else tuple(gpu for gpu in installed_gpus() if gpu.name == device)
+    if not wanted:
+        packages = ("onnxruntime-ep-webgpu",) if device == "gpu" else (find(device).package,)
+        raise EngineError(
+            _("This ONNX Runtime has no {device}.").format(device="GPU" if device == "gpu" else find(device).title),
+            _("Install it: pip install {package}").format(package=packages[0]),
+        )
+    for provider in wanted[:-1]:
+        with suppress(EngineError):
+            return opener(provider)
+    return opener(wanted[-1])
+
+
+def _open_tensorflow(model: Model, device: str, progress: Progress, threads: int) -> Engine:
+    from .keras_engine import KerasEngine, has_gpu
+
+    if device not in ("auto", "cpu", "gpu"):
+        raise EngineError(
+            _("The device {device} is one of ONNX Runtime's.").format(device=device),
+            _("Choose --engine onnx, or --device gpu."),
+        )
     if device == "cpu" or (device == "auto" and not has_gpu()):
-        return opener(model, "cpu", threads)
+        return KerasEngine(model, "cpu", threads)
     if device == "gpu":
-        return opener(model, "gpu", threads)
-    return GpuThenCpu(lambda wanted: opener(model, wanted, threads), progress)
+        return KerasEngine(model, "gpu", threads)
+    on_gpu, on_cpu = (partial(KerasEngine, model, place, threads) for place in ("gpu", "cpu"))
+    return GpuThenCpu([on_gpu], on_cpu, progress)
 
 
 def check_installed(engine: str) -> str:
@@ -79,29 +137,20 @@ def check_installed(engine: str) -> str:
     return engine
 
 
-def _runtime(engine: str) -> tuple[Callable[[Model, str, int], Engine], Callable[[], bool]]:
-    if check_installed(engine) == "onnx":
-        from . import onnx_engine
-
-        return onnx_engine.OnnxEngine, onnx_engine.has_gpu
-    from . import keras_engine
-
-    return keras_engine.KerasEngine, keras_engine.has_gpu
-
-
 _MODULES = {"onnx": "onnxruntime", "tensorflow": "tensorflow"}
 
 
 class GpuThenCpu:
-    """An engine on the GPU that goes on on the CPU when the GPU fails, and says so once."""
+    """An engine on a GPU that goes on on the CPU when the GPU fails, and says so once.
 
-    def __init__(self, opener: Callable[[str], Engine], progress: Progress) -> None:
-        self._opener = opener
+    ``gpus``: open an engine each, the best first; the first that can be opened is used. One without a device on this
+    machine is passed over without a word.
+    """
+
+    def __init__(self, gpus: Sequence[Callable[[], Engine]], cpu: Callable[[], Engine], progress: Progress) -> None:
+        self._cpu = cpu
         self._progress = progress
-        try:
-            self._engine = opener("gpu")
-        except EngineError as error:
-            self._engine = self._on_cpu(error)
+        self._engine = self._first(gpus)
 
     @property
     def name(self) -> str:
@@ -118,13 +167,24 @@ class GpuThenCpu:
         try:
             return self._engine.predict(inputs)
         except EngineError as error:
-            if self.device == "cpu":
+            if self.device == CPU.name:
                 raise
             self._engine = self._on_cpu(error)
             return self._engine.predict(inputs)
+
+    def _first(self, gpus: Sequence[Callable[[], Engine]]) -> Engine:
+        failed: EngineError | None = None
+        for opener in gpus:
+            try:
+                return opener()
+            except NoDeviceError:
+                continue
+            except EngineError as error:
+                failed = failed or error
+        return self._on_cpu(failed) if failed else self._cpu()
 
     def _on_cpu(self, error: EngineError) -> Engine:
         self._progress.notice(
             "network", _("The GPU cannot be used, going on on the CPU. {reason}").format(reason=error.sentence)
         )
-        return self._opener("cpu")
+        return self._cpu()

@@ -41,9 +41,9 @@ def look() -> Hardware:
     gpu = _gpu_name()
     works = False
     if gpu and "onnx" in engines:
-        from .onnx_engine import has_gpu
+        from .providers import installed_gpus
 
-        works = has_gpu()
+        works = bool(installed_gpus())
     return Hardware(core_count(), engines, gpu, works)
 
 

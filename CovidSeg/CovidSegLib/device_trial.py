@@ -1,0 +1,186 @@
+"""Whether a GPU may compute: only after it has given the CPU's masks on two slices of the synthetic chest.
+
+A driver can be wrong, slow, or take the process with it. Each is tried once; what was found is kept in a file of the
+user, for this version of the runtime, the plug-in, the driver and the network. COVIDSEG_CACHE names another folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from enum import Enum
+from pathlib import Path
+
+import numpy as np
+
+from .errors import EngineError
+from .i18n import tr as _
+from .locks import try_lock
+from .network.engines import Engine, Opener
+from .network.inputs import network_batches
+from .network.models import Model
+from .network.providers import CPU, Provider, describe_device
+from .phantom import make_phantom
+from .volume import axial_order, axial_spacing
+
+MOST_DIFFERENT = 1e-4
+"""Share of pixels that may get another class than on the CPU: rounding, at the border of two classes."""
+
+_SLICES = 2
+_MUCH_SLOWER = 4
+"""A GPU that is so many times slower on two slices is not tried on more."""
+
+_BATCH = 8
+"""Slices on which the speeds are compared: a GPU is at its best with several at once."""
+
+_LOOK_SECONDS = 0.05
+
+
+class Verdict(str, Enum):
+    """What a trial found; TRYING stays behind where the trial took the process with it."""
+
+    TRYING = "trying"
+    EQUAL = "equal"
+    SLOWER = "equal and slower"
+    DIFFERENT = "different"
+
+
+def admit(
+    model: Model, provider: Provider, opener: Opener, faster: bool, *, inputs: np.ndarray | None = None
+) -> Engine:
+    """Open the network of ``model`` with ``provider`` if it computes as the CPU does (see ``engines.Admission``).
+
+    ``faster``: whether it must also be faster. ``inputs``: the slices it is tried on, float32 (n, rows, columns, 3);
+    default: two of the synthetic chest. Raises EngineError with the reason, NoDeviceError where there is no device.
+    """
+    file = _kept_folder() / "devices.json"
+    key = _key(model, provider)
+    with _alone(file):
+        kept = _load(file).get(key, "")
+        verdict, _dot, device = kept.partition(" on ")
+        if verdict == Verdict.TRYING:
+            raise EngineError(
+                _("The {device} ended CovidSeg when it was tried.").format(device=provider.title),
+                _("Update its driver; to try it again delete {file}.").format(file=file),
+            )
+        if not verdict or device != describe_device(provider):
+            verdict, engine = _try(model, provider, opener, inputs, file, key)
+        else:
+            engine = None
+    _refuse(Verdict(verdict), provider, faster=faster)
+    return engine or opener(provider)
+
+
+def _refuse(verdict: Verdict, provider: Provider, *, faster: bool) -> None:
+    if verdict is Verdict.DIFFERENT:
+        raise EngineError(
+            _("The {device} computes other masks than the CPU.").format(device=provider.title),
+            _("Update its driver, or choose the CPU (--device cpu)."),
+        )
+    if verdict is Verdict.SLOWER and faster:
+        raise EngineError(
+            _("The {device} is slower than the CPU.").format(device=provider.title),
+            _("Use it all the same with --device {name}.").format(name=provider.name),
+        )
+
+
+def _try(
+    model: Model, provider: Provider, opener: Opener, inputs: np.ndarray | None, file: Path, key: str
+) -> tuple[Verdict, Engine]:
+    _keep(file, key, Verdict.TRYING)
+    try:
+        device = describe_device(provider)
+        engine = opener(provider)
+        verdict = _compare(engine, opener(CPU), trial_slices() if inputs is None else inputs)
+    except BaseException:
+        # It said itself what is wrong, which may be mended tomorrow: nothing is known about it.
+        _keep(file, key, None)
+        raise
+    _keep(file, key, f"{verdict.value} on {device}")
+    return verdict, engine
+
+
+def _compare(engine: Engine, cpu: Engine, inputs: np.ndarray) -> Verdict:
+    classes = [found.predict(inputs).argmax(axis=-1) for found in (engine, cpu)]
+    if np.mean(classes[0] != classes[1]) > MOST_DIFFERENT:
+        return Verdict.DIFFERENT
+    # Now its programs are compiled.
+    if _seconds(engine, inputs) > _MUCH_SLOWER * _seconds(cpu, inputs):
+        return Verdict.SLOWER
+    batch = np.resize(inputs, (_BATCH, *inputs.shape[1:]))
+    engine.predict(batch)
+    return Verdict.EQUAL if _seconds(engine, batch) < _seconds(cpu, batch) else Verdict.SLOWER
+
+
+def _seconds(engine: Engine, inputs: np.ndarray) -> float:
+    started = time.perf_counter()
+    engine.predict(inputs)
+    return time.perf_counter() - started
+
+
+def trial_slices() -> np.ndarray:
+    """Two slices of the synthetic chest as the network sees them, float32 (2, rows, columns, 3)."""
+    volume = make_phantom(slices=_SLICES).volume
+    upright = axial_order(volume.affine).to_axial(volume.voxels)
+    return np.concatenate([batch for _, _, batch in network_batches(upright, axial_spacing(volume.affine), _SLICES)])
+
+
+def _key(model: Model, provider: Provider) -> str:
+    """What a verdict depends on, as far as it is known before a driver is loaded."""
+    driver = Path("/proc/driver/nvidia/version")
+    facts = [provider.name, provider.versions, model.sha256, platform.platform()]
+    with suppress(OSError):
+        facts.append(driver.read_text(encoding="utf-8", errors="replace"))
+    return f"{provider.name} {hashlib.sha256(repr(facts).encode()).hexdigest()}"
+
+
+def _kept_folder() -> Path:
+    chosen = os.environ.get("COVIDSEG_CACHE")
+    if chosen:
+        return Path(chosen)
+    if os.name == "nt":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "CovidSeg" / "Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Caches/CovidSeg"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "covidseg"
+
+
+def _load(file: Path) -> dict[str, str]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
+
+
+def _keep(file: Path, key: str, value: str | None) -> None:
+    """Where nothing can be kept, each run tries anew."""
+    known = _load(file)
+    known.pop(key, None)
+    if value is not None:
+        known[key] = str(value.value if isinstance(value, Verdict) else value)
+    part = file.with_suffix(f".{os.getpid()}.part")
+    with suppress(OSError):
+        part.write_text(json.dumps(known, indent=1), encoding="utf-8")
+        part.replace(file)
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """While another process tries a device, wait: its verdict counts here too."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = file.with_suffix(".lock").open("ab")
+    except OSError:
+        yield
+        return
+    with lock:
+        while not try_lock(lock):
+            time.sleep(_LOOK_SECONDS)
+        yield

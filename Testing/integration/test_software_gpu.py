@@ -1,0 +1,127 @@
+"""The network on a GPU, through the real provider: WebGPU on a GPU in software."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+from kit.command_line import CommandLine
+from kit.software_gpu import software_gpu
+
+from CovidSegLib.device_trial import MOST_DIFFERENT
+
+PROGRAM = """
+import json
+import numpy as np
+from CovidSegLib.device_trial import admit, trial_slices
+from CovidSegLib.network import models
+from CovidSegLib.network.engines import GpuThenCpu
+from CovidSegLib.network.onnx_engine import OnnxEngine
+from CovidSegLib.network.providers import CPU, describe_device, find, installed_gpus
+from CovidSegLib.progress import Progress
+
+class Gone:
+    def run(self, *_arguments):
+        raise RuntimeError("device lost")
+
+model, webgpu, found, notices = models.find("default"), find("webgpu"), {}, []
+progress = Progress(lambda report: notices.append(report.notice) if report.notice else None)
+inputs = np.ascontiguousarray(trial_slices()[:, 80:144, 64:128])
+opener = lambda provider: OnnxEngine(model, provider, 1)
+cpu = opener(CPU).predict(inputs)
+
+engine = admit(model, webgpu, opener, False, inputs=inputs)
+one, three = engine.predict(inputs[:1]), engine.predict(np.concatenate([inputs, inputs[:1]]))
+two = engine.predict(inputs)  # padded to three
+found["asked for"] = {
+    "device": engine.device, "there": [gpu.name for gpu in installed_gpus()], "description": describe_device(webgpu),
+    "different": float(np.mean(two.argmax(-1) != cpu.argmax(-1))), "lung": float(np.mean(cpu.argmax(-1) == 1)),
+    "apart": float(np.abs(two - cpu).max()), "shapes": [one.shape, two.shape, three.shape],
+    "same": bool(np.allclose(one, two[:1], atol=1e-5) and np.allclose(three[:2], two, atol=1e-5)),
+}
+auto = GpuThenCpu([lambda: admit(model, webgpu, opener, True, inputs=inputs)], lambda: opener(CPU), progress)
+found["auto"] = {"device": auto.device, "notices": list(notices)}
+lost = GpuThenCpu([lambda: engine], lambda: opener(CPU), progress)
+before, engine._session = lost.device, Gone()
+after = lost.predict(inputs)
+found["lost"] = {"devices": [before, lost.device], "exact": bool(np.array_equal(after, cpu))}
+print(json.dumps(found))
+"""
+"""On pictures of 64 x 64: the network's own size takes ten seconds a slice."""
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """That of a process with the GPU in software, and with verdicts kept in a folder of these tests."""
+    return software_gpu() | {"COVIDSEG_CACHE": str(tmp_path_factory.mktemp("verdicts"))}
+
+
+@pytest.fixture(scope="module")
+def found(environment: dict[str, str]) -> dict[str, Any]:
+    """What :data:`PROGRAM` prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=os.environ | environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_gpu_gives_the_masks_of_the_cpu_and_is_used_when_it_is_asked_for(found: dict[str, Any]) -> None:
+    asked_for = found["asked for"]
+    assert asked_for["device"] == "webgpu"
+    assert "webgpu" in asked_for["there"]
+    assert asked_for["description"]
+    assert asked_for["lung"] > 0.1
+    assert asked_for["different"] <= MOST_DIFFERENT
+    assert asked_for["apart"] < 1e-4
+    assert asked_for["shapes"] == [[1, 64, 64, 3], [2, 64, 64, 3], [3, 64, 64, 3]]
+    assert asked_for["same"]
+
+
+def test_the_gpu_in_software_is_slower_and_auto_says_so_and_takes_the_cpu(found: dict[str, Any]) -> None:
+    assert found["auto"]["device"] == "cpu"
+    (notice,) = found["auto"]["notices"]
+    assert "slower than the CPU" in notice
+
+
+def test_a_gpu_that_goes_away_in_the_middle_loses_no_slice(found: dict[str, Any]) -> None:
+    assert found["lost"] == {"devices": ["webgpu", "cpu"], "exact": True}
+
+
+def test_the_command_writes_the_masks_of_the_cpu(
+    tmp_path: Path, environment: dict[str, str], found: dict[str, Any]
+) -> None:
+    assert found  # the GPU was tried: here it need not be, which would take its time
+    command = CommandLine(tmp_path, sockets=False)
+    command.environment |= environment
+    assert command.run("sample", "scan.nii.gz", "--slices", "1", "--quiet").returncode == 0
+    masks = {}
+    for device in ("cpu", "webgpu"):
+        with command.start(
+            "segment", "scan.nii.gz", "-o", f"{device}.nii.gz", "--json", "r.json", "--overwrite", "--device", device
+        ) as process:
+            _output, errors = process.communicate()
+        assert process.returncode == 0, errors
+        assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["device"] == device
+        masks[device] = np.asanyarray(nibabel.load(tmp_path / f"{device}.nii.gz").dataobj)
+    assert len(np.unique(masks["cpu"])) == 4
+    assert np.mean(masks["cpu"] != masks["webgpu"]) <= MOST_DIFFERENT
+
+
+def test_without_a_device_for_the_plug_in_asking_for_it_is_an_error(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    if Path("/dev/dri").exists():
+        pytest.skip("this computer may have a GPU")
+    command = CommandLine(tmp_path)
+    command.environment["COVIDSEG_CACHE"] = environment["COVIDSEG_CACHE"]
+    assert command.run("sample", "scan.nii.gz", "--slices", "1", "--quiet").returncode == 0
+    line = command.refused("segment", "scan.nii.gz", "-o", "masks.nii.gz", "--device", "webgpu")
+    assert "no device for the GPU (WebGPU)" in line
