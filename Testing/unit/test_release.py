@@ -1,0 +1,55 @@
+"""What a release says of itself: one version everywhere, licences that tell the truth, files that a stranger looks for."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from CovidSegLib import __version__
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def _text(name: str) -> str:
+    return (REPOSITORY / name).read_text(encoding="utf-8")
+
+
+def test_the_version_is_the_same_in_the_library_the_citation_and_the_changelog() -> None:
+    cited = re.search(r"^version: (.+)$", _text("CITATION.cff"), re.MULTILINE)
+    newest = re.search(r"^## \[(\d.+?)\] - \d{4}-\d\d-\d\d$", _text("CHANGELOG.md"), re.MULTILINE)
+    assert cited
+    assert newest
+    assert {cited[1], newest[1]} == {__version__}
+
+
+def test_the_licence_names_the_codes_and_the_weights_and_both_texts_come_along() -> None:
+    project = tomllib.loads(_text("pyproject.toml"))["project"]
+    assert project["license"] == "Apache-2.0 AND CC-BY-NC-SA-4.0"
+    code, weights = map(_text, project["license-files"])
+    assert "Apache License" in code
+    assert "Attribution-NonCommercial-ShareAlike 4.0 International Public License" in weights
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md", "CHANGELOG.md"])
+def test_links_between_the_pages_of_the_repository_lead_somewhere(name: str) -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)", _text(name)) if "://" not in link]
+    assert not [link for link in links if not (REPOSITORY / link).is_file()]
+
+
+def test_what_the_workflows_call_exists() -> None:
+    workflows = "".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / ".github/workflows").glob("*.yml"))
+    named = set(re.findall(r"(?:Testing/unit\S*|\.ci/\w+)", workflows))
+    assert named
+    assert not [name for name in named if not (REPOSITORY / name.rpartition("=")[2]).exists()]
+    extras = tomllib.loads(_text("pyproject.toml"))["project"]["optional-dependencies"]
+    wanted = {extra for found in re.findall(r"\.\[([\w,]+)\]", workflows) for extra in found.split(",")}
+    assert wanted
+    assert wanted <= set(extras)
