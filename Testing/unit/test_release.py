@@ -1,4 +1,4 @@
-"""What a release says of itself: one version everywhere, licences that tell the truth, files that a stranger looks for."""
+"""What a release says of itself: one version, licences that tell the truth, files that a stranger looks for."""
 
 from __future__ import annotations
 
