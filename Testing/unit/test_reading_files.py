@@ -130,6 +130,19 @@ def test_a_nifti_file_whose_handedness_is_zero_is_right_handed(tmp_path: Path, s
     assert np.allclose(SliceFile(tmp_path / "scan.nii").affine, UPRIGHT, atol=1e-5)  # that of the training
 
 
+@pytest.mark.parametrize("beyond", [4.5e-7, 1e-5])
+def test_a_quaternion_that_rounding_made_too_long_is_read(tmp_path: Path, scan: np.ndarray, beyond: float) -> None:
+    image = nibabel.Nifti1Image(scan.transpose(2, 1, 0), UPRIGHT)
+    image.set_qform(UPRIGHT, 1)
+    image.header["quatern_b"], image.header["quatern_c"] = 0, 0
+    image.header["quatern_d"] = np.float32(np.sqrt(1 + beyond))
+    content = image.header.binaryblock
+    nibabel.save(image, tmp_path / "scan.nii")
+    whole = (tmp_path / "scan.nii").read_bytes()
+    (tmp_path / "scan.nii").write_bytes(content + whole[len(content) :])
+    assert np.allclose(read(tmp_path / "scan.nii").affine, UPRIGHT, atol=1e-3)
+
+
 NRRD = "NRRD0004\ntype: short\ndimension: 3\n{}\nsizes: 4 3 2\nendian: little\nencoding: raw\n\n"
 META = "NDims = 3\nBinaryData = True\n{}\nDimSize = 4 3 2\nElementType = MET_SHORT\nElementDataFile = LOCAL\n"
 DIRECTIONS = "space: left-posterior-superior\nspace directions: "

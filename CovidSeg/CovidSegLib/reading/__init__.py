@@ -5,7 +5,8 @@
 - :func:`CovidSegLib.reading.checks.inspect`: what is odd about a scan, in words.
 
 What cannot be used raises InputError with one sentence and a hint; nothing here names a patient, a date or a path.
-Inside: ``nifti``, ``files`` and ``text_headers`` (single files); ``dicom_files``, ``dicom_headers``, ``dicom`` and
+Inside: ``files``, ``nifti``, ``nrrd``, ``metaimage``, ``text_headers``, ``voxel_files``, ``unpacking`` (single files),
+``layers`` (segmentations); ``dicom_files``, ``dicom_headers``, ``dicom`` and
 ``slice_positions`` (series), ``series_choice`` (which of them), ``studies`` (which files belong to one study);
 ``hounsfield`` (any numbers to int16 HU), ``geometry`` (checks of the grid), ``cases``, ``trees`` (what lies in a
 folder), ``checks``.

@@ -1,30 +1,27 @@
-"""One CT from one file: NRRD and MetaImage through SimpleITK, and the choice of the reader by suffix."""
+"""One CT from one file: the choice of the reader by suffix, and what NRRD and MetaImage files hold as a volume."""
 
 from __future__ import annotations
 
-import math
-import re
 from pathlib import Path
-
-import SimpleITK
 
 from ..errors import InputError
 from ..progress import Progress
 from ..volume import CtVolume
 from .geometry import UNPLACED, checked_affine
-from .hounsfield import HounsfieldVolume, check_size
-from .itk import affine_of, run_itk
+from .hounsfield import LEFT_OVER, HounsfieldVolume
+from .metaimage import read_metaimage
 from .nifti import read_nifti
-from .text_headers import read_text_header
+from .nrrd import read_nrrd
+from .voxel_files import Planes
 
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
 """What :func:`read_file` reads, longest first."""
 
-_ITK_FORMATS = {
-    ".nrrd": ("NrrdImageIO", "NRRD file"),
-    ".nhdr": ("NrrdImageIO", "NRRD file"),
-    ".mha": ("MetaImageIO", "MetaImage file"),
-    ".mhd": ("MetaImageIO", "MetaImage file"),
+_TEXT_HEADERS = {
+    ".nrrd": (read_nrrd, "NRRD file"),
+    ".nhdr": (read_nrrd, "NRRD file"),
+    ".mha": (read_metaimage, "MetaImage file"),
+    ".mhd": (read_metaimage, "MetaImage file"),
 }
 
 
@@ -45,11 +42,13 @@ def read_file(path: Path, progress: Progress, *, labels: bool = False) -> CtVolu
     if not suffix:
         raise _unsupported(path.name.lower())
     try:
+        if not path.is_file():
+            raise InputError("The input is no ordinary file.", "Give a file or a folder, no pipe and no device.")
         if path.stat().st_size == 0:
             raise InputError("The file is empty.", "Copy or export it again.")
         if suffix.startswith(".nii"):
             return read_nifti(path, progress, labels=labels)
-        return _read_itk(path, suffix, progress, labels)
+        return _read_text_header(path, suffix, progress, labels)
     except OSError:
         raise InputError("The file cannot be read.", "Check that it is there and that you may open it.") from None
 
@@ -63,62 +62,21 @@ def _unsupported(name: str) -> InputError:
     return InputError("The file is of a kind that is not read.", f"Give {readable} or a folder with a DICOM series.")
 
 
-def _read_itk(path: Path, suffix: str, progress: Progress, labels: bool) -> CtVolume:
-    progress.step("reading", 0, 1)
-    reader_name, source = _ITK_FORMATS[suffix]
-    header = read_text_header(path)
-    reader = SimpleITK.ImageFileReader()
-    reader.SetImageIO(reader_name)
-    reader.SetFileName(str(path))
-    run_itk(reader.ReadImageInformation)
-    size = _checked_size(reader)
-    if not header.says_spacing:
-        raise InputError(
-            "The file does not say how large its voxels are: nothing can be measured in it.",
-            "Export the CT again from the original DICOM images.",
-        )
-    header.check_voxels(math.prod(size), _bytes_each(reader))
-    if reader.GetDimension() > 3:
-        reader.SetExtractSize([*size, *[0] * (reader.GetDimension() - 3)])
-    image = run_itk(reader.Execute)
-    if image.GetDimension() == 2:
-        image = SimpleITK.JoinSeries(image)
-    affine = affine_of(image)
-    affine[:3] *= header.mm_per_unit()
-    affine = checked_affine(affine)
-    volume = _convert(image, progress, labels)
-    notes = () if header.says_orientation else (UNPLACED,)
-    return CtVolume(volume.voxels, affine, source, notes + volume.notes())
-
-
-def _checked_size(reader: SimpleITK.ImageFileReader) -> tuple[int, ...]:
-    """The image's size along x, y(, z), read from the header alone."""
-    size = tuple(int(edge) for edge in reader.GetSize())
-    if any(edge > 1 for edge in size[3:]):
-        raise InputError(
-            "The image has more than three dimensions (a time series or several components).",
-            "Give one CT volume: split the file first.",
-        )
-    kind = SimpleITK.GetPixelIDValueAsString(reader.GetPixelID())
-    if reader.GetNumberOfComponents() != 1 or "complex" in kind or "label" in kind:
+def _read_text_header(path: Path, suffix: str, progress: Progress, labels: bool) -> CtVolume:
+    """An NRRD or MetaImage file as a volume."""
+    read, source = _TEXT_HEADERS[suffix]
+    image = read(path)
+    if image.layers != 1:
         raise InputError(
             "The image holds colours or several numbers per voxel, not Hounsfield units.",
             "Give the CT itself, with one number per voxel.",
         )
-    check_size(size)
-    return size[:3]
-
-
-def _bytes_each(reader: SimpleITK.ImageFileReader) -> int:
-    digits = re.search(r"(\d+)-bit", SimpleITK.GetPixelIDValueAsString(reader.GetPixelID()))
-    return int(digits[1]) // 8 if digits else 1
-
-
-def _convert(image: SimpleITK.Image, progress: Progress, labels: bool) -> HounsfieldVolume:
-    values = SimpleITK.GetArrayViewFromImage(image)
-    volume = HounsfieldVolume(values.shape, labels=labels)
-    for index in range(len(values)):
-        progress.step("reading", index, len(values))
-        volume.put(index, values[index])
-    progress.step("reading", 1, 1)
-    return volume
+    affine = checked_affine(image.affine)
+    planes = Planes(image)
+    volume = HounsfieldVolume(image.shape, labels=labels)
+    for index, plane in enumerate(planes):
+        progress.step("reading", index, image.shape[0])
+        volume.put(index, plane, image.slope, image.intercept)
+    progress.step("reading", image.shape[0], image.shape[0])
+    notes = (UNPLACED,) * (not image.placed) + (LEFT_OVER,) * planes.left_over
+    return CtVolume(volume.voxels, affine, source, notes + volume.notes())

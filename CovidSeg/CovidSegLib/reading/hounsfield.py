@@ -19,6 +19,9 @@ MAX_EDGE = 1 << 14
 MAX_COMPRESSION = 1100
 """Deflate never packs more than about 1030 bytes into one; a header that asks for more than that lies."""
 
+LEFT_OVER = _("The file goes on after the voxels that its header speaks of: the rest was not looked at.")
+"""The note for a file with more voxels than its header says, or with something behind them."""
+
 _WHOLE = 0.01
 """Values this close to a whole number are one: slope and intercept are stored with the precision of a float."""
 

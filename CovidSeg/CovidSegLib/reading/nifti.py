@@ -6,11 +6,8 @@ memory is taken, and no floating point copy of the volume ever exists.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BufferedIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -18,9 +15,9 @@ from ..errors import InputError
 from ..progress import Progress
 from ..volume import CtVolume
 from .geometry import UNPLACED, checked_affine
-from .hounsfield import HounsfieldVolume, check_promise, check_size, truncated
+from .hounsfield import LEFT_OVER, HounsfieldVolume, check_promise, check_size, truncated
 from .silent_pydicom import load_pydicom
-from .unpacking import damage, open_gzip
+from .unpacking import Unpacked, is_gzip
 
 if TYPE_CHECKING:
     from nibabel import Nifti1Header
@@ -28,13 +25,19 @@ if TYPE_CHECKING:
 _UNITS_MM = {1: 1000.0, 3: 0.001}
 """NIfTI's codes for metre and micrometre; all else is taken as mm."""
 
+_QUATERNION_ROUNDING = np.float64(-1e-4)
+"""A quaternion in single precision may be longer than 1 by a little: its square 1 - (b² + c² + d²) is then below 0
+(seen: -4e-7, and -1e-5 where a program computed in single precision too). -1e-4 is a turn of half a degree."""
+
 _AGREE_MM = 1.0
 _AGREE_SHARE = 0.01
 
 
 def read_nifti(path: Path, progress: Progress, *, labels: bool = False) -> CtVolume:
     """The CT (or ``labels``) in the NIfTI file ``path``, scaled with its slope and intercept. Raises InputError."""
-    with _stream(path) as (stream, compressed):
+    with path.open("rb") as file:
+        compressed = is_gzip(file)
+        stream = Unpacked(file) if compressed else file
         header = _header(stream)
         shape = _shape(header)
         dtype = _scalar_type(header)
@@ -48,28 +51,16 @@ def read_nifti(path: Path, progress: Progress, *, labels: bool = False) -> CtVol
         for index in range(shape[0]):
             progress.step("reading", index, shape[0])
             volume.put(index, _next_slice(stream, shape, dtype), slope, intercept)
-        # Going to the very end makes gzip compare its checksum.
-        while compressed and stream.read(1 << 16):
-            pass
+        left_over = bool(stream.read(1))
+        if isinstance(stream, Unpacked):
+            stream.finish()  # compares the check sum
+            left_over |= stream.is_followed
     progress.step("reading", shape[0], shape[0])
+    notes += (LEFT_OVER,) * left_over
     return CtVolume(volume.voxels, affine, "NIfTI file", notes + volume.notes())
 
 
-@contextmanager
-def _stream(path: Path) -> Iterator[tuple[BufferedIOBase, bool]]:
-    """The file's bytes, unpacked if it is gzip inside (whatever its name says), and whether it is."""
-    with path.open("rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        try:
-            yield (open_gzip(file) if compressed else file), compressed
-        except EOFError:
-            raise truncated() from None
-        except damage():
-            raise InputError("The file is damaged: it cannot be unpacked.", "Copy or download it again.") from None
-
-
-def _header(stream: BufferedIOBase) -> Nifti1Header:
+def _header(stream: BinaryIO | Unpacked) -> Nifti1Header:
     load_pydicom()
     try:
         from nibabel import Nifti1Header, Nifti2Header
@@ -92,7 +83,9 @@ def _header(stream: BufferedIOBase) -> Nifti1Header:
     length = kind.template_dtype.itemsize
     if len(block) < length:
         raise truncated()
-    return kind(block[:length], check=False)
+    header = kind(block[:length], check=False)
+    header.quaternion_threshold = _QUATERNION_ROUNDING
+    return header
 
 
 def _shape(header: Nifti1Header) -> tuple[int, int, int]:
@@ -144,7 +137,7 @@ def _data_start(header: Nifti1Header) -> int:
     return max(int(offset), header.template_dtype.itemsize + 4)
 
 
-def _next_slice(stream: BufferedIOBase, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> np.ndarray:
+def _next_slice(stream: BinaryIO | Unpacked, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> np.ndarray:
     wanted = shape[1] * shape[2] * dtype.itemsize
     data = stream.read(wanted)
     if len(data) < wanted:

@@ -1,60 +1,71 @@
-"""The text headers of NRRD and MetaImage files, and whether the voxels that they promise are really there.
+"""The text headers of NRRD and MetaImage files: fields, and the names of the files that hold the voxels.
 
-SimpleITK takes the memory first and looks later; MetaImage even hands out half a volume from a damaged packed file.
+ITK's readers believe a header blindly: long fields write past their memory, names with % or LIST become patterns and
+lists, promised memory is taken before the file is looked at, half a packed volume is handed out. So both kinds of file
+are read here, by Python alone: no header can do more than be refused.
 """
 
 from __future__ import annotations
 
+import math
+import os
 import re
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from ..errors import InputError
-from .hounsfield import check_promise, truncated
 from .itk import unreadable
 
-_HEADER_BYTES = 1 << 16
-_CHUNK = 1 << 20
-_IN_WORDS = ("ascii", "text", "txt")
+_LONGEST = 1 << 26
+"""Bytes of the longest header: a segmentation keeps records of what a network drew in its own, up to some MB."""
+
 _NO_UNIT = {"", "?", "???", "none"}
 _MM = {
     **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres"), 1.0),
-    # The sign for micro, in Latin-1 and, for each of its two characters, in UTF-8 that was read as Latin-1.
-    **dict.fromkeys(("um", "µm", "âµm", "î¼m", "micron", "microns", "micrometer"), 0.001),
+    # Two characters look like that, the sign for micro and the Greek letter.
+    **dict.fromkeys(("um", "\u00b5m", "\u03bcm", "micron", "microns", "micrometer"), 0.001),
     **dict.fromkeys(("cm", "centimeter", "centimeters"), 10.0),
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1000.0),
 }
 """Units of length as headers write them, in mm. Without any, sizes are in mm."""
 
-_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
+_PATTERN = re.compile(r"(.*%0?\d?d.*?)\s+(-?\d{1,6})\s+(-?\d{1,6})(?:\s+(-?\d{1,6}))?(?:\s+\d)?")
+_MOST_FILES = 1 << 14
 
 
 @dataclass(frozen=True)
 class TextHeader:
-    """An NRRD or MetaImage header.
+    """The header of ``path``.
 
-    ``fields``: keys in lower case; the first line without a mark is field ''.
-    ``data``: the file that holds the voxels, from byte ``start`` on; None when they are spread over many files.
+    ``fields``: by key in lower case, without blanks around; ``pairs``: keys and values that are not the format's own
+    (NRRD's ``:=``); ``raw_names``: as they stand there, the name of the data file, or LIST and the names in it;
+    ``start``: the byte after the header.
     """
 
+    path: Path
     fields: dict[str, str]
-    data: Path | None
+    pairs: dict[str, str]
+    raw_names: tuple[bytes, ...]
     start: int
 
-    @property
-    def says_orientation(self) -> bool:
-        """Whether an NRRD header says in which space its axes lie; a MetaImage always does."""
-        return bool({"space", "space dimension", "ndims"} & self.fields.keys())
+    def words(self, *keys: str) -> list[str]:
+        """The words of the first of ``keys`` that the header has; none where it has none."""
+        return next((self.fields[key] for key in keys if key in self.fields), "").split()
+
+    def numbers(self, *keys: str) -> list[float]:
+        """The same as numbers. Raises InputError where a word is none."""
+        return [number(word) for word in self.words(*keys)]
+
+    def whole_numbers(self, *keys: str) -> list[int]:
+        """The same as whole numbers. Raises InputError where a word is none."""
+        words = self.words(*keys)
+        if not all(re.fullmatch(r"-?\d{1,12}", word) for word in words):
+            raise unreadable()
+        return [int(word) for word in words]
 
     @property
-    def says_spacing(self) -> bool:
-        """Whether the header says how large the voxels are along every axis; ITK takes 1 mm where it does not."""
-        if {"elementspacing", "elementsize", "spacings"} & self.fields.keys():
-            return True
-        axes = min(3, int(self.fields.get("dimension", "3")))
-        return self.fields.get("space directions", "").count("(") >= axes
-
     def mm_per_unit(self) -> float:
         """How many mm the header's unit of length has; raises InputError for one that is not known."""
         texts = (self.fields.get(key, "") for key in ("space units", "units", "distanceunits"))
@@ -68,88 +79,140 @@ class TextHeader:
         return factors.pop()
 
     @property
-    def _encoding(self) -> str:
-        packed = self.fields.get("compresseddata", "").lower() == "true"
-        return self.fields.get("encoding", "gzip" if packed else "raw").lower()
+    def data_files(self) -> tuple[Path, ...]:
+        """The files that hold the voxels, in their order; the header's own where it holds them itself.
 
-    def check_voxels(self, voxels: int, bytes_each: int) -> None:
-        """Raise InputError unless ``voxels`` numbers of ``bytes_each`` are there, whole and unpackable."""
-        if self.data is None:
-            return
-        promised = voxels * (1 if self._encoding in _IN_WORDS else bytes_each)
-        present = self.data.stat().st_size - self.start
-        check_promise(promised, present, compressed=self._encoding not in ("raw", "hex", *_IN_WORDS))
-        skips = any(self.fields.get(key, "0") != "0" for key in ("line skip", "lineskip", "byte skip", "byteskip"))
-        if self._encoding in ("gzip", "gz") and not skips and "headersize" not in self.fields:
-            _check_packed(self.data, self.start, promised)
+        Raises InputError where one is missing or is no ordinary file.
+        """
+        if not self.raw_names or self.raw_names[0].upper() == b"LOCAL":
+            return (self.path,)
+        one = self._beside(self.raw_names[0])
+        if one is not None:
+            return (one,)
+        found = []
+        for name in self._listed() or [b""]:
+            path = self._beside(name)
+            if path is None:
+                raise InputError(
+                    "The file is only a header, and the data file that belongs to it is missing.",
+                    "Keep both files in one folder, under their own names.",
+                )
+            found.append(path)
+        return tuple(found)
+
+    def _listed(self) -> list[bytes]:
+        """The names of a list or of a pattern (name with %d, first, last, step)."""
+        first = self.raw_names[0]
+        if re.fullmatch(rb"LIST(\s+\d)?", first):
+            return list(self.raw_names[1:])
+        pattern = _PATTERN.fullmatch(first.decode("latin-1"))
+        if pattern is None or pattern[1].count("%") != 1:
+            return []
+        begin, end, step = int(pattern[2]), int(pattern[3]), int(pattern[4] or 1)
+        numbers = range(begin, end + (1 if step > 0 else -1), step) if step else range(0)
+        return [(pattern[1] % at).encode("latin-1") for at in numbers[:_MOST_FILES]]
+
+    def _beside(self, name: bytes) -> Path | None:
+        """The ordinary file ``name`` beside the header, whatever its letters are stored as; None where there is none.
+
+        Raises InputError for a pipe or a device: opening it could wait for ever.
+        """
+        for text in (os.fsdecode(name), as_text(name)):
+            path = self.path.parent / text
+            if "\0" not in text and len(name) < 4096 and os.path.isfile(path):
+                return path
+            if "\0" not in text and len(name) < 4096 and os.path.exists(path) and not os.path.isdir(path):
+                raise InputError(
+                    "The data file that belongs to the header is no ordinary file.", "Export the CT again."
+                )
+        return None
 
 
-def read_text_header(path: Path) -> TextHeader:
-    """The header of the NRRD or MetaImage file ``path``.
-
-    Raises InputError where ITK would print on the console or guess: no header at all, no data file, NaN directions.
-    """
-    fields, start = _fields(path)
-    if not (fields.get("", "").startswith("NRRD") or _is_meta_image(fields)):
+def number(word: str) -> float:
+    """``word`` as a number, also nan and inf. Raises InputError where it is none."""
+    if not _NUMBER.fullmatch(word):
         raise unreadable()
-    if any("nan" in fields.get(key, "").lower() for key in ("space directions", "space origin", "spacings")):
-        raise InputError("The file's geometry is unusable: a direction is not a number.", "Export the CT again.")
-    elsewhere = fields.get("data file", fields.get("datafile", fields.get("elementdatafile", "LOCAL")))
-    if elsewhere.upper() == "LOCAL":
-        return TextHeader(fields, path, start)
-    if re.search(r"%|^LIST", elsewhere):
-        return TextHeader(fields, None, 0)
-    data = path.parent / elsewhere
-    if not data.is_file():
-        raise InputError(
-            "The file is only a header, and the data file that belongs to it is missing.",
-            "Keep both files in one folder, under their own names.",
-        )
-    return TextHeader(fields, data, 0)
+    return float(word)
 
 
-def _is_meta_image(fields: dict[str, str]) -> bool:
-    """Whether the header is whole; ITK's reader writes past its memory when there are more dimensions than sizes."""
-    if not {"ndims", "dimsize", "elementtype", "elementdatafile"} <= fields.keys():
-        return False
-    return fields["ndims"] in ("2", "3", "4", "5") and len(fields["dimsize"].split()) == int(fields["ndims"])
-
-
-def _fields(path: Path) -> tuple[dict[str, str], int]:
-    """The fields of the header, and the byte at which it ends."""
-    with path.open("rb") as file:
-        block = file.read(_HEADER_BYTES)
-    fields: dict[str, str] = {}
-    position = 0
-    for raw in block.splitlines(keepends=True):
-        position += len(raw)
-        line = raw.decode("latin-1").strip()
-        if not line:
-            break
-        # Every line matches.
-        key, mark, value = re.match(r"([^:=]*)(:=|[:=]|)(.*)", line).groups()  # type: ignore[union-attr]
-        fields.setdefault(key.strip().lower() if mark else "", value.strip() if mark else line)
-        if key.strip().lower() == "elementdatafile":
-            break
-    return fields, position
-
-
-def _check_packed(path: Path, start: int, promised: int) -> None:
-    """Unpack the voxels once, chunk by chunk and without keeping them, so that the checksum is compared."""
-    unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
-    found = 0
+def as_text(raw: bytes) -> str:
+    """``raw`` as UTF-8, else as Latin-1, in which every byte is a letter."""
     try:
-        with path.open("rb") as file:
-            file.seek(start)
-            while not unpacker.eof:
-                data = unpacker.unconsumed_tail or file.read(_CHUNK)
-                unpacked = unpacker.decompress(data, _CHUNK)
-                if not data and not unpacked:
-                    raise truncated()
-                found += len(unpacked)
-                if found > promised:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def check_sizes(sizes: list[int]) -> None:
+    """Raise InputError unless ``sizes`` are at least two edges of at least one voxel, not more than a file can hold."""
+    if not 2 <= len(sizes) <= 16 or min(sizes) < 1 or math.prod(sizes) > 1 << 48:
+        raise unreadable()
+
+
+def read_nrrd_header(path: Path) -> TextHeader:
+    """The header of the NRRD file ``path``. Raises InputError where there is none, or one that says a thing twice."""
+    with path.open("rb") as file:
+        if not re.fullmatch(rb"NRRD000\d\r?\n?", file.readline(16)):
+            raise unreadable()
+        fields: dict[str, str] = {}
+        pairs: dict[str, str] = {}
+        names: tuple[bytes, ...] = ()
+        while line := _line(file):
+            if line.startswith(b"#"):
+                continue
+            mark = min((at for at in (line.find(b":="), line.find(b": ")) if at >= 0), default=-1)
+            if mark >= 0 and line[mark + 1 : mark + 2] == b"=":
+                pairs.setdefault(_unescaped(line[:mark]), _unescaped(line[mark + 2 :]))
+                continue
+            key, _mark, value = line.partition(b":")
+            _put(fields, key, value)
+            if key.strip().lower() in (b"data file", b"datafile"):
+                names = (value.strip(),)
+                if names[0].startswith(b"LIST"):
+                    names += _rest(file)
                     break
-    except zlib.error:
-        raise InputError("The file is damaged: it cannot be unpacked.", "Copy or download it again.") from None
-    if found < promised:
-        raise truncated()
+        return TextHeader(path, fields, pairs, names, file.tell())
+
+
+def read_meta_header(path: Path) -> TextHeader:
+    """The header of the MetaImage file ``path``. Raises as :func:`read_nrrd_header`."""
+    with path.open("rb") as file:
+        fields: dict[str, str] = {}
+        while line := _line(file, longest=1 << 16):
+            key, mark, value = re.fullmatch(rb"([^:=]*)([:=]|)(.*)", line, re.DOTALL).groups()  # type: ignore[union-attr]
+            if not mark:
+                raise unreadable()
+            if key.strip().lower() != b"comment":
+                _put(fields, key, value)
+            if key.strip().lower() == b"elementdatafile":
+                names = (value.strip(),)
+                place = file.tell()
+                return TextHeader(
+                    path, fields, {}, names + (_rest(file) if names[0].startswith(b"LIST") else ()), place
+                )
+    raise unreadable()
+
+
+def _line(file: BinaryIO, longest: int = _LONGEST) -> bytes:
+    """The next line of a header without its end; b"" for an empty one and at the end of the file."""
+    line = file.readline(longest)
+    if len(line) == longest or file.tell() > _LONGEST:
+        raise unreadable()
+    return line.rstrip(b"\r\n")
+
+
+def _rest(file: BinaryIO) -> tuple[bytes, ...]:
+    """The lines that follow."""
+    lines = file.read(_MOST_FILES * 256).splitlines()
+    return tuple(line.strip() for line in lines if line.strip())
+
+
+def _put(fields: dict[str, str], key: bytes, value: bytes) -> None:
+    name, text = as_text(key).strip().lower(), as_text(value).strip()
+    if fields.setdefault(name, text) != text:
+        raise InputError("The file's header says one thing twice, and not the same.", "Export the CT again.")
+
+
+def _unescaped(raw: bytes) -> str:
+    """NRRD writes a line break as ``\\n`` and a backslash as two."""
+    return re.sub(r"\\([\\n])", lambda found: "\n" if found[1] == "n" else "\\", as_text(raw))

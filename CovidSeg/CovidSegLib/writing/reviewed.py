@@ -6,6 +6,7 @@ Names, colours, other tags and other segments of the file stay as the reader lef
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +26,8 @@ from ..corrections import (
 )
 from ..errors import InputError
 from ..grids import on_grid
-from ..reading.hounsfield import check_size
-from ..reading.itk import affine_of, run_itk, unreadable
+from ..reading.itk import unreadable
+from ..reading.layers import read_layers
 from ..segmentation import SEGMENTS, Label, Segmentation, SegmentDefinition, absent_labels, our_ids
 from ..volume import voxel_ml
 from ..words import in_ml
@@ -37,7 +38,7 @@ COMPLETED, FLAGGED = "completed", "flagged"
 """The statuses that mean: do not touch this any more; somebody should look at this."""
 
 _OURS = {segment.id: segment for segment in SEGMENTS}
-_SEGMENT_FIELD = re.compile(r"Segment(\d+)_(\w+)")
+_SEGMENT_FIELD = re.compile(r"Segment(\d{1,9})_(\w+)")
 _KEPT_FIELDS = re.compile(r"(?!Segment\d+_|Segmentation_|NRRD_|ITK_)")
 
 
@@ -125,29 +126,17 @@ def read_reviewed(path: Path, affine: np.ndarray, shape: tuple[int, int, int]) -
     Raises InputError when it is no segmentation file, or belongs to another scan (its voxels are not voxels of the
     grid, or lie outside of it).
     """
-    import SimpleITK
-
-    reader = SimpleITK.ImageFileReader()
-    reader.SetImageIO("NrrdImageIO")
-    reader.SetFileName(str(path))
-    run_itk(reader.ReadImageInformation)
-    check_size(reader.GetSize())  # before memory is asked for, whatever the header claims
-    image = run_itk(reader.Execute)
-    fields = {key: image.GetMetaData(key) for key in image.GetMetaDataKeys()}
-    array = SimpleITK.GetArrayViewFromImage(image)
-    if image.GetDimension() != 3 or array.dtype.kind not in "iu":
-        raise unreadable()
-    planes = [array] if array.ndim == 3 else [array[..., layer] for layer in range(array.shape[3])]
-    layers = tuple(on_grid(plane, affine_of(image), affine, shape) for plane in planes)
-    segments = _under_our_ids(_segments(fields))
+    found = read_layers(path)
+    layers = tuple(on_grid(layer, found.affine, affine, shape) for layer in found.layers)
+    segments = _under_our_ids(_segments(found.pairs))
     _check_places(segments, len(layers))
-    found = [(_OURS[one.id].label, layers[one.place[0]] == one.place[1]) for one in segments if one.id in _OURS]
+    drawn = [(_OURS[one.id].label, layers[one.place[0]] == one.place[1]) for one in segments if one.id in _OURS]
     texts: dict[int, str | None] = {
         _OURS[one.id].label: one.tags.get(RECORD_TAG) for one in segments if one.id in _OURS
     }
     last = LastWritten.of_texts(texts, shape)
-    more = {key: value for key, value in fields.items() if _KEPT_FIELDS.match(key)}
-    return Reviewed(affine, joined(found, shape), last, segments, layers, more)
+    more = {key: value for key, value in found.pairs.items() if _KEPT_FIELDS.match(key)}
+    return Reviewed(affine, joined(drawn, shape), last, segments, layers, more)
 
 
 def update(reviewed: Reviewed, new: Segmentation) -> tuple[Merged, Segmentation]:
@@ -226,7 +215,7 @@ def _is_completed(segment: FileSegment) -> bool:
     return segment.id in _OURS and segment.tags.get(STATUS_TAG) == COMPLETED
 
 
-def _segments(fields: dict[str, str]) -> tuple[FileSegment, ...]:
+def _segments(fields: Mapping[str, str]) -> tuple[FileSegment, ...]:
     found: dict[int, dict[str, str]] = {}
     for key, value in fields.items():
         match = _SEGMENT_FIELD.fullmatch(key)

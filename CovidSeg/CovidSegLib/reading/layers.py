@@ -1,0 +1,52 @@
+"""Label layers out of an NRRD file, and what its header says besides: what a segmentation of Slicer is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from .geometry import checked_affine
+from .itk import unreadable
+from .nrrd import read_nrrd
+from .voxel_files import Planes
+
+_WIDEST = np.dtype(np.int32)
+"""Labels in more bytes are kept in these."""
+
+
+@dataclass(frozen=True)
+class LabelLayers:
+    """``layers``: whole numbers (z, y, x); ``affine``: IJK→RAS in mm; ``pairs``: what else the header says."""
+
+    layers: tuple[np.ndarray, ...]
+    affine: np.ndarray
+    pairs: Mapping[str, str]
+
+
+def read_layers(path: Path) -> LabelLayers:
+    """The layers in the NRRD file ``path``.
+
+    Raises InputError when it is none, or not whole; memory is taken only for what the file can hold by its length.
+    """
+    try:
+        if not path.is_file():
+            raise InputError("The file with the segmentation is missing, or no ordinary file.", "Check its name.")
+        image = read_nrrd(path)
+        if image.dtype.kind not in "iu":
+            raise unreadable()
+        affine = checked_affine(image.affine)
+        planes = Planes(image)
+        kind = image.dtype.newbyteorder("=") if image.dtype.itemsize < _WIDEST.itemsize else _WIDEST
+        layers = tuple(np.empty(image.shape, kind) for _layer in range(image.layers))
+        for index, plane in enumerate(planes):
+            if plane.min() < np.iinfo(kind).min or plane.max() > np.iinfo(kind).max:
+                raise unreadable()
+            for number, layer in enumerate(layers):
+                layer[index] = plane if image.layers == 1 else plane[..., number]
+    except OSError:
+        raise InputError("The file cannot be read.", "Check that it is there and that you may open it.") from None
+    return LabelLayers(layers, affine, image.pairs)
