@@ -16,7 +16,7 @@ import numpy as np
 from .beneath import lungs_beneath
 from .run_lengths import decode, encode
 from .segmentation import SEGMENTS, Label, Segmentation
-from .volume import voxel_ml
+from .volume import read_only, voxel_ml
 
 RECORD_TAG = "CovidSeg.NetworkMask"
 """The tag of a segment that holds its record (see :func:`encode`)."""
@@ -55,11 +55,16 @@ class LastWritten:
 
     ``drawn``: the network's mask. ``agreed``: voxels that the reader had decided before and the network then confirmed.
     ``known``: bits of the segments whose record is there and intact; whatever else a segment holds is the reader's.
+    The arrays are views that cannot be written through.
     """
 
     drawn: np.ndarray
     agreed: np.ndarray
     known: int = ALL
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "drawn", read_only(self.drawn))
+        object.__setattr__(self, "agreed", read_only(self.agreed))
 
     @classmethod
     def nothing(cls, shape: tuple[int, ...]) -> LastWritten:
@@ -77,19 +82,19 @@ class LastWritten:
 
         None stands for a record that is lost. Of a segment that is not there it is known: the reader took it out.
         """
-        last = cls.nothing(shape)
+        drawn, agreed = (np.zeros(shape, np.uint8) for _ in range(2))
         known = ALL
         for label, text in texts.items():
             planes = decode(text, shape) if text else None
             if planes is None:
                 known &= ~bit(label)
                 continue
-            for target, plane in zip((last.drawn, last.agreed), planes, strict=True):
+            for target, plane in zip((drawn, agreed), planes, strict=True):
                 if plane.any():
                     marks = plane.view(np.uint8)
                     marks *= np.uint8(bit(label))  # in place: nobody else has this array
                     target |= marks
-        return cls(last.drawn, last.agreed, known)
+        return cls(drawn, agreed, known)
 
     def plane(self, k: int) -> LastWritten:
         """The record of slice ``k`` alone, arrays (y, x)."""
@@ -130,6 +135,9 @@ class Merged:
     last: LastWritten
     kept_voxels: int
     edited: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bits", read_only(self.bits))
 
 
 def reader_voxels(current: np.ndarray, last: LastWritten) -> np.ndarray:

@@ -8,7 +8,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from .volume import check_affine
+from .volume import check_affine, read_only
 
 
 class Label(IntEnum):
@@ -120,7 +120,7 @@ class Segmentation:
 
     ``certainty``: the network's probability of each infected voxel, in the order of ``labels == Label.INFECTION``, as
     uint8 (255 is 1); None where it is not known. ``absent``: labels that a reader took out as segments, which is more
-    than that no voxel has them.
+    than that no voxel has them. The arrays are views that cannot be written through.
     """
 
     labels: np.ndarray
@@ -133,3 +133,7 @@ class Segmentation:
         if self.labels.ndim != 3 or self.labels.dtype != np.uint8:
             raise ValueError(f"labels must be uint8 (z, y, x), not {self.labels.dtype} {self.labels.shape}")
         check_affine(self.affine)
+        object.__setattr__(self, "labels", read_only(self.labels))
+        object.__setattr__(self, "affine", read_only(self.affine))
+        if self.certainty is not None:
+            object.__setattr__(self, "certainty", read_only(self.certainty))

@@ -15,6 +15,13 @@ LUNG_WINDOW, LUNG_LEVEL = 1500.0, -600.0
 """The usual lung window in HU: from -1350 (black) to 150 (white)."""
 
 
+def read_only(array: np.ndarray) -> np.ndarray:
+    """A view of ``array`` that cannot be written through: for what is handed on to be looked at."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 @dataclass(frozen=True)
 class CtVolume:
     """One CT scan.
@@ -24,7 +31,8 @@ class CtVolume:
     ``source``: what it was read from, in words that name no patient, date or path ("NIfTI file").
     ``notes``: what the reading had to say to the user, one sentence each.
 
-    Raises ValueError when array and affine have another form (a caller's mistake, not a user's).
+    The arrays are views that cannot be written through. Raises ValueError when array and affine have another form (a
+    caller's mistake, not a user's).
     """
 
     voxels: np.ndarray
@@ -36,6 +44,8 @@ class CtVolume:
         if self.voxels.ndim != 3 or self.voxels.dtype != np.int16 or self.voxels.size == 0:
             raise ValueError(f"voxels must be int16 (z, y, x), not {self.voxels.dtype} {self.voxels.shape}")
         check_affine(self.affine)
+        object.__setattr__(self, "voxels", read_only(self.voxels))
+        object.__setattr__(self, "affine", read_only(self.affine))
 
     @property
     def spacing(self) -> tuple[float, float, float]:

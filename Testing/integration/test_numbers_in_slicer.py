@@ -143,7 +143,7 @@ def test_numbers_of_masks_on_another_scan_say_so(nodes, offscreen) -> None:
         mirrored = offscreen.add_volume(replace(volume, voxels=volume.voxels[:, ::-1].copy()))
         flags = measure_nodes(node, mirrored).flags
         assert ("made from another scan" in "".join(flags[:1])) == (made is recorded)
-    shifted = read_volume_node(scan).affine
+    shifted = read_volume_node(scan).affine.copy()
     shifted[:3, 3] += 0.4
     flags = measure_nodes(segmentation, offscreen.add_volume(CtVolume(block_scan(block_labels()), shifted))).flags
     assert "belongs to another scan" in flags[0]

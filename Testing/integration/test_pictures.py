@@ -123,7 +123,7 @@ def test_a_result_without_lungs_is_drawn_too(opengl: None, tmp_path: Path) -> No
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 0, 1)])
 @pytest.mark.parametrize("infected", [True, False], ids=["infected", "healthy"])
 def test_slices_go_through_the_most_infection_else_the_most_lung(order: tuple[int, int, int], infected: bool) -> None:
-    upright = chest(infected=infected)[1].labels
+    upright = chest(infected=infected)[1].labels.copy()
     if infected:
         upright[8, 27, 10:20] = Label.INFECTION  # one slice with a little more than the others
     # The same chest as scanners that begin elsewhere store it: other axes first, and from the other end.

@@ -61,7 +61,7 @@ def test_the_readers_voxels_survive_any_sequence_of_runs_and_edits(steps: list[t
                 drawn[voxel] = label
         elif step[0] == "run":
             merged = merge(current, last, step[1])
-            current, last, network = merged.bits, merged.last, step[1].ravel()
+            current, last, network = merged.bits.copy(), merged.last, step[1].ravel()
             assert merged.kept_voxels == len(drawn)
         else:
             last = reloaded(last)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from CovidSegLib.measures import Measurements, Rules, measure
+from CovidSegLib.measures.sided import infection_on_right, sided_lungs
 from CovidSegLib.segmentation import Label
 from Testing.kit.blocks import (
     HU,
@@ -318,3 +319,26 @@ def test_volumes_that_whole_lungs_hardly_have_are_said() -> None:
     assert "those of one" in flag
     large = measure(block_labels(), UPRIGHT @ np.diag([2.0, 2.0, 2.0, 1]))
     assert large.flags == ()
+
+
+@pytest.mark.parametrize("sides", ["both lungs", "one lung"])
+def test_measuring_does_not_change_labels_that_fill_their_grid(sides: str) -> None:
+    """Cropped to the lungs and stored upright, the box of the lungs is the whole grid: a view of it is the labels."""
+    labels = np.zeros((6, 20, 24), np.uint8)
+    labels[1:5, :, :10] = Label.RIGHT_LUNG
+    labels[1:5, :, 14:] = Label.LEFT_LUNG if sides == "both lungs" else Label.BACKGROUND
+    labels[2:4, 5:9, 3:6] = Label.INFECTION
+    given = labels.copy()
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0])
+    voxels, lobes = np.full(labels.shape, -800, np.int16), (given > 0).astype(np.uint8)
+    result = measure(given, affine, voxels=voxels, lobes=lobes, stability=True)
+    np.testing.assert_array_equal(given, labels)
+    assert result.right.infection_ml == pytest.approx(24 / 1000)
+    assert np.count_nonzero(infection_on_right(given, affine)) == 24
+    np.testing.assert_array_equal(given, labels)
+
+
+def test_the_sides_of_infection_cannot_be_written_through() -> None:
+    lungs = sided_lungs(block_labels(), UPRIGHT)
+    assert lungs is not None
+    assert not lungs.codes.flags.writeable

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..segmentation import Label
-from ..volume import axial_order, voxel_ml
+from ..volume import axial_order, read_only, voxel_ml
 from .density import density, histograms, refusal
 from .lesions import find_lesions
 from .lobes import lobe_total, measure_lobes
@@ -46,6 +46,8 @@ def measure(
     for other in (voxels, lobes):
         if other is not None and other.shape != labels.shape:
             raise ValueError(f"arrays of one grid are needed, not {labels.shape} and {other.shape}")
+    labels = read_only(labels)
+    voxels, lobes = (None if other is None else read_only(other) for other in (voxels, lobes))
     refused = refusal(voxels) if voxels is not None else ""
     lungs = sided_lungs(labels, affine)
     if lungs is None:

@@ -11,7 +11,7 @@ from scipy import ndimage
 from ..anatomy.lungs import SMALLER_SHARE, Sides, find_sides
 from ..masks import Box, bounding_box, grown
 from ..segmentation import Label
-from ..volume import axial_affine, axial_order, spacing
+from ..volume import axial_affine, axial_order, read_only, spacing
 
 
 class Code(IntEnum):
@@ -51,20 +51,20 @@ def sided_lungs(labels: np.ndarray, affine: np.ndarray) -> SidedLungs | None:
     In the labels an infected voxel has no side; it is found from lung and infection together
     (:func:`CovidSegLib.anatomy.lungs.find_sides`).
     """
-    upright = axial_order(affine).to_axial(labels)
+    upright = axial_order(affine).to_axial(read_only(labels))
     tight = bounding_box(upright)
     if tight is None:
         return None
     box = tuple(
         slice(max(part.start - 1, 0), min(part.stop + 1, size)) for part, size in zip(tight, upright.shape, strict=True)
     )
-    codes = np.ascontiguousarray(upright[box])
+    codes = upright[box].copy()  # written into below, also where the box is the whole grid
     moved = axial_affine(affine, labels.shape)
     infected = bounding_box(codes, Label.INFECTION)
     if infected is not None:
         _part_infection(codes, infected, box, find_sides(upright, spacing(moved)), spacing(moved)[0])
     moved[:3, 3] = (moved @ [*(part.start for part in reversed(box)), 1.0])[:3]
-    return SidedLungs(codes, moved, box, upright.shape)
+    return SidedLungs(read_only(codes), moved, box, upright.shape)
 
 
 def infection_on_right(labels: np.ndarray, affine: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ from ..grids import on_grid
 from ..reading.itk import unreadable
 from ..reading.layers import read_layers
 from ..segmentation import SEGMENTS, Label, Segmentation, SegmentDefinition, absent_labels, our_ids
-from ..volume import voxel_ml
+from ..volume import read_only, voxel_ml
 from ..words import in_ml
 from .publish import output_errors
 from .seg_nrrd import READERS_TAGS, SOURCE_TAG, STATUS_TAG, FileSegment, segment_tags, source_warnings, write_layers
@@ -47,7 +47,8 @@ class Reviewed:
     """A segmentation from a file, on the grid of its scan: IJK→RAS ``affine``, arrays (z, y, x).
 
     ``current``: bits of our segments (see corrections.py); ``last``: their records; ``segments``: all in their order;
-    ``layers``: their voxels; ``more``: header fields that are not about segments.
+    ``layers``: their voxels; ``more``: header fields that are not about segments. The arrays are views that cannot be
+    written through.
     """
 
     affine: np.ndarray
@@ -56,6 +57,10 @@ class Reviewed:
     segments: tuple[FileSegment, ...]
     layers: tuple[np.ndarray, ...]
     more: dict[str, str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "current", read_only(self.current))
+        object.__setattr__(self, "layers", tuple(map(read_only, self.layers)))
 
     @property
     def ours(self) -> tuple[SegmentDefinition, ...]:
