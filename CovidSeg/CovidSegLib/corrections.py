@@ -3,7 +3,8 @@
 Segments may overlap once a reader has edited them, so a voxel is described by *bits*: bit ``label - 1`` is set where
 the segment of that :class:`Label` covers it. Each segment carries a record of what the network last wrote into it
 (:class:`LastWritten`, as text :func:`encode`). A voxel is the reader's where any segment differs from its record. It
-stays the reader's when the network later comes to agree with it: such voxels are marked in the record (``agreed``).
+stays the reader's when the network later comes to agree with it: such voxels are marked in the record (``agreed``),
+segment by segment. An edit back to what the network last drew is none, unless the voxel is marked in any segment.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def to_labels(bits: np.ndarray) -> np.ndarray:
 class LastWritten:
     """What the network last wrote, of all segments together, uint8 bits (z, y, x).
 
-    ``drawn``: the network's mask. ``agreed``: voxels that the reader had decided before and the network then confirmed.
+    ``drawn``: the network's mask. ``agreed``: voxels that the reader had decided before and the network then confirmed,
+    of each segment by itself: no infection may be confirmed where there is disagreement about the lung.
     ``known``: bits of the segments whose record is there and intact; whatever else a segment holds is the reader's.
     The arrays are views that cannot be written through.
     """
@@ -190,8 +192,8 @@ def merge(current: np.ndarray, last: LastWritten, new: np.ndarray, held: int = 0
         bits[k] = np.where(is_readers, before, (before & held_bits) | on_top)
         # Of a held segment nothing is written, so its record stays.
         drawn[k] = np.where(is_readers, wanted, on_top) | (was.drawn & held_bits)
-        confirmed = is_readers & ((before & open_bits) == wanted)
-        agreed[k] = (np.where(confirmed, decided, 0) & open_bits) | (was.agreed & held_bits)
+        # Each segment by itself: the record of another one may get lost later.
+        agreed[k] = (decided & ~(before ^ wanted) & open_bits) | (was.agreed & held_bits)
         kept += int(np.count_nonzero(is_readers))
         edited |= int(np.bitwise_or.reduce(decided, axis=None))
     return Merged(bits, LastWritten(drawn, agreed, last.known), kept, edited)

@@ -50,16 +50,22 @@ def reloaded(last: LastWritten, shape: tuple[int, ...] = SHAPE) -> LastWritten:
 def test_the_readers_voxels_survive_any_sequence_of_runs_and_edits(steps: list[tuple]) -> None:
     current, last = np.zeros(SHAPE, np.uint8), LastWritten.nothing(SHAPE)
     network, drawn = np.zeros(VOXELS, np.uint8), {}  # what the network says now; what the reader wants, by voxel
+    settled: dict[int, int] = {}  # by voxel, bits of the segments in which the network came to agree with the reader
     for step in steps:
         if step[0] == "edit":
             _, voxel, label = step
-            undone = label == network[voxel] and drawn.get(voxel, label) != label
+            undone = label == network[voxel] and drawn.get(voxel, label) != label and not settled.get(voxel)
             current.flat[voxel] = bit(label) if label else 0
             if undone:
                 del drawn[voxel]
             elif voxel in drawn or label != network[voxel]:
                 drawn[voxel] = label
         elif step[0] == "run":
+            now, says = to_bits(step[1]).ravel(), to_bits(network)
+            for voxel, label in drawn.items():
+                wants = bit(label) if label else 0
+                decided = (wants ^ int(says[voxel])) | settled.get(voxel, 0)
+                settled[voxel] = decided & ~(wants ^ int(now[voxel]))
             merged = merge(current, last, step[1])
             current, last, network = merged.bits.copy(), merged.last, step[1].ravel()
             assert merged.kept_voxels == len(drawn)
@@ -91,8 +97,8 @@ def test_an_edit_that_is_undone_leaves_no_trace(
     again = merge(edited, reloaded(once.last), second)
     changed = reader_voxels(edited, once.last)
     assert again.kept_voxels == np.count_nonzero(changed)
-    # Where the network came to agree with the edit there is no other word to go back to.
-    agreed = changed & (to_bits(second) == edited)
+    # Where the network came to agree with the edit, in any segment, there is no other word to go back to.
+    agreed = (edited ^ once.bits) & ~(to_bits(second) ^ edited) != 0
     back = np.where(agreed, again.bits, to_bits(second))
     undone = merge(back, reloaded(again.last), first)
     np.testing.assert_array_equal(undone.bits[~agreed], to_bits(first)[~agreed])
@@ -197,6 +203,42 @@ def test_overlapping_segments_of_a_reader_stay_overlapping(
     np.testing.assert_array_equal(merged.bits[readers], current[readers])
     np.testing.assert_array_equal(merged.bits[~readers], to_bits(second)[~readers])
     np.testing.assert_array_equal(reader_voxels(merged.bits, merged.last), readers)
+
+
+@pytest.mark.parametrize("lung_is", ["lost", "taken out", "whole"])
+def test_no_infection_stays_the_readers_word_whatever_becomes_of_the_lung(lung_is: str) -> None:
+    """The reader turned infection into lung, and a second network says background: that, too, is no infection."""
+    first, second = (np.full(SHAPE, label, np.uint8) for label in (Label.INFECTION, Label.BACKGROUND))
+    once = merge(np.zeros(SHAPE, np.uint8), LastWritten.nothing(SHAPE), first)
+    again = merge(np.full(SHAPE, bit(Label.LEFT_LUNG), np.uint8), once.last, second)
+    texts: dict[int, str | None] = {label: again.last.text(label) for label in LABELS[1:]}
+    current = again.bits.copy()
+    if lung_is == "lost":
+        texts[Label.LEFT_LUNG] = None
+    elif lung_is == "taken out":
+        del texts[Label.LEFT_LUNG]
+        current[:] = 0
+    third = merge(current, LastWritten.of_texts(texts, SHAPE), first)
+    np.testing.assert_array_equal(third.bits, current)
+    assert third.edited & bit(Label.INFECTION)
+
+
+@given(labelmaps, st.lists(labelmaps, max_size=4), bitmaps, st.sampled_from(LABELS[1:]))
+def test_each_segment_is_decided_by_itself(
+    first: np.ndarray, others: list[np.ndarray], edited: np.ndarray, lost: int
+) -> None:
+    """Whatever networks say in between, and though the record of another segment is lost: what the reader changed in a
+    segment is as it was left."""
+    last = LastWritten.by_network(first)
+    decided = edited ^ to_bits(first)
+    current = edited
+    for new in others:
+        merged = merge(current, reloaded(last), new)
+        current, last = merged.bits, merged.last
+    texts = {label: last.text(label) for label in LABELS[1:]}
+    for new in (first, *others):
+        merged = merge(current, LastWritten.of_texts({**texts, lost: None}, SHAPE), new)
+        np.testing.assert_array_equal(merged.bits & decided, edited & decided)
 
 
 @given(labelmaps, labelmaps, masks)
