@@ -23,10 +23,12 @@ from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import SEGMENTS, Label, Provenance, Segmentation
 from CovidSegLib.volume import CtVolume, axial_order
 from CovidSegLib.writing import ExistingFiles, check_suffix, read_reviewed, read_source_series, write
+from CovidSegLib.writing.dicom_seg import check_written
 from CovidSegLib.writing.seg_nrrd import write_layers
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan
 from Testing.kit.dicom_files import PATIENT, labels_in_place, write_slice
 from Testing.kit.dicom_files import write_whole_series as scan
+from Testing.kit.full_disk import largest_file
 
 MADE = Provenance("covidseg-one", "ab" * 32, "onnx", "CPU", "CovidSeg 1.0")
 
@@ -57,6 +59,27 @@ def test_it_opens_again_with_equal_voxels_in_the_place_of_the_scan(direction: li
         write_slice(folder / f"{index}.dcm", plane, position, **{**PATIENT, "ImageOrientationPatient": direction})
     expected, read = segment(folder, tmp_path / "a.dcm")
     np.testing.assert_array_equal(labels_in_place(read, expected), expected.labels)
+
+
+@pytest.mark.parametrize("missing", [1, 300])
+def test_a_disk_that_fills_up_in_its_last_block_leaves_the_old_one(missing: int, tmp_path: Path) -> None:
+    folder, path = scan(tmp_path / "ct"), tmp_path / "a.dcm"
+    segment(folder, path)
+    before = path.read_bytes()
+    replaced = ExistingFiles(overwrite=True)
+    with largest_file(len(before) - missing), pytest.raises(OutputError, match="could not be written"):
+        segment(folder, path, existing=replaced)
+    assert path.read_bytes() == before
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.dcm", "ct"]
+
+
+def test_what_is_read_back_must_be_what_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    _, written = segment(scan(tmp_path / "ct"), path)
+    check_written(path, written)
+    path.write_bytes(path.read_bytes()[:-1] + b"\xff")
+    with pytest.raises(OutputError, match="does not hold what was written"):
+        check_written(path, written)
 
 
 def test_it_is_the_right_way_up(tmp_path: Path) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import socket
+import stat
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from CovidSegLib.batch.manifest import is_manifest
+from CovidSegLib.cli.options import check_targets
 from CovidSegLib.corrections import RECORD_TAG
 from CovidSegLib.errors import OutputError
 from CovidSegLib.measures import measure
+from CovidSegLib.report.files import is_report
 from CovidSegLib.report.inputs import read_masks
 from CovidSegLib.report.record import result_record
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
@@ -20,9 +25,11 @@ from CovidSegLib.writing import (
     NOTHING_LOST,
     ExistingFiles,
     OutputSet,
+    check_suffix,
     file_state,
     find_reviewed,
     read_reviewed,
+    replace_text,
     update,
     write,
 )
@@ -71,6 +78,47 @@ def test_a_file_that_is_write_protected_is_never_replaced(choice: ExistingFiles 
         choice = ExistingFiles(own_state=file_state(path))
     with pytest.raises(OutputError, match="write-protected"):
         find_reviewed([path], AFFINE, SHAPE, choice)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="devices and pipes of Unix")
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device", "link to a pipe"])
+@pytest.mark.parametrize("choice", [NOTHING_LOST, ExistingFiles(keep_edits=True), ExistingFiles(overwrite=True)])
+def test_a_device_a_pipe_or_a_socket_is_neither_read_nor_replaced(
+    choice: ExistingFiles, kind: str, tmp_path: Path
+) -> None:
+    path = special_file(tmp_path / "a.seg.nrrd", kind)
+    before = path.lstat()
+    for attempt in (
+        lambda: find_reviewed([path], AFFINE, SHAPE, choice),
+        lambda: check_suffix(path),
+        lambda: write(result(0), path),
+        lambda: replace_text("", path),
+        lambda: check_targets(None, [path]),
+    ):
+        with pytest.raises(OutputError, match="a device, a pipe or a socket"):
+            attempt()
+    assert not is_report(path)
+    assert not is_manifest(path)
+    assert os.path.samestat(path.lstat(), before)
+    assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".")] == []
+
+
+def special_file(path: Path, kind: str) -> Path:
+    """What is no file at ``path``; a device of its own (nothing is lost with it), where the tests may make one."""
+    if kind == "socket":
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind(os.path.relpath(path))  # a short name is asked for
+    elif kind == "device":
+        try:
+            os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+        except PermissionError:
+            pytest.skip("needs the right to make a device")
+    else:
+        target = path.with_name("pipe") if kind == "link to a pipe" else path
+        os.mkfifo(target)
+        if target != path:
+            path.symlink_to(target)
+    return path
 
 
 @pytest.mark.skipif(os.name == "nt", reason="looks at permissions")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,79 @@ def test_what_a_reader_saves_while_the_scan_is_segmented_is_not_lost(
         segment_case(scan, [path], segment=segment_while_a_reader_saves, progress=Progress(), existing=existing)
     assert labels_of(path)[1, 10:14, 10:20].max() == 0
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.seg.nrrd", "ct.nii.gz"]
+
+
+@pytest.mark.parametrize("way", ["into the file", "a new file in its place"])
+@pytest.mark.parametrize("moment", ["fsync of the first", "fsync of the last", "link", "replace"])
+@pytest.mark.parametrize("existing", [ExistingFiles(), ExistingFiles(keep_edits=True)])
+def test_what_a_reader_saves_while_results_are_brought_to_the_disk_is_not_lost(
+    existing: ExistingFiles, moment: str, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That may take minutes on a slow disk. At the very last call only who writes into the file itself is noticed."""
+    if (moment, way) == ("replace", "a new file in its place"):
+        pytest.skip("between the last look and the call that follows it nothing can be noticed")
+    scan, path = told_scan(tmp_path / "ct.nii.gz", CLEAN), tmp_path / "a.seg.nrrd"
+    second = tmp_path / "b.json"
+    segment_case(scan, [path], segment=threshold, progress=Progress(), json_file=second)
+    numbers = second.read_bytes()
+    number = 0 if moment == "fsync of the first" else 1
+
+    def save() -> None:
+        if way == "into the file":
+            rewrite(path, erase)
+        else:
+            (tmp_path / "saved").mkdir()
+            (tmp_path / "saved" / path.name).write_bytes(path.read_bytes())
+            rewrite(tmp_path / "saved" / path.name, erase)
+            (tmp_path / "saved" / path.name).replace(path)
+            (tmp_path / "saved").rmdir()
+
+    saves_at_call(monkeypatch, moment.split()[0], number if "fsync" in moment else 0, save)
+    with pytest.raises(OutputError, match="changed by somebody else"):
+        segment_case(scan, [path], segment=threshold, progress=Progress(), json_file=second, existing=existing)
+    monkeypatch.undo()
+    assert labels_of(path)[1, 10:14, 10:20].max() == 0
+    assert second.read_bytes() == numbers
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.seg.nrrd", "b.json", "ct.nii.gz"]
+
+
+def test_what_a_reader_puts_where_nothing_was_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan, path = told_scan(tmp_path / "ct.nii.gz", CLEAN), tmp_path / "a.nii.gz"
+    saves_at_call(monkeypatch, "fsync", 0, lambda: path.write_bytes(b"a reader's"))
+    with pytest.raises(OutputError, match="changed by somebody else"):
+        segment_case(scan, [path], segment=threshold, progress=Progress())
+    assert path.read_bytes() == b"a reader's"
+    path.unlink()
+    saves_at_call(monkeypatch, "link", 0, lambda: path.write_bytes(b"a reader's"))
+    with pytest.raises(OutputError, match="changed by somebody else"):
+        segment_case(scan, [path], segment=threshold, progress=Progress())
+    assert path.read_bytes() == b"a reader's"
+
+
+def test_where_a_later_file_of_a_set_is_refused_the_earlier_ones_are_as_they_were(tmp_path: Path) -> None:
+    old, new, saved = (tmp_path / name for name in ("old", "new", "saved"))
+    old.write_bytes(b"old")
+    with OutputSet({old: file_state(old), new: "", saved: ""}) as files:
+        for target in (old, new, saved):
+            files.add_bytes(b"ours", target)
+        saved.write_bytes(b"a reader's")
+        with pytest.raises(OutputError, match="changed by somebody else"):
+            files.publish()
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"old": b"old", "saved": b"a reader's"}
+
+
+def saves_at_call(monkeypatch: pytest.MonkeyPatch, name: str, number: int, save: Callable[[], None]) -> None:
+    """Let ``save`` happen right before the call ``number`` (from 0) of ``os.<name>``."""
+    call, calls = getattr(os, name), iter(range(100))
+
+    def slow(*arguments: object, **options: object) -> object:
+        if next(calls) == number:
+            with monkeypatch.context() as undisturbed:
+                undisturbed.setattr(os, name, call)
+                save()
+        return call(*arguments, **options)
+
+    monkeypatch.setattr(os, name, slow)
 
 
 def test_a_result_of_a_batch_that_a_reader_corrects_before_its_turn_is_not_replaced(tmp_path: Path) -> None:

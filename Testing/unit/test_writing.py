@@ -19,8 +19,20 @@ from scipy.spatial.transform import Rotation
 
 from CovidSegLib.errors import OutputError
 from CovidSegLib.segmentation import SEGMENTS, UNKNOWN_PROVENANCE, Provenance, Segmentation
-from CovidSegLib.writing import SUFFIXES, OutputSet, check_suffix, provenance_of, segment_tags, unfinished, write
+from CovidSegLib.writing import (
+    SUFFIXES,
+    OutputSet,
+    check_suffix,
+    provenance_of,
+    replace_bytes,
+    replace_text,
+    segment_tags,
+    unfinished,
+    write,
+)
+from CovidSegLib.writing.read_back import check_voxels
 from CovidSegLib.writing.unfinished import remove_leftovers, unfinished_name
+from Testing.kit.full_disk import PAGE, largest_file, small_disk
 from Testing.kit.killed import killed_at
 
 ITK_SUFFIXES = (".seg.nrrd", ".nrrd", ".mha")
@@ -48,6 +60,11 @@ def result() -> Segmentation:
     """About a megabyte that cannot be packed: enough for a disk to become full."""
     labels = np.random.default_rng(0).integers(0, 4, (64, 128, 128), dtype=np.uint8)
     return Segmentation(labels, np.diag((-0.7, -0.7, 2.0, 1.0)), PROVENANCE)
+
+
+def small_result() -> Segmentation:
+    """Some kilobytes that cannot be packed."""
+    return replace(result(), labels=result().labels[:8, :48, :48])
 
 
 def read_itk(path: Path) -> tuple[np.ndarray, np.ndarray, SimpleITK.Image]:
@@ -130,16 +147,73 @@ def test_tags_tell_again_by_what_the_segments_were_made() -> None:
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"result{suffix}"
     path.write_bytes(b"old")
-    resource = pytest.importorskip("resource", reason="files can be limited in size on Unix only")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
-    try:
-        with pytest.raises(OutputError):
-            write(result(), path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with largest_file(50_000), pytest.raises(OutputError):
+        write(result(), path)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("missing", [1, 300, 1400, 4097])
+def test_a_disk_that_fills_up_in_the_last_block_leaves_the_old_file(suffix: str, missing: int, tmp_path: Path) -> None:
+    """Some libraries write the last block when they close the file, and do not look whether that went well."""
+    path = tmp_path / f"result{suffix}"
+    write(small_result(), path)
+    before = path.read_bytes()
+    with largest_file(len(before) - missing), pytest.raises(OutputError, match="could not be written"):
+        write(small_result(), path)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_real_disk_that_is_full_by_less_than_a_page_leaves_the_old_file(suffix: str, tmp_path: Path) -> None:
+    write(small_result(), tmp_path / f"size{suffix}")
+    pages = -(-(tmp_path / f"size{suffix}").stat().st_size // PAGE)
+    (tmp_path / "disk").mkdir()
+    with small_disk(tmp_path / "disk", pages * PAGE) as disk:  # one page is taken by the old file
+        path = disk / f"result{suffix}"
+        path.write_bytes(b"old")
+        with pytest.raises(OutputError, match="could not be written"):
+            write(small_result(), path)
+        assert path.read_bytes() == b"old"
+        assert [file.name for file in disk.iterdir()] == [path.name]
+        path.unlink()
+        write(small_result(), path)  # now it fits
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("change", ["cut off", "longer", "one byte", "without a header", "other voxels"])
+def test_what_is_read_back_must_be_what_was_written(suffix: str, change: str, tmp_path: Path) -> None:
+    path = tmp_path / f"result{suffix}"
+    labels = small_result().labels.copy()
+    write(small_result(), path)
+    check_voxels(path, labels)
+    content = bytearray(path.read_bytes())
+    if change == "one byte":
+        content[-20] ^= 1
+    elif change == "other voxels":
+        labels[-1, -1, -1] ^= 1
+    path.write_bytes(
+        {"cut off": content[:-1], "longer": content + b"0", "without a header": b"NRRD0004"}.get(change, content)
+    )
+    with pytest.raises(OutputError, match="does not hold what was written"):
+        check_voxels(path, labels)
+
+
+@pytest.mark.parametrize("kind", ["text", "bytes"])
+def test_a_table_or_a_picture_that_the_disk_cut_off_does_not_replace_the_old_one(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(place: Path, content: bytes) -> int:
+        return place.open("wb").write(content[:-1])
+
+    (tmp_path / "a").write_bytes(b"old")
+    monkeypatch.setattr(Path, "write_bytes", cut_off)
+    with pytest.raises(OutputError, match="does not hold what was written"):
+        replace_text("new", tmp_path / "a") if kind == "text" else replace_bytes(b"new", tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == b"old"
+    assert [file.name for file in tmp_path.iterdir()] == ["a"]
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

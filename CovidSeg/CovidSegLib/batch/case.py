@@ -50,15 +50,16 @@ def segment_case(
     for note in notes:
         progress.notice("reading", note)
     read = time.perf_counter()
-    plan = CaseOutputs.prepare(source, files, volume, outputs, existing, progress)
+    report = report or ReportRequest()
+    numbers = (*report.files, *([json_file] if json_file is not None else []))
+    plan = CaseOutputs.prepare(source, files, volume, outputs, existing, progress, numbers)
     network = segment(volume, progress)
     segmentation = plan.joined(network)
     segmented = time.perf_counter()
-    report = report or ReportRequest()
     measured = report.measure(source, volume, segmentation, files)
     drawn = thumbnail(volume, segmentation) if picture is not None else b""
     counted = time.perf_counter()
-    with OutputSet() as files_to_be:
+    with OutputSet(plan.states) as files_to_be:
         if report.files:
             edits = reader_edits(segmentation.labels, network.labels, voxel_ml(network.affine))
             report.write(volume, segmentation, measured, edits, files_to_be, progress)
@@ -74,7 +75,6 @@ def segment_case(
         record = result_record(measured, segmentation.provenance, seconds, notes) | {"source": source_words}
         if json_file is not None:
             files_to_be.add_text(json_text(record), json_file)
-        plan.check()
         files_to_be.publish()
     for warning in record["warnings"]:
         progress.notice("writing", warning)

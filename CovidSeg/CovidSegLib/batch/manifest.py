@@ -25,6 +25,8 @@ _HEADER = {"covidseg_manifest": 1}
 
 def is_manifest(path: Path) -> bool:
     """Whether the file is the manifest of a batch, and not another program's of that name."""
+    if not path.is_file():  # a pipe would block whoever opens it
+        return False
     try:
         with path.open(encoding="utf-8") as file:
             return bool(json.loads(file.readline()) == _HEADER)

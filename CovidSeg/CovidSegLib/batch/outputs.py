@@ -15,7 +15,6 @@ from ..writing import (
     ExistingFiles,
     Reviewed,
     SourceSeries,
-    check_still,
     file_state,
     find_reviewed,
     is_dicom_seg,
@@ -31,15 +30,15 @@ from ..writing import (
 class CaseOutputs:
     """The outputs of one scan.
 
-    Made by :meth:`prepare`; then :meth:`joined`, then :meth:`write` for each output, and :meth:`check` right before
-    they take the place of what is there.
+    Made by :meth:`prepare`; then :meth:`joined`, then :meth:`write` for each output. ``states``: in which state files
+    that are there must still be when they are replaced (see :class:`CovidSegLib.writing.OutputSet`).
     """
 
     _reviewed: Reviewed | None = None
     _series: SourceSeries | None = None
     _merged: Merged | None = None
     _wants_segments: bool = False
-    _states: Mapping[Path, str] = field(default_factory=dict)
+    states: Mapping[Path, str] = field(default_factory=dict)
 
     @classmethod
     def prepare(
@@ -50,24 +49,21 @@ class CaseOutputs:
         outputs: Sequence[Path],
         existing: ExistingFiles,
         progress: Progress,
+        numbers: Sequence[Path] = (),
     ) -> CaseOutputs:
         """Look at what is there already, and at the DICOM series if an output refers to it.
 
-        ``source``, ``files``: what ``volume`` was read from, as :func:`CovidSegLib.reading.read_ct` takes them.
-        Raises OutputError when an existing output must not be replaced, InputError when ``source`` cannot have a DICOM
-        SEG, or Cancelled.
+        ``source``, ``files``: what ``volume`` was read from, as :func:`CovidSegLib.reading.read_ct` takes them;
+        ``numbers``: other files that are written. Raises OutputError when an existing output must not be replaced,
+        InputError when ``source`` cannot have a DICOM SEG, or Cancelled.
         """
         # Taken before the look, so that no save falls between the two.
-        states = {} if existing.overwrite else {output: file_state(output) for output in outputs}
+        states = {} if existing.overwrite else {output: file_state(output) for output in (*outputs, *numbers)}
         scan = volume.fingerprint if existing.keep_edits else ""
         reviewed = find_reviewed(outputs, volume.affine, volume.voxels.shape, existing, scan)
         wants_dicom = any(is_dicom_seg(output) for output in outputs)
         series = read_source_series(source, progress, files) if wants_dicom else None
         return cls(reviewed, series, None, any(is_seg_nrrd(output) for output in outputs), states)
-
-    def check(self) -> None:
-        """Raise OutputError when an existing output was changed since :meth:`prepare`: its changes would be lost."""
-        check_still(self._states)
 
     def joined(self, segmentation: Segmentation) -> Segmentation:
         """The network's result with the reader's corrections, where there are any to keep."""

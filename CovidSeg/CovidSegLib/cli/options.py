@@ -144,6 +144,10 @@ def _is_slice_of(source: Path, target: Path) -> bool:
 def _check_target(target: Path) -> None:
     if target.is_dir():
         raise OutputError("The output is a folder, not a file.", "Give a file name in it.")
+    if target.exists() and not target.is_file():
+        raise OutputError(
+            "The output is a device, a pipe or a socket, which is not replaced by a file.", "Choose another name."
+        )
     if not target.parent.is_dir():
         raise OutputError("The folder for the output does not exist.", "Make it first, or choose another one.")
     if not os.access(target.parent, os.W_OK | os.X_OK):
@@ -156,7 +160,7 @@ def check_numbers(files: Sequence[Path], *, overwrite: bool = False) -> None:
     ``overwrite``: anything but a write-protected and a DICOM file may be replaced.
     """
     from ..report.files import is_report
-    from ..writing.existing import refuse_protected
+    from ..writing.places import refuse_protected
 
     for file in files:
         if not file.is_file():

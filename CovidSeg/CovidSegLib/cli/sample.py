@@ -74,7 +74,7 @@ def _check_existing(target: Path) -> None:
     """Raise OutputError where something other than an earlier sample would be replaced."""
     if not target.is_file():
         return
-    from ..writing.existing import refuse_protected
+    from ..writing.places import refuse_protected
 
     refuse_protected(target)
     try:
@@ -89,6 +89,7 @@ def _check_existing(target: Path) -> None:
 def _write_nifti(array: np.ndarray, affine: np.ndarray, path: Path) -> None:
     """Write (z, y, x) with IJK to RAS ``affine``; the same content gives the same bytes. Raises OutputError."""
     from ..writing.labelmap import nifti_image
+    from ..writing.read_back import check_voxels
 
     image = nifti_image(array, affine)
     image.header["descrip"] = DESCRIPTION
@@ -99,5 +100,6 @@ def _write_nifti(array: np.ndarray, affine: np.ndarray, path: Path) -> None:
                     image.to_stream(packed)
             else:
                 image.to_stream(file)
+        check_voxels(path, array)
     except OSError as error:
         raise OutputError(f"The sample could not be written ({error.strerror}).", "Is there space left?") from error

@@ -35,6 +35,8 @@ _HEAD_BYTES = 4096
 
 def is_report(path: Path) -> bool:
     """Whether the file is empty, or one of the numbers and reports that CovidSeg writes, by its head."""
+    if not path.is_file():  # a pipe would block whoever opens it
+        return False
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)

@@ -7,8 +7,9 @@ from being replaced unasked. Whatever is written appears whole or not at all (:c
 """
 
 from .dicom_seg import SourceSeries, read_source_series
-from .existing import NOTHING_LOST, ExistingFiles, check_still, file_state, find_reviewed
+from .existing import NOTHING_LOST, ExistingFiles, find_reviewed
 from .files import SUFFIXES, check_suffix, is_dicom_seg, is_seg_nrrd, write, write_to
+from .places import check_still, file_state, refuse_special
 from .publish import OutputSet, replace_bytes, replace_file, replace_text
 from .reviewed import Reviewed, read_reviewed, update, write_reviewed
 from .seg_nrrd import CERTAINTY_TAG, READERS_TAGS, SOURCE_TAG, provenance_of, segment_tags, source_warnings
@@ -33,6 +34,7 @@ __all__ = [
     "provenance_of",
     "read_reviewed",
     "read_source_series",
+    "refuse_special",
     "replace_bytes",
     "replace_file",
     "replace_text",

@@ -21,6 +21,7 @@ from ..reading.geometry import LPS_TO_RAS
 from ..reading.silent_pydicom import load_pydicom, quiet_pydicom
 from ..segmentation import SEGMENTS, Segmentation, SegmentDefinition
 from ..volume import spacing
+from .read_back import not_as_written
 
 if TYPE_CHECKING:
     import highdicom
@@ -109,6 +110,16 @@ def write_dicom_seg(segmentation: Segmentation, series: SourceSeries, path: Path
             **({} if len(images) == len(series.images) else _planes(highdicom, segmentation)),
         )
         dataset.save_as(path, enforce_file_format=True)
+    check_written(path, dataset)
+
+
+def check_written(path: Path, written: pydicom.Dataset) -> None:
+    """Raise OutputError unless the file at ``path`` holds the pixels of ``written``, which come last in it."""
+    with quiet_pydicom() as pydicom:
+        found = pydicom.dcmread(path)
+    # A value of odd length gets one byte more.
+    if found.get("PixelData", b"")[: len(written.PixelData)] != written.PixelData:
+        raise not_as_written()
 
 
 def _planes(highdicom: Any, segmentation: Segmentation) -> dict[str, Any]:

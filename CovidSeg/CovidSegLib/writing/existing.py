@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +10,8 @@ import numpy as np
 
 from ..errors import InputError, OutputError
 from .files import is_seg_nrrd
+from .places import file_state, refuse_protected, refuse_special
 from .reviewed import Reviewed, read_reviewed
-
-_MAY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(frozen=True)
@@ -34,27 +32,6 @@ NOTHING_LOST = ExistingFiles()
 """What holds unless the user says otherwise."""
 
 
-def file_state(path: Path) -> str:
-    """Changes when somebody writes to the file; "" where there is none."""
-    try:
-        about = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
-    return f"{about.st_size}/{about.st_mtime_ns}"
-
-
-def check_still(states: Mapping[Path, str]) -> None:
-    """Raise OutputError unless every file is in the :func:`file_state` that it was in when it was looked at.
-
-    Minutes lie between the look and the result: somebody may have saved corrections meanwhile.
-    """
-    if any(file_state(path) != state for path, state in states.items()):
-        raise OutputError(
-            "The output was changed by somebody else while the scan was segmented, and stays as it is.",
-            "Run again, with --keep-edits to bring it up to date.",
-        )
-
-
 def find_reviewed(
     outputs: Sequence[Path], affine: np.ndarray, shape: tuple[int, int, int], choice: ExistingFiles, scan: str = ""
 ) -> Reviewed | None:
@@ -68,6 +45,7 @@ def find_reviewed(
     for output in outputs:
         if not output.exists():
             continue
+        refuse_special(output)
         refuse_protected(output)
         if choice.own_state and file_state(output) == choice.own_state:
             continue
@@ -80,17 +58,6 @@ def find_reviewed(
         elif not choice.overwrite:
             _refuse_edits(output, affine, shape)
     return found
-
-
-def refuse_protected(output: Path) -> None:
-    """Raise OutputError where ``output`` is write-protected.
-
-    Also where this process could write it all the same: as root, or by way of its folder.
-    """
-    if not output.stat().st_mode & _MAY_WRITE:
-        raise OutputError(
-            "The output exists and is write-protected.", "Take the protection off, or choose another name."
-        )
 
 
 def _refuse_unknown(choice: ExistingFiles) -> None:

@@ -11,6 +11,7 @@ from ..i18n import tr as _
 from ..segmentation import Segmentation
 from . import dicom_seg
 from .labelmap import write_image, write_nifti
+from .places import refuse_special
 from .publish import output_errors, replace_file
 from .seg_nrrd import write_seg_nrrd
 from .unfinished import unfinished_name
@@ -75,6 +76,7 @@ def check_suffix(path: Path) -> None:
         raise OutputError(_("The name of the output cannot be used."), _("Choose a shorter or simpler one.")) from error
     if is_folder:
         raise OutputError(_("The output is a folder, not a file."), _("Give a file name in it."))
+    refuse_special(path)
     if not has_place:
         raise OutputError(_("The folder for the output does not exist."), _("Make it first, or choose another one."))
     if suffix.startswith(".nii") and importlib.util.find_spec("nibabel") is None:

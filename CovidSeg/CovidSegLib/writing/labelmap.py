@@ -12,6 +12,7 @@ from ..reading.geometry import LPS_TO_RAS
 from ..reading.silent_pydicom import load_pydicom
 from ..segmentation import Segmentation
 from ..volume import spacing
+from .read_back import check_voxels
 
 if TYPE_CHECKING:
     import nibabel
@@ -22,21 +23,22 @@ _SCANNER = 1
 
 
 def write_nifti(segmentation: Segmentation, path: Path) -> None:
-    """Write the labels as ``.nii`` or ``.nii.gz``. Raises OSError."""
+    """Write the labels as ``.nii`` or ``.nii.gz``. Raises as :func:`save_nifti`."""
     save_nifti(segmentation.labels, segmentation.affine, path)
 
 
 def save_nifti(array: np.ndarray, affine: np.ndarray, path: Path) -> None:
-    """Write an array (z, y, x) as NIfTI with the same matrix in sform and qform. Raises OSError or RuntimeError.
+    """Write an array (z, y, x) as NIfTI with the same matrix in sform and qform, and read it back.
 
-    By nibabel where it is there (in Slicer it is not): ITK's NIfTI writer does not notice a full disk.
+    By nibabel where it is there (in Slicer it is not). Raises OSError, RuntimeError or OutputError.
     """
     if importlib.util.find_spec("nibabel") is None:
         import SimpleITK
 
         SimpleITK.WriteImage(array_to_itk(array, affine), str(path), useCompression=True)
-        return
-    nifti_image(array, affine).to_filename(path)
+    else:
+        nifti_image(array, affine).to_filename(path)
+    check_voxels(path, array)
 
 
 def nifti_image(array: np.ndarray, affine: np.ndarray) -> nibabel.Nifti1Image:
@@ -53,11 +55,12 @@ def nifti_image(array: np.ndarray, affine: np.ndarray) -> nibabel.Nifti1Image:
 
 
 def write_image(segmentation: Segmentation, path: Path) -> None:
-    """Write ``.nrrd`` or ``.mha``, compressed. Raises RuntimeError."""
+    """Write ``.nrrd`` or ``.mha``, compressed, and read it back. Raises RuntimeError, OSError or OutputError."""
     import SimpleITK
 
     image = array_to_itk(segmentation.labels, segmentation.affine)
     SimpleITK.WriteImage(image, str(path), useCompression=True)
+    check_voxels(path, segmentation.labels)
 
 
 def array_to_itk(array: np.ndarray, affine: np.ndarray) -> SimpleITK.Image:

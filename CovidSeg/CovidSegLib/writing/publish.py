@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from ..errors import OutputError
 from ..i18n import tr as _
+from .places import check_still, refuse_special
+from .read_back import check_bytes
 from .unfinished import sweep, unfinished_prefix
 
 _ENDING = 16
@@ -26,7 +30,9 @@ def replace_text(text: str, path: Path) -> None:
 
 def replace_bytes(content: bytes, path: Path) -> None:
     """Put ``content`` in the place of ``path`` in one step. Raises OutputError; then the old file is there."""
-    replace_file(path, lambda place: place.write_bytes(content))
+    with OutputSet() as files:
+        files.add_bytes(content, path)
+        files.publish()
 
 
 def replace_file(path: Path, write_to: Callable[[Path], object]) -> None:
@@ -54,17 +60,78 @@ def output_errors() -> Iterator[None]:
         ) from error
 
 
+@dataclass
+class _Move:
+    """A file that is finished at ``place`` and shall be at ``target``.
+
+    ``state``: the target's :func:`.places.file_state` when it was looked at, None where that does not matter.
+    ``before``: the old file, kept aside under another name; None where there was none.
+    """
+
+    place: Path
+    target: Path
+    state: str | None
+    before: Path | None = None
+
+    def keep_aside(self) -> None:
+        """Let ``before`` be the same file as ``target``, which stays where it is; a copy where there are no links."""
+        if not self.target.exists():
+            return
+        self.before = self.place.with_name(f"before-{self.place.name}")
+        try:
+            os.link(self.target, self.before)
+        except OSError:
+            shutil.copy2(self.target, self.before)
+        with suppress(OSError):
+            shutil.copymode(self.before, self.place)  # who could correct it still can
+
+    def replace(self) -> None:
+        """Take the target's place, unless somebody saved it meanwhile. Raises OutputError or OSError."""
+        if self.state is not None:
+            check_still({self.target: self.state})
+        if self.state == "" and self._appears():
+            return
+        os.replace(self.place, self.target)
+        if self.state is not None and self.before is not None:
+            # Who was writing into the old file at that very moment has written into what is kept aside.
+            check_still({self.before: self.state})
+
+    def _appears(self) -> bool:
+        """Where nothing was, be there, unless something is there by now; False where there are no links."""
+        try:
+            os.link(self.place, self.target)
+        except FileExistsError:
+            check_still({self.target: ""})
+        except OSError:
+            return False
+        return True
+
+    def undo(self, written: os.stat_result) -> None:
+        """Put the old file back where the target is what was ``written``, and not somebody else's by now."""
+        with suppress(OSError):
+            if not os.path.samestat(os.stat(self.target), written):
+                return
+            if self.before is None:
+                self.target.unlink()
+            else:
+                os.replace(self.before, self.target)
+
+
 class OutputSet:
     """Files that appear together or not at all.
 
     :meth:`add` gives a place to write to, in a temporary folder beside the target and with the target's ending;
     :meth:`publish` moves all of them. Leaving the context removes what was not published. Where a target is a link, the
     file that it leads to is replaced and the link stays: there are not two versions of a reader's work afterwards.
+
+    ``states``: the :func:`.places.file_state` that targets were in when it was decided to replace them. One that
+    somebody saved since is not replaced.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, states: Mapping[Path, str] = MappingProxyType({})) -> None:
+        self._states = states
         self._folders: dict[Path, Path] = {}
-        self._moves: list[tuple[Path, Path]] = []
+        self._moves: list[_Move] = []
 
     def __enter__(self) -> OutputSet:
         return self
@@ -74,8 +141,9 @@ class OutputSet:
             shutil.rmtree(folder, ignore_errors=True)
 
     def add(self, target: Path) -> Path:
-        """Where to write what :meth:`publish` will move to ``target``. Raises OutputError."""
+        """Where to write what :meth:`publish` will move to ``target``. Raises OutputError, also for a device."""
         with output_errors():  # links in a circle are a RuntimeError in older Pythons
+            refuse_special(target)
             real = target.resolve() if target.is_symlink() else target
             if real.parent not in self._folders:
                 sweep(real.parent)
@@ -83,7 +151,7 @@ class OutputSet:
         # By the ending libraries choose the form, some only when it is in lower case; some know no other letters.
         ending = "".join(letter for letter in target.name[-_ENDING:].lower() if letter.isascii())
         place = self._folders[real.parent] / f"{len(self._moves)}-{ending}"
-        self._moves.append((place, real))
+        self._moves.append(_Move(place, real, self._states.get(target)))
         return place
 
     def add_bytes(self, content: bytes, target: Path) -> None:
@@ -91,6 +159,7 @@ class OutputSet:
         place = self.add(target)
         with output_errors():
             place.write_bytes(content)
+            check_bytes(place, content)
 
     def add_text(self, text: str, target: Path) -> None:
         """As :meth:`add_bytes`, for ``text`` in UTF-8 with its own line ends."""
@@ -100,38 +169,23 @@ class OutputSet:
     def publish(self) -> None:
         """Move every file to its target. Raises OutputError; then the targets are as they were before.
 
-        At every moment a target is the old file or the new one, whole, also when the process is killed in between.
+        At every moment a target is the old file or the new one, whole, also when the process is killed in between. All
+        is on the disk before the last look at the first target: minutes may pass until then.
         """
-        moved: list[tuple[Path | None, Path]] = []
+        begun: list[tuple[_Move, os.stat_result]] = []
         with output_errors():
+            for move in self._moves:
+                _flush(move.place)
+            for move in self._moves:
+                move.keep_aside()
             try:
-                for place, target in self._moves:
-                    before = None
-                    if target.exists():
-                        before = place.with_name(f"before-{len(moved)}")
-                        _keep_aside(target, before)
-                    moved.append((before, target))
-                    _flush(place)
-                    if before is not None:
-                        with suppress(OSError):
-                            shutil.copymode(before, place)  # who could correct it still can
-                    os.replace(place, target)
+                for move in self._moves:
+                    begun.append((move, os.stat(move.place)))
+                    move.replace()
             except BaseException:
-                for before, target in moved:
-                    with suppress(OSError):
-                        if before is None:
-                            target.unlink(missing_ok=True)
-                        else:
-                            os.replace(before, target)
+                for move, written in reversed(begun):
+                    move.undo(written)
                 raise
-
-
-def _keep_aside(target: Path, before: Path) -> None:
-    """Let ``before`` be the same file as ``target``, which stays where it is; a copy where there are no links."""
-    try:
-        os.link(target, before)
-    except OSError:
-        shutil.copy2(target, before)
 
 
 def _flush(path: Path) -> None:

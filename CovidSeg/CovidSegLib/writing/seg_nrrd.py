@@ -13,6 +13,7 @@ from ..corrections import RECORD_TAG, LastWritten
 from ..i18n import tr as _
 from ..segmentation import SEGMENTS, Label, Provenance, Segmentation, SegmentDefinition
 from .labelmap import array_to_itk
+from .read_back import check_voxels
 
 STATUS_TAG = "Segmentation.Status"
 """What the reader thinks of a segment: notstarted, inprogress, completed, flagged."""
@@ -38,9 +39,10 @@ _REPRESENTATION = "Binary labelmap"
 
 
 def write_seg_nrrd(segmentation: Segmentation, path: Path) -> None:
-    """Write the three segments, in one shared layer, to ``path`` (must end in ``.seg.nrrd``). Raises RuntimeError.
+    """Write the three segments, in one shared layer, to ``path`` (must end in ``.seg.nrrd``).
 
-    Each segment also carries the record of what the network drew, by which later edits are told from it.
+    Each segment also carries the record of what the network drew, by which later edits are told from it. Raises as
+    :func:`write_layers`.
     """
     record = LastWritten.by_network(segmentation.labels)
     segments = []
@@ -103,9 +105,10 @@ def write_layers(
     path: Path,
     more: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Write ``segments``, whose voxels lie in ``layers`` (each (z, y, x), of one type). Raises RuntimeError.
+    """Write ``segments``, whose voxels lie in ``layers`` (each (z, y, x), of one type), and read them back.
 
-    ``affine``: the layers' IJK→RAS in mm; ``more``: header fields that are kept from an earlier file.
+    ``affine``: the layers' IJK→RAS in mm; ``more``: header fields that are kept from an earlier file. Raises
+    RuntimeError, OSError or OutputError.
     """
     import SimpleITK
 
@@ -114,6 +117,7 @@ def write_layers(
     for key, value in {**more, **header_fields(segments, affine, layers[0].shape)}.items():
         image.SetMetaData(key, value)
     SimpleITK.WriteImage(image, str(path), useCompression=True)
+    check_voxels(path, content)
 
 
 def header_fields(segments: Sequence[FileSegment], affine: np.ndarray, shape: tuple[int, ...]) -> dict[str, str]:
