@@ -83,6 +83,55 @@ def test_a_case_that_is_write_protected_is_not_replaced(name: str, tmp_path: Pat
     assert [one.read_bytes() for one in sorted(tmp_path.rglob("*")) if one.is_file()] == before
 
 
+@pytest.mark.skipif(os.name == "nt", reason="forks")
+def test_cases_that_several_processes_save_at_once_all_get_their_row(tmp_path: Path) -> None:
+    """Four readers' computers, one data set: each reads the table, adds a row and writes it again."""
+    processes = []
+    for seed in range(4):
+        process = os.fork()
+        if process == 0:
+            try:
+                for more in range(3):
+                    save_training_case(*scan(10 * seed + more), tmp_path / "set")
+            finally:
+                os._exit(1 if sys.exc_info()[0] else 0)
+        processes.append(process)
+    assert [os.waitpid(process, 0)[1] for process in processes] == [0] * 4
+    assert len({row["case"] for row in rows(tmp_path / "set")}) == len(rows(tmp_path / "set")) == 12
+    assert sorted(file.name for file in (tmp_path / "set").iterdir()) == ["images", "labels", "metadata.csv"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="forks")
+def test_a_row_that_another_process_adds_between_reading_and_writing_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_training_case(*scan(0), tmp_path)
+    read_text, others = Path.read_text, []
+
+    def read_slowly(path: Path, **options: str) -> str:
+        text = read_text(path, **options)
+        if path.name == "metadata.csv" and not others:
+            others.append(os.fork())
+            if others == [0]:
+                save_training_case(*scan(2), tmp_path)
+                os._exit(0)
+            # It has not come to its end: it waits for this process.
+            assert os.waitpid(others[0], os.WNOHANG) == (0, 0)
+        return text
+
+    monkeypatch.setattr(Path, "read_text", read_slowly)
+    save_training_case(*scan(1), tmp_path)
+    os.waitpid(others[0], 0)
+    assert len(rows(tmp_path)) == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a pipe of Unix")
+def test_a_table_that_is_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "metadata.csv")
+    with pytest.raises(OutputError, match="a device, a pipe or a socket"):
+        save_training_case(*scan(), tmp_path)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="the kit's command line is for Unix")
 def test_labels_that_nobody_corrected_replace_no_others(tmp_path: Path) -> None:
     told_scan(tmp_path / "ct.nii.gz", CLEAN)

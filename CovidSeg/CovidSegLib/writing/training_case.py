@@ -15,13 +15,14 @@ import numpy as np
 
 from ..errors import InputError, OutputError
 from ..i18n import tr as _
+from ..locks import one_at_a_time
 from ..progress import Progress
 from ..reading import read_ct
 from ..segmentation import SEGMENTS, Label
 from ..volume import CtVolume, axial_order
-from .existing import refuse_protected
 from .labelmap import save_nifti
-from .publish import replace_file, replace_text
+from .places import refuse_protected, refuse_special
+from .publish import OutputSet, output_errors
 
 TABLE = "metadata.csv"
 _SUFFIX = ".nii.gz"
@@ -51,16 +52,20 @@ def save_training_case(
         raise OutputError(_("The folder for training cases cannot be made."), _("Choose another one.")) from error
     for path in (*paths.values(), folder / TABLE):
         if path.exists():
+            refuse_special(path)
             refuse_protected(path)
-    if not corrected and paths["labels"].exists() and not _holds(paths["labels"], volume, labels):
-        raise OutputError(
-            _("The case has other labels, perhaps corrected ones, and nobody corrected those that would replace them."),
-            _("Delete the case's file in the folder labels first if that is meant."),
-        )
     # The labels before the scan, the row last: whoever reads meanwhile never meets a scan without labels.
-    replace_file(paths["labels"], lambda place: save_nifti(labels, volume.affine, place))
-    replace_file(paths["images"], lambda place: save_nifti(volume.voxels, volume.affine, place))
-    _enter(folder / TABLE, case)
+    with OutputSet() as files:
+        with output_errors():
+            save_nifti(labels, volume.affine, files.add(paths["labels"]))
+            save_nifti(volume.voxels, volume.affine, files.add(paths["images"]))
+        with one_at_a_time(folder / f".{TABLE}.lock"):
+            if not corrected:
+                _refuse_other_labels(paths["labels"], volume, labels)
+            text = _with_row(folder / TABLE, case)
+            if text:
+                files.add_text(text, folder / TABLE)
+            files.publish()
     return case
 
 
@@ -76,6 +81,15 @@ def _check_content(labels: np.ndarray, absent: Collection[Label]) -> None:
         )
 
 
+def _refuse_other_labels(path: Path, volume: CtVolume, labels: np.ndarray) -> None:
+    """Raise OutputError where ``path`` holds other labels than ``labels``, which nobody corrected."""
+    if path.exists() and not _holds(path, volume, labels):
+        raise OutputError(
+            _("The case has other labels, perhaps corrected ones, and nobody corrected those that would replace them."),
+            _("Delete the case's file in the folder labels first if that is meant."),
+        )
+
+
 def _holds(path: Path, volume: CtVolume, labels: np.ndarray) -> bool:
     """Whether the labels in ``path`` are ``labels``, which lie on the grid of ``volume``."""
     try:
@@ -85,10 +99,11 @@ def _holds(path: Path, volume: CtVolume, labels: np.ndarray) -> bool:
     return np.array_equal(axial_order(there.affine).to_axial(there.voxels), axial_order(volume.affine).to_axial(labels))
 
 
-def _enter(table: Path, case: str) -> None:
-    """Give ``case`` a row in ``table``; the other rows and their columns stay. Raises OutputError.
+def _with_row(table: Path, case: str) -> str:
+    """What ``table`` holds with a row for ``case``; "" where it has one. The other rows and their columns stay.
 
-    The table keeps its form: a European Excel saves it with semicolons, and people call columns "Case".
+    The table keeps its form: a European Excel saves it with semicolons, and people call columns "Case". Raises
+    OutputError.
     """
     try:
         before = table.read_text(encoding="utf-8-sig") if table.exists() else ""
@@ -101,11 +116,11 @@ def _enter(table: Path, case: str) -> None:
     names = [name.strip().lower() for name in header]
     place = names.index("case")
     if case in [row[place] for row in rows if len(row) > place]:
-        return
+        return ""
     new = {"case": case, "ct_scan": f"images/{case}{_SUFFIX}", "mask": f"labels/{case}{_SUFFIX}", "patient": case}
     rows.append([new.get(name, "") for name in names])
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
     writer.writerow(header)
     writer.writerows([*row, *[""] * (len(header) - len(row))] for row in rows)
-    replace_text(text.getvalue(), table)
+    return text.getvalue()
