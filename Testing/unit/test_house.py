@@ -45,7 +45,7 @@ FLOORS = (
     ("report",),
     ("worker", "worker_child"),
     ("batch", "CovidSegTraining"),
-    ("cli", "gui"),
+    ("api", "cli", "gui"),
 )
 """Rooms (folders of CovidSegLib, or single files in it) by floor."""
 

@@ -116,7 +116,7 @@ def test_the_check_of_wheels_asks_for_all_that_an_extra_brings(project: dict) ->
 
 def test_every_package_of_the_library_is_installed(project: dict) -> None:
     library = MODULE / "CovidSegLib"
-    folders = {path.relative_to(MODULE).parent for path in library.rglob("*.py")}
+    folders = {path.relative_to(MODULE).parent for path in library.rglob("*.py")} | {Path("covidseg")}
     folders |= {path.relative_to(REPOSITORY).parent for path in (REPOSITORY / "CovidSegTraining").rglob("*.py")}
     packages = set(project["tool"]["setuptools"]["packages"]) - {"CovidSegLib.Resources"}
     assert packages == {".".join(folder.parts) for folder in folders}

@@ -27,6 +27,11 @@ class Region:
     present: bool = field(default=True, kw_only=True)
 
     @property
+    def ml(self) -> float:
+        """Volume in mL, infection included: :attr:`lung_ml` by the name that a script would look for."""
+        return self.lung_ml
+
+    @property
     def infection_percent(self) -> float | None:
         """100 · infection / lung, or None where there is no lung."""
         return 100.0 * self.infection_ml / self.lung_ml if self.lung_ml and self.present else None

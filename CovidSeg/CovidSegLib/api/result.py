@@ -1,0 +1,187 @@
+"""What one scan gave: masks on its own grid, and the numbers taken from them."""
+
+from __future__ import annotations
+
+import base64
+import html
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import SimpleITK
+
+from ..errors import OutputError
+from ..measures import Density, Lesion, LobeRegion, Measurements, Region, Zone
+from ..measures.review import with_certainty
+from ..measures.table import table_rows
+from ..progress import Progress
+from ..reading.geometry import LPS_TO_RAS
+from ..report.content import report_content
+from ..report.files import check_report, is_report, report_text
+from ..report.record import result_record
+from ..report.thumbnails import thumbnail
+from ..segmentation import Provenance, Segmentation
+from ..volume import CtVolume, spacing
+from ..writing import ExistingFiles, check_suffix, find_reviewed, is_dicom_seg, read_source_series, replace_text, write
+
+if TYPE_CHECKING:
+    import nibabel
+
+
+@dataclass(frozen=True)
+class Lungs:
+    """Both lungs, and each alone: see :class:`CovidSegLib.measures.Region` (``ml``, ``infection_ml``, ...)."""
+
+    both: Region
+    left: Region
+    right: Region
+
+
+@dataclass(frozen=True, repr=False)
+class Result:
+    """Masks and numbers of one scan.
+
+    ``volume``: the scan (its voxels stay in memory as long as this result); ``segmentation``: the masks and how they
+    were made; ``measurements``: all numbers; ``path``: what was read, None for what came from memory; ``seconds`` per
+    stage.
+    """
+
+    volume: CtVolume
+    segmentation: Segmentation
+    measurements: Measurements
+    path: Path | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        percent = self.percent_infected
+        infected = "no lung" if percent is None else f"{percent:.1f} % of {self.lungs.both.ml:.0f} mL of lung infected"
+        return f"<covidseg.Result: {infected}>"
+
+    @property
+    def labels(self) -> np.ndarray:
+        """uint8 (z, y, x) on the scan's own grid: 0 background, 1 left lung, 2 right lung, 3 infection. Read-only."""
+        view = self.segmentation.labels.view()
+        view.flags.writeable = False
+        return view
+
+    @property
+    def affine(self) -> np.ndarray:
+        """IJK→RAS (4x4, mm) of :attr:`labels`; I is the last axis of the array."""
+        return self.segmentation.affine
+
+    @property
+    def percent_infected(self) -> float | None:
+        """Infection as % of both lungs, 0 to 100; infection counts as lung. None where there is no lung."""
+        return self.measurements.total.infection_percent
+
+    @property
+    def infection_ml(self) -> float:
+        """Infection of both lungs in mL."""
+        return self.measurements.total.infection_ml
+
+    @property
+    def lungs(self) -> Lungs:
+        """Volumes (mL) and infected shares (%) of both lungs and of each."""
+        return Lungs(self.measurements.total, self.measurements.left, self.measurements.right)
+
+    @property
+    def zones(self) -> tuple[Zone, ...]:
+        """Upper, middle and lower third of each lung's height, the right ones first."""
+        return self.measurements.zones
+
+    @property
+    def lobes(self) -> tuple[LobeRegion, ...]:
+        """The lobes, where they are known; else empty."""
+        return self.measurements.lobes
+
+    @property
+    def lesions(self) -> tuple[Lesion, ...]:
+        """Pieces of infection, the largest first."""
+        return self.measurements.lesions
+
+    @property
+    def density(self) -> Density | None:
+        """Densities in HU; None where the scan's values are no HU."""
+        return self.measurements.density
+
+    @property
+    def provenance(self) -> Provenance:
+        """Network with SHA-256, engine, device and version."""
+        return self.segmentation.provenance
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences on what is odd about the scan, the masks or the numbers."""
+        return tuple(self.to_dict()["warnings"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """All numbers as plain data, in the published form ``covidseg-result-1``. It names neither patient nor file."""
+        return result_record(self.measurements, self.provenance, self.seconds, self.volume.notes) | {
+            "source": self.volume.source
+        }
+
+    def to_sitk(self) -> SimpleITK.Image:
+        """The labels as an image of SimpleITK (uint8), on the scan's grid."""
+        image = SimpleITK.GetImageFromArray(self.segmentation.labels)
+        lps = LPS_TO_RAS @ self.affine  # the same matrix leads back
+        sizes = spacing(self.affine)
+        image.SetSpacing(sizes)
+        image.SetOrigin(lps[:3, 3].tolist())
+        image.SetDirection((lps[:3, :3] / sizes).ravel().tolist())
+        return image
+
+    def to_nibabel(self) -> nibabel.Nifti1Image:
+        """The labels as a NIfTI image of nibabel (uint8; x, y, z), on the scan's grid."""
+        import nibabel
+
+        image = nibabel.Nifti1Image(self.labels.T, self.affine)
+        image.header.set_xyzt_units("mm")
+        return image
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write the masks; the ending decides: .seg.nrrd, .nii.gz, .nii, .nrrd, .mha, or .dcm (of a DICOM series).
+
+        A ``.seg.nrrd`` that nobody corrected is replaced, anything else that exists only with ``overwrite``. Raises
+        OutputError; then a file that was there is as it was. Returns the path.
+        """
+        target = Path(path)
+        check_suffix(target)
+        choice = ExistingFiles(overwrite=overwrite)
+        find_reviewed([target], self.affine, self.segmentation.labels.shape, choice)
+        series = None
+        if is_dicom_seg(target):
+            if self.path is None:
+                raise OutputError("Only what was read from a DICOM folder can have a DICOM SEG.", "Choose .seg.nrrd.")
+            series = read_source_series(self.path, Progress())
+        write(with_certainty(self.segmentation), target, series)
+        return target
+
+    def report(self, path: str | os.PathLike[str], *, label: str = "") -> Path:
+        """Write a report: .html (a page to read and print), .json or .csv. ``label``: a name of yours for the case.
+
+        An earlier report is replaced, nothing else. Raises OutputError. Returns the path.
+        """
+        target = Path(path)
+        check_report(target)
+        if target.exists() and not is_report(target):
+            raise OutputError("The file exists and is no report of CovidSeg.", "Choose another name.")
+        content = report_content(self.volume, self.segmentation, self.measurements, label=label)
+        replace_text(report_text(content, self.volume, self.segmentation, target.suffix, Progress()), target)
+        return target
+
+    def _repr_html_(self) -> str:
+        """A picture and the main numbers, for Jupyter."""
+        picture = base64.b64encode(thumbnail(self.volume, self.segmentation)).decode("ascii")
+        rows = "".join(
+            f"<tr><td>{html.escape(row.measure)}</td><td>{html.escape(row.region)}</td>"
+            f"<td style='text-align:right'>{row.value:.1f} {row.unit}</td></tr>"
+            for row in table_rows(self.measurements)[:9]
+            if row.value is not None
+        )
+        said = "".join(f"<li>{html.escape(text)}</li>" for text in self.warnings)
+        return (
+            f"<div><img alt='The slice with the most infection' src='data:image/jpeg;base64,{picture}'>"
+            f"<table>{rows}</table><ul>{said}</ul><small>CovidSeg, for research only</small></div>"
+        )

@@ -1,0 +1,182 @@
+"""The network, kept open in a child process for as many scans as come."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, overload
+
+import numpy as np
+
+from ..errors import CovidSegError, InputError
+from ..measures import Rules, measure
+from ..options import Options
+from ..progress import Progress, Report
+from ..volume import CtVolume
+from ..worker import Worker
+from .result import Result
+from .scans import as_volume
+
+if TYPE_CHECKING:
+    from .scans import Scan
+
+Listener = Callable[[Report], None]
+
+
+def segment(
+    scan: Scan,
+    *,
+    affine: np.ndarray | None = None,
+    device: str = "auto",
+    model: str = "default",
+    engine: str = "auto",
+    progress: bool | Listener = False,
+) -> Result:
+    """Segment one scan: lungs, infection, and all numbers.
+
+    Parameters
+    ----------
+    scan
+        The path of a file (.nii, .nii.gz, .nrrd, .mha) or of a DICOM folder; an image of SimpleITK or nibabel in HU; an
+        array (z, y, x) in HU; in Slicer a volume node.
+    affine
+        Of an array: IJK→RAS, 4x4, mm. I is the last axis of the array.
+    device, model, engine
+        As the command ``covidseg segment`` takes them.
+    progress
+        True shows a bar (with the package tqdm); a function is called with each :class:`Report`.
+
+    Raises
+    ------
+    CovidSegError
+        With one sentence: InputError for the scan, ModelError, EngineError.
+    """
+    with Segmenter(device=device, model=model, engine=engine, progress=progress) as segmenter:
+        return segmenter(scan, affine=affine)
+
+
+class Segmenter:
+    """Segments scan after scan with one network, which is loaded once.
+
+    Use it in a ``with`` statement: its child process ends with it. The parameters are those of :func:`segment`;
+    ``threads``: how many processor cores the network may use (0: all).
+    """
+
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        model: str = "default",
+        engine: str = "auto",
+        threads: int = 0,
+        progress: bool | Listener = False,
+    ) -> None:
+        # In Slicer sys.executable is Slicer itself.
+        python = shutil.which("PythonSlicer") if "slicer" in sys.modules else None
+        self._worker = Worker(Options(engine, device, model, threads), python=python)
+        self._progress = progress
+
+    def __enter__(self) -> Segmenter:
+        self._worker.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the child process."""
+        self._worker.close()
+
+    def __call__(self, scan: Scan, *, affine: np.ndarray | None = None) -> Result:
+        """Segment one scan, as :func:`segment` does."""
+        with _shown(self._progress) as progress:
+            began = time.perf_counter()
+            volume = as_volume(scan, affine, progress)
+            return self._result(scan, volume, time.perf_counter() - began, progress)
+
+    @overload
+    def map(self, scans: Iterable[Scan]) -> Iterator[Result]: ...
+
+    @overload
+    def map(self, scans: Iterable[Scan], *, errors: Literal["raise"]) -> Iterator[Result]: ...
+
+    @overload
+    def map(self, scans: Iterable[Scan], *, errors: Literal["return"]) -> Iterator[Result | CovidSegError]: ...
+
+    def map(
+        self, scans: Iterable[Scan], *, errors: Literal["raise", "return"] = "raise"
+    ) -> Iterator[Result] | Iterator[Result | CovidSegError]:
+        """A result for each of ``scans``, in their order; the next one is read while one is computed.
+
+        ``errors``: "return" gives a scan's :class:`CovidSegError` in place of its result, so that the others go on.
+        """
+        if errors not in ("raise", "return"):
+            raise InputError(f"errors cannot be {errors!r}.", "Choose 'raise' or 'return'.")
+        waiting = iter(scans)
+        with ThreadPoolExecutor(1) as reader:
+            coming = self._read_next(waiting, reader)
+            while coming is not None:
+                scan, read = coming
+                coming = self._read_next(waiting, reader)
+                try:
+                    with _shown(self._progress) as progress:
+                        yield self._result(scan, *read.result(), progress)
+                except CovidSegError as error:
+                    if errors == "raise":
+                        raise
+                    yield error
+
+    @staticmethod
+    def _read_next(
+        scans: Iterator[Scan], reader: ThreadPoolExecutor
+    ) -> tuple[Scan, Future[tuple[CtVolume, float]]] | None:
+        def read(scan: Scan) -> tuple[CtVolume, float]:
+            began = time.perf_counter()
+            return as_volume(scan, None, Progress()), time.perf_counter() - began
+
+        for scan in scans:
+            return scan, reader.submit(read, scan)
+        return None
+
+    def _result(self, scan: Scan, volume: CtVolume, reading: float, progress: Progress) -> Result:
+        segmentation = self._worker.segment(volume, progress)
+        began = time.perf_counter()
+        measured = measure(
+            segmentation.labels, segmentation.affine, voxels=volume.voxels, rules=Rules(), stability=True
+        )
+        now = time.perf_counter()
+        seconds = {"reading": reading, **segmentation.provenance.seconds, "measures": now - began}
+        path = Path(scan) if isinstance(scan, str | os.PathLike) else None
+        return Result(volume, segmentation, measured, path, seconds | {"total": sum(seconds.values())})
+
+
+@contextmanager
+def _shown(wanted: bool | Listener) -> Iterator[Progress]:
+    """What tells of the work: a function of the caller's, a bar, or nothing."""
+    if callable(wanted):
+        yield Progress(wanted)
+    elif not wanted:
+        yield Progress()
+    else:
+        try:
+            from tqdm.auto import tqdm
+        except ImportError as error:
+            raise InputError("progress=True needs the Python package tqdm.", "pip install tqdm") from error
+        with tqdm(total=100, unit="%", leave=False) as bar:
+
+            def told(report: Report) -> None:
+                if report.notice:
+                    tqdm.write(report.notice)
+                    return
+                if report.stage != bar.desc.removesuffix(": "):
+                    bar.reset()
+                    bar.set_description(report.stage)
+                bar.update(round(100 * report.fraction) - bar.n)
+
+            yield Progress(told)
