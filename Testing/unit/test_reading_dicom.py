@@ -80,7 +80,8 @@ def test_every_slice_is_scaled_with_its_own_slope_and_intercept(tmp_path: Path, 
 def test_other_files_in_the_folder_do_no_harm(tmp_path: Path, scan: np.ndarray) -> None:
     write_series(tmp_path, scan)
     (tmp_path / "readme.txt").write_text("not a picture")
-    (tmp_path / ".hidden").write_bytes(b"\0" * 128 + b"DICM")
+    (tmp_path / ".DS_Store").write_bytes(b"what a Mac leaves")
+    (tmp_path / "._000_1.dcm").write_bytes(b"what a Mac leaves on a stick")
     (tmp_path / "empty").touch()
     volume = read(tmp_path)
     assert np.array_equal(volume.voxels, scan)

@@ -23,8 +23,9 @@ from ..progress import Progress
 from ..volume import CtVolume
 from .cases import FoundCase, find_cases
 from .checks import Findings, inspect
-from .dicom import read_dicom, series_files
-from .files import read_file
+from .dicom import read_dicom, read_dicom_file, series_files
+from .dicom_files import is_dicom
+from .files import read_file, suffix_of
 
 __all__ = ["Findings", "FoundCase", "find_cases", "inspect", "read_ct", "series_files"]
 
@@ -46,4 +47,6 @@ def read_ct(path: Path, progress: Progress, files: Sequence[Path] = (), *, label
         raise InputError("The file or folder does not exist.", "Check the path.") from None
     if is_folder:
         return read_dicom(path, progress, files)
+    if not suffix_of(path.name) and is_dicom(path):
+        return read_dicom_file(path, progress)
     return read_file(path, progress, labels=labels)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..progress import Progress
-from .dicom_files import is_dicom
+from .dicom_files import is_dicom, is_special
 from .files import SUFFIXES, suffix_of
 from .studies import find_studies, study_names
-from .trees import LINK, Kind, leads_nowhere, leads_up, left_out_as, left_out_in_words, look_below
+from .trees import LINK, SPECIAL, Kind, leads_nowhere, leads_up, left_out_as, left_out_in_words, look_below
 
 _LONGEST_STEM = 255 - len(".seg.nrrd")
 """Bytes: a file system takes names of 255 at most, also for a result."""
@@ -83,9 +83,12 @@ def _in_entries(
     loose = [entry for entry in files if is_dicom(entry)]
     found = [_Named.of(entry, folder) for entry in files if suffix_of(entry.name)]
     for entry in files:
-        left_out.update(left_out_as(entry))
+        if not suffix_of(entry.name) and entry not in loose:
+            left_out.update(left_out_as(entry))
     for entry in entries:
-        if leads_nowhere(entry) or (os.path.isdir(entry) and leads_up(entry)):
+        if is_special(entry):
+            left_out[SPECIAL] += 1
+        elif leads_nowhere(entry) or (os.path.isdir(entry) and leads_up(entry)):
             left_out[LINK] += 1
         elif os.path.isdir(entry):
             tree = look_below(entry, is_results)

@@ -1,6 +1,5 @@
-"""One CT from a folder of DICOM files.
+"""One CT from a folder of DICOM files, or from one file that holds all of its slices (enhanced CT).
 
-pydicom reads the headers, GDCM (inside SimpleITK) the pixels, since pydicom alone cannot unpack JPEG-lossless.
 Slices are placed by their position in the patient; file names mean nothing.
 """
 
@@ -10,17 +9,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import SimpleITK
 
 from ..errors import InputError
 from ..progress import Progress
 from ..volume import CtVolume
-from .dicom_headers import FolderContents, SliceHeader, SlicePlacement, placements, scan
+from .folder_contents import FolderContents, scan
 from .geometry import LPS_TO_RAS, checked_affine
 from .hounsfield import HounsfieldVolume
-from .itk import run_itk
+from .pixels import PixelReader
 from .series_choice import choose
-from .slice_positions import SliceGrid, arrange
+from .series_groups import arranged, grouped, left_behind, loose_slices
+from .slice_header import SliceHeader, SlicePlacement, placements
+from .slice_positions import SliceGrid
+from .trees import left_out_in_words
 
 
 def read_dicom(folder: Path, progress: Progress, files: Sequence[Path] = ()) -> CtVolume:
@@ -29,22 +30,23 @@ def read_dicom(folder: Path, progress: Progress, files: Sequence[Path] = ()) -> 
     Raises InputError, Cancelled.
     """
     contents = scan(folder, progress, files)
-    if not contents.series:
-        raise _no_ct(contents)
-    slices, source, notes = choose(contents.series)
-    grid, places = _arranged(slices)
-    if contents.damaged:
-        those = "1 damaged DICOM file was" if contents.damaged == 1 else f"{contents.damaged} damaged DICOM files were"
-        notes += (f"{those} left out.",)
-    if contents.closed:
-        folders = "1 folder" if contents.closed == 1 else f"{contents.closed} folders"
-        notes += (f"{folders} in it could not be opened: there may be more slices.",)
+    slices, source, notes = _chosen(contents)
+    grid = _arranged(slices)
+    notes += _scale_notes(slices) + _left_out_notes(contents)
     head = slices[0]
     volume = HounsfieldVolume((grid.count, head.rows, head.columns))
     duplicates = _fill(volume, slices, grid, progress)
-    affine, more = _affine(places[grid.first], slices[grid.first].thickness, grid)
+    affine, more = _affine(placements(slices)[grid.first], slices[grid.first].thickness, grid)
     notes += _duplicate_note(duplicates) + _missing_note(grid) + more + volume.notes()
     return CtVolume(volume.voxels, affine, source, notes)
+
+
+def read_dicom_file(path: Path, progress: Progress) -> CtVolume:
+    """The CT in one DICOM file, which must hold all of its slices. Raises InputError, Cancelled."""
+    contents = scan(path.parent, progress, [path])
+    if sum(map(len, contents.series)) == 1:
+        raise InputError("The DICOM file is one slice, not a scan.", "Give the folder that holds the whole series.")
+    return read_dicom(path.parent, progress, [path])
 
 
 def series_files(folder: Path, progress: Progress, files: Sequence[Path] = ()) -> list[Path | None]:
@@ -52,21 +54,32 @@ def series_files(folder: Path, progress: Progress, files: Sequence[Path] = ()) -
 
     Of a slice that occurs twice, the first file. Raises as :func:`read_dicom`.
     """
-    contents = scan(folder, progress, files)
-    if not contents.series:
-        raise _no_ct(contents)
-    slices, _, _ = choose(contents.series)
-    grid, _ = _arranged(slices)
+    slices, _, _ = _chosen(scan(folder, progress, files))
+    grid = _arranged(slices)
     paths: list[Path | None] = [None] * grid.count
     for place, group in zip(grid.places, grid.groups, strict=True):
         paths[place] = slices[group[0]].path
     return paths
 
 
-def _arranged(slices: list[SliceHeader]) -> tuple[SliceGrid, list[SlicePlacement]]:
-    """The grid that ``slices`` (at least one) make, and where each of them lies."""
-    places = placements(slices)
-    if not places:
+def _chosen(contents: FolderContents) -> tuple[list[SliceHeader], str, tuple[str, ...]]:
+    """The slices to read, what they are called, and notes on how they were chosen. Raises InputError."""
+    if not contents.series:
+        raise _no_ct(contents)
+    groups = grouped(contents.series)
+    slices, source, notes = choose(groups.groups)
+    loose = loose_slices(slices, groups.groups)
+    if loose:
+        raise InputError(
+            f"Each of {loose} files says that it is a series of its own, and they do not make an even volume.",
+            "Export the series again with the UIDs that it had.",
+        )
+    return slices, source, notes + groups.notes + left_behind(slices, groups.groups)
+
+
+def _arranged(slices: list[SliceHeader]) -> SliceGrid:
+    """The grid that ``slices`` (at least one) make. Raises InputError."""
+    if not placements(slices):
         raise InputError(
             "The CT series does not say where its slices lie (position, orientation or pixel size is missing).",
             "Export the original series again; pictures made from it cannot be measured.",
@@ -76,24 +89,68 @@ def _arranged(slices: list[SliceHeader]) -> tuple[SliceGrid, list[SlicePlacement
             "The CT series is stored as a negative (MONOCHROME1), whose values readers take differently.",
             "Export it again as an ordinary CT series (MONOCHROME2).",
         )
-    head = places[0]
-    positions = np.array([place.position for place in places])
-    return arrange(positions, head.row, head.column, float(head.pixel.min())), places
+    return arranged(slices)
+
+
+def _scale_notes(slices: list[SliceHeader]) -> tuple[str, ...]:
+    """What to say of slope and intercept. Raises InputError where some of the ``slices`` lack what others have."""
+    unscaled = sum(not header.scale.is_said for header in slices)
+    if 0 < unscaled < len(slices):
+        some = "1 slice does" if unscaled == 1 else f"{unscaled} slices do"
+        raise InputError(
+            f"{some} not say how stored numbers become Hounsfield units (rescale slope and intercept are missing), "
+            "unlike the others of the series.",
+            "Export the series again from the original images.",
+        )
+    notes: tuple[str, ...] = ()
+    if unscaled:
+        notes += (
+            "The series does not say how stored numbers become Hounsfield units (rescale slope and intercept are "
+            "missing): they were taken as they are.",
+        )
+    scales = {(header.scale.slope, header.scale.intercept) for header in slices}
+    if len(scales) > 1:
+        notes += (
+            f"The slices of the series have {len(scales)} different scales (rescale slope and intercept): each was "
+            "read with its own; see whether all are equally bright.",
+        )
+    if not slices[0].scale.is_hounsfield:
+        notes += ("The series says that its values are no Hounsfield units: the masks may be poor.",)
+    return notes
+
+
+def _left_out_notes(contents: FolderContents) -> tuple[str, ...]:
+    """Say what lay in the folder and was not read."""
+    notes: tuple[str, ...] = ()
+    if contents.damaged:
+        those = "1 damaged DICOM file was" if contents.damaged == 1 else f"{contents.damaged} damaged DICOM files were"
+        notes += (f"{those} left out.",)
+    if contents.closed:
+        folders = "1 folder" if contents.closed == 1 else f"{contents.closed} folders"
+        notes += (f"{folders} in it could not be opened: there may be more slices.",)
+    if contents.left_out:
+        notes += (left_out_in_words(contents.left_out),)
+    return notes
+
+
+_NO_CT = {
+    "enhanced CT": "The enhanced (multi-frame) CT in the folder does not say where its slices lie (its functional "
+    "groups are missing or do not fit its frames).",
+    "frames": "The folder holds a multi-frame object that is no enhanced CT: it does not say where its pictures lie.",
+    "localizer": "The folder holds only the localizer (scout) images of a CT.",
+    "pictures": "The folder holds only a multi-frame secondary capture (pictures made from a CT), not its slices.",
+    "picture": "The folder holds only pictures made from a CT (secondary captures), not its slices.",
+}
+"""What is said of a folder with no CT slices, by what is in it; the first that holds."""
 
 
 def _no_ct(contents: FolderContents) -> InputError:
     """The error for a folder without an ordinary CT series, in words that fit what is in it."""
     other = contents.other - {"directory"}
-    if "enhanced CT" in other:
-        return InputError(
-            "The folder holds an enhanced (multi-frame) CT, which is not read directly.",
-            "Load it in Slicer and segment the volume, or convert it to NIfTI with dcm2niix.",
-        )
     hint = "Give the folder with the axial chest CT images."
-    if "localizer" in other:
-        return InputError("The folder holds only the localizer (scout) images of a CT.", hint)
-    if "CT picture" in other:
-        return InputError("The folder holds only pictures made from a CT (secondary captures), not its slices.", hint)
+    for kind, sentence in _NO_CT.items():
+        if kind in other:
+            return InputError(sentence, hint)
     if "SEG" in other:
         return InputError("The folder holds a DICOM segmentation (SEG), not a CT.", hint)
     if other:
@@ -108,17 +165,20 @@ def _no_ct(contents: FolderContents) -> InputError:
 def _fill(volume: HounsfieldVolume, slices: list[SliceHeader], grid: SliceGrid, progress: Progress) -> int:
     """Read every slice to its place and fill the empty places between them; returns the number of duplicates."""
     duplicates = 0
-    for done, (place, group) in enumerate(zip(grid.places, grid.groups, strict=True)):
-        progress.step("reading", len(grid.groups) + done, 2 * len(grid.groups))
-        values = _pixels(slices[group[0]])
-        for number in group[1:]:
-            if not np.array_equal(values, _pixels(slices[number])):
-                raise InputError(
-                    "The series has different images at the same place (several phases or reconstructions in one).",
-                    "Give a folder with a single series of slices.",
-                )
-            duplicates += 1
-        volume.put(place, values)
+    with PixelReader() as reader:
+        for done, (place, group) in enumerate(zip(grid.places, grid.groups, strict=True)):
+            progress.step("reading", len(grid.groups) + done, 2 * len(grid.groups))
+            head = slices[group[0]]
+            _put(volume, place, reader.read(head), head)
+            for number in group[1:]:
+                values = volume.voxels[place].copy()
+                _put(volume, place, reader.read(slices[number]), slices[number])
+                if not np.array_equal(values, volume.voxels[place]):
+                    raise InputError(
+                        "The series has different images at the same place (several phases or reconstructions in one).",
+                        "Give a folder with a single series of slices.",
+                    )
+                duplicates += 1
     for place in grid.missing:
         below, above = volume.voxels[place - 1], volume.voxels[place + 1]
         volume.put(place, (below.astype(np.float32) + above) / 2)
@@ -126,21 +186,9 @@ def _fill(volume: HounsfieldVolume, slices: list[SliceHeader], grid: SliceGrid, 
     return duplicates
 
 
-def _pixels(header: SliceHeader) -> np.ndarray:
-    """One slice (y, x) in HU. GDCM has already applied the slice's own slope and intercept."""
-    reader = SimpleITK.ImageFileReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetFileName(str(header.path))
-    try:
-        values = SimpleITK.GetArrayFromImage(run_itk(reader.Execute))
-    except InputError:
-        values = np.empty(0)
-    if values.shape != (1, header.rows, header.columns):
-        raise InputError(
-            "A slice of the series cannot be read: the file is damaged or packed in an unknown way.",
-            "Copy or export the series again, uncompressed if possible.",
-        )
-    return values[0]
+def _put(volume: HounsfieldVolume, place: int, values: np.ndarray, header: SliceHeader) -> None:
+    slope, intercept = header.scale.slope, header.scale.intercept
+    volume.put(place, values, 1.0 if slope is None else slope, 0.0 if intercept is None else intercept)
 
 
 def _affine(first: SlicePlacement, thickness: float, grid: SliceGrid) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -15,9 +16,10 @@ _LONGEST_FIRST = 128
 
 
 def files_below(folder: Path, not_entered: list[Path] | None = None) -> Iterator[Path]:
-    """All files in ``folder`` and its sub-folders, hidden ones left out.
+    """All ordinary files in ``folder`` and its sub-folders, hidden ones left out.
 
-    Links to folders are not followed, and folders that may not be opened are passed over; ``not_entered`` gets both.
+    Links to folders are not followed, folders that may not be opened and what is no file (pipes, devices) are passed
+    over, and so are hidden files of DICOM: ``not_entered`` gets all of these.
     """
     # Questions go to os.path: where a folder may be listed but not entered those of Path raise PermissionError.
     kept_out: list[Path] = [] if not_entered is None else not_entered
@@ -29,8 +31,23 @@ def files_below(folder: Path, not_entered: list[Path] | None = None) -> Iterator
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         kept_out += [Path(place, name) for name in folders if os.path.islink(os.path.join(place, name))]
         for name in sorted(names):
-            if not name.startswith("."):
-                yield Path(place, name)
+            path = Path(place, name)
+            if is_special(path) or (name.startswith(".") and not name.startswith("._") and is_dicom(path)):
+                kept_out.append(path)
+            elif not name.startswith("."):
+                yield path
+
+
+def is_special(path: Path) -> bool:
+    """Whether ``path`` is neither file nor folder but a pipe, a device or the like: whoever opens it may wait forever.
+
+    A link counts as what it leads to, and as none of these where that is not there.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def is_dicom(path: Path) -> bool:
@@ -45,12 +62,9 @@ def is_kept_from_us(path: Path) -> bool:
 
 
 def was_meant_to_be_a_slice(path: Path, shapes: Collection[Path]) -> bool:
-    """Whether ``path``, no DICOM file, was one: named as such, or as files of these ``shapes`` and not whole."""
-    if path.suffix.lower() == ".dcm":
+    """Whether ``path``, no DICOM file, was one: named as such, or as files of these ``shapes``."""
+    if path.suffix.lower() == ".dcm" or shape_of(path) in shapes:
         return True
-    if shape_of(path) in shapes:
-        head = _head(path)
-        return head is None or len(head) < _MARK_ENDS
     return all(path.parent != shape.parent for shape in shapes) and is_kept_from_us(path)
 
 
@@ -62,6 +76,8 @@ def shape_of(path: Path) -> Path:
 def _head(path: Path) -> bytes | None:
     """The first bytes of a file, to the end of DICOM's mark; None where it cannot be read."""
     try:
+        if is_special(path):
+            return None
         with path.open("rb") as file:
             return file.read(_MARK_ENDS)
     except OSError:

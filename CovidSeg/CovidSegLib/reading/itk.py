@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
+import tempfile
 import threading
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from typing import IO, TypeVar
 
 import numpy as np
 import SimpleITK
@@ -15,23 +19,66 @@ from .geometry import LPS_TO_RAS
 Result = TypeVar("Result")
 
 _one_at_a_time = threading.Lock()
-"""Whether ITK's warnings are shown is a switch for the whole process."""
+"""Whether ITK's warnings are shown is a switch for the whole process, and so is where the console is."""
+
+_STDERR = 2
+
+_NATIVE_LINE = re.compile(
+    rb"Corrupt JPEG|Premature end|Invalid|Unsupported|Unknown|Inconsistent|Meta|MET_|M_|itk|ITK|nrrd|Nrrd|NRRD|\[nrrd\]"
+    rb"|gdcm|GDCM|JPEG|\[ERROR\]|\[WARNING\]|\[INFO\]|\S+\.(cxx|c|h|hxx):|(WARNING|ERROR|Warning|Error)\b|\s*$"
+)
+"""How the lines begin that ITK's libraries (MetaIO, NrrdIO, libjpeg, OpenJPEG, GDCM) write past everybody."""
+
+_DAMAGE = re.compile(rb"JPEG|JPG|\[ERROR\]|\[WARNING\]|[Pp]remature|extraneous|[Tt]runcated|[Cc]orrupt")
+"""Words of a library that went on where a packed picture was damaged."""
 
 
-def run_itk(step: Callable[[], Result]) -> Result:
+def run_itk(step: Callable[[], Result], *, strict: bool = False) -> Result:
     """``step()``, one call of SimpleITK; its RuntimeError becomes an InputError and its warnings stay silent.
 
     ITK's own errors name paths and lines of C++, which help nobody, and its warnings go to the console past Python.
+    ``strict``: also raise InputError where a library complains of a damaged picture, though it made one.
     """
     with _one_at_a_time:
         loud = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
         SimpleITK.ProcessObject.GlobalWarningDisplayOff()
+        said: list[bytes] = []
         try:
-            return step()
+            with _console_kept_clean(said):
+                result = step()
         except RuntimeError:
             raise unreadable() from None
         finally:
             SimpleITK.ProcessObject.SetGlobalWarningDisplay(loud)
+        if strict and any(_DAMAGE.search(line) for line in said):
+            raise unreadable()
+        return result
+
+
+@contextlib.contextmanager
+def _console_kept_clean(said: list[bytes]) -> Iterator[None]:
+    """Keep lines of native code off standard error and put them into ``said``; lines of others come out afterwards."""
+    with contextlib.ExitStack() as stack:
+        kept: IO[bytes] | None = None
+        try:
+            console = os.dup(_STDERR)
+            stack.callback(os.close, console)
+            kept = stack.enter_context(tempfile.TemporaryFile())
+            os.dup2(kept.fileno(), _STDERR)
+            stack.callback(os.dup2, console, _STDERR)
+        except OSError:  # no console (a window's program), or no room for a file
+            kept = None
+        try:
+            yield
+        finally:
+            if kept is not None:
+                os.dup2(console, _STDERR)
+                kept.seek(0)
+                for line in kept:
+                    if _NATIVE_LINE.match(line):
+                        said.append(line)
+                    else:
+                        os.write(console, line)
 
 
 def affine_of(image: SimpleITK.Image) -> np.ndarray:

@@ -12,15 +12,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .dicom_headers import SliceHeader, placements
-
-Series = Sequence[SliceHeader]
-
-_ELSEWHERE = {"HEAD", "BRAIN", "SKULL", "ABDOMEN", "PELVIS", "LEG", "FOOT", "KNEE", "HAND", "ARM", "EXTREMITY", "HIP"}
-"""Body parts that are surely no chest; any other or no entry may be one (the entry is often missing or wrong)."""
-
-_PROJECTIONS = {"MIP", "MINIP", "MNIP", "MAXIP", "PROJECTION IMAGE", "AVERAGE", "AVG", "RADIAL"}
-"""Words of ImageType for images that lay many slices into one."""
+from .body_parts import Part, part_of
+from .series_groups import is_projection
+from .slice_header import UNNUMBERED, Series, SliceHeader, heights, placements
 
 _AXIAL_COSINE = 0.7
 """A slice whose normal stands nearer than 45 degrees to the body's long axis is axial."""
@@ -28,15 +22,14 @@ _AXIAL_COSINE = 0.7
 _CHEST_MM = 150.0
 """Lungs are higher than this; a series that is shorter shows a part (the heart, one nodule)."""
 
-_UNNUMBERED = 1 << 31
-
 
 def choose(series: Sequence[Series]) -> tuple[list[SliceHeader], str, tuple[str, ...]]:
     """The series to read, what it is called, and a note on the choice when there were several.
 
     ``series``: at least one, by series number. Nothing in the answer comes from a free text of the file.
     """
-    candidates, passed_over = list(series), Counter[str]()
+    candidates, passed_over = _by_part(series), Counter[str]()
+    passed_over[_OTHER_PART] = len(series) - len(candidates)
     for fits, otherwise in _CRITERIA:
         fitting = [group for group in candidates if fits(group)]
         if fitting:
@@ -51,11 +44,24 @@ def choose(series: Sequence[Series]) -> tuple[list[SliceHeader], str, tuple[str,
     return list(best), f"DICOM {place} ({count})", (_note(place, best, candidates, passed_over, series),)
 
 
+def _by_part(series: Sequence[Series]) -> list[Series]:
+    """Those of ``series`` that may show the chest; where one says that it does, none that says something else."""
+    parts = [part_of(group[0].body_part) for group in series]
+    worst = Part.UNSAID if min(parts) == Part.CHEST else max(min(parts), Part.UNSURE)
+    return [group for group, part in zip(series, parts, strict=True) if part <= worst]
+
+
 def _note(
     place: str, best: Series, candidates: list[Series], passed_over: Counter[str], series: Sequence[Series]
 ) -> str:
     number = best[0].series_number
-    named = "" if number == _UNNUMBERED else f" (series number {number})"
+    names = [] if number == UNNUMBERED else [f"series number {number}"]
+    acquisition = best[0].taken.number
+    if acquisition is not None and any(
+        group is not best and group[0].is_of_series(best[0]) and group[0].fits(best[0]) for group in series
+    ):
+        names.append(f"acquisition number {acquisition}")
+    named = f" ({', '.join(names)})" if names else ""
     count = f"{len(best)} slice" + "s" * (len(best) > 1)
     equal = sum(len(group) == len(best) for group in candidates)
     if len(candidates) == 1:
@@ -90,18 +96,21 @@ def _is_axial(group: Series) -> bool:
 
 
 def _is_long_enough(group: Series) -> bool:
-    places = placements(group)
-    if not places:
-        return False
-    heights = np.array([place.position for place in places]) @ places[0].normal
-    return float(np.ptp(heights)) + group[0].thickness >= _CHEST_MM
+    return bool(placements(group)) and _height(group) >= _CHEST_MM
 
+
+def _height(group: Series) -> float:
+    return float(np.ptp(heights(group))) + group[0].thickness
+
+
+_OTHER_PART = "of another part of the body"
 
 _CRITERIA: tuple[tuple[Callable[[Series], bool], str], ...] = (
-    (lambda group: group[0].body_part not in _ELSEWHERE, "of another part of the body"),
+    (lambda group: group[0].scale.is_hounsfield, "not in Hounsfield units"),
     (_is_located, "without positions"),
     (_is_axial, "not axial"),
-    (lambda group: not _PROJECTIONS & set(group[0].image_type), "of thick projections"),
+    (lambda group: not is_projection(group[0]), "of thick projections"),
     (_is_long_enough, f"shorter than {_CHEST_MM / 10:.0f} cm"),
+    (lambda group: part_of(group[0].body_part) == Part.CHEST, "not said to be of the chest"),
 )
 """What sets series aside, the most important first; one that no series meets does not count."""

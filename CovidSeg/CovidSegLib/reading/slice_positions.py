@@ -14,6 +14,12 @@ _TOLERANCE = 0.25
 
 _TILT_PIXELS = 0.5
 
+_STEADY = 0.1
+"""Of the whole shift: slices of a tilted gantry lie this near to a straight line."""
+
+_PAIRED = 0.1
+"""Of the distance of every second slice: how far those of two even sets lie from it."""
+
 
 @dataclass(frozen=True)
 class SliceGrid:
@@ -72,6 +78,7 @@ def _even_places(heights: np.ndarray) -> tuple[np.ndarray, float]:
     usual = np.sort(gaps)[(len(gaps) - 1) // 2]
     steps = np.rint(gaps / usual).astype(int)
     if (steps > 2).any():
+        _refuse_two_sets(gaps)
         place = int(np.argmax(gaps))
         raise InputError(
             f"The series has a hole of {gaps[place]:.1f} mm: {int(steps[place]) - 1} slices are missing in a row "
@@ -83,6 +90,7 @@ def _even_places(heights: np.ndarray) -> tuple[np.ndarray, float]:
     spacing = float((heights[-1] - heights[0]) / max(places[-1], 1))
     off = np.abs(heights - heights[0] - places * spacing).max()
     if (steps < 1).any() or (np.abs(gaps / usual - steps) > _TOLERANCE).any() or off > _TOLERANCE * spacing:
+        _refuse_two_sets(gaps)
         raise InputError(
             f"The slices of the series are unevenly spaced ({gaps.min():.2f} to {gaps.max():.2f} mm apart).",
             "Use a series with even slices, or resample it in Slicer (DICOM module, acquisition geometry "
@@ -91,16 +99,36 @@ def _even_places(heights: np.ndarray) -> tuple[np.ndarray, float]:
     return places, spacing
 
 
-def _tilted(depth: np.ndarray, sideways: np.ndarray) -> InputError:
-    """Slices that shift steadily come from a tilted gantry; otherwise they were cut out one by one."""
-    line = np.polynomial.polynomial.polyfit(depth - depth.mean(), sideways, 1) if np.ptp(depth) > 0 else None
-    steady = line is not None and np.allclose(line[0] + np.outer(depth - depth.mean(), line[1]), sideways, atol=1.0)
-    if steady:
-        return InputError(
-            "The series was taken with a tilted gantry: its slices are shifted against each other.",
-            "Load it with Slicer's DICOM module (settings: acquisition geometry regularization), harden the transform "
-            "and segment that volume.",
+def _refuse_two_sets(gaps: np.ndarray) -> None:
+    """Raise InputError where slices come in pairs: short and long ``gaps`` (mm) alternate, and add up to one number."""
+    if len(gaps) < 3:
+        return
+    pairs = gaps[:-1] + gaps[1:]
+    together = float(np.median(pairs))
+    alike = np.abs(pairs - together) < _PAIRED * together
+    unlike = np.abs(gaps[:-1] - gaps[1:]) > _TOLERANCE * together
+    if np.count_nonzero(alike & unlike) > len(pairs) / 2:
+        beside = float(np.median(np.minimum(gaps[:-1], gaps[1:])[alike & unlike]))
+        raise InputError(
+            f"The series holds two sets of slices that lie {beside:.2f} mm beside each other (several acquisitions or "
+            "reconstructions in one).",
+            "Give a folder with a single acquisition, or export the series again.",
         )
+
+
+def _tilted(depth: np.ndarray, sideways: np.ndarray) -> InputError:
+    """Slices that shift steadily come from a tilted gantry; otherwise they jump, or were cut out one by one."""
+    reach = float(np.ptp(sideways, axis=0).max())
+    if np.ptp(depth) > 0:
+        line = np.polynomial.polynomial.polyfit(depth - depth.mean(), sideways, 1)
+        drawn = line[0] + np.outer(depth - depth.mean(), line[1])
+        if np.abs(drawn - sideways).max() <= _STEADY * float(np.ptp(drawn, axis=0).max()):
+            return InputError(
+                "The series was taken with a tilted gantry: its slices are shifted against each other.",
+                "Load it with Slicer's DICOM module (settings: acquisition geometry regularization), harden the "
+                "transform and segment that volume.",
+            )
     return InputError(
-        "The slices of the series do not lie straight above one another.", "Give the folder of a single axial series."
+        f"The slices of the series do not lie straight above one another: they jump sideways by up to {reach:.1f} mm.",
+        "Give the folder of a single axial series, as it was reconstructed.",
     )

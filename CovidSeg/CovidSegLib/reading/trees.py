@@ -8,18 +8,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .dicom_files import files_below, is_dicom, is_kept_from_us
+from .dicom_files import files_below, is_dicom, is_kept_from_us, is_special
 from .files import suffix_of
 
-_PACKED = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".7z", ".rar")
+_PACKED = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".z", ".7z", ".rar", ".lzma")
 
-ARCHIVE, PAIR, LINK, RESULT = (
+ARCHIVE, PAIR, LINK, RESULT, SPECIAL, HIDDEN, IMAGE = (
     ("packed file", "packed files"),
     ("image in two files (.hdr, .img)", "images in two files (.hdr, .img)"),
     ("link that is not followed", "links that are not followed"),
     ("result of a batch", "results of a batch"),
+    ("pipe or device", "pipes or devices"),
+    ("hidden DICOM file", "hidden DICOM files"),
+    ("image of another kind", "images of another kind"),
 )
 """What may hold a scan and is not looked into: one of them, many of them."""
+
+_KINDS = (ARCHIVE, PAIR, LINK, RESULT, SPECIAL, HIDDEN, IMAGE)
 
 Kind = tuple[str, str]
 
@@ -61,16 +66,33 @@ def look_below(folder: Path, is_results: Callable[[Path], bool]) -> Tree:
             tree.has_closed_slices |= is_kept_from_us(path)
             tree.left_out.update(left_out_as(path))
     for place in not_entered:
-        if os.path.islink(place):
-            tree.left_out[LINK] += 1
-        else:
+        kind = not_entered_as(place)
+        if kind is None:
             tree.closed.append(place)
+        else:
+            tree.left_out[kind] += 1
     return tree
+
+
+def not_entered_as(place: Path) -> Kind | None:
+    """What ``place``, where :func:`CovidSegLib.reading.dicom_files.files_below` does not go, is left out as.
+
+    None for a folder that may not be opened.
+    """
+    if is_special(place):
+        return SPECIAL
+    if os.path.isfile(place):
+        return HIDDEN
+    return LINK if os.path.islink(place) else None
 
 
 def left_out_as(file: Path) -> list[Kind]:
     """What ``file``, which is neither DICOM nor an image that is read, is left out as; empty for what holds no scan."""
     name = file.name.lower()
+    if leads_nowhere(file):
+        return [LINK]
+    if suffix_of(name):
+        return [IMAGE]
     if name.endswith(_PACKED):
         return [ARCHIVE]
     return [PAIR] if name.endswith(".hdr") and os.path.isfile(file.with_suffix(".img")) else []
@@ -88,5 +110,5 @@ def leads_up(link: Path) -> bool:
 
 def left_out_in_words(left_out: Counter[Kind]) -> str:
     """A sentence for the user; empty where nothing was left out."""
-    parts = [f"{left_out[kind]} {kind[left_out[kind] > 1]}" for kind in (ARCHIVE, PAIR, LINK, RESULT) if left_out[kind]]
+    parts = [f"{left_out[kind]} {kind[left_out[kind] > 1]}" for kind in _KINDS if left_out[kind]]
     return f"Left out, not looked into: {', '.join(parts)}." if parts else ""

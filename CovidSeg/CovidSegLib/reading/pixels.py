@@ -1,0 +1,126 @@
+"""The pixels of DICOM slices. Plain ones are read as they are; GDCM (inside SimpleITK) unpacks JPEG and the like.
+
+GDCM is given no file of a stranger: what it follows blindly (lengths, names, fields) is checked here, and the stream
+alone is put into a small file of our own.
+"""
+
+from __future__ import annotations
+
+import struct
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import numpy as np
+import SimpleITK
+
+from ..errors import InputError
+from .hounsfield import MAX_COMPRESSION
+from .itk import run_itk
+from .packed_streams import check_stream, unpack_rle
+from .slice_header import SliceHeader
+from .stored_pixels import DamagedFileError, StoredFrame, open_dicom
+
+_RLE = "1.2.840.10008.1.2.5"
+_CT_IMAGE = b"1.2.840.10008.5.1.4.1.1.2"
+_ANY_UID = b"1.2.826.0.1.3680043.8.498.1"
+
+
+class PixelReader:
+    """Reads slices one after the other; a folder of its own, with pixels alone, is there while the context is open."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._folder: Path | None = None
+
+    def __enter__(self) -> PixelReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def read(self, header: SliceHeader) -> np.ndarray:
+        """The stored numbers (y, x) of a slice, without slope and intercept. Raises InputError for a damaged one."""
+        try:
+            with open_dicom(header.path) as file:
+                data = b"".join(_piece(file, *piece) for piece in header.stored.pieces)
+            if not header.stored.is_packed:
+                return _plain(data, header.stored)
+            if header.stored.syntax == _RLE:
+                return _in_use(unpack_rle(data, header.stored), header.stored)
+            return self._unpacked(data, header.stored)
+        except (DamagedFileError, OSError, InputError):
+            raise InputError(
+                "A slice of the series cannot be read: the file is damaged or packed in an unknown way.",
+                "Copy or export the series again, uncompressed if possible.",
+            ) from None
+
+    def _unpacked(self, stream: bytes, stored: StoredFrame) -> np.ndarray:
+        check_stream(stream, stored)
+        if stored.rows * stored.columns * stored.allocated // 8 > MAX_COMPRESSION * len(stream):
+            raise DamagedFileError
+        if self._folder is None:
+            self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="covidseg-")))
+        path = self._folder / "slice.dcm"
+        path.write_bytes(_bare_file(stream, stored))
+        reader = SimpleITK.ImageFileReader()
+        reader.SetImageIO("GDCMImageIO")
+        reader.SetFileName(str(path))
+        values = SimpleITK.GetArrayFromImage(run_itk(reader.Execute, strict=True))
+        if values.shape != (1, stored.rows, stored.columns):
+            raise DamagedFileError
+        return values[0]
+
+
+def _piece(file: BinaryIO, offset: int, length: int) -> bytes:
+    file.seek(offset)
+    data = file.read(length)
+    if len(data) != length:
+        raise DamagedFileError
+    return data
+
+
+def _plain(data: bytes, stored: StoredFrame) -> np.ndarray:
+    order = ">" if stored.big_endian else "<"
+    values = np.frombuffer(data, f"{order}u{stored.allocated // 8}", stored.rows * stored.columns)
+    return _in_use(values.reshape(stored.rows, stored.columns), stored)
+
+
+def _in_use(values: np.ndarray, stored: StoredFrame) -> np.ndarray:
+    """The bits of ``values`` (y, x; unsigned) that hold the number; old files keep drawings in the others."""
+    if stored.stored == stored.allocated:
+        return values.view(values.dtype.str.replace("u", "i")) if stored.signed else values
+    wide = (values.astype(np.int64) >> (stored.high + 1 - stored.stored)) & ((1 << stored.stored) - 1)
+    if stored.signed:
+        wide -= (wide >> (stored.stored - 1)) << stored.stored
+    return wide.astype(np.int32 if stored.allocated < 32 else np.int64)
+
+
+def _bare_file(stream: bytes, stored: StoredFrame) -> bytes:
+    """A DICOM file (explicit VR, little endian) of one packed CT slice that says nothing but how its pixels are."""
+    stream += b"\0" * (len(stream) % 2)
+    meta = struct.pack("<HH2sHL", 0x2, 0x1, b"OB", 0, 2) + b"\0\1"
+    for number, value in ((0x2, _CT_IMAGE), (0x3, _ANY_UID), (0x10, stored.syntax.encode()), (0x12, _ANY_UID)):
+        meta += _element(0x2, number, b"UI", value)
+    body = _element(0x8, 0x16, b"UI", _CT_IMAGE) + _element(0x8, 0x18, b"UI", _ANY_UID)
+    body += _element(0x8, 0x60, b"CS", b"CT") + _short(0x2, 1) + _element(0x28, 0x4, b"CS", b"MONOCHROME2")
+    for number, amount in ((0x10, stored.rows), (0x11, stored.columns), (0x100, stored.allocated)):
+        body += _short(number, amount)
+    body += _short(0x101, stored.stored) + _short(0x102, stored.high) + _short(0x103, int(stored.signed))
+    pixels = struct.pack("<HH2sHL", 0x7FE0, 0x10, b"OB", 0, 0xFFFFFFFF) + struct.pack("<HHL", 0xFFFE, 0xE000, 0)
+    pixels += struct.pack("<HHL", 0xFFFE, 0xE000, len(stream)) + stream + struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
+    length = _element(0x2, 0x0, b"UL", struct.pack("<L", len(meta)))
+    return b"\0" * 128 + b"DICM" + length + meta + body + pixels
+
+
+def _element(group: int, number: int, kind: bytes, value: bytes) -> bytes:
+    value += (b"\0" if kind == b"UI" else b" ") * (len(value) % 2)
+    return struct.pack("<HH2sH", group, number, kind, len(value)) + value
+
+
+def _short(number: int, value: int) -> bytes:
+    return _element(0x28, number, b"US", struct.pack("<H", value))
