@@ -13,18 +13,17 @@ from .files import suffix_of
 
 _PACKED = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".z", ".7z", ".rar", ".lzma")
 
-ARCHIVE, PAIR, LINK, RESULT, SPECIAL, HIDDEN, IMAGE = (
+ARCHIVE, PAIR, LINK, RESULT, SPECIAL, HIDDEN = (
     ("packed file", "packed files"),
     ("image in two files (.hdr, .img)", "images in two files (.hdr, .img)"),
     ("link that is not followed", "links that are not followed"),
     ("result of a batch", "results of a batch"),
     ("pipe or device", "pipes or devices"),
     ("hidden DICOM file", "hidden DICOM files"),
-    ("image of another kind", "images of another kind"),
 )
 """What may hold a scan and is not looked into: one of them, many of them."""
 
-_KINDS = (ARCHIVE, PAIR, LINK, RESULT, SPECIAL, HIDDEN, IMAGE)
+_KINDS = (ARCHIVE, PAIR, LINK, RESULT, SPECIAL, HIDDEN)
 
 Kind = tuple[str, str]
 
@@ -91,8 +90,6 @@ def left_out_as(file: Path) -> list[Kind]:
     name = file.name.lower()
     if leads_nowhere(file):
         return [LINK]
-    if suffix_of(name):
-        return [IMAGE]
     if name.endswith(_PACKED):
         return [ARCHIVE]
     return [PAIR] if name.endswith(".hdr") and os.path.isfile(file.with_suffix(".img")) else []
