@@ -34,6 +34,10 @@ class InputSection:
         self._hint = ui.resultsHint.text
         self._task = TaskSlot()
         self._edits, self._places = EditFollower(self._examine), PlaceFollower(session.nodesMoved)
+        # Qt 6 tells no change between two nodes of one name.
+        ui.inputSelector.connect("nodeActivated(vtkMRMLNode*)", self._take_scan)
+        ui.outputSelector.connect("nodeActivated(vtkMRMLNode*)", self._take_output)
+        session.addGate(self._gate)
         session.parametersChanged.connect(self._update)
         session.nodesChanged.connect(self._follow)
         session.runStarted.connect(lambda _run: self._enable(False))
@@ -43,6 +47,22 @@ class InputSection:
     def _enable(self, enabled: bool) -> None:
         self._ui.inputSelector.enabled = enabled
         self._ui.outputSelector.enabled = enabled
+
+    def _take_scan(self) -> None:
+        parameters, scan = self._session.parameters, self._ui.inputSelector.currentNode()
+        if parameters is not None and scan is not parameters.inputVolume:
+            parameters.inputVolume = scan
+
+    def _take_output(self) -> None:
+        parameters, output = self._session.parameters, self._ui.outputSelector.currentNode()
+        if parameters is not None and output is not parameters.outputSegmentation:
+            parameters.outputSegmentation = output
+
+    def _gate(self) -> bool:
+        """A run takes the nodes that the user sees."""
+        self._take_scan()
+        self._take_output()
+        return not self._session.reason
 
     def _update(self) -> None:
         self._choose()

@@ -20,6 +20,7 @@ from .parameters import CovidSegParameterNode, is_untouched
 from .results_section import ResultsSection
 from .review_section import ReviewSection
 from .run_section import RunSection
+from .selection import Selection, scans_in_scene
 from .session import Session
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class Panel(VTKObservationMixin):
         self.sections = [section(self.ui, self.session) for section in SECTIONS]
         # What a .ui file says of visibility holds only until the window is shown, so the sections decide it.
         self.widget.setMRMLScene(slicer.mrmlScene)
+        self._selection = Selection(self.ui, self.session, is_shown)
         self.session.parameterSetChosen.connect(lambda node: self.setParameterNode(CovidSegParameterNode(node)))
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._scene_closes)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._scene_closed)
@@ -92,10 +94,7 @@ class Panel(VTKObservationMixin):
             self.setParameterNode(self._logic.getParameterNode())
         parameters = self.session.parameters
         if parameters.inputVolume is None:
-            # The classes of label maps and colour pictures derive from that of scans; the selector does not offer them.
-            volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-            scans = (node for node in volumes if node.GetClassName() == "vtkMRMLScalarVolumeNode")
-            parameters.inputVolume = next(scans, None)
+            parameters.inputVolume = next(iter(scans_in_scene()), None)
 
     def close(self) -> None:
         """The panel is taken away for good: stop a run, observe nothing any more."""
