@@ -53,11 +53,7 @@ def test_apply_brings_the_segments_and_the_table_with_the_real_network(panel: Op
         [f"{region.lung_ml:.0f}", f"{region.infection_ml:.1f}", f"{region.infection_percent:.1f}"]
         for region in (measured.left, measured.right, measured.total)
     ]
-    assert [ui.resultsTable.verticalHeaderItem(row).text() for row in range(3)] == [
-        "Left lung",
-        "Right lung",
-        "Both lungs",
-    ]
+    assert [ui.resultsTable.verticalHeaderItem(row).text() for row in range(3)] == ["Left", "Right", "Both"]
     assert 1000 < measured.total.lung_ml < 9000
     assert ui.statusLabel.text.startswith("Done in")
     assert ui.resultsButtons.enabled

@@ -22,6 +22,7 @@ from kit.panel_steps import (
     assert_window_lives,
     finish,
     sees,
+    stop,
     tell,
 )
 
@@ -249,3 +250,29 @@ def test_leaving_slicer_during_a_run_ends_its_process(panel: OpenModule, chest: 
     panel.close()
     assert children() - running == set()
     assert list(temporary_folder.iterdir()) == []
+
+
+def test_the_second_click_of_a_double_click_on_apply_does_nothing(panel: OpenModule, world: SlicerWorld) -> None:
+    button = panel.ui.applyButton
+    world.qt.setDoubleClickInterval(400)
+    button.click()
+    slicer.app.processEvents()
+    run = panel.session.run
+    button.click()
+    assert panel.session.run is run
+    assert not run.stopping
+    panel.until(lambda: not panel.running)
+    assert panel.ui.statusLabel.text.startswith("Done in")
+
+
+def test_after_the_time_of_a_double_click_a_click_cancels(
+    panel: OpenModule, chest: object, world: SlicerWorld
+) -> None:
+    world.qt.setDoubleClickInterval(1)
+    tell(chest, NEVER_ENDS)
+    panel.ui.applyButton.click()
+    assert not panel.ui.applyButton.enabled
+    panel.until(lambda: panel.ui.applyButton.enabled)
+    assert panel.ui.applyButton.text == "Cancel"
+    stop(panel)
+    assert panel.ui.statusLabel.text == "Stopped. Nothing was changed."

@@ -11,6 +11,7 @@ pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
 import slicer
+import vtk
 from kit.panel_steps import finish
 
 from CovidSegLib.segmentation import SEGMENTS
@@ -180,3 +181,18 @@ def test_of_two_scans_with_one_name_the_run_takes_the_one_that_is_shown(
     finish(panel)
     assert panel.session.result.volumeNode is twin
     assert panel.session.parameters.inputVolume is twin
+
+
+def test_once_the_scan_was_moved_nothing_says_any_more_that_the_segments_are_in_their_place(
+    panel: OpenModule, world: SlicerWorld, chest: object
+) -> None:
+    finish(panel)
+    ui = panel.ui
+    assert ui.statusLabel.text.startswith("Done in")
+    shift = world.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    matrix = vtk.vtkMatrix4x4()
+    matrix.SetElement(0, 3, 30.0)
+    shift.SetMatrixTransformToParent(matrix)
+    chest.SetAndObserveTransformNodeID(shift.GetID())
+    panel.until(lambda: "under different transforms" in ui.resultsHint.text)
+    assert ui.statusLabel.text.startswith("Ready.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -31,6 +32,9 @@ class InputSection:
         self._had_scan: tuple[object, bool] = (None, False)
         self._used: dict[tuple[str, str], str] = {}  # by ids: nodes would stay in memory after their removal
         self._doubtful: object = None
+        for selector in (ui.inputSelector, ui.outputSelector, ui.parameterSetSelector):
+            # Else the longest name of a node is the least width of Slicer's window.
+            selector.sizeAdjustPolicy = qt.QComboBox.AdjustToMinimumContentsLengthWithIcon
         self._hint = ui.resultsHint.text
         self._task = TaskSlot()
         self._edits, self._places = EditFollower(self._examine), PlaceFollower(session.nodesMoved)

@@ -22,6 +22,7 @@ from .review_section import ReviewSection
 from .run_section import RunSection
 from .selection import Selection, scans_in_scene
 from .session import Session
+from .window_section import WindowSection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,7 @@ class Section(Protocol):
 SECTIONS: tuple[type[Section], ...] = (
     ParameterSetsSection,
     InputSection,
+    WindowSection,
     ModelsSection,
     ChecksSection,
     HardwareSection,

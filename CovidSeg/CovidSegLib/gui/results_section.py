@@ -44,13 +44,21 @@ class ResultsSection:
         table = self._ui.resultsTable
         table.setColumnCount(4)
         table.setRowCount(3)
-        table.setHorizontalHeaderLabels([_("Lung mL"), _("Infection mL"), _("Infected %"), _("Edited %")])
-        table.setVerticalHeaderLabels([_("Left lung"), _("Right lung"), _("Both lungs")])
+        table.setHorizontalHeaderLabels([_("Lung\nmL"), _("Infection\nmL"), _("Infected\n%"), _("Edited\n%")])
+        table.setVerticalHeaderLabels([_("Left"), _("Right"), _("Both")])
         table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
+        table.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.ResizeToContents)  # the longest word
         table.toolTip = _(
             "Infection counts as lung, and to the lung of its own side. Edited: share of the infection that a reader "
             "added or took away."
         )
+
+    def _fit_height(self) -> None:
+        """Make the table as high as its rows. It cannot do so itself: it would ask for the width of its columns, too,
+        which grow with it, and the window with them."""
+        table = self._ui.resultsTable
+        rows = table.verticalHeader().length() + table.horizontalHeader().sizeHint.height()
+        table.setFixedHeight(rows + 2 * table.frameWidth)
 
     def _show_edited(self) -> None:
         percent = self._session.editedPercent
@@ -70,6 +78,7 @@ class ResultsSection:
         ui.resultsNotes.setVisible(bool(notes))
         if shown is None:
             return
+        self._fit_height()
         infection = has_infection_segment(shown.segmentationNode)
         for row, texts in enumerate(table_rows(shown.measurements, infection=infection)):
             for column, text in enumerate(texts):

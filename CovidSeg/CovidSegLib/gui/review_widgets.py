@@ -59,7 +59,9 @@ class ReviewWidgets:
         self.undo = add_button(row, _("Undo"), _("Take back the last run, Accept or Delete, and all edits after it."))
         self.redo = add_button(row, _("Redo"), _("Bring back what Undo took."))
         self.save = add_button(
-            row, _("Save as training case..."), _("Save scan and segments for CovidSegTraining, without the patient.")
+            layout,
+            _("Save as training case..."),
+            _("Save scan and segments for CovidSegTraining, without the patient."),
         )
         self.saved = self._label(layout)
 
@@ -91,6 +93,7 @@ class ReviewWidgets:
 
     def _table(self) -> Any:
         table = qt.QTableWidget()
+        table.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Expanding)
         table.setColumnCount(3)
         table.setHorizontalHeaderLabels([_("Volume (mL)"), _("Certainty (%)"), _("State")])
         table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)

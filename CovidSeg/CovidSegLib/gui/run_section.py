@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+import qt
+import slicer
 from slicer.i18n import tr as _
 
 from . import estimate, wording
@@ -24,6 +26,10 @@ class RunSection:
         self._clock: estimate.Clock | None = None
         self._notice = ""
         self._stopping = False
+        # The second click of a double click on Apply is none on Cancel.
+        self._second_click = qt.QTimer()
+        self._second_click.setSingleShot(True)
+        self._second_click.connect("timeout()", self._enable_cancel)
         ui.applyButton.connect("clicked(bool)", self._clicked)
         session.reasonsChanged.connect(self._update)
         session.parametersChanged.connect(self._update)
@@ -32,6 +38,8 @@ class RunSection:
         session.runReported.connect(self._reported)
         session.runEnded.connect(self._ended)
         session.resultChanged.connect(self._tell_result)
+        session.nodesChanged.connect(self._update)  # where they were moved, what was said of them holds no longer
+        session.closing.connect(self._second_click.stop)
         self._update()
 
     def _clicked(self) -> None:
@@ -49,9 +57,15 @@ class RunSection:
         self._notice, self._stopping = "", False
         self._ui.applyButton.text = _("Cancel")
         self._ui.applyButton.toolTip = _("Stop. Nothing in the scene is changed.")
-        self._ui.applyButton.enabled = True
+        interval = slicer.app.doubleClickInterval
+        self._ui.applyButton.enabled = interval == 0
+        self._second_click.start(interval)
         self._ui.progressBar.value = 0
         self._ui.progressBar.setVisible(True)
+
+    def _enable_cancel(self) -> None:
+        if self._session.run is not None and not self._stopping:
+            self._ui.applyButton.enabled = True
 
     def _reported(self, report: Report) -> None:
         if report.notice:

@@ -8,9 +8,11 @@ import qt
 
 
 def add_label(layout: Any) -> Any:
-    """Add a label whose text takes as many lines as it needs; returns it."""
+    """Add a label whose text takes as many lines as it needs, and no width of its own; returns it."""
     label = qt.QLabel()
     label.wordWrap = True
+    # Inside a ctkCollapsibleButton what a widget would like to have is the least that the window must give.
+    label.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Preferred)
     layout.addWidget(label)
     return label
 

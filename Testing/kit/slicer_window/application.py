@@ -56,6 +56,11 @@ class Application:
         self._world = world
         self._started: list[Callable[[], None]] = []
 
+    @property
+    def doubleClickInterval(self) -> int:  # noqa: N802
+        """A property of Qt's application object, in ms. None here, so that tests need not wait for it."""
+        return QtWidgets.QApplication.doubleClickInterval()
+
     def connect(self, signal: str, function: Callable[..., None]) -> None:
         """Only "startupCompleted()" exists here."""
         if signal not in ("startupCompleted()", "moduleAboutToBeUnloaded(QString)"):
@@ -123,6 +128,34 @@ class ModulePlace(pythonqt.CLASSES["QWidget"]):
         widget.setup()  # and not enter(): Slicer does not call it after a reload
 
 
+class ModulePanel(QtWidgets.QScrollArea):
+    """The column that a module's panel stands in: it never scrolls sideways, and its window grows instead.
+
+    Slicer: Base/QTGUI/qSlicerModulePanel.cxx (addModule, minimumSizeHint) and its .ui file.
+    """
+
+    def __init__(self, place: ModulePlace) -> None:
+        super().__init__()
+        policy = QtWidgets.QSizePolicy.Policy
+        content = QtWidgets.QWidget()
+        content.setSizePolicy(policy.Minimum, policy.Preferred)
+        layout = QtWidgets.QVBoxLayout(content)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSizeConstraint(QtWidgets.QLayout.SizeConstraint.SetMinAndMaxSize)
+        self.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        QtWidgets.QWidget.setSizePolicy(place, policy.Minimum, policy.Preferred)
+        layout.addWidget(place, 1)
+        self.setWidget(content)
+
+    @property
+    def asked_width(self) -> int:
+        """The least width that the window has to give."""
+        content = self.widget().minimumSizeHint().width()
+        return max(content, self.widget().minimumSize().width()) + self.verticalScrollBar().sizeHint().width()
+
+
 class SegmentEditor:
     """The Segment Editor as far as another module reaches it: remembers what it was given.
 
@@ -161,6 +194,7 @@ class SlicerWorld:
 
     def __init__(self, folder: Path) -> None:
         self.qt = install_qt()
+        QtWidgets.QApplication.setDoubleClickInterval(0)
         QtCore.QCoreApplication.setOrganizationName("CovidSeg-test")
         QtCore.QCoreApplication.setApplicationName("Slicer")
         QtCore.QSettings.setDefaultFormat(QtCore.QSettings.Format.IniFormat)

@@ -1,4 +1,4 @@
-"""A stand-in for Slicer's node selector with its rows: what is selected when a node goes, after an import, for two names.
+"""A stand-in for Slicer's node selector with its rows: what is selected when a node goes, and after an import.
 
 As in Slicer the rows stand in a model below an item "Scene": an entry for no node, all nodes in the order of the scene,
 then a line and the actions. A filter hides what does not fit, and a QComboBox shows what is left. So it is Qt that
@@ -217,9 +217,9 @@ class qMRMLNodeComboBox(CLASSES["QWidget"]):  # noqa: N801
     nodeTypes = _stored("QStringList", "nodeTypes")  # noqa: N815
     currentNodeID = Property(str, lambda self: self._current_id(), lambda self, text: self._select(text))  # noqa: N815
     sizeAdjustPolicy = Property(  # noqa: N815
-        QtWidgets.QComboBox.SizeAdjustPolicy,
-        lambda self: self._box.sizeAdjustPolicy(),
-        lambda self, policy: self._box.setSizeAdjustPolicy(policy),
+        int,
+        lambda self: self._box.sizeAdjustPolicy().value,
+        lambda self, policy: self._box.setSizeAdjustPolicy(QtWidgets.QComboBox.SizeAdjustPolicy(policy)),
     )
 
     @Slot(object)

@@ -7,6 +7,7 @@ function takes, file dialogs return one string, and what is neither property nor
 
 from __future__ import annotations
 
+import enum
 import inspect
 import os
 import sys
@@ -65,6 +66,8 @@ class PythonQt:
         known = QtCore.QObject.metaObject(self).property(number)
         if not known.isWritable():
             raise AttributeError(f"the property {name!r} of {type(self).__name__} is read only")
+        if known.typeName() == "int" and isinstance(value, enum.Enum):  # enumerations are numbers for PythonQt
+            value = value.value
         if known.typeName() == "QStringList":
             value = list(value)
         if not QtCore.QObject.setProperty(self, "objectName" if name == "name" else name, value):
@@ -211,6 +214,24 @@ for _module in (QtCore, QtGui, QtWidgets):
         if isinstance(_kind, type) and issubclass(_kind, _MANNERED) and _name not in _LEFT_OUT:
             _kind = CLASSES[_name] = _with_manners(_kind)
         setattr(qt, _name, _kind)
+
+
+class Table(CLASSES["QTableWidget"]):
+    """A table whose headers have PythonQt's manners, too."""
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        for orientation, put in (
+            (QtCore.Qt.Orientation.Horizontal, QtWidgets.QTableWidget.setHorizontalHeader),
+            (QtCore.Qt.Orientation.Vertical, QtWidgets.QTableWidget.setVerticalHeader),
+        ):
+            header = CLASSES["QHeaderView"](orientation, self)
+            header.setSectionsClickable(True)
+            header.setHighlightSections(True)
+            put(self, header)
+
+
+CLASSES["QTableWidget"] = qt.QTableWidget = Table
 qt.QUiLoader, qt.QFileDialog = UiLoader, FileDialog
 
 

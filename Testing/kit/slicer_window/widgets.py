@@ -13,7 +13,7 @@ QWidget, QPushButton = CLASSES["QWidget"], CLASSES["QPushButton"]
 
 
 class ctkCollapsibleButton(QWidget):  # noqa: N801
-    """A title that folds what is below it."""
+    """A title that folds what is below it (CTK: Libs/Widgets/ctkCollapsibleButton.cpp)."""
 
     contentsCollapsed = Signal(bool)  # noqa: N815
     _TITLE = 22
@@ -21,6 +21,9 @@ class ctkCollapsibleButton(QWidget):  # noqa: N801
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self._text, self._collapsed, self._flat = "", False, False
+        # As CTK's: it is never narrower than its content would like to be, not only than it must be.
+        policy = QtWidgets.QSizePolicy.Policy
+        QtWidgets.QWidget.setSizePolicy(self, policy.Minimum, policy.Preferred)
         QtWidgets.QWidget.setContentsMargins(self, 0, self._TITLE, 0, 0)
 
     def _set_text(self, text: str) -> None:
@@ -91,6 +94,7 @@ class qMRMLSegmentationShow3DButton(QPushButton):  # noqa: N801
         super().__init__(parent)
         self._node = None
         QtWidgets.QPushButton.setText(self, "Show 3D")
+        QtWidgets.QPushButton.setMenu(self, QtWidgets.QMenu(self))  # an arrow that takes its place
         QtWidgets.QPushButton.setCheckable(self, True)
         self.toggled.connect(self._show)
 
