@@ -265,9 +265,7 @@ def test_the_second_click_of_a_double_click_on_apply_does_nothing(panel: OpenMod
     assert panel.ui.statusLabel.text.startswith("Done in")
 
 
-def test_after_the_time_of_a_double_click_a_click_cancels(
-    panel: OpenModule, chest: object, world: SlicerWorld
-) -> None:
+def test_after_the_time_of_a_double_click_a_click_cancels(panel: OpenModule, chest: object, world: SlicerWorld) -> None:
     world.qt.setDoubleClickInterval(1)
     tell(chest, NEVER_ENDS)
     panel.ui.applyButton.click()

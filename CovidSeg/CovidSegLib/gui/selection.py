@@ -1,7 +1,7 @@
 """Keeps the choice of scan and segmentation while nodes come and go.
 
-Slicer's selectors do not: when a node goes its row goes, and the neighbour is selected; after an import all rows are made
-anew, and nothing is. What they select would be written into the parameters, and a run into the wrong node.
+Slicer's selectors do not: when a node goes its row goes, and the neighbour is selected; after an import all rows are
+made anew, and nothing is. What they select would be written into the parameters, and a run into the wrong node.
 """
 
 from __future__ import annotations

@@ -304,14 +304,9 @@ class qMRMLNodeComboBox(CLASSES["QWidget"]):  # noqa: N801
         return [self._values["noneDisplay"]] if self._values["noneEnabled"] else []
 
     def _after(self) -> list[str]:
-        values = self._values
-        verbs = {
-            "renameEnabled": "Rename",
-            "editEnabled": "Edit",
-            "addEnabled": "Create new",
-            "removeEnabled": "Delete",
-        }
-        actions = [f"{verb} node" for flag, verb in verbs.items() if values[flag]]
+        # Slicer's own words for them are not ours to translate.
+        signs = {"renameEnabled": "~", "editEnabled": "*", "addEnabled": "+", "removeEnabled": "-"}
+        actions = [sign for flag, sign in signs.items() if self._values[flag]]
         return ["---", *actions] if actions else []
 
     def _settings_changed(self) -> None:
