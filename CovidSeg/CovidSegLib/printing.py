@@ -8,6 +8,8 @@ import sys
 from contextlib import suppress
 from typing import Any, TextIO
 
+from .visible import visible
+
 _NOBODY_LISTENS = (errno.EPIPE, errno.EIO, *([errno.EINVAL] if os.name == "nt" else []))
 """A pipe whose reader went away, as with "| head" (which Windows calls EINVAL); a terminal that was closed."""
 
@@ -16,19 +18,29 @@ _CANNOT_PRINT = 2
 
 
 class _Printer:
-    """A text stream that drops what it cannot write. ``lost``: the error since which it does."""
+    """A text stream that shows what a terminal would obey (:func:`CovidSegLib.visible.visible`), whoever prints it.
+
+    It drops what it cannot write. ``lost``: the error since which it does.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.lost: OSError | None = None
 
     def write(self, text: str) -> int:
-        """Write ``text``; returns its length."""
+        """Write ``text`` on lines of its own; returns its length."""
+        self._write(visible(text, keep="\n\t"))
+        return len(text)
+
+    def overwrite(self, text: str) -> None:
+        """Write ``text`` over what stands on the terminal's last line."""
+        self._write(f"\r{visible(text)}")
+
+    def _write(self, text: str) -> None:
         try:
             self._stream.write(text)
         except OSError as error:
             self._lose(error)
-        return len(text)
 
     def flush(self) -> None:
         """Write what was kept back."""
@@ -47,8 +59,20 @@ class _Printer:
         return getattr(self._stream, name)
 
 
+def overwrite(stream: Any, text: str) -> None:
+    """Write ``text`` over the last line of the terminal behind ``stream``, at once."""
+    if isinstance(stream, _Printer):
+        stream.overwrite(text)
+    else:
+        stream.write(f"\r{visible(text)}")
+    stream.flush()
+
+
 class Printing:
-    """While entered, ``print`` never fails: what cannot be written is dropped, and the work goes on."""
+    """While entered, ``print`` never fails: what cannot be written is dropped, and the work goes on.
+
+    Nothing that is printed can steer the terminal, whatever a file or a model's card holds.
+    """
 
     def __init__(self) -> None:
         self._before: dict[str, TextIO | None] = {}

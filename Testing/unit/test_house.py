@@ -34,6 +34,7 @@ FLOORS = (
         "run_lengths",
         "soft_tissue",
         "steps",
+        "visible",
         "volume",
         "words",
     ),  # "": CovidSegLib/__init__.py, which holds the version

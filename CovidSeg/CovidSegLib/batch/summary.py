@@ -10,12 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
+from ..visible import table_cell
 from ..writing import replace_text
 from .entry import DONE, FAILED, KEPT, Entry
-
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""A spreadsheet takes a cell that begins so for a formula and runs it."""
-
 
 CHANGED_SINCE = "The result was changed since; these are the numbers before. `covidseg report` has those of now."
 """What the message of a row says whose result is no more the one that its numbers are of."""
@@ -25,13 +22,13 @@ CHANGED_SINCE = "The result was changed since; these are the numbers before. `co
 class Row:
     """What came of one case. Columns of the table, in this order; a number is empty where there is none.
 
-    ``status``: "done", "failed", or "kept" (the earlier result was not replaced, and the numbers are its); ``result``:
-    the file in the output folder. Volumes in mL, infection counts as lung, in every ``percent`` too; densities in HU;
-    zones are thirds of a lung's height. ``ct_class``: 0 to 4; ``zone_score``: 0 to 24; ``lobe_score``: 0 to 25, where
-    there is a lobe segmentation (see :mod:`CovidSegLib.measures`). ``kept_edits_ml``, ``edited_segments``: corrections
-    of a reader that are in the result and the numbers, and where. ``partly_visible``: the lungs that the scan cuts off;
-    ``seconds``: all stages; ``source``: what was read ("DICOM series 2 of 3 (133 slices)"); ``message``: error or
-    warnings, among them why this series was chosen.
+    ``status``: "done", "failed", or "kept" (the earlier result was not replaced, and the numbers are its);
+    ``result``: the file in the output folder. Volumes in mL, infection counts as lung, in every ``percent`` too;
+    densities in HU; zones are thirds of a lung's height. ``ct_class``: CT-0 to CT-4, as in the JSON; ``zone_score``:
+    0 to 24; ``lobe_score``: 0 to 25, where there is a lobe segmentation (see :mod:`CovidSegLib.measures`).
+    ``kept_edits_ml``, ``edited_segments``: corrections of a reader that are in the result and the numbers, and where.
+    ``partly_visible``: the lungs that the scan cuts off; ``seconds``: all stages; ``source``: what was read ("DICOM
+    series 2 of 3 (133 slices)"); ``message``: error or warnings, among them why this series was chosen.
     """
 
     case: str
@@ -44,7 +41,7 @@ class Row:
     infection_percent: float | None = None
     left_infection_percent: float | None = None
     right_infection_percent: float | None = None
-    ct_class: float | None = None
+    ct_class: str = ""
     zone_score: float | None = None
     lobe_score: float | None = None
     right_upper_percent: float | None = None
@@ -86,7 +83,7 @@ class Row:
             infection_percent=record["infection_percent"],
             left_infection_percent=measured["left"]["infection_percent"],
             right_infection_percent=measured["right"]["infection_percent"],
-            ct_class=int(measured["ct_class"][-1]) if measured["ct_class"] else None,
+            ct_class=measured["ct_class"] or "",
             zone_score=measured["zone_score"],
             lobe_score=measured["lobe_score"],
             **zones,
@@ -155,5 +152,5 @@ def _cell(value: str | float | None) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return f"'{value}" if value.startswith((*_FORMULA_STARTS, "'")) else value
+        return table_cell(value)
     return f"{value:.10g}"

@@ -8,15 +8,17 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from ..printing import overwrite
 from ..progress import Progress, Report
+from ..visible import visible
 from ..words import in_ml, percent
 
 _BAR_WIDTH = 24
 
 
 def one_line(text: str) -> str:
-    """``text`` without line breaks and other control characters."""
-    return "".join(character if character.isprintable() else " " for character in " ".join(text.split()))
+    """``text`` without line breaks; other characters that act are shown (:func:`CovidSegLib.visible.visible`)."""
+    return visible(" ".join(text.split()))
 
 
 def say(text: str, *, to_error: bool = False, end: str = "\n") -> None:
@@ -52,7 +54,7 @@ class Console:
         elif self._terminal:
             self._draw(report)
         elif self._stages and report.stage != self._stage:
-            say(f"{report.stage} ...", to_error=True)
+            say(f"{self._heading}{report.stage} ...", to_error=True)
         self._stage = report.stage
 
     def begin(self, heading: str) -> None:
@@ -86,7 +88,8 @@ class Console:
     def clear(self) -> None:
         """Take the bar off the terminal."""
         if self._shown:
-            say("\r" + " " * len(self._shown) + "\r", end="", to_error=True)
+            overwrite(sys.stderr, " " * len(self._shown))
+            overwrite(sys.stderr, "")
             self._shown = ""
 
     def warn(self, text: str) -> None:
@@ -103,7 +106,7 @@ class Console:
     def _show(self, line: str) -> None:
         line = line[-(shutil.get_terminal_size().columns - 1) :]
         if line != self._shown:
-            say("\r" + line.ljust(len(self._shown)), end="", to_error=True)
+            overwrite(sys.stderr, line.ljust(len(self._shown)))
             self._shown = line
 
 

@@ -124,7 +124,13 @@ def to_csv(content: ReportContent) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("measure", "region", "value", "unit", "low", "high"))
     for row in table_rows(content.measured):
-        cells = ("" if value is None else f"{value:.10g}" for value in (row.value, row.low, row.high))
-        value, low, high = cells
+        value, low, high = (_cell(number, row.unit) for number in (row.value, row.low, row.high))
         writer.writerow((row.measure, row.region, value, row.unit, low, high))
     return text.getvalue()
+
+
+def _cell(number: float | None, unit: str) -> str:
+    """A number of the table; a class as all other outputs write it."""
+    if number is None:
+        return ""
+    return f"CT-{number:.0f}" if unit == "class" else f"{number:.10g}"

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
 from ..errors import InputError
+from ..visible import table_cell
 from .record import SCHEMA
 
 _Value = TypeVar("_Value")
@@ -209,7 +210,7 @@ def to_csv(found: FollowUp) -> str:
 def _cell(value: Any) -> str:
     if isinstance(value, tuple):
         return " ".join(value)
-    return "" if value is None else f"{value:.10g}" if isinstance(value, float) else str(value)
+    return "" if value is None else f"{value:.10g}" if isinstance(value, float) else table_cell(str(value))
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

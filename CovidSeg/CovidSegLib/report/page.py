@@ -8,8 +8,10 @@ from typing import Any
 
 from .. import words
 from ..errors import OutputError
+from ..i18n import Text
 from ..measures.values import Zone
 from ..resource_files import resource
+from ..visible import visible
 from .content import ReportContent, checks
 from .followup import BREATHING_SHARE, FollowUp
 from .page_pictures import Picture
@@ -65,6 +67,7 @@ def render(template: str, **values: Any) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(resource(f"Report/{template}").parent),
         autoescape=True,
+        finalize=_finalized,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -72,6 +75,11 @@ def render(template: str, **values: Any) -> str:
     environment.filters.update(ml=ml, percent=percent, number=number, signed=signed, data_url=_data_url)
     environment.globals.update(zone_text=_zone_text)
     return environment.get_template(template).render(**values)
+
+
+def _finalized(value: Any) -> Any:
+    """What a template puts into the page, whoever wrote it: nothing in it acts on the page or on who reads it."""
+    return visible(value, keep="\n") if type(value) is str or isinstance(value, Text) else value
 
 
 def ml(value: float | None) -> str:
