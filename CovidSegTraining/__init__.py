@@ -8,5 +8,6 @@ from, ``validation`` the look at a watched fold, ``run_folder`` what it leaves, 
 ``metrics``, ``evaluation`` (through the shipped pipeline), ``protocol`` (the whole table from fold networks), ``seen``
 (no network judges what it learned from), ``figures``, ``tables``. Shipping: ``export``, ``compact`` (float16, int8),
 ``agreement`` (all formats say the same), ``card``.
-Commands: ``cli`` and ``cli_*``. All that prediction does too comes from ``CovidSegLib.network.inputs``.
+Commands: ``cli`` and ``cli_*``, ``needs`` (what is looked at first), ``telling`` (what is said meanwhile).
+All that prediction does too comes from ``CovidSegLib.network.inputs``.
 """

@@ -12,6 +12,8 @@ import keras
 
 from CovidSegLib.errors import InputError
 
+from .needs import no_weights
+
 CLASSES = ("neither", "lung", "infection")
 """What the network tells apart. Left and right are parted later, by geometry: under left-right flips it would guess."""
 
@@ -54,10 +56,7 @@ def build_encoder(input_shape: tuple[int | None, int | None], weights: str | Pat
     except Exception as error:  # whatever a download ends with
         if named is None:
             raise
-        raise InputError(
-            "ImageNet's weights cannot be downloaded.",
-            "Give their file with --encoder, or (fit, crossval) use --init default.",
-        ) from error
+        raise no_weights() from error
     if weights is not None and named is None:
         try:
             encoder.load_weights(str(weights))

@@ -14,6 +14,7 @@ from CovidSegLib.printing import Printing
 from CovidSegLib.progress import Cancelled
 
 from . import cli_data, cli_figures, cli_fit, cli_judge, cli_models, cli_preset
+from .needs import is_optional, missing_package
 
 _PLACE_IS_WRONG = {
     getattr(errno, name)
@@ -43,6 +44,12 @@ def _run(argv: list[str] | None) -> int:
     except CovidSegError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except ImportError as error:
+        if is_optional(error.name):
+            print(f"error: {missing_package(error.name or '')}", file=sys.stderr)
+            return 2
+        logging.getLogger(__name__).exception("covidseg-train failed, by a fault of its own")
+        return 1
     except (Cancelled, KeyboardInterrupt):
         print("error: Cancelled.", file=sys.stderr)
         return 130

@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from CovidSegLib.errors import InputError
-from CovidSegLib.progress import Progress
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -22,13 +21,16 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 def _check(args: argparse.Namespace) -> int:
     from .cases import look, with_folds
     from .check import check, report_table
+    from .needs import check_packages
     from .run_folder import check_place, write_json
+    from .telling import telling
 
     check_place(args.json)
+    check_packages(("indexed_gzip",))
     data = look(args.data)
     with suppress(InputError):  # fewer patients than folds: then there are none
         data = dataclasses.replace(data, cases=tuple(with_folds(data.cases)))
-    reports = check(data, Progress())
+    reports = check(data, telling(at_once=False))
     if args.json:
         write_json(args.json, {"layout": data.layout, "cases": [dataclasses.asdict(report) for report in reports]})
     print(f"Read as: {data.layout}\n")

@@ -41,13 +41,17 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def _figures(args: argparse.Namespace) -> None:
-    from .figures import panels
-    from .run_folder import check_folder
+    from .needs import check_packages
+    from .run_folder import check_folder, check_there
 
     target = args.to or (args.run / "figures" if args.run else None)
     if target is None:
         raise InputError("There is no place for the pictures.", "Give --run or --to.")
+    check_there(args.run, "--run")
     check_folder(target)
+    check_packages(("matplotlib",))
+    from .figures import panels
+
     made = [*_of_log(args.run, target), *_of_scores(_metrics(args), target)]
     if args.data is not None:
         file = target / "slices.png"
@@ -100,10 +104,12 @@ def _panels(args: argparse.Namespace) -> list[Panel]:
 
     from .cases import find_cases
     from .cli_judge import held_out
+    from .run_folder import check_network
 
     folder, names = folder_and_names(args.data)
     model = args.model or "default"
     if args.run and not args.model:
+        check_network(args.run)
         from .export import run_model
 
         model = str(run_model(args.run))

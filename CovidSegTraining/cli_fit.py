@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import shlex
 import shutil
 from collections.abc import Iterable
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from CovidSegLib.errors import InputError
-from CovidSegLib.progress import Progress
 
 from .cli_data import folder_and_names
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .cases import Case
     from .config import TrainingConfig
     from .run_folder import Parts, Start
+
+LOG = logging.getLogger(__name__)
 
 SETTINGS = ("test_fold", "validation_fold", "patience", "steps", "batch", "learning_rate", "keep", "seed")
 """Settings of the configuration that have an option of their own."""
@@ -92,7 +94,9 @@ def _crossval(args: argparse.Namespace) -> None:
     from .check import check_headers, check_patients
     from .crossval import Folds, cross_train
     from .evaluation import table_text
+    from .needs import EXPORT, TRAINING, check_packages
 
+    check_packages((*TRAINING, *EXPORT))
     _check_outputs(args)
     cases = with_folds(find_cases(args.data))
     check_patients(cases)
@@ -147,14 +151,19 @@ def _fit(args: argparse.Namespace) -> None:
     from .memory import keep_freed_memory
 
     keep_freed_memory()
+    from .needs import TRAINING, check_encoder, check_packages
     from .run_folder import COMMAND, check_run, clear_results, goes_on, locked, write_split
     from .seen import start_of
+    from .telling import telling
 
+    check_packages(TRAINING)
     check_run(args.run)
     config = _configuration(args)
-    parts = _parts(args, config)
     encoder = encoder_weights(args)
+    check_encoder(encoder)
+    parts = _parts(args, config)
     start = start_of(args.init, encoder)
+    LOG.info("%d cases to train on, %d to watch, %d held out: looking at their files ...", *map(len, parts))
     _check_parts(parts, start)
     with locked(args.run):
         if not goes_on(args.run, config, parts, _command(args), start):
@@ -162,10 +171,11 @@ def _fit(args: argparse.Namespace) -> None:
         (args.run / COMMAND).write_text(_command(args), encoding="utf-8")
         write_split(args.run, parts, start)
         cache = _cache(args, args.run)
+        LOG.info("loading TensorFlow ...")
         from .training import fit
 
         trained, watched, _ = parts
-        fit(trained, config, encoder, args.run, Progress(), start=args.init, cache=cache, watched=watched)
+        fit(trained, config, encoder, args.run, telling(), start=args.init, cache=cache, watched=watched)
         if cache is not None and args.cache is None:
             shutil.rmtree(cache, ignore_errors=True)  # pictures of patients do not stay behind
     print(f"Weights of {len(trained)} cases are in the run folder; next: covidseg-train export.")

@@ -48,9 +48,10 @@ def _add_engine_options(parser: argparse.ArgumentParser) -> None:
 def _evaluate(args: argparse.Namespace) -> None:
     from CovidSegLib.network import models
 
-    from .run_folder import check_folder, check_place
+    from .run_folder import check_folder, check_place, check_there
 
     check_place(args.json)
+    check_there(args.run, "--run")
     if args.update_card and args.run is None:
         check_folder(models.find(args.model).folder)
     if args.crossval is not None:
@@ -67,8 +68,13 @@ def _evaluate_cases(args: argparse.Namespace) -> None:
 
     from .card import SEEN
     from .evaluation import evaluate
-    from .run_folder import check_folder
+    from .needs import EXPORT, check_packages
+    from .run_folder import check_folder, check_network
+    from .telling import telling
 
+    if args.run is not None:
+        check_network(args.run)
+        check_packages(EXPORT)
     folder, names = folder_and_names(args.data)
     cases, fold = _judged(args, folder, names)
     run = args.run if fold is not None else None
@@ -80,7 +86,7 @@ def _evaluate_cases(args: argparse.Namespace) -> None:
     options = Options(engine=args.engine, device=args.device, model=args.model)
     seen = _warn_of_seen(models.find(options.model).card, cases)
     engine = open_engine(options, Progress())
-    rows = evaluate(cases, folder / "slices.csv", options, engine, Progress())
+    rows = evaluate(cases, folder / "slices.csv", options, engine, telling())
     scores = {"mean": _means(rows), "cases": [_rounded(row) for row in rows]}
     try:
         _print(rows)
@@ -141,10 +147,11 @@ def _evaluate_folds(args: argparse.Namespace) -> None:
     from CovidSegLib.pipeline import Options
 
     from .protocol import counted, cross_validate, fold_networks, protocol_table, table_rows
+    from .telling import telling
 
     networks = fold_networks(args.networks, args.name or _only_name(args.networks))
     options = Options(engine=args.engine, device=args.device, model=args.model)
-    result = cross_validate(args.crossval, networks, options, Progress())
+    result = cross_validate(args.crossval, networks, options, telling())
     record = result.as_record()
     table = [_finite(dataclasses.asdict(row)) for row in table_rows(result)]
     cases = {name: [_rounded(row) for row in rows] for name, rows in record.items()}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 from typing import Any
 
 from CovidSegLib.errors import InputError
+
+LOG = logging.getLogger(__name__)
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -35,16 +38,21 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 def _export(args: argparse.Namespace) -> None:
     from .card import check_name, checked_facts
-    from .export import export
-    from .run_folder import check_folder
+    from .needs import EXPORT, check_packages
+    from .run_folder import check_finished, check_folder
 
     check_name(args.name)
     check_folder(args.to)
+    check_finished(args.run)
     if args.half and args.weights not in ("float32", "float16"):
         raise InputError("--half and --weights say different things.", "Leave one of them out.")
     facts = checked_facts(_read(args.facts))
     stored = "float16" if args.half else args.weights
     formats = [name.strip() for name in args.formats.split(",")]
+    check_packages(EXPORT)
+    LOG.info("loading TensorFlow, writing the weights and comparing what all formats say ...")
+    from .export import export
+
     card = export(args.run, args.name, args.to, facts, formats=formats, stored=stored)
     print(f"Wrote {card.name} and its weights; all formats agree.")
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from CovidSegLib.progress import Progress
 
 from .cli_fit import encoder_weights, short_name
 
 if TYPE_CHECKING:
     from .seed import SeedSettings
+
+LOG = logging.getLogger(__name__)
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -33,17 +34,23 @@ def _preset(args: argparse.Namespace) -> None:
 
     keep_freed_memory()
     from .cases import find_cases
+    from .needs import TRAINING, check_encoder, check_packages
     from .run_folder import check_folder, locked
-    from .seed import SeedSettings, seed_table, train_seed
+    from .telling import telling
 
+    check_packages((*TRAINING, "matplotlib"))
     check_folder(args.run)
     encoder, cases = encoder_weights(args), find_cases(args.data)
+    check_encoder(encoder)
+    LOG.info("loading TensorFlow ...")
+    from .seed import SeedSettings, seed_table, train_seed
+
     results = []
     for split in ("random", "patient") if args.split == "both" else (args.split,):
         settings = SeedSettings(split=split, epochs=args.epochs, size=args.size)
         command = _command(args, settings)
         with locked(args.run / split):
-            results.append(train_seed(cases, settings, encoder, command, args.run / split, Progress()))
+            results.append(train_seed(cases, settings, encoder, command, args.run / split, telling()))
     print(seed_table(results))
 
 

@@ -31,7 +31,7 @@ from .architecture import CLASSES, build_network
 from .compact import STORED, halve_keras, round_kernels, shrink_onnx
 from .config import TrainingConfig
 from .planar_softmax import use_planes
-from .run_folder import COMMAND, SPLIT, WEIGHTS, read_json
+from .run_folder import COMMAND, NETWORK, SPLIT, WEIGHTS, check_finished, read_json
 from .seen import CARD_KEY, WEIGHTS_KEY, file_digest, of_run
 
 if TYPE_CHECKING:
@@ -88,8 +88,7 @@ def export(
 
 
 def _check_call(run: Path, formats: Sequence[str], stored: str) -> None:
-    if not (run / WEIGHTS).is_file():
-        raise InputError("The run has no weights yet.", "Let covidseg-train fit come to its end first.")
+    check_finished(run)
     if stored not in STORED:
         raise InputError(f"Weights cannot be stored as {stored}.", f"Choose one of {', '.join(STORED)}.")
     if not set(formats) <= set(FORMATS) or not set(formats) & {"onnx", "keras"}:
@@ -100,7 +99,7 @@ def _check_call(run: Path, formats: Sequence[str], stored: str) -> None:
 
 def run_model(run: Path) -> Path:
     """The card of a run's own network, exported into its ``model/`` first where it is not there yet."""
-    card, weights = run / "model" / "network.json", run / WEIGHTS
+    card, weights = run / NETWORK, run / WEIGHTS
     if card.is_file():
         made_from = read_json(card).get(WEIGHTS_KEY)  # cards of earlier versions do not tell
         if made_from is None or not weights.is_file() or made_from == file_digest(weights):

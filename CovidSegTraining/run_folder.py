@@ -38,6 +38,7 @@ BEFORE = "learned_before"
 START = "started_from"
 LOCK = ".lock"
 METRICS = "metrics.json"
+NETWORK = "model/network.json"
 
 LOG_COLUMNS = (
     "step",
@@ -53,7 +54,7 @@ LOG_COLUMNS = (
 _FIGURES = tuple(f"figures/{name}.png" for name in ("curves", "cases", "bland_altman", "slices"))
 """What ``figures`` draws."""
 
-_RESULTS = (BEST_WEIGHTS, LOG, METRICS, "model/network.json", *_FIGURES)
+_RESULTS = (BEST_WEIGHTS, LOG, METRICS, NETWORK, *_FIGURES)
 """What would be taken for a new training's own, were it left by an earlier one; other files are written anew."""
 
 _BEGUN = ("state/checkpoint", "state/training_metadata.json", WEIGHTS)
@@ -80,6 +81,25 @@ def check_folder(folder: Path | None) -> None:
         raise OutputError(f"{there.name} is a file, not a folder.", "Choose another folder.")
     if not os.access(there, os.W_OK | os.X_OK):
         raise OutputError(f"Files cannot be made in the folder {there.name}.", "Choose another folder.")
+
+
+def check_there(folder: Path | None, option: str) -> None:
+    """Raise InputError where the ``folder`` that an ``option`` names is none, before any work is done for it."""
+    if folder is not None and not folder.is_dir():
+        raise InputError(f"{folder.name or folder}: there is no such folder.", f"Check {option}.")
+
+
+def check_finished(run: Path) -> None:
+    """Raise InputError where ``run`` is no run, or has not come to its end: it has no weights to give away."""
+    check_there(run, "--run")
+    if not (run / WEIGHTS).is_file():
+        raise InputError("The run has no weights yet.", "Let covidseg-train fit come to its end first.")
+
+
+def check_network(run: Path) -> None:
+    """As :func:`check_finished`; a run whose weights were removed since may have its network still."""
+    if not (run / NETWORK).is_file():
+        check_finished(run)
 
 
 def check_run(run: Path) -> None:

@@ -76,6 +76,7 @@ def fit(
         LOG.info("resumed at step %d", int(trainer.step))
     stream = TrainingStream(cases, config.augmentation, config.seed, progress, cache=cache)
     LOG.info("%d cases, %d slices, %d parameters", len(cases), len(stream), trainer.network.count_params())
+    LOG.info("training to step %d; the first step also builds the graph, which may take minutes", config.steps)
     _Loop(trainer, config, run, manager, progress, watch).go(strategy.experimental_distribute_dataset, stream)
     return _finish(trainer, run, watched=watch is not None)
 
