@@ -5,6 +5,9 @@ Everything else that is raised is our own fault and keeps its traceback.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from .i18n import one_line
 
 
@@ -12,12 +15,14 @@ class CovidSegError(Exception):
     """Base of what a user is told about.
 
     Parameters: ``sentence`` says what is wrong; ``hint`` says what to do about it (may be empty).
-    ``str(error)`` joins the two, on one line.
+    ``str(error)`` joins the two, on one line. ``subject``: what of a call it is about, as it was typed (see
+    :func:`about`); for the terminal alone, since a file may be called after a patient: never written to a file.
     """
 
     def __init__(self, sentence: str, hint: str = "") -> None:
         self.sentence = one_line(sentence)
         self.hint = one_line(hint)
+        self.subject = ""
         super().__init__(self.sentence, self.hint)
 
     def __str__(self) -> str:
@@ -38,3 +43,13 @@ class EngineError(CovidSegError):
 
 class OutputError(CovidSegError):
     """A result cannot be written where it was asked for."""
+
+
+@contextmanager
+def about(argument: object, kind: type[CovidSegError] = CovidSegError) -> Iterator[None]:
+    """An error of ``kind`` that is raised inside concerns ``argument``, as it was typed; the innermost one counts."""
+    try:
+        yield
+    except kind as error:
+        error.subject = error.subject or str(argument)
+        raise

@@ -25,7 +25,7 @@ from CovidSegLib.writing import (
     write,
     write_reviewed,
 )
-from Testing.kit.command_line import CLEAN, CommandLine, told_scan, write_scan
+from Testing.kit.command_line import CLEAN, PRINTS, CommandLine, told_scan, write_scan
 from Testing.kit.killed import killed_at
 from Testing.kit.rewritten import erase, labels_of, rewrite
 
@@ -110,6 +110,26 @@ def test_a_file_of_another_scan_or_of_another_kind_is_not_touched(told: CommandL
     for flag in ([], ["--keep-edits"]):
         assert "another scan" in told.refused("segment", "other.nii.gz", "-o", "a.seg.nrrd", *flag)
         assert "cannot be kept" in told.refused("segment", "ct.nii.gz", "-o", "b.seg.nrrd", *flag)
+
+
+@pytest.mark.parametrize("slices", [4, 6], ids=["one grid", "a larger grid"])
+def test_the_result_of_another_scan_is_called_so_and_a_readers_work_only_where_there_is_any(
+    told: CommandLine, slices: int
+) -> None:
+    told_scan(told.folder / "other.nii.gz", PRINTS, slices=slices)
+    call, path = ("segment", "other.nii.gz", "-o", "a.seg.nrrd"), told.folder / "a.seg.nrrd"
+    own = read_ct(told.folder / "ct.nii.gz", Progress()).fingerprint
+    tagged = {"CovidSeg.SourceVolume:": f"CovidSeg.SourceVolume:NIfTI file, SHA-256 {own}"}
+    rewrite(path, lambda array: None, tagged)
+    before = path.read_bytes()
+    assert "a.seg.nrrd: The output exists and is the result of another scan, or of" in told.refused(*call)
+    assert path.read_bytes() == before
+    rewrite(path, erase)
+    before = path.read_bytes()
+    for flag in ([], ["--keep-edits"]):
+        assert "a.seg.nrrd: The output exists and holds a reader's work on another scan" in told.refused(*call, *flag)
+    assert path.read_bytes() == before
+    assert told.run(*call, "--overwrite").returncode == 0
 
 
 def test_a_batch_keeps_corrections_and_reports_those_it_must_not_replace(told: CommandLine) -> None:

@@ -40,7 +40,8 @@ def _run(argv: list[str] | None, interrupts: Interrupts) -> int:
     except Cancelled:
         raise
     except CovidSegError as error:
-        say(f"error: {one_line(str(error))}", to_error=True)
+        subject = f"{error.subject}: " if error.subject else ""
+        say(f"error: {one_line(f'{subject}{error}')}", to_error=True)
         return exit_code(error)
     except Exception as error:
         print_bug(error)

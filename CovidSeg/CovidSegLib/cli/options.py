@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, OutputError
+from ..errors import InputError, ModelError, OutputError, about
 from ..network.providers import DEVICES
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ def report_request(args: argparse.Namespace, files: Sequence[Path]) -> ReportReq
     from ..report.request import ReportRequest
 
     for file in files:
-        check_report(file)
+        with about(file):
+            check_report(file)
     if args.lobes is not None:
         check_input(args.lobes)
     rules = Rules() if args.split_hu is None else Rules(split_hu=args.split_hu)
@@ -118,17 +119,22 @@ def check_targets(source: Path | None, targets: Sequence[Path]) -> None:
     """Raise OutputError unless ``targets`` are different files in folders that exist, none of them the input's."""
     known: list[Path] = []
     for target in targets:
-        try:
-            _check_target(target)
-            if source is not None and _same(target, source):
-                raise OutputError("The output is the input file.", "The scan is not overwritten: choose another name.")
-            if source is not None and _is_slice_of(source, target):
-                raise OutputError("The output is one of the scan's own files.", "Choose another name.")
-            if any(_same(target, other) for other in known):
-                raise OutputError("Two outputs are the same file.", "Give each its own name.")
-        except (OSError, ValueError, RuntimeError) as error:  # too long, a zero byte, links in a circle
-            raise OutputError("The output has a name that no file can have.", "Choose another name.") from error
+        with about(target):
+            try:
+                _check_target(target)
+                _check_against(source, target, known)
+            except (OSError, ValueError, RuntimeError) as error:  # too long, a zero byte, links in a circle
+                raise OutputError("The output has a name that no file can have.", "Choose another name.") from error
         known.append(target)
+
+
+def _check_against(source: Path | None, target: Path, known: Sequence[Path]) -> None:
+    if source is not None and _same(target, source):
+        raise OutputError("The output is the input file.", "The scan is not overwritten: choose another name.")
+    if source is not None and _is_slice_of(source, target):
+        raise OutputError("The output is one of the scan's own files.", "Choose another name.")
+    if any(_same(target, other) for other in known):
+        raise OutputError("Two outputs are the same file.", "Give each its own name.")
 
 
 def _is_slice_of(source: Path, target: Path) -> bool:
@@ -165,13 +171,35 @@ def check_numbers(files: Sequence[Path], *, overwrite: bool = False) -> None:
     for file in files:
         if not file.is_file():
             continue
-        refuse_protected(file)
         from ..reading.dicom_files import is_dicom
 
-        if is_dicom(file) or (not overwrite and not is_report(file)):
-            raise OutputError(
-                "The file for the numbers or the report exists and is not one of CovidSeg's.", "Choose another name."
-            )
+        with about(file):
+            refuse_protected(file)
+            if is_dicom(file) or (not overwrite and not is_report(file)):
+                raise OutputError(
+                    "The file for the numbers or the report exists and is not one of CovidSeg's.",
+                    "Choose another name.",
+                )
+
+
+def check_existing(outputs: Sequence[Path], existing: ExistingFiles) -> None:
+    """Raise OutputError where an output exists that must not be replaced, as far as that is seen without the scan."""
+    from ..writing.existing import refuse_unknown
+    from ..writing.places import refuse_protected
+
+    for output in outputs:
+        if output.exists():
+            with about(output):
+                refuse_protected(output)
+                refuse_unknown(output, existing)
+
+
+def check_model(args: argparse.Namespace) -> None:
+    """Raise ModelError where there is no such network: it is told before a scan is read."""
+    from ..network import models
+
+    with about(args.model, ModelError):
+        models.find(pipeline_options(args).model)
 
 
 def check_input(source: Path) -> None:
@@ -180,10 +208,11 @@ def check_input(source: Path) -> None:
         there, readable = source.exists(), source.is_file() or source.is_dir()
     except (OSError, ValueError):  # a name that no file can have
         there = readable = False
-    if not there:
-        raise InputError("The input does not exist.", "Check the name of the file or folder.")
-    if not readable:
-        raise InputError("The input is neither a file nor a folder.", "Save it to a file first: it is read twice.")
+    with about(source):
+        if not there:
+            raise InputError("The input does not exist.", "Check the name of the file or folder.")
+        if not readable:
+            raise InputError("The input is neither a file nor a folder.", "Save it to a file first: it is read twice.")
 
 
 def _same(first: Path, second: Path) -> bool:

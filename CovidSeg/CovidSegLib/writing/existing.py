@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError, OutputError
+from ..errors import InputError, OutputError, about
 from .files import is_seg_nrrd
 from .places import file_state, refuse_protected, refuse_special
 from .reviewed import Reviewed, read_reviewed
@@ -38,38 +38,42 @@ def find_reviewed(
     """Look at the ``outputs`` that exist; the content of the one to bring up to date, or None.
 
     ``affine`` (IJK→RAS, mm) and ``shape`` (z, y, x): the scan's grid; ``scan``: the SHA-256 of its voxels, by which
-    corrections of another one are told. Raises OutputError when an output must not be replaced; nothing was touched
+    the result of another one is told. Raises OutputError when an output must not be replaced; nothing was touched
     then.
     """
     found = None
     for output in outputs:
         if not output.exists():
             continue
-        refuse_special(output)
-        refuse_protected(output)
-        if choice.own_state and file_state(output) == choice.own_state:
-            continue
-        if not is_seg_nrrd(output):
-            _refuse_unknown(choice)
-        elif choice.keep_edits:
-            if found is not None:
-                raise OutputError("Corrections can be kept in one file only.", "Name one existing .seg.nrrd.")
-            found = _to_keep(_read(output, affine, shape), scan)
-        elif not choice.overwrite:
-            _refuse_edits(output, affine, shape)
+        with about(output, OutputError):
+            refuse_special(output)
+            refuse_protected(output)
+            if choice.own_state and file_state(output) == choice.own_state:
+                continue
+            refuse_unknown(output, choice)
+            if not is_seg_nrrd(output):
+                continue
+            if choice.keep_edits:
+                if found is not None:
+                    raise OutputError("Corrections can be kept in one file only.", "Name one existing .seg.nrrd.")
+                found = _to_keep(_read(output, affine, shape), output, scan)
+            elif not choice.overwrite:
+                _refuse_edits(_read(output, affine, shape), output, scan)
     return found
 
 
-def _refuse_unknown(choice: ExistingFiles) -> None:
-    if not choice.overwrite:
+def refuse_unknown(output: Path, choice: ExistingFiles) -> None:
+    """Raise OutputError where ``output`` is of a kind that cannot tell of corrections, unless it may be replaced."""
+    if not choice.overwrite and not is_seg_nrrd(output):
         raise OutputError(
             "The output exists, and its kind of file cannot tell whether somebody corrected it.",
             "Choose another name, or replace it with --overwrite.",
         )
 
 
-def _refuse_edits(output: Path, affine: np.ndarray, shape: tuple[int, int, int]) -> None:
-    reviewed = _read(output, affine, shape)
+def _refuse_edits(reviewed: Reviewed, output: Path, scan: str) -> None:
+    if scan and reviewed.is_of_another_scan(scan):
+        raise _of_another_scan(edited=_is_edited(reviewed, output))
     lost = reviewed.would_be_lost()
     if lost:
         raise OutputError(
@@ -78,17 +82,28 @@ def _refuse_edits(output: Path, affine: np.ndarray, shape: tuple[int, int, int])
         )
 
 
-def _to_keep(reviewed: Reviewed, scan: str) -> Reviewed | None:
+def _to_keep(reviewed: Reviewed, output: Path, scan: str) -> Reviewed | None:
     """``reviewed``; None where it is another scan's and nobody's work is lost with it."""
     if not scan or not reviewed.is_of_another_scan(scan):
         return reviewed
-    if reviewed.would_be_lost():
+    if _is_edited(reviewed, output):
         # The name of a case may pass to another patient (numbered studies do), and two scans may share a grid.
-        raise OutputError(
-            "The output exists and holds a reader's work on another scan, or on this one before its voxels changed.",
-            "Choose another name, or replace it with --overwrite.",
-        )
+        raise _of_another_scan(edited=True)
     return None
+
+
+def _is_edited(reviewed: Reviewed, output: Path) -> bool:
+    """Whether a reader's work is in the result of another scan: on its own grid, since its records fit no other."""
+    affine, (z, y, x) = reviewed.own_grid
+    return bool(_read(output, affine, (z, y, x)).would_be_lost())
+
+
+def _of_another_scan(*, edited: bool) -> OutputError:
+    what = "holds a reader's work on another scan, or on" if edited else "is the result of another scan, or of"
+    return OutputError(
+        f"The output exists and {what} this one before its voxels changed.",
+        "Choose another name, or replace it with --overwrite.",
+    )
 
 
 def _read(output: Path, affine: np.ndarray, shape: tuple[int, int, int]) -> Reviewed:

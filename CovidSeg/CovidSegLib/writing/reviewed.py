@@ -47,8 +47,8 @@ class Reviewed:
     """A segmentation from a file, on the grid of its scan: IJK→RAS ``affine``, arrays (z, y, x).
 
     ``current``: bits of our segments (see corrections.py); ``last``: their records; ``segments``: all in their order;
-    ``layers``: their voxels; ``more``: header fields that are not about segments. The arrays are views that cannot be
-    written through.
+    ``layers``: their voxels; ``more``: header fields that are not about segments; ``own_grid``: IJK→RAS (mm) and shape
+    (z, y, x) as the file has them. The arrays are views that cannot be written through.
     """
 
     affine: np.ndarray
@@ -57,6 +57,7 @@ class Reviewed:
     segments: tuple[FileSegment, ...]
     layers: tuple[np.ndarray, ...]
     more: dict[str, str]
+    own_grid: tuple[np.ndarray, tuple[int, ...]]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "current", read_only(self.current))
@@ -141,7 +142,8 @@ def read_reviewed(path: Path, affine: np.ndarray, shape: tuple[int, int, int]) -
     }
     last = LastWritten.of_texts(texts, shape)
     more = {key: value for key, value in found.pairs.items() if _KEPT_FIELDS.match(key)}
-    return Reviewed(affine, joined(drawn, shape), last, segments, layers, more)
+    own_grid = found.affine, found.layers[0].shape
+    return Reviewed(affine, joined(drawn, shape), last, segments, layers, more, own_grid)
 
 
 def update(reviewed: Reviewed, new: Segmentation) -> tuple[Merged, Segmentation]:
