@@ -24,6 +24,7 @@ FLOORS = (
         "grids",
         "i18n",
         "locks",
+        "mask_fit",
         "masks",
         "options",
         "printing",

@@ -10,6 +10,7 @@ import numpy as np
 from ..corrections import ALL, bit, count_edits, is_corrected, to_labels
 from ..errors import InputError
 from ..grids import on_grid
+from ..mask_fit import fit_warnings
 from ..measures.edits import SegmentEdit, reader_edits
 from ..progress import Progress
 from ..reading import read_ct
@@ -30,25 +31,33 @@ class Masks:
     """Masks on the grid of their scan, and what a reader changed in them (None: the file does not tell).
 
     ``of_another_scan``: the file tells that they were made from other voxels. Two patients' scans may share a grid.
-    ``corrected``: False where the file tells that nobody corrected them.
+    ``corrected``: False where the file tells that nobody corrected them. ``doubts``: sentences on whether they were
+    drawn on this scan at all (see ``mask_fit``).
     """
 
     segmentation: Segmentation
     edits: tuple[SegmentEdit, ...] | None = None
     of_another_scan: bool = False
     corrected: bool = True
+    doubts: tuple[str, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a reader of their numbers should know."""
-        return (ANOTHER_SCAN,) if self.of_another_scan else ()
+        return (*((ANOTHER_SCAN,) if self.of_another_scan else ()), *self.doubts)
 
 
 def read_masks(path: Path, volume: CtVolume) -> Masks:
     """The masks in ``path`` (``.seg.nrrd``, or a labelmap with values 0 to 3) on the grid of ``volume``.
 
-    Raises InputError when they are none of ours or do not lie on the scan's grid.
+    Raises InputError when they are none of ours, do not lie on the scan's grid, or were surely drawn on another scan.
     """
+    masks = _read(path, volume)
+    labels = masks.segmentation.labels
+    return replace(masks, doubts=fit_warnings(volume.voxels, labels, volume.affine))
+
+
+def _read(path: Path, volume: CtVolume) -> Masks:
     if not path.is_file():
         raise InputError("The file with the masks does not exist.", "Check the name of the file.")
     if is_dicom(path) and modality_of(path) == "SEG":

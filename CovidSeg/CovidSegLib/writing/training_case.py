@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import InputError, OutputError
 from ..i18n import tr as _
 from ..locks import one_at_a_time
+from ..mask_fit import fit_warnings
 from ..progress import Progress
 from ..reading import read_ct
 from ..segmentation import SEGMENTS, Label
@@ -36,13 +37,15 @@ def save_training_case(
 
     The folder is made if need be. In the table every case counts as a patient of its own: where two scans are of one
     patient, give both the same entry in the column ``patient``. ``corrected``: False where it is known that nobody
-    corrected ``labels`` (:func:`CovidSegLib.corrections.is_corrected`); then they replace no others. ``absent``: labels
-    without a segment (see :class:`CovidSegLib.segmentation.Segmentation`). Raises InputError for an empty segmentation
-    and for one that lacks a segment, OutputError when it cannot be written; a case is whole or not in the table.
+    corrected ``labels`` (:func:`CovidSegLib.corrections.is_corrected`); then they replace no others. ``absent``:
+    labels without a segment (see :class:`CovidSegLib.segmentation.Segmentation`). Raises InputError for an empty
+    segmentation, for one that lacks a segment and for one of another scan (see ``mask_fit``), OutputError when it
+    cannot be written; a case is whole or not in the table.
     """
     if labels.shape != volume.voxels.shape:
         raise ValueError("labels and volume must be on one grid")
     _check_content(labels, absent)
+    fit_warnings(volume.voxels, labels, volume.affine)
     case = f"case_{volume.fingerprint[:12]}"
     paths = {name: folder / name / f"{case}{_SUFFIX}" for name in ("labels", "images")}
     try:
