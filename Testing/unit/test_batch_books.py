@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 
 from CovidSegLib.batch import Entry, Manifest, Row, Summary, plan_cases, run_batch
+from CovidSegLib.batch.books import check_record
 from CovidSegLib.batch.plan import MANIFEST_NAME, SUMMARY_NAME
 from CovidSegLib.batch.summary import check_own_table
 from CovidSegLib.errors import InputError, OutputError
+from CovidSegLib.measures import measure
 from CovidSegLib.progress import Cancelled, Progress
+from CovidSegLib.report.record import json_text, result_record
 from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegLib.volume import CtVolume
 from Testing.kit.batch_runner import InThisProcess, Statuses
@@ -33,6 +36,7 @@ DONE_LINE = {
     "record": {"lung_ml": 1},
 }
 BEGUN_LINE = {"case": "a", "status": "begun", "since": 5, "result": "a.nii", "state": "3", "origin": ["x", "y"]}
+MADE = Provenance("m", "0", "onnx", "cpu", "CovidSeg 0")
 COLUMNS = [column.name for column in fields(Row)]
 
 
@@ -153,3 +157,52 @@ def test_a_batch_from_python_writes_over_nothing_that_is_not_its_own(scans: Path
     assert [path.name for path in (tmp_path / "other").iterdir()] == [SUMMARY_NAME]
     with pytest.raises(InputError):
         plan_cases(out, tmp_path / "third", ".nrrd")
+
+
+def record_of(labels: np.ndarray) -> dict:
+    return result_record(measure(labels, np.diag([-1.0, -1.0, 1.0, 1.0])), MADE, {"total": 1.5}) | {"source": "file"}
+
+
+@pytest.mark.parametrize("value", [None, "x", [1], True, float("nan")])
+def test_a_manifest_with_a_value_of_another_form_is_used_or_refused_in_a_sentence(
+    value: object, tmp_path: Path
+) -> None:
+    """Wherever it stands in a line: in the entry, in its record, and in the parts of that."""
+    labels = np.zeros((4, 8, 8), np.uint8)
+    labels[1:3, 2:6, :3], labels[1:3, 2:6, 5:] = 2, 1
+    whole = {**DONE_LINE, "record": record_of(labels)}
+    path, bad = tmp_path / MANIFEST_NAME, 0
+    for place in places(whole):
+        line = json.loads(json.dumps(whole))
+        part = line
+        for key in place[:-1]:
+            part = part[key]
+        part[place[-1]] = value
+        path.write_text('{"covidseg_manifest": 1}\n' + json.dumps(line) + "\n")
+        try:
+            with Manifest(path) as manifest:
+                (entry,) = manifest.entries.values()
+                record = manifest.record(entry.case)
+                check_record(entry, record)
+                json_text({"cases": [record]})
+        except OutputError as error:
+            assert "not one of ours" in str(error)  # noqa: PT017
+            bad += 1
+    assert bad
+
+
+def places(part: object, before: tuple = ()) -> Iterator[tuple]:
+    """Where something stands in ``part``: the keys that lead there."""
+    if isinstance(part, dict | list):
+        for key in part if isinstance(part, dict) else range(len(part)):
+            yield (*before, key)
+            yield from places(part[key], (*before, key))
+
+
+@pytest.mark.parametrize(
+    "line", [b"[" * 100_000, b'{"case": "a"}', b"[]", b'{"case": "a", "status": "done", "model": "\xff"}']
+)
+def test_a_manifest_with_a_line_that_is_none_is_refused_in_a_sentence(line: bytes, tmp_path: Path) -> None:
+    (tmp_path / MANIFEST_NAME).write_bytes(b'{"covidseg_manifest": 1}\n' + line + b"\n")
+    with pytest.raises(OutputError, match="not one of ours"), Manifest(tmp_path / MANIFEST_NAME):
+        pass

@@ -13,7 +13,7 @@ from ..errors import OutputError
 from ..writing import file_state
 from .entry import BEGUN, DONE, FAILED, KEPT, Entry
 from .index import write_index
-from .manifest import Manifest
+from .manifest import Manifest, not_ours
 from .outcome import Failure, Outcome
 from .ownership import changed_since, state_to_keep
 from .plan import INDEX_NAME, SUMMARY_NAME, PlannedCase
@@ -36,8 +36,9 @@ class Books:
         stems = {case.stem for case in finished}
         for number, case in enumerate(self._cases):
             if case.stem in stems:
-                entry = self._manifest.entries[case.stem]
-                self._summary.put(number, _row(case, entry, self._manifest.record(case.stem)))
+                entry, record = self._manifest.entries[case.stem], self._manifest.record(case.stem)
+                check_record(entry, record)
+                self._summary.put(number, _row(case, entry, record))
         self._summary.write()
 
     def add(self, outcome: Outcome) -> Row:
@@ -66,6 +67,7 @@ class Books:
         if failure is None or found is None or not case.result.with_name(found[0].result).exists():
             return None
         last, record = found
+        check_record(last, record)
         state = self._manifest.entries[case.stem].states.get(last.result, "")
         return replace(last, status=KEPT, message=failure.message, state=state, origin=case.origin), record
 
@@ -86,8 +88,17 @@ class Books:
 
     def _told(self, case: PlannedCase, entry: Entry) -> dict[str, Any]:
         record = self._manifest.record(case.stem)
+        check_record(entry, record)
         message = _row(case, entry, record).message
         return {"case": entry.case, "status": entry.status, "message": message} | (record or {})
+
+
+def check_record(entry: Entry, record: Any) -> None:
+    """Raise OutputError unless ``record``, from a line of a manifest, has the form in which a batch writes one."""
+    try:
+        Row.of_entry(entry, record)
+    except (TypeError, LookupError, ValueError, AttributeError) as error:
+        raise not_ours() from error
 
 
 def _row(case: PlannedCase, entry: Entry, record: Mapping[str, Any] | None) -> Row:

@@ -41,7 +41,11 @@ class Entry:
     def of_line(cls, line: Mapping[str, Any]) -> Entry:
         """The entry of a line. Raises TypeError or AttributeError when it is none of ours."""
         values = {key: line[key] for key in {*_ENDED_KEYS, *_BEGUN_KEYS} & line.keys()}
-        return cls(**{**values, "origin": tuple(line.get("origin", ()))})
+        origin, since = values.pop("origin", []), values.pop("since", 0)
+        texts = [*values.values(), *origin]
+        if type(origin) is not list or type(since) is not int or not all(isinstance(text, str) for text in texts):
+            raise TypeError("another form")
+        return cls(**values, origin=tuple(origin), since=since)
 
     def as_line(self, record: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The line, with the ``record`` of a case that has one (:func:`CovidSegLib.batch.segment_case`)."""

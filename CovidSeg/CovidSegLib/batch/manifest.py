@@ -7,6 +7,7 @@ A line that a kill cut off is taken away again. While a batch runs it holds a lo
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -17,10 +18,18 @@ from typing import IO, Any
 
 from ..errors import OutputError
 from ..locks import try_lock
+from ..writing import refuse_special
 from ..writing.unfinished import remove_leftovers
 from .entry import Entry
 
 _HEADER = {"covidseg_manifest": 1}
+
+
+def not_ours() -> OutputError:
+    """What is raised where a line is none that a batch wrote."""
+    return OutputError(
+        "The output folder holds a manifest.jsonl that is not one of ours.", "Move it away, or choose another folder."
+    )
 
 
 def is_manifest(path: Path) -> bool:
@@ -50,6 +59,7 @@ class Manifest:
         self.entries: dict[str, Entry] = {}
 
     def __enter__(self) -> Manifest:
+        refuse_special(self._path)
         try:
             self._file = self._path.open("a+b")
         except OSError as error:
@@ -117,17 +127,14 @@ class Manifest:
             for text in self._file:
                 if not text.endswith(b"\n"):
                     break
-                line = json.loads(text)
+                line = json.loads(text, parse_constant=_finite, parse_float=_finite)
                 if whole:
                     self._enter(Entry.of_line(line), whole, line.get("record") is not None)
                 elif line != _HEADER:
                     raise ValueError("no header")
                 whole += len(text)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise OutputError(
-                f"The output folder holds a {self._path.name} that is not one of ours.",
-                "Move it away, or choose another folder.",
-            ) from error
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise not_ours() from error
         if whole < self._file.seek(0, os.SEEK_END):
             self._file.truncate(whole)
         if not whole:
@@ -149,6 +156,14 @@ class Manifest:
         except OSError as error:
             raise OutputError("The batch's manifest cannot be written.", "Is there space left on the disk?") from error
         return list(accumulate(map(len, texts), initial=end))[:-1]
+
+
+def _finite(text: str) -> float:
+    """A number of a line; ValueError for one that JSON cannot tell again."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("not a finite number")
+    return number
 
 
 def clear_up(folder: Path, *, own: bool = False) -> None:

@@ -63,9 +63,21 @@ class Row:
     source: str = ""
     message: str = ""
 
+    def __post_init__(self) -> None:
+        for column in fields(self):
+            value = getattr(self, column.name)
+            is_of_form = (
+                isinstance(value, str) if column.type == "str" else value is None or type(value) in (int, float)
+            )
+            if not is_of_form:
+                raise TypeError(f"{column.name} has another form")
+
     @classmethod
     def of_entry(cls, entry: Entry, record: Mapping[str, Any] | None) -> Row:
-        """The row of a line of the manifest and its record (:class:`CovidSegLib.batch.manifest.Manifest`)."""
+        """The row of a line of the manifest and its record (:class:`CovidSegLib.batch.manifest.Manifest`).
+
+        Raises TypeError, LookupError, ValueError or AttributeError for a record of another form.
+        """
         if record is None:
             return cls(entry.case, FAILED, message=entry.message)
         lung, measured = record["lung_ml"], record["measurements"]
