@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 from CovidSegLib.anatomy.finish import FinishOptions
 from CovidSegLib.errors import InputError
+from CovidSegLib.network.card import is_model_name
 
 from .seen import count_seen
 from .tables import markdown
@@ -20,8 +20,10 @@ TEXTS = ("description", "licence", "limits", "training_note")
 
 def check_name(name: str) -> None:
     """Raise InputError where no model can be called ``name``, since no file can."""
-    if not name or Path(name).name != name or name.startswith("."):
-        raise InputError("The model has a name that no file can have.", "Give --name without folders.")
+    if not is_model_name(name):
+        raise InputError(
+            "The model has a name that no file can have.", "Give --name letters, digits and - alone, without an ending."
+        )
 
 
 def checked_facts(facts: dict[str, Any]) -> dict[str, Any]:

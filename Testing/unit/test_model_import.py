@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import pytest
 from CovidSegLib.errors import ModelError
 from CovidSegLib.network import model_import, models
 from CovidSegLib.network.model_import import import_model
+from Testing.kit.full_disk import PAGE, small_disk
 
 
 @pytest.fixture
@@ -37,9 +39,21 @@ def source(tmp_path: Path) -> Path:
     return folder / "our-hospital.json"
 
 
-def packed(card: Path, *, inside: str = "", leave_out: str = "") -> Path:
+def small(card: Path) -> Path:
+    """The same with a few bytes in the place of weights, which nothing opens here."""
+    content = json.loads(card.read_text())
+    for kind, entry in content["files"].items():
+        data = f"weights of {kind} ".encode() * 20
+        (card.parent / entry["name"]).write_bytes(data)
+        entry["sha256"] = hashlib.sha256(data).hexdigest()
+    content.pop("metrics", None)
+    card.write_text(json.dumps(content))
+    return card
+
+
+def packed(card: Path, *, inside: str = "", leave_out: str = "", pack: int = zipfile.ZIP_STORED) -> Path:
     file = card.parent / "model.zip"
-    with zipfile.ZipFile(file, "w") as archive:
+    with zipfile.ZipFile(file, "w", pack) as archive:
         for part in card.parent.iterdir():
             if part != file and part.suffix != leave_out:
                 archive.write(part, f"{inside}{part.name}")
@@ -124,10 +138,112 @@ def test_a_full_disk_is_said_and_leaves_nothing(source: Path, users: Path, monke
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(model_import.shutil, "copyfile", full)
+    monkeypatch.setattr(model_import.shutil, "copyfileobj", full)
     with pytest.raises(ModelError, match=r"The disk is full: the model was not imported\. Free some space"):
         import_model(source)
     assert left(users) == []
+
+
+def test_a_small_disk_that_is_full_leaves_nothing(source: Path, users: Path) -> None:
+    users.mkdir()
+    with small_disk(users, sum(file.stat().st_size for file in source.parent.iterdir()) - PAGE):
+        with pytest.raises(ModelError, match="The disk is full"):
+            import_model(source)
+        assert left(users) == []
+
+
+@pytest.mark.parametrize("place", range(0, 100, 4))
+def test_a_zip_with_one_altered_byte_is_refused_or_whole(source: Path, users: Path, place: int) -> None:
+    """In a header, in what is packed, or in the list at the end: one byte in every twenty-fifth of the file."""
+    file = packed(small(source), pack=zipfile.ZIP_DEFLATED)
+    data = bytearray(file.read_bytes())
+    for at in {place * len(data) // 100, len(data) - 1 - 3 * place}:
+        altered = bytearray(data)
+        altered[at] ^= 0x55
+        file.write_bytes(altered)
+        try:
+            models.verify(import_model(file))
+        except ModelError:
+            assert left(users) == []
+        else:  # a byte that means nothing, such as one of a time
+            shutil.rmtree(users)
+
+
+def test_a_zip_that_is_encrypted_or_packed_in_an_unknown_way_is_refused(source: Path, users: Path) -> None:
+    file = packed(small(source))
+    data = file.read_bytes()
+    for where, value in (((6, 8), 1), ((8, 10), 99)):
+        altered = bytearray(data)
+        for signature, offset in ((b"PK\x03\x04", where[0]), (b"PK\x01\x02", where[1])):
+            at = altered.find(signature)
+            while at >= 0:
+                altered[at + offset] = value
+                at = altered.find(signature, at + 4)
+        file.write_bytes(altered)
+        with pytest.raises(ModelError, match="encrypted" if value == 1 else "not known"):
+            import_model(file)
+    file.write_bytes(data)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.write(source, source.name)
+    with pytest.raises(ModelError, match="not known"):
+        import_model(file)
+    assert left(users) == []
+
+
+def test_hidden_files_that_macos_adds_to_a_zip_do_not_matter(source: Path, users: Path) -> None:
+    file = packed(source)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("__MACOSX/._our-hospital.json", b"\0")
+    assert import_model(file).name == "our-hospital"
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "a/b", "a\\b", "a.json", "a.ONNX", "default", ".hidden", "a\0b", "a\x1b[31m", "x" * 300]
+)
+@pytest.mark.parametrize("kind", ["onnx", "./../../../.bashrc", "../x"])
+def test_names_and_kinds_that_could_lead_elsewhere_write_nothing_anywhere(
+    name: str, kind: str, source: Path, users: Path, tmp_path: Path
+) -> None:
+    card = json.loads(source.read_text())
+    entry = card["files"]["onnx"]
+    source.write_text(json.dumps({**card, "name": name, "files": {kind: entry}}))
+    before = sorted(tmp_path.rglob("*"))
+    for file in (source, packed(source)):
+        with pytest.raises(ModelError) as refused:
+            import_model(file)
+        assert refused.value.hint
+    (source.parent / "model.zip").unlink()
+    assert sorted(path for path in tmp_path.rglob("*") if not path.is_relative_to(users)) == before
+    assert left(users) == []
+
+
+def test_what_a_killed_import_left_is_gone_after_the_next(source: Path, users: Path) -> None:
+    (users / ".import-x").mkdir(parents=True)
+    (users / ".import-x" / "a.onnx").write_bytes(b"half")
+    import_model(source)
+    assert sorted(file.name for file in left(users)) == ["our-hospital.json", "our-hospital.keras", "our-hospital.onnx"]
+
+
+def test_where_the_card_cannot_be_put_in_its_place_the_earlier_model_is_as_it_was(
+    source: Path, users: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_model(source)
+    before = {file.name: file.read_bytes() for file in left(users)}
+    card = {**json.loads(source.read_text()), "description": "newer"}
+    source.write_text(json.dumps(card))
+    replace = os.replace
+
+    def fails(one: Path, other: Path) -> None:
+        if Path(other) == users / "our-hospital.json" and "before" not in str(one) and fails.armed:
+            fails.armed = False
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        replace(one, other)
+
+    fails.armed = True
+    monkeypatch.setattr(os, "replace", fails)
+    with pytest.raises(ModelError):
+        import_model(source)
+    assert {file.name: file.read_bytes() for file in left(users)} == before
 
 
 def test_a_folder_of_models_that_cannot_be_made_is_said(source: Path, users: Path) -> None:

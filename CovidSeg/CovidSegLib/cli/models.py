@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
-from .console import say
+from .console import one_line, say
 from .options import add_quiet
+
+if TYPE_CHECKING:
+    from ..errors import ModelError
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -22,29 +26,51 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run_list(args: argparse.Namespace) -> int:
-    """Print one line per network; returns 0. Raises ModelError."""
+    """Print one line per network, and one for each card that cannot be used; returns 0."""
     from ..network import models
 
     for model in models.installed():
-        say(f"{model.name}  sha256 {model.sha256}  {_title(model.card)}".rstrip())
+        say(one_line(f"{model.name}  sha256 {model.sha256}  {_title(model.card)}").rstrip())
+    if not args.quiet:
+        for card, error in _unusable():
+            say(one_line(f"warning: {card}: {error}"), to_error=True)
     return 0
 
 
 def run_verify(args: argparse.Namespace) -> int:
-    """Check every network; returns 0. Raises ModelError for the first that is missing or altered."""
+    """Check every network; returns 0, or 2 where any is missing or altered, after all were looked at."""
     from ..errors import ModelError
     from ..network import models
 
     found = models.installed()
-    for card in models.unreadable():
-        models.find(str(card))  # raises what is wrong with it
     if not found:
         raise ModelError("No network is installed.", "Install CovidSeg again.")
+    bad = _unusable()
     for model in found:
-        models.verify(model)
+        try:
+            models.verify(model)
+        except ModelError as error:
+            bad.append((model.name, error))
+            continue
         if not args.quiet:
             say(f"{model.name}: intact")
-    return 0
+    for name, reason in bad:
+        say(one_line(f"error: {name}: {reason}"), to_error=True)
+    return 2 if bad else 0
+
+
+def _unusable() -> list[tuple[str, ModelError]]:
+    """The cards that cannot be used, by the names of their files, and what is wrong with each."""
+    from ..errors import ModelError
+    from ..network import models
+
+    found = []
+    for card in models.unreadable():
+        try:
+            models.find(str(card))
+        except ModelError as error:
+            found.append((card.name, error))
+    return found
 
 
 def _title(card: dict[str, object]) -> str:

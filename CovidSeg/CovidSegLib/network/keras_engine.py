@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import EngineError
 from ..i18n import tr as _
+from .answers import checked_answers
 from .models import Model
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def has_gpu() -> bool:
 def load_network(model: Model) -> keras.Model:
     """The network of ``model`` in Keras's safe mode, so that no code of a file can run.
 
-    Raises ModelError where weights are missing or altered.
+    Raises ModelError where weights are missing or altered, EngineError where they are no network.
     """
     import keras
 
@@ -39,7 +40,10 @@ def load_network(model: Model) -> keras.Model:
         # Keras opens files only; what it opens is the very bytes that were verified.
         file = Path(folder) / "network.keras"
         file.write_bytes(model.read("keras"))
-        return keras.saving.load_model(file, compile=False, safe_mode=True)
+        try:
+            return keras.saving.load_model(file, compile=False, safe_mode=True)
+        except Exception as error:
+            raise EngineError(_("TensorFlow could not open the network."), _("Choose another model.")) from error
 
 
 class KerasEngine:
@@ -78,13 +82,14 @@ class KerasEngine:
             return tensorflow.function(predict, input_signature=[slices])
 
         self._of_size = of_size
-        self._errors = tensorflow.errors.OpError
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """See :meth:`CovidSegLib.network.engines.Engine.predict`."""
         try:
-            return self._of_size(*inputs.shape[1:3])(inputs).numpy()
-        except self._errors as error:
+            return checked_answers(self._of_size(*inputs.shape[1:3])(inputs).numpy(), inputs)
+        except EngineError:
+            raise
+        except Exception as error:
             raise EngineError(
                 _("TensorFlow failed on the {device}.").format(device=self.device.upper()),
                 _("Choose the CPU as the device (--device cpu)."),

@@ -3,36 +3,62 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
 import tempfile
 import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
-from ..errors import ModelError
+from ..errors import ModelError, OutputError
 from ..i18n import tr as _
+from ..locks import one_at_a_time
 from . import models
-from .models import Model
-
-MAX_BYTES = 1 << 30
-"""More than any network of ours; a .zip may promise more than a disk holds."""
+from .card import MAX_CARD_BYTES, checked_card, load_card
+from .models import MAX_BYTES, Model
 
 _HINT = _("Take the .zip as it was made, or the card (.json) with its weights in the same folder.")
+_STEP = 1 << 20
+_IMPORTING = ".import-"
+_ENCRYPTED = 1
+"""The bit of a zip entry's flags that says so (APPNOTE.TXT 4.4.4)."""
+
+Opener = Callable[[], IO[bytes]]
 
 
 def import_model(source: Path) -> Model:
     """Copy the model in ``source`` to the user's models; returns it as it is there.
 
     ``source``: a .zip with one card and its weights, or the card or one of the weights, the others beside it. All
-    weights are compared with the SHA-256 in the card first. Raises ModelError; then no file was left behind or changed.
+    weights are compared with the SHA-256 in the card before a byte is written. Raises ModelError; then no file was left
+    behind or changed.
     """
+    with _errors():
+        if source.suffix.lower() != ".zip":
+            model = models.find(str(source.with_suffix(".json")))
+            models.verify(model)
+            openers = {file.name: _opener(file) for file in model.files}
+            return _install(model.card, openers)
+        if not source.is_file():
+            raise ModelError(_("The file cannot be read as a model."), _HINT)
+        with zipfile.ZipFile(source) as archive:
+            card, entries = _in_zip(archive)
+            return _install(card, {name: _zip_opener(archive, entry) for name, entry in entries.items()})
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """What can go wrong with a stranger's file becomes a ModelError."""
     try:
-        if source.suffix.lower() == ".zip":
-            with tempfile.TemporaryDirectory(prefix="covidseg-") as folder:
-                return _install(models.find(str(_unpack(source, Path(folder)))))
-        return _install(models.find(str(source.with_suffix(".json"))))
-    except (OSError, zipfile.BadZipFile) as error:
+        yield
+    except (ModelError, OutputError) as error:
+        raise ModelError(error.sentence, error.hint or _HINT) from error
+    except (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile) as error:
         if getattr(error, "errno", None) == errno.ENOSPC:
             raise ModelError(
                 _("The disk is full: the model was not imported."), _("Free some space and try again.")
@@ -40,44 +66,86 @@ def import_model(source: Path) -> Model:
         raise ModelError(_("The file cannot be read as a model."), _HINT) from error
 
 
-def _unpack(source: Path, folder: Path) -> Path:
-    """Card and weights of a .zip in ``folder``, under their bare names; returns the card."""
-    with zipfile.ZipFile(source) as archive:
-        entries = {os.path.basename(entry.filename): entry for entry in archive.infolist() if not entry.is_dir()}
-        cards = [name for name in entries if name.lower().endswith(".json")]
-        if len(cards) != 1:
-            raise ModelError(_("The .zip must hold exactly one card (.json)."), _HINT)
-        if sum(entry.file_size for entry in entries.values()) > MAX_BYTES:
-            raise ModelError(_("The .zip is larger than any model."), _HINT)
-        # Only what the card names is unpacked.
-        wanted = [cards[0], *_weights_named(archive.read(entries[cards[0]]))]
-        for name in wanted:
-            if name not in entries:
-                raise ModelError(_("The .zip lacks the weights {name}.").format(name=name), _HINT)
-            with archive.open(entries[name]) as packed, (folder / name).open("wb") as file:
-                shutil.copyfileobj(packed, file)
-    return folder / cards[0]
+def _in_zip(archive: zipfile.ZipFile) -> tuple[dict, dict[str, zipfile.ZipInfo]]:
+    """The card, and the entries of the weights that it names, by their bare names. Raises as :func:`_errors` tells."""
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    # macOS adds a hidden file beside each.
+    named = [(os.path.basename(entry.filename), entry) for entry in entries]
+    named = [(name, entry) for name, entry in named if not name.startswith(".")]
+    cards = [entry for name, entry in named if name.lower().endswith(".json")]
+    if len(cards) != 1:
+        raise ModelError(_("The .zip must hold exactly one card (.json)."), _HINT)
+    if sum(entry.file_size for entry in entries) > MAX_BYTES or cards[0].file_size > MAX_CARD_BYTES:
+        raise ModelError(_("The .zip is larger than any model."), _HINT)
+    _check_packing([entry for _, entry in named])
+    card = load_card(archive.read(cards[0]))
+    found = {}
+    for weights in checked_card(card).weights.values():
+        alike = [entry for name, entry in named if name == weights.name]
+        if len(alike) != 1:
+            raise ModelError(_("The .zip lacks the weights {name}.").format(name=weights.name), _HINT)
+        found[weights.name] = alike[0]
+    return card, found
 
 
-def _weights_named(card: bytes) -> list[str]:
-    try:
-        names = [str(entry["name"]) for entry in json.loads(card)["files"].values()]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(_("The model's card cannot be read."), _HINT) from error
-    if any(os.path.basename(name) != name for name in names):
-        raise ModelError(_("The model's card names weights outside its own folder."), _HINT)
-    return names
+def _check_packing(entries: list[zipfile.ZipInfo]) -> None:
+    if any(entry.flag_bits & _ENCRYPTED for entry in entries):
+        raise ModelError(_("The .zip is encrypted."), _("Make one without a password."))
+    if any(entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for entry in entries):
+        raise ModelError(_("The .zip is packed in a way that is not known."), _("Pack it as an ordinary .zip."))
 
 
-def _install(model: Model) -> Model:
-    models.verify(model)
-    if model.name == models.DEFAULT_NAME or (models.MODELS_FOLDER / f"{model.name}.json").is_file():
+def _opener(file: Path) -> Opener:
+    return lambda: file.open("rb")
+
+
+def _zip_opener(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Opener:
+    return lambda: archive.open(entry)
+
+
+def _install(card: dict, openers: Mapping[str, Opener]) -> Model:
+    """Check the weights that ``openers`` open by their names, then copy all to the user's models."""
+    about = checked_card(card)
+    for kind, weights in about.weights.items():
+        if _digest(openers[weights.name]) != weights.sha256:
+            raise ModelError(
+                _("The {kind} weights of {name} are not those its card names (SHA-256).").format(
+                    kind=kind, name=about.name
+                ),
+                _HINT,
+            )
+    if about.name == models.DEFAULT_NAME or (models.MODELS_FOLDER / f"{about.name}.json").is_file():
         raise ModelError(
-            _("A model named {name} came with CovidSeg.").format(name=model.name),
+            _("A model named {name} came with CovidSeg.").format(name=about.name),
             _("Rename the one to import (name in its card)."),
         )
-    if Path(model.name).name != model.name or model.name.startswith("."):
-        raise ModelError(_("The model has a name that no file can have."), _("Rename it in its card."))
+    target = _target()
+    with one_at_a_time(target / ".import.lock"):
+        for left in target.glob(f"{_IMPORTING}*"):  # of a process that was killed: no other is in here
+            shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=_IMPORTING, dir=target) as folder:
+            staged = Path(folder)
+            own = json.loads(json.dumps(card))
+            for kind, weights in about.weights.items():
+                own["files"][kind]["name"] = f"{about.name}.{kind}"  # so that two models never share a file
+                with openers[weights.name]() as original, (staged / f"{about.name}.{kind}").open("wb") as file:
+                    shutil.copyfileobj(original, file, _STEP)
+            (staged / f"{about.name}.json").write_text(json.dumps(own, indent=2), encoding="utf-8")
+            models.verify(models.find(str(staged / f"{about.name}.json")))  # a disk may be full
+            _publish(staged, target)
+    return models.find(about.name)
+
+
+def _digest(opener: Opener) -> str:
+    digest = hashlib.sha256()
+    with opener() as file:
+        for piece in iter(lambda: file.read(_STEP), b""):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _target() -> Path:
+    """The folder for imported models, which is made where there is none. Raises ModelError."""
     target = models.user_models_folder()
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -89,15 +157,24 @@ def _install(model: Model) -> Model:
             _("The folder for imported models cannot be written."),
             _("Ask for the right to write there, or name another one in the variable COVIDSEG_MODELS."),
         )
-    card = json.loads(json.dumps(model.card))
-    with tempfile.TemporaryDirectory(prefix=".import-", dir=target) as folder:
-        staged = Path(folder)
-        for kind, entry in card["files"].items():
-            original = model.folder / entry["name"]
-            entry["name"] = f"{model.name}.{kind}"  # so that two models never share a file
-            shutil.copyfile(original, staged / entry["name"])
-        (staged / f"{model.name}.json").write_text(json.dumps(card, indent=2), encoding="utf-8")
-        # The card comes last: without it the weights are nothing.
-        for file in sorted(staged.iterdir(), key=lambda file: file.suffix == ".json"):
-            os.replace(file, target / file.name)
-    return models.find(model.name)
+    return target
+
+
+def _publish(staged: Path, target: Path) -> None:
+    """Move all files of ``staged`` to ``target``, or none: the card last, without it the weights are nothing."""
+    before = Path(tempfile.mkdtemp(dir=staged))
+    moved: list[Path] = []
+    try:
+        for file in sorted(filter(Path.is_file, staged.iterdir()), key=lambda file: file.suffix == ".json"):
+            moved.append(target / file.name)
+            if moved[-1].exists():
+                os.replace(moved[-1], before / file.name)
+            os.replace(file, moved[-1])
+    except BaseException:
+        for file in moved:
+            with suppress(OSError):
+                if (before / file.name).exists():
+                    os.replace(before / file.name, file)
+                else:
+                    file.unlink(missing_ok=True)
+        raise

@@ -7,19 +7,22 @@ The card holds the SHA-256 of both weights; bytes that do not match are never ha
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
 from ..i18n import tr as _
 from ..resource_files import resource
-from .inputs import HU_WINDOW, INPUT_SHAPE, SECOND_SHAPE
+from .card import MAX_CARD_BYTES, ModelCard, checked_card, load_card
 
 DEFAULT_NAME = "covidseg-mobilenetv2-1"
+MAX_BYTES = 1 << 30
+"""More than any network of ours."""
+
 MODELS_FOLDER = resource("Models")
 """Where models are installed."""
 
@@ -50,42 +53,48 @@ def _hint(folder: Path) -> str:
 
 @dataclass(frozen=True)
 class Model:
-    """A network on disk. ``card``: the model card as data; ``folder``: where its files lie."""
+    """A network on disk. ``card``: the model card as data, of checked form; ``folder``: where its files lie."""
 
     name: str
     folder: Path
     card: dict[str, Any]
 
+    @cached_property
+    def about(self) -> ModelCard:
+        """What is used of the card. Raises ModelError where it is malformed."""
+        return checked_card(self.card)
+
     @property
     def sha256(self) -> str:
-        """SHA-256 of the ONNX weights, the identity of the network."""
-        return self.card["files"]["onnx"]["sha256"]
+        """SHA-256 of the ONNX weights, the identity of the network; of its others where it has none of those."""
+        weights = self.about.weights
+        return (weights.get("onnx") or next(iter(weights.values()))).sha256
 
     @property
     def looks_twice(self) -> bool:
         """Whether slices that show infection are looked at a second time, larger (see ``second_look``)."""
-        return "second_look" in self.card["inputs"]
+        return self.about.looks_twice
 
     @property
     def files(self) -> tuple[Path, ...]:
         """All weights, in the order of the card."""
-        return tuple(self.folder / entry["name"] for entry in self.card["files"].values())
+        return tuple(self.folder / weights.name for weights in self.about.weights.values())
 
     def read(self, kind: str) -> bytes:
         """The verified bytes of the weights as ``kind`` ("onnx" or "keras").
 
         Raises ModelError if they are missing or altered.
         """
-        entry = self.card["files"].get(kind)
-        if entry is None:
+        weights = self.about.weights.get(kind)
+        if weights is None:
             raise ModelError(_("The model {name} has no {kind} weights.").format(name=self.name, kind=kind), _AGAIN)
         try:
-            data = (self.folder / entry["name"]).read_bytes()
+            data = _content(self.folder / weights.name, MAX_BYTES)
         except OSError as error:
             raise ModelError(
                 _("The {kind} weights of {name} cannot be read.").format(kind=kind, name=self.name), _hint(self.folder)
             ) from error
-        if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        if hashlib.sha256(data).hexdigest() != weights.sha256:
             raise ModelError(
                 _("The {kind} weights of {name} are not those its card names (SHA-256).").format(
                     kind=kind, name=self.name
@@ -138,26 +147,24 @@ def find(name: str) -> Model:
 
 def verify(model: Model) -> None:
     """Read all weights of ``model``; raises ModelError if any is missing or altered."""
-    for kind in model.card["files"]:
+    for kind in model.about.weights:
         model.read(kind)
 
 
 def _open(card_file: Path) -> Model:
     try:
-        card = json.loads(card_file.read_text(encoding="utf-8"))
-        inputs = card["inputs"]
-        fits = tuple(inputs["shape"]) == INPUT_SHAPE and tuple(inputs["hu_window"]) == HU_WINDOW
-        fits &= tuple(inputs.get("second_look", SECOND_SHAPE)) == SECOND_SHAPE
-        names = [entry["name"] for entry in card["files"].values()]
-        model = Model(str(card["name"]), card_file.parent, card)
+        card = load_card(_content(card_file, MAX_CARD_BYTES))
     except FileNotFoundError as error:
         raise ModelError(_("The model has no card."), _("Put NAME.json beside NAME.onnx and NAME.keras.")) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError) as error:  # the last: a name with a zero byte
         raise ModelError(_("The model's card cannot be read."), _hint(card_file.parent)) from error
-    if not fits:
-        raise ModelError(
-            _("The model {name} was trained for other inputs than this version makes.").format(name=model.name), _AGAIN
-        )
-    if any(Path(name).name != name for name in names):
-        raise ModelError(_("The card of {name} names weights outside its own folder.").format(name=model.name), _AGAIN)
-    return model
+    except ModelError as error:
+        raise ModelError(error.sentence, _hint(card_file.parent)) from error
+    return Model(card["name"], card_file.parent, card)
+
+
+def _content(file: Path, most: int) -> bytes:
+    """What is in a file of no more than ``most`` bytes; OSError for anything else: a pipe would block for ever."""
+    if file.exists() and not (file.is_file() and file.stat().st_size <= most):
+        raise OSError("not such a file")
+    return file.read_bytes()

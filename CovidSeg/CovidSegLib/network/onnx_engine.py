@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import EngineError
 from ..i18n import tr as _
+from .answers import checked_answers
 from .models import Model
 from .providers import CPU, Provider, open_session
 
@@ -30,7 +31,10 @@ class OnnxEngine:
         self.device = provider.name
         self._title = provider.title
         self._session = open_session(provider, model.read("onnx"))
-        self._input = self._session.get_inputs()[0].name
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1:
+            raise EngineError(_("The network does not take one picture, as those of CovidSeg do."))
+        self._input = inputs[0].name
         self._threads = ThreadPoolExecutor(threads) if provider is CPU and threads > 1 else None
         self._most = 1
 
@@ -42,6 +46,8 @@ class OnnxEngine:
             slices = [inputs[number : number + 1] for number in range(len(inputs))]
             # Also with one thread: what one slice needs stays in the processor's cache.
             return np.concatenate(list((self._threads.map if self._threads else map)(self._run, slices)))
+        except EngineError:
+            raise
         except Exception as error:
             raise EngineError(
                 _("ONNX Runtime failed on the {device}.").format(device=self._title),
@@ -55,4 +61,4 @@ class OnnxEngine:
         return np.pad(inputs, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else inputs
 
     def _run(self, inputs: np.ndarray) -> np.ndarray:
-        return self._session.run(None, {self._input: inputs})[0]
+        return checked_answers(self._session.run(None, {self._input: inputs})[0], inputs)
