@@ -11,13 +11,13 @@ from scipy import ndimage
 from CovidSegLib.errors import InputError
 from CovidSegLib.network.inputs import HU_WINDOW, TISSUE_HU
 
-from .dataset import Label
+from .dataset import DISPUTED, Label, is_infected
 
 _PER_HU = 2.0 / (HU_WINDOW[1] - HU_WINDOW[0])
 _FADE_EDGE_PIXELS = 1.5
 _TISSUE = (TISSUE_HU - HU_WINDOW[0]) * _PER_HU - 1
 _MOST = float(np.finfo(np.float32).max)
-_CLASSES_IN_LUNG = (Label.LEFT_LUNG, Label.RIGHT_LUNG, Label.INFECTION)
+_CLASSES_IN_LUNG = (Label.LEFT_LUNG, Label.RIGHT_LUNG, Label.INFECTION, DISPUTED)
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Augmentation:
     """Chance that the three slices become one, as in thick-slice scans: half a diaphragm looks like ground glass."""
     thick_share: tuple[float, float] = (0.4, 1.0)
     """Weight of the neighbours in a thick slice; that of the slice itself is 1."""
+    transfer_chance: float = 0.0
+    """Chance that lesions of another slice are carried into its lungs (see ``lesion_transfer``)."""
     fade_chance: float = 0.3
     fade: tuple[float, float] = (0.45, 1.0)
     """Infection keeps this share of its contrast to healthy lung: pale ground glass is what networks miss."""
@@ -94,7 +96,7 @@ class Augmentation:
 
     def _fade(self, inputs: np.ndarray, labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
         share = random.uniform(*self.fade)
-        infected, healthy = labels == Label.INFECTION, (labels == Label.LEFT_LUNG) | (labels == Label.RIGHT_LUNG)
+        infected, healthy = is_infected(labels), (labels == Label.LEFT_LUNG) | (labels == Label.RIGHT_LUNG)
         if not infected.any() or not healthy.any():
             return inputs
         weight = (1 - share) * ndimage.gaussian_filter(infected.astype(np.float32), _FADE_EDGE_PIXELS)

@@ -22,20 +22,20 @@ from CovidSegLib.network import inputs
 from CovidSegLib.network.inputs import INPUT_SHAPE
 
 from . import dataset
-from .dataset import Case, FramedCase, Label, is_drawn
+from .dataset import Case, FramedCase, Label, is_drawn, is_infected
 
 LEVELS = 32767
 """int16 steps for 1.0 of the network's input: 0.02 HU each."""
 
-_PIXELS = INPUT_SHAPE[0] * INPUT_SHAPE[1]
-_PICTURE_BYTES, _RECORD_BYTES = 2 * _PIXELS, 3 * _PIXELS
-
 
 class CachedCase:
-    """A case of the cache; gives what :class:`CovidSegTraining.dataset.FramedCase` gives, to within 0.02 HU."""
+    """A case of the cache; gives what :class:`CovidSegTraining.dataset.FramedCase` gives, to within 0.02 HU.
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
+    ``seen``: rows and columns of its slices.
+    """
+
+    def __init__(self, file: Path, seen: tuple[int, int]) -> None:
+        self._file, self._seen, self._pixels = file, seen, seen[0] * seen[1]
         facts = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
         self._infected = np.array(facts["infected"], bool)
         self._offset: int = facts["neighbour_offset"]
@@ -45,10 +45,10 @@ class CachedCase:
 
     def slice(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Slice ``k``: float32 (rows, columns, 3) in [-1, 1] and uint8 labels (rows, columns)."""
-        labels = np.fromfile(self._file, np.uint8, _PIXELS, offset=k * _RECORD_BYTES + _PICTURE_BYTES)
+        labels = np.fromfile(self._file, np.uint8, self._pixels, offset=(3 * k + 2) * self._pixels)
         numbers = inputs.channel_slices(k, self._offset, len(self))
         pictures = {number: self._picture(number) for number in set(numbers)}
-        return np.stack([pictures[number] for number in numbers], axis=-1), labels.reshape(INPUT_SHAPE)
+        return np.stack([pictures[number] for number in numbers], axis=-1), labels.reshape(self._seen)
 
     def infected_slices(self) -> np.ndarray:
         """Which slices show infection: bool (slices,)."""
@@ -58,31 +58,31 @@ class CachedCase:
         """Nothing is open between two reads."""
 
     def _picture(self, k: int) -> np.ndarray:
-        levels = np.fromfile(self._file, np.int16, _PIXELS, offset=k * _RECORD_BYTES)
-        return levels.reshape(INPUT_SHAPE) * np.float32(1 / LEVELS)
+        levels = np.fromfile(self._file, np.int16, self._pixels, offset=3 * k * self._pixels)
+        return levels.reshape(self._seen) * np.float32(1 / LEVELS)
 
 
-def open_cached(case: Case, folder: Path) -> CachedCase:
-    """``case`` from the cache in ``folder``, framed and written there first where it is not.
+def open_cached(case: Case, folder: Path, seen: tuple[int, int] = INPUT_SHAPE) -> CachedCase:
+    """``case``, its slices of ``seen`` rows and columns, from the cache in ``folder``; written there where it is not.
 
     The files' sizes and times and the code that frames them are part of the key: nothing stale is ever read. Raises
     OutputError where the folder cannot be written, InputError for a case that cannot be trained on.
     """
-    file = folder / f"{_key(case)}.slices"
+    file = folder / f"{_key(case, seen)}.slices"
     if not file.with_suffix(".json").is_file():
         try:
-            _write(case, file)
+            _write(case, file, seen)
         except OSError as error:
             raise OutputError(
                 f"The cache of framed slices cannot be written: {error.strerror}.",
                 "Make room, choose another --cache folder, or train with --cache none.",
             ) from error
-    return CachedCase(file)
+    return CachedCase(file, seen)
 
 
-def _write(case: Case, file: Path) -> None:
+def _write(case: Case, file: Path, seen: tuple[int, int]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    framed = FramedCase(case)
+    framed = FramedCase(case, seen)
     infected, drawn = [], False
     handle, name = tempfile.mkstemp(dir=file.parent, prefix="part.")
     try:
@@ -90,7 +90,7 @@ def _write(case: Case, file: Path) -> None:
             for k in range(len(framed)):
                 labels = framed.label_plane(k)
                 part.write(_record(framed, k, labels))
-                infected.append(bool((labels == Label.INFECTION).any()))
+                infected.append(bool(is_infected(labels).any()))
                 drawn = drawn or is_drawn(labels)
         if not drawn:
             raise framed.nothing_drawn()
@@ -108,9 +108,9 @@ def _record(framed: FramedCase, k: int, labels: np.ndarray) -> bytes:
     return picture.tobytes() + framed.framing.labels_to_network(labels, int(Label.LUNG_NOT_DRAWN)).tobytes()
 
 
-def _key(case: Case) -> str:
-    digest = hashlib.sha256(_code())
-    for path in (case.image, case.labels):
+def _key(case: Case, seen: tuple[int, int]) -> str:
+    digest = hashlib.sha256(_code() + f"{seen}".encode())
+    for path in filter(None, (case.image, case.labels, case.second)):
         facts = path.stat()
         digest.update(f"{path.resolve()}|{facts.st_size}|{facts.st_mtime_ns}|".encode())
     return digest.hexdigest()[:32]

@@ -1,7 +1,8 @@
 """Which scans and labels a folder holds, in any of the layouts that public sets and hospitals use.
 
 - A table: ``metadata.csv`` with a column ``ct_scan`` and a column ``mask`` (or ``lung_and_infection_mask``), files
-  named from the table's folder; columns ``case``, ``patient`` and ``fold`` are used where they are. With ``case``
+  named from the table's folder; columns ``case``, ``patient`` and ``fold`` are used where they are,
+  and ``reader2``, another reader's labels. With ``case``
   and no files it tells patients and folds of one of the layouts below.
 - Two folders of files, one of scans (``images``, ``ct_scans``, ``COVID-19-CT-Seg_20cases``, …) and one of labels
   (``labels``, ``masks``, ``Lung_and_Infection_Mask``, …).
@@ -39,19 +40,25 @@ FOLD_SEED = 0
 """How a set without folds is parted; not a setting of a run, so that training and evaluation agree."""
 
 MASK_COLUMNS = ("mask", "lung_and_infection_mask", "labels")
+SECOND_COLUMN = "reader2"
+"""Another reader's labels, of which a training can take the mean with the first's."""
 
 _ZENODO = re.compile(r"(coronacases|radiopaedia)(?:_org)?[_-](?:covid-19-pneumonia-)?(\d+(?:_\d+)*)(?:-dcm)?")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One scan with its labels. ``fold`` is 0 where the set has no folds; scans of one ``patient`` belong together."""
+    """One scan with its labels. ``fold`` is 0 where the set has no folds; scans of one ``patient`` belong together.
+
+    ``second``: another reader's labels, where there are any.
+    """
 
     name: str
     image: Path
     labels: Path
     fold: int = 0
     patient: str = ""
+    second: Path | None = None
 
     @property
     def group(self) -> str:
@@ -158,11 +165,13 @@ def _from_table(folder: Path, rows: list[Row], mask: str) -> DataSet:
             refused.append(Refusal(name, row.fault))
             continue
         image, labels = _inside(folder, row["ct_scan"]), _inside(folder, row[mask])
+        second = _inside(folder, row[SECOND_COLUMN]) if row[SECOND_COLUMN] else None
         missing = [kind for kind, file in (("scan", image), ("label", labels)) if file is None]
+        missing += ["second label"] if row[SECOND_COLUMN] and second is None else []
         if missing:
             refused.append(Refusal(name, f"The {' and '.join(missing)} file named in {TABLE} is not in the data set."))
         elif image and labels:
-            cases.append(Case(name, image, labels, row.fold, row["patient"] or _patient(name)))
+            cases.append(Case(name, image, labels, row.fold, row["patient"] or _patient(name), second))
     return _without_doubles(f"{TABLE} (ct_scan, {mask})", cases, refused)
 
 

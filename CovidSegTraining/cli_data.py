@@ -16,6 +16,18 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     check.add_argument("data", type=Path, help="folder of scans and labels, in any of the layouts of the README")
     check.add_argument("--json", type=Path, metavar="FILE", help="write the findings as JSON too")
     check.set_defaults(run_command=_check)
+    pictures = commands.add_parser("pictures", help="make cases of single pictures, with folds of their own")
+    pictures.add_argument("pictures", type=Path, help="folder with images/ (JPEG) and infection/ (PNG masks)")
+    pictures.add_argument("--to", type=Path, required=True, help="folder for the cases")
+    pictures.set_defaults(run_command=_pictures)
+
+
+def _pictures(args: argparse.Namespace) -> None:
+    from .pictures import write_cases
+    from .run_folder import check_folder
+
+    check_folder(args.to)
+    print(f"{write_cases(args.pictures, args.to)} pictures are cases now; next: fit or crossval --also-by-fold.")
 
 
 def _check(args: argparse.Namespace) -> int:

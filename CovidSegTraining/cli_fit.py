@@ -7,6 +7,7 @@ import logging
 import shlex
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,10 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--also", "--infection-free", action="append", default=[], metavar="FOLDER[:CASE,CASE]",
         help="more cases to train on, whatever the fold; in crossval, FOLDER:CASE@1,3 is for folds 1 and 3 alone",
+    )  # fmt: skip
+    parser.add_argument(
+        "--also-by-fold", action="append", default=[], type=Path, metavar="FOLDER",
+        help="more cases to train on, but for those of the test fold in this set's own folds",
     )  # fmt: skip
     parser.add_argument("--encoder", default="imagenet", help="Keras weights file of MobileNetV2, 'imagenet' or 'none'")
     parser.add_argument(
@@ -115,6 +120,7 @@ def _crossval(args: argparse.Namespace) -> None:
     given = [("encoder", args.encoder), ("init", args.init), ("config", args.config)]
     given += [(name, getattr(args, name, None)) for name in SETTINGS]
     options = [f"--{name.replace('_', '-')}={value}" for name, value in given if value is not None]
+    options += [f"--also-by-fold={folder}" for folder in args.also_by_fold]
     folds = Folds(args.data, args.runs, tuple(options), tuple(args.also), args.networks, args.name, args.facts)
     cross_train(folds, numbers, _cache(args, args.runs))
     print(table_text(folds.rows(numbers)))
@@ -235,6 +241,10 @@ def _parts(args: argparse.Namespace, config: TrainingConfig) -> tuple[list[Case]
         if seen:
             raise InputError(f"Case {seen[0]} of --also is held out or watched.", "Leave it out, or change the fold.")
         trained += more
+    for folder in args.also_by_fold:
+        trained += [case for case in with_folds(find_cases(folder)) if case.fold != (config.test_fold or None)]
+    if not config.both_readers:
+        trained, watched = ([replace(case, second=None) for case in part] for part in (trained, watched))
     return trained, watched, held_out
 
 
@@ -264,6 +274,8 @@ def _command(args: argparse.Namespace) -> str:
     for text in args.also:
         folder, names = folder_and_names(text)
         parts += ["--also", short_name(folder) + (":" + ",".join(names) if names else "")]
+    for folder in args.also_by_fold:
+        parts += ["--also-by-fold", short_name(folder)]
     parts += ["--encoder", Path(args.encoder).name]
     if args.config is not None:
         parts += ["--config", args.config.name]

@@ -73,6 +73,12 @@ class TrainingConfig(RunSettings):
     weights that a fine-tuning started from, so that it forgets less (Wortsman et al. 2022,
     doi:10.1109/CVPR52688.2022.00780).
 
+    ``other_shapes``: further sizes of slices beside ``input_shape``; each batch has one of them, drawn by chance.
+    ``picture_weight``: how often a case of a single slice is drawn, against a slice of a short scan. ``both_readers``:
+    where another reader's labels are given, infection that only one of two drew is half lung, half infection.
+    ``border_weight``: how many times cross-entropy counts within 2 pixels of the border of infection.
+    ``fused_normalization``: batch normalization in one operation (on a CPU, see ``fused_norm``).
+
     ``checkpoint_steps``: steps between two states that a training can go on from. ``validation_fold``: cases of this
     fold (never the test fold; 0: none) are watched every ``validation_steps`` steps instead of being trained on;
     ``patience``: after so many looks without a better infection Dice the training stops and keeps its best weights
@@ -92,6 +98,11 @@ class TrainingConfig(RunSettings):
     keep: float = 0.0
     trained_from: str = ""
     input_shape: tuple[int, int] = INPUT_SHAPE
+    other_shapes: tuple[tuple[int, int], ...] = ()
+    picture_weight: float = 1.0
+    both_readers: bool = False
+    border_weight: float = 1.0
+    fused_normalization: bool = True
     seed: int = 20260501
     augmentation: Augmentation = field(default_factory=Augmentation)
     checkpoint_steps: int = 100
@@ -110,6 +121,8 @@ class TrainingConfig(RunSettings):
                 raise InputError(f"{name} must be a number, not infinite.", "Correct the configuration.")
         if self.seed > MOST_SEED:
             raise InputError(f"seed must be at most {MOST_SEED}, not {self.seed}.", "Correct the configuration.")
+        if any(side < STRIDE or side % STRIDE for shape in self.shapes for side in shape):
+            raise InputError(f"Sizes of slices must be multiples of {STRIDE}.", "Correct the configuration.")
         for name in ("average", "keep"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(
@@ -122,6 +135,11 @@ class TrainingConfig(RunSettings):
         if self.patience and not self.validation_fold:
             raise InputError("Stopping early needs cases to watch.", "Give a --validation-fold too.")
 
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """All sizes of slices, rows and columns."""
+        return (self.input_shape, *self.other_shapes)
+
     def check_keep(self, start: object) -> None:
         """Raise InputError where something of a ``start`` is to be kept and there is none (None)."""
         if self.keep and start is None:
@@ -131,9 +149,12 @@ class TrainingConfig(RunSettings):
 _LEAST = {
     "test_fold": 0, "steps": 1, "batch": 1, "learning_rate": 1e-12, "final_learning_rate": 0, "warm_up_steps": 0,
     "weight_decay": 0, "gradient_norm": 1e-12, "checkpoint_steps": 1, "validation_fold": 0, "validation_steps": 1,
-    "patience": 0, "seed": 0,
+    "patience": 0, "seed": 0, "picture_weight": 0, "border_weight": 0,
 }  # fmt: skip
 """The smallest value of a setting that makes sense; rates and norms must only be more than nothing."""
+
+STRIDE = 32
+"""Of the encoder."""
 
 MOST_SEED = 2**32 - 1
 """Of Keras."""
@@ -163,6 +184,8 @@ def _value(kind: Any, value: Any, where: str) -> Any:
         return read_typed(kind, value, where)
     if typing.get_origin(kind) is tuple:
         kinds = typing.get_args(kind)
+        if kinds[1:] == (...,) and isinstance(value, list | tuple):
+            kinds = kinds[:1] * len(value)
         if isinstance(value, list | tuple) and len(value) == len(kinds):
             return tuple(_value(part, one, where) for part, one in zip(kinds, value, strict=True))
     elif isinstance(kind, types.UnionType):

@@ -6,6 +6,7 @@ Scans are NIfTI files in HU (scaled by slope and intercept), or grey pictures as
 
 from __future__ import annotations
 
+import dataclasses
 from enum import IntEnum
 from io import BufferedReader, FileIO
 from pathlib import Path
@@ -14,7 +15,7 @@ import nibabel
 import numpy as np
 
 from CovidSegLib.errors import InputError
-from CovidSegLib.network.inputs import SliceFraming
+from CovidSegLib.network.inputs import INPUT_SHAPE, SliceFraming
 from CovidSegLib.volume import AIR_HU, AxialOrder, axial_order, check_affine, spacing
 
 from .cases import Case, find_cases
@@ -55,6 +56,9 @@ class Label(IntEnum):
     UNKNOWN = 255
 
 
+DISPUTED = 4
+"""In what a training sees, never in a file: one of two readers drew infection here, the other drew lung."""
+
 LABELS = frozenset(int(label) for label in Label)
 LABELS_IN_WORDS = ", ".join(map(str, sorted(LABELS)))
 _IS_LABEL = np.isin(np.arange(256), sorted(LABELS))
@@ -64,6 +68,21 @@ _CHECK = "covidseg-train check says more."
 def is_drawn(labels: np.ndarray) -> bool:
     """Whether ``labels`` (uint8) tell anything: more than "neither" and "unknown"."""
     return bool(((labels != Label.NEITHER) & (labels != Label.UNKNOWN)).any())
+
+
+def is_infected(labels: np.ndarray) -> np.ndarray:
+    """Where any reader drew infection: bool, of ``labels`` as a training sees them."""
+    return (labels == Label.INFECTION) | (labels == DISPUTED)
+
+
+def of_both_readers(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The labels (uint8) of the ``first`` reader, with :data:`DISPUTED` where the ``second`` sees infection otherwise.
+
+    What is lung and what is known stays the first reader's: infection that only the second drew counts inside lung.
+    """
+    mine, other = first == Label.INFECTION, second == Label.INFECTION
+    lung = (first == Label.LEFT_LUNG) | (first == Label.RIGHT_LUNG)
+    return np.where((mine & ~other) | (other & lung), np.uint8(DISPUTED), first)
 
 
 def is_grey_picture(lowest: float, highest: float) -> bool:
@@ -196,12 +215,15 @@ class FramedCase:
     """A case as the network sees it: inputs and labels of one slice at a time.
 
     Raises InputError, naming the case, for what ``covidseg-train check`` refuses: at once for what its headers and a
-    few slices tell, and for the rest where a slice is read.
+    few slices tell, and for the rest where a slice is read. ``seen``: rows and columns of a slice.
     """
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, seen: tuple[int, int] = INPUT_SHAPE) -> None:
         self.case = case
         self._image, self._labels = open_files(case)
+        self._second = SliceFile(case.second, f"Second labels of case {case.name}") if case.second else None
+        if self._second and self._second.shape != self._labels.shape:
+            raise InputError(f"Both readers' labels of case {case.name} differ in size.", "Bring them to one grid.")
         if self._image.shape != self._labels.shape:
             raise InputError(
                 f"Image and labels of case {case.name} have different sizes, {self._image.shape} and "
@@ -213,7 +235,8 @@ class FramedCase:
         if round(lowest) == round(highest) and self._is_all(round(lowest)):
             raise InputError(f"All voxels of the image of case {case.name} have the same value.", "Leave it out.")
         self.is_grey = is_grey_picture(lowest, highest)
-        self.framing = SliceFraming.of_scan(self._plane, len(self._image), self._image.spacing)
+        framing = SliceFraming.of_scan(self._plane, len(self._image), self._image.spacing)
+        self.framing = dataclasses.replace(framing, seen=seen)
 
     def __len__(self) -> int:
         return len(self._image)
@@ -227,6 +250,8 @@ class FramedCase:
         """Close the files until the next read."""
         self._image.release()
         self._labels.release()
+        if self._second:
+            self._second.release()
 
     def picture(self, k: int) -> np.ndarray:
         """Slice ``k`` alone as the network sees it: float32 (rows, columns) in [-1, 1]."""
@@ -241,16 +266,15 @@ class FramedCase:
 
     def label_plane(self, k: int) -> np.ndarray:
         """Labels of slice ``k`` on the scan's own grid, uint8 (rows, columns)."""
-        return self._labels.labels(k)
+        labels = self._labels.labels(k)
+        return of_both_readers(labels, self._second.labels(k)) if self._second else labels
 
     def infected_slices(self) -> np.ndarray:
         """Which slices show infection: bool (slices,). Reads the label file once, slice by slice.
 
         Raises InputError where nothing is drawn at all.
         """
-        looks = [
-            ((labels == Label.INFECTION).any(), is_drawn(labels)) for labels in map(self.label_plane, range(len(self)))
-        ]
+        looks = [(is_infected(labels).any(), is_drawn(labels)) for labels in map(self.label_plane, range(len(self)))]
         infected, drawn = np.array(looks, bool).T
         if not drawn.any():
             raise self.nothing_drawn()

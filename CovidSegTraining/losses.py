@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from .dataset import Label
+from .dataset import DISPUTED, Label
 
 FALSE_WEIGHT = 0.5
 MISSED_WEIGHT = 0.5
@@ -22,22 +22,42 @@ SPECK_PIXELS = 20.0
 """Added above and below in the Tversky term, which is taken slice by slice: a slice without infection costs nothing
 when nothing is found on it, and half when as much is found as two specks of this size."""
 
+BORDER_PIXELS = 2
+"""How far two readers' outlines of a lesion mostly lie apart, on the network's grid."""
+
 _SMALL = 1e-6
 
 
 def class_targets(labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Integer labels (n, h, w) → one-hot targets (n, h, w, 3), fully known (n, h, w), only not infected (n, h, w)."""
+    """Integer labels (n, h, w) → targets (n, h, w, 3), fully known (n, h, w), only not infected (n, h, w).
+
+    Targets are one-hot; where two readers disagree about infection, half lung and half infection.
+    """
     lung = (labels == Label.LEFT_LUNG) | (labels == Label.RIGHT_LUNG)
     planes = [labels == Label.NEITHER, lung, labels == Label.INFECTION]
     targets = tf.stack([tf.cast(plane, tf.float32) for plane in planes], axis=-1)
+    targets += tf.cast(labels == DISPUTED, tf.float32)[..., None] * tf.constant([0, 0.5, 0.5])
     return targets, tf.reduce_sum(targets, axis=-1), tf.cast(labels == Label.LUNG_NOT_DRAWN, tf.float32)
 
 
-def segmentation_loss(labels: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
-    """Loss of one batch: ``labels`` integer (n, h, w), ``probabilities`` float32 (n, h, w, 3) → scalar."""
+def border_of_infection(infected: tf.Tensor) -> tf.Tensor:
+    """1 within :data:`BORDER_PIXELS` of the border of infection, on either side, else 0; both float32 (n, h, w)."""
+    share, size = infected[..., None], 2 * BORDER_PIXELS + 1
+    for window in ((size, 1), (1, size)):  # a quarter of the time of one window, or of dilating
+        share = tf.nn.avg_pool2d(share, window, 1, "SAME")
+    return tf.cast((share > _SMALL) & (share < 1 - _SMALL), tf.float32)[..., 0]
+
+
+def segmentation_loss(labels: tf.Tensor, probabilities: tf.Tensor, border_weight: float = 1.0) -> tf.Tensor:
+    """Loss of one batch: ``labels`` integer (n, h, w), ``probabilities`` float32 (n, h, w, 3) → scalar.
+
+    ``border_weight``: how many times cross-entropy counts at the border of infection.
+    """
     targets, known, free = class_targets(labels)
     clipped = tf.clip_by_value(probabilities, _SMALL, 1 - _SMALL)
     entropy = -tf.reduce_sum(targets * tf.math.log(clipped), axis=-1) - free * tf.math.log(1 - clipped[..., 2])
+    if border_weight != 1:
+        entropy *= 1 + (border_weight - 1) * border_of_infection(targets[..., 2])
     entropy = tf.reduce_sum(entropy) / tf.maximum(tf.reduce_sum(known + free), 1.0)
 
     seen = probabilities * known[..., None]

@@ -237,7 +237,8 @@ def _labels_digest(parts: Parts) -> str:
     """The SHA-256 of all label files that are trained on or watched, in hexadecimal."""
     digest = hashlib.sha256()
     for case in (*parts[0], *parts[1]):
-        digest.update(hashlib.sha256(case.labels.read_bytes()).digest())
+        for file in filter(None, (case.labels, case.second)):
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 
 

@@ -66,14 +66,14 @@ class Trainer:
         self.optimizer.build(network.trainable_variables)
         self._variables = [weight.value for weight in network.weights]
         self._averages = [tf.Variable(value, trainable=False) for value in self._variables]
-        self._decay = config.average
+        self._decay, self._border_weight = config.average, config.border_weight
         self._start, self._keep = network.get_weights(), config.keep
         self.step = tf.Variable(0, dtype=tf.int64)
         self.checkpoint = tf.train.Checkpoint(
             network=network, optimizer=self.optimizer, averages=self._averages, step=self.step
         )
 
-    @tf.function(reduce_retracing=True)
+    @tf.function  # of sizes that are not known Keras's up-sampling could not be compiled: each is traced
     def train(self, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         """One step on inputs float32 (n, h, w, 3) and labels int (n, h, w), or one part each per device; the loss."""
         losses = self._strategy.run(self._learn, (inputs, labels))
@@ -89,7 +89,7 @@ class Trainer:
 
     def _learn(self, inputs: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            loss = segmentation_loss(labels, self.network(inputs, training=True))
+            loss = segmentation_loss(labels, self.network(inputs, training=True), self._border_weight)
             # Keras adds the gradients of all devices up.
             loss /= self._strategy.num_replicas_in_sync
             scaled = self.optimizer.scale_loss(loss)

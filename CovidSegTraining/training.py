@@ -18,9 +18,10 @@ from CovidSegLib.progress import Progress
 from .architecture import build_network
 from .cases import Case
 from .config import TrainingConfig
+from .fused_norm import fuse
 from .run_folder import BEST_WEIGHTS, WEIGHTS, TrainingLog, write_environment
 from .start import start_from
-from .streams import TrainingStream
+from .streams import Sampling, TrainingStream
 from .trainer import Trainer, choose_strategy, gpus, set_precision
 from .validation import Watch
 
@@ -74,7 +75,8 @@ def fit(
     manager = tf.train.CheckpointManager(trainer.checkpoint, str(run / "state"), max_to_keep=2)
     if manager.restore_or_initialize():
         LOG.info("resumed at step %d", int(trainer.step))
-    stream = TrainingStream(cases, config.augmentation, config.seed, progress, cache=cache)
+    sampling = Sampling(config.shapes, config.batch, config.picture_weight)
+    stream = TrainingStream(cases, config.augmentation, config.seed, progress, cache=cache, sampling=sampling)
     LOG.info("%d cases, %d slices, %d parameters", len(cases), len(stream), trainer.network.count_params())
     LOG.info("training to step %d; the first step also builds the graph, which may take minutes", config.steps)
     _Loop(trainer, config, run, manager, progress, watch).go(strategy.experimental_distribute_dataset, stream)
@@ -82,12 +84,12 @@ def fit(
 
 
 def _network(config: TrainingConfig, encoder: str | Path | None, start: str | Path | None) -> keras.Model:
-    network = build_network(config.input_shape, encoder)
+    network = build_network((None, None) if config.other_shapes else config.input_shape, encoder)
     if encoder is not None or start is not None:
         _freeze(network, config.trained_from)
     if start is not None:
         start_from(network, start)
-    return network
+    return fuse(network) if config.fused_normalization and not gpus() else network
 
 
 def _finish(trainer: Trainer, run: Path, *, watched: bool) -> Path:
@@ -199,7 +201,7 @@ class _Loop:
 
 def _batches(stream: TrainingStream, config: TrainingConfig, first: int) -> tf.data.Dataset:
     """Batches of samples number ``first``, ``first + 1``, …, made in threads of their own while the network learns."""
-    rows, columns = config.input_shape
+    rows, columns = (None, None) if config.other_shapes else config.input_shape
 
     def sample(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         inputs, labels = tf.numpy_function(stream.sample, [number], (tf.float32, tf.uint8), stateful=False)
