@@ -16,9 +16,9 @@ venv := .venv
 bin := $(venv)/bin
 # One stamp for each choice of extras: another choice gets a fresh environment, so that no two builds of one runtime ever meet in it.
 stamp := $(venv)/.installed-$(subst $(comma),-,$(EXTRAS))
-sources := CovidSeg CovidSegTraining Testing $(wildcard Resources/*.py)
+sources := CovidSeg CovidSegTraining Testing tools $(wildcard Resources/*.py)
 
-.PHONY: help install demo test test-slow lint format bench screenshots check-wheels check-onnxruntime clean
+.PHONY: help install demo test test-slow lint format docs bench screenshots check-wheels check-onnxruntime clean
 
 help:
 	@echo "make install            build .venv with all that the targets below need (once; seconds afterwards)"
@@ -26,6 +26,7 @@ help:
 	@echo "make test               all tests but the slow ones"
 	@echo "make test-slow          the slow tests alone"
 	@echo "make lint, make format  check style and types; repair the style"
+	@echo "make docs               build the book into site/; a broken link fails"
 	@echo "make bench              speed and memory (README=1: its tables into README.md as well)"
 	@echo "make screenshots        every picture of the README anew, into Resources/Screenshots"
 	@echo "make check-wheels       do the declared dependencies have wheels for Python 3.10 to 3.13?"
@@ -68,6 +69,10 @@ format: install
 	$(bin)/ruff check --fix $(sources)
 	$(bin)/ruff format $(sources)
 
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --quiet
+	@echo "The book: site/index.html"
+
 screenshots: install
 	PYTHONPATH=Testing:CovidSeg $(bin)/python Testing/panel_pictures.py Resources/Screenshots
 	PYTHONPATH=Testing:CovidSeg:. $(bin)/python Testing/correction_pictures.py Resources/Screenshots
@@ -84,4 +89,4 @@ check-onnxruntime: install
 	$(bin)/python Testing/check_onnxruntime_versions.py
 
 clean:
-	rm -rf demo build *.egg-info CovidSeg/*.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf demo build site *.egg-info CovidSeg/*.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

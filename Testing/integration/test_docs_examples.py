@@ -1,0 +1,33 @@
+"""The examples of the book's page on Python, run as they stand there, one after the other."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nibabel
+import pytest
+from kit.small_phantom import small_phantom
+
+
+def examples(repository: Path) -> list[str]:
+    """The page's blocks of Python."""
+    return re.findall(r"```python\n(.*?)```", (repository / "docs/python.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_the_examples_do_what_the_page_says(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    volume = small_phantom().volume
+    nibabel.save(nibabel.Nifti1Image(volume.voxels.T, volume.affine), "CT.nii.gz")
+    said = []
+    for block in examples(repository):
+        exec(compile(block, "python.md", "exec"), {})
+        said.append(capsys.readouterr().out)
+    first, _array, masks, many = said
+    assert float(first.split()[0]) > 0
+    assert str(volume.voxels.shape[::-1]) in masks
+    assert (tmp_path / "CT.seg.nrrd").is_file()
+    assert "Research use only" in (tmp_path / "CT.html").read_text(encoding="utf-8")
+    assert "refused:" in many

@@ -1,0 +1,98 @@
+"""The book: it builds strictly, loads nothing from the network, and its sentences can be read."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DOCS = REPOSITORY / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+MOST_WORDS, MEAN_WORDS = 40, 25
+
+SLICERS_OWN = {
+    "Accept", "Add DICOM Data", "Add Data", "Additional module paths", "Application Settings", "Completed", "Edit",
+    "Modules", "Sample Data", "Segment Editor", "Segment Statistics", "Segmentation", "CovidSeg", "Undo", "Redo",
+    "Show 3D",
+}  # fmt: skip
+"""Words in italics on the pages about Slicer that are Slicer's, not the panel's."""
+
+
+def _id(page: Path) -> str:
+    return str(page.relative_to(DOCS))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The book, built strictly."""
+    pytest.importorskip("mkdocs", reason="needs the extra docs")
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(folder)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def test_the_book_builds_and_has_every_page(site: Path) -> None:
+    built = {path.relative_to(site).with_suffix(".md") for path in site.rglob("*.html")}
+    assert {page.relative_to(DOCS) for page in PAGES} <= built
+
+
+def test_the_book_is_read_and_searched_without_a_network(site: Path) -> None:
+    loads = re.compile(r'<(?:script|img|link|iframe)[^>]*(?:src|href)="?(?:https?:)?//')
+    wrong = {page.name: found for page in site.rglob("*.html") if (found := loads.findall(page.read_text("utf-8")))}
+    assert not wrong
+    assert (site / "search" / "search_index.js").is_file()  # a script, which a page may load from a disk
+
+
+def test_the_book_has_the_help_of_every_command_and_the_errors_of_the_code(site: Path) -> None:
+    commands = (site / "command_line.html").read_text("utf-8")
+    assert all(f"covidseg {name}" in commands for name in ("segment", "report", "followup", "batch", "sample"))
+    errors = (site / "troubleshooting.html").read_text("utf-8")
+    assert errors.count("<tr>") > 150
+    for sentence in ("The file or folder does not exist.", "The output is a folder, not a file."):
+        assert sentence in errors
+    assert "<!-- made:" not in commands + errors
+
+
+def sentences(text: str) -> list[str]:
+    """Sentences of running text: without code, tables, pictures and headings."""
+    text = re.sub(r"```.*?```|<!--.*?-->", "", text, flags=re.DOTALL)
+    lines = []
+    for line in text.splitlines():
+        stripped = line.strip()
+        if not stripped or stripped.startswith(("|", "#", "![", "===", "!!!", ":::", "options:", "members:", "<")):
+            lines.append(".")  # ends what stood before
+        else:
+            lines.append(re.sub(r"^(?:\d+\.|[-*])\s", ". ", stripped))
+    words = re.sub(r"!?\[([^\]]*)\]\([^)]*\)(?:\{[^}]*\})?", r"\1", " ".join(lines))
+    words = re.sub(r"`[^`]*`", "code", words)
+    return [part.strip() for part in re.split(r"[.!?:](?:\s|\*|$)", words) if len(part.split()) > 1]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_id)
+def test_sentences_are_short(page: Path) -> None:
+    lengths = {part: len(part.split()) for part in sentences(page.read_text("utf-8"))}
+    assert not [part for part, length in lengths.items() if length > MOST_WORDS]
+    assert sum(lengths.values()) <= MEAN_WORDS * max(1, len(lengths))
+
+
+def test_the_count_of_words_sees_a_long_sentence() -> None:
+    long = " ".join(["word"] * 50)
+    assert max(len(part.split()) for part in sentences(f"Short. {long}.\n\n| {long} {long} |\n")) == 50
+
+
+def test_what_the_pages_about_slicer_name_is_in_the_panel() -> None:
+    panel = (REPOSITORY / "CovidSeg/Resources/UI/CovidSeg.ui").read_text("utf-8").replace("&amp;", "")
+    panel += "".join(path.read_text("utf-8") for path in (REPOSITORY / "CovidSeg/CovidSegLib/gui").glob("*.py"))
+    for page in (DOCS / "slicer").glob("*.md"):
+        text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+        named = {part.strip() for found in re.findall(r"(?<!\*)\*([^*\n]+)\*(?!\*)", text) for part in found.split("→")}
+        missing = {name for name in named - SLICERS_OWN if name.rstrip(".") not in panel}
+        assert not missing, page.name
