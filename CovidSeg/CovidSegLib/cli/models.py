@@ -30,7 +30,7 @@ def run_list(args: argparse.Namespace) -> int:
     from ..network import models
 
     for model in models.installed():
-        say(one_line(f"{model.name}  sha256 {model.sha256}  {_title(model.card)}").rstrip())
+        say(f"{model.name}  sha256 {model.sha256}  {one_line(_title(model.card))}".rstrip())
     if not args.quiet:
         for card, error in _unusable():
             say(one_line(f"warning: {card}: {error}"), to_error=True)

@@ -44,7 +44,7 @@ def import_model(source: Path) -> Model:
             models.verify(model)
             openers = {file.name: _opener(file) for file in model.files}
             return _install(model.card, openers)
-        if not source.is_file():
+        if source.exists() and not source.is_file():  # a pipe would block for ever
             raise ModelError(_("The file cannot be read as a model."), _HINT)
         with zipfile.ZipFile(source) as archive:
             card, entries = _in_zip(archive)
