@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -32,6 +33,61 @@ def library_environment() -> dict[str, str]:
     """The variable that lets a child import CovidSegLib, and whatever this process finds by it."""
     package = str(Path(__file__).resolve().parents[1])
     return {"PYTHONPATH": os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])}
+
+
+def is_alive(process: int) -> bool:
+    """Whether there is a process of this number on this machine; True where that cannot be told."""
+    if sys.platform == "win32":  # there, asking with a signal would end the process
+        return _windows_start(process) != 0
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def started(process: int) -> int | None:
+    """A number for the moment at which a process was started, which tells it from a later one of the same number.
+
+    None where it is not known: there is no such process, it is another user's, or the system does not tell.
+    """
+    if sys.platform == "win32":
+        return _windows_start(process) or None
+    try:
+        with open(f"/proc/{process}/stat", "rb") as file:
+            return int(file.read().rsplit(b")", 1)[1].split()[19])  # field 22, in ticks of the clock: see proc(5)
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _windows_start(process: int) -> int | None:
+    """When a process was started, in units of 100 ns; 0: there is none of this number; None: it does not say."""
+    if sys.platform != "win32":
+        return None
+    import ctypes
+    from ctypes import wintypes
+
+    kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+    kernel32.OpenProcess.restype = wintypes.HANDLE
+    kernel32.OpenProcess.argtypes = (wintypes.DWORD, wintypes.BOOL, wintypes.DWORD)
+    kernel32.GetProcessTimes.argtypes = (wintypes.HANDLE, *[ctypes.POINTER(wintypes.FILETIME)] * 4)
+    kernel32.CloseHandle.argtypes = (wintypes.HANDLE,)
+    limited_information, no_such_process = 0x1000, 87
+    handle = kernel32.OpenProcess(limited_information, False, process)
+    if not handle:
+        return 0 if ctypes.get_last_error() == no_such_process else None
+    try:
+        made, ended, in_kernel, in_user = (wintypes.FILETIME() for _ in range(4))
+        times = (made, ended, in_kernel, in_user)
+        if not kernel32.GetProcessTimes(handle, *(ctypes.byref(time) for time in times)):
+            return None
+        if ended.dwLowDateTime or ended.dwHighDateTime:  # it has ended, and somebody still asks after it
+            return 0
+        return (made.dwHighDateTime << 32) | made.dwLowDateTime
+    finally:
+        kernel32.CloseHandle(handle)
 
 
 def signal_group(process: subprocess.Popen[bytes], *, by_force: bool) -> None:

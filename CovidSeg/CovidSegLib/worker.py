@@ -1,25 +1,20 @@
-"""The pipeline in a child process: the parent stays live, a crash is an error message, cancel kills.
+"""Work in a child process: the parent stays live, a crash is an error message, cancel kills.
 
-The parent holds a :class:`Worker`; the child (:mod:`CovidSegLib.worker_child`) keeps its engine open and segments scan
-after scan. Voxels and labels travel through files in a private folder, everything else as JSON lines: requests on the
-child's standard input, reports and answers on what was its standard output.
+The parent holds a :class:`Worker`; the child (:mod:`CovidSegLib.worker_child`) keeps its engine open and does job after
+job (:mod:`CovidSegLib.jobs`). A scan in a file is read there, and its results are written there; voxels and labels of
+Slicer's scene travel through files in a private folder. Everything else goes as JSON lines: requests on the child's
+standard input, reports and answers on what was its standard output.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import queue
-import shutil
-import subprocess
+import base64
+import pickle
+import signal
 import sys
-import tempfile
-import threading
-import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,19 +22,24 @@ import numpy as np
 from .errors import EngineError, InputError, ModelError, OutputError
 from .i18n import from_json, to_json
 from .i18n import tr as _
-from .processes import NO_WINDOW, PATIENCE_SECONDS, ending_steps, finish, library_environment
+from .jobs import VOXELS_FILE, Job, SegmentVoxels
+from .processes import finish
 from .progress import Progress, Report
-from .segmentation import Provenance, Segmentation
+from .segmentation import Segmentation
 from .volume import CtVolume
-from .worker_child import CERTAINTY_FILE, LABELS_FILE, LOG_FILE, VOXELS_FILE
+from .worker_process import Child
+from .writing.unfinished import remove_leftovers
 
 if TYPE_CHECKING:
     from .options import Options
 
 _ERRORS = {kind.__name__: kind for kind in (EngineError, InputError, ModelError, OutputError)}
 
-_LEND_SECONDS = 0.02
-"""In Slicer a thread works only while Python is at work."""
+_READING = ("reading", "measures")
+"""Stages in which files are opened that others made: scans, masks, lobes."""
+
+_LOOK_SECONDS = 0.2
+"""How often a wait is left to see whether to stop."""
 
 
 class WorkerCrashError(RuntimeError):
@@ -54,22 +54,37 @@ class WorkerDiedError(EngineError):
     """The child process ended in the middle of its work: killed, out of memory, or a fault of a driver."""
 
 
-class Worker:
-    """A child process that segments scans one after the other with one engine.
+class ReadingDiedError(InputError):
+    """The child process ended while it read a file: a library broke down on it, or its content took all memory."""
 
-    Parameters: ``options`` go to the pipeline; ``python`` is the interpreter (default: this one; in Slicer it is
-    PythonSlicer). Entering the context starts the child, which loads its engine while the parent still reads the scan;
-    leaving it ends the child and removes its folder, whatever happened. A child that is gone is started anew for the
-    next scan. To be used from one thread.
+
+Turn = Callable[[], AbstractContextManager[None]]
+"""Entered before a child computes, left when it has: where several take turns, entering waits."""
+
+
+@contextmanager
+def _at_once() -> Iterator[None]:
+    yield
+
+
+class Worker:
+    """A child process that does one job after the other, with one engine for all.
+
+    Parameters: ``options`` go to the pipeline (None: nothing is to be segmented, no engine is opened); ``python`` is
+    the interpreter (default: this one; in Slicer it is PythonSlicer). Entering the context starts the child, which
+    loads its engine while it already reads the first scan; leaving it ends the child and removes its folder, whatever
+    happened. A child that is gone is started anew for the next job. To be used from one thread.
     """
 
-    def __init__(self, options: Options, *, python: str | None = None) -> None:
+    def __init__(self, options: Options | None, *, python: str | None = None) -> None:
         self._options = options
         self._python = python or sys.executable
-        self._child: _Child | None = None
+        self._child: Child | None = None
+        self._job: Job | None = None
+        self._turn: Turn = _at_once
+        self._computing = ExitStack()
         self._ready = False
-        self._busy = False
-        self._last = Report("engine")
+        self._last, self._reads = Report("engine"), False
 
     def __enter__(self) -> Worker:
         self.start()
@@ -81,22 +96,32 @@ class Worker:
     def start(self) -> None:
         """Start the child unless it is there. Raises EngineError when it cannot be started."""
         if self._child is None:
-            self._ready, self._busy, self._last = False, False, Report("engine")
-            self._child = _Child(self._python)
-            self._child.send({"options": asdict(self._options), "folder": str(self._child.folder)})
+            self._ready, self._job, self._last = self._options is None, None, Report("engine")
+            self._child = Child(self._python)
+            options = None if self._options is None else asdict(self._options)
+            self._child.send({"options": options, "folder": str(self._child.folder)})
 
     def wait_until_ready(self, progress: Progress) -> None:
         """Wait until the engine is open. Raises ModelError or EngineError when it cannot be opened, or Cancelled."""
         self.start()
         while not self._ready:
-            self.poll(progress)
+            self._look(progress, _LOOK_SECONDS)
+
+    def run(self, job: Job, progress: Progress, turn: Turn = _at_once) -> dict[str, Any]:
+        """Let the child do ``job`` and wait for it; returns what the job returns.
+
+        ``turn`` is entered while the child computes. Raises the errors of ``job`` as themselves,
+        :class:`WorkerDiedError`, :class:`ReadingDiedError`, :class:`WorkerCrashError` for a bug, or Cancelled, after
+        which the child is gone, with all that it had begun to write.
+        """
+        self._begin(job, turn)
+        while True:
+            record = self._look(progress, _LOOK_SECONDS)
+            if record is not None:
+                return record
 
     def segment(self, volume: CtVolume, progress: Progress) -> Segmentation:
-        """Segment ``volume`` in the child and wait for it.
-
-        Raises the errors of :func:`CovidSegLib.pipeline.segment` as themselves, :class:`WorkerDiedError`,
-        :class:`WorkerCrashError` for a bug, or Cancelled, after which the child is gone.
-        """
+        """Segment ``volume`` in the child and wait for it. Raises as :meth:`run` and :meth:`begin`."""
         self.begin(volume)
         while True:
             segmentation = self.poll(progress)
@@ -104,46 +129,38 @@ class Worker:
                 return segmentation
 
     def begin(self, volume: CtVolume) -> None:
-        """Hand ``volume`` to the child and return at once; :meth:`poll` then brings the result."""
-        if self._busy:
+        """Hand ``volume`` to the child and return at once; :meth:`poll` then brings the result. Raises EngineError."""
+        if self._job is not None:
             self.close()
         self.start()
         assert self._child is not None
-        self._busy = True
+        folder = self._child.folder
         try:
-            np.save(self._child.folder / VOXELS_FILE, volume.voxels, allow_pickle=False)
+            np.save(folder / VOXELS_FILE, volume.voxels, allow_pickle=False)
         except OSError as error:
             self.close()
             raise EngineError(
                 _("The scan could not be written to the folder for temporary files."),
                 _("Free some space there, or set TMPDIR to another folder."),
             ) from error
-        notes = [to_json(note) for note in volume.notes]
-        self._child.send({"affine": volume.affine.tolist(), "source": volume.source, "notes": notes})
+        notes = tuple(to_json(note) for note in volume.notes)
+        self._begin(SegmentVoxels(folder, tuple(map(tuple, volume.affine.tolist())), volume.source, notes), _at_once)
 
-    def poll(self, progress: Progress, wait_seconds: float = 0.2) -> Segmentation | None:
+    def poll(self, progress: Progress, wait_seconds: float = _LOOK_SECONDS) -> Segmentation | None:
         """Wait at most ``wait_seconds`` for one message; returns the result when it is there, else None.
 
-        Passes reports to ``progress`` and asks it whether to go on. Raises as :meth:`segment`.
+        Passes reports to ``progress`` and asks it whether to go on. Raises as :meth:`run`.
         """
         assert self._child is not None, "begin() comes before poll()"
+        child = self._child
+        record = self._look(progress, wait_seconds)
+        if record is None:
+            return None
         try:
-            message = self._child.receive(wait_seconds)
-            self._tell(message, progress)
-            if "provenance" in message:
-                segmentation = self._child.result(message)
-        except BaseException:  # stopped or dead: whatever this child still says is of no use
+            return child.result(record)
+        except BaseException:
             self.close()
             raise
-        if "error" in message or "crash" in message:
-            self._busy = False
-            if message["last"]:
-                self.close()
-            raise _exception(message)
-        if "provenance" in message:
-            self._busy = False
-            return segmentation
-        return None
 
     def close(self) -> None:
         """End the child, at once if it is at work, and remove its folder. May be called at any time, also twice."""
@@ -152,9 +169,57 @@ class Worker:
     def close_steps(self) -> Generator[None, None, None]:
         """As :meth:`close`, in steps between which a window lives; a generator that is closed waits for the rest."""
         child, self._child = self._child, None
-        at_once, self._busy = self._busy or not self._ready, False
-        if child is not None:
-            yield from child.end_steps(at_once=at_once)
+        job, self._job = self._job, None
+        try:
+            if child is not None:
+                yield from child.end_steps(at_once=job is not None or not self._ready)
+        finally:
+            self._computing.close()
+            for folder in job.folders if job is not None else ():
+                remove_leftovers(folder)
+
+    def _begin(self, job: Job, turn: Turn) -> None:
+        if self._job is not None:
+            self.close()
+        self.start()
+        assert self._child is not None
+        self._job, self._turn = job, turn
+        self._last, self._reads = Report("engine" if isinstance(job, SegmentVoxels) else "reading"), False
+        self._child.send({"job": base64.b64encode(pickle.dumps(job)).decode()})
+
+    def _look(self, progress: Progress, wait_seconds: float) -> dict[str, Any] | None:
+        """Wait at most ``wait_seconds`` for one message; returns what the job returned when that is there."""
+        assert self._child is not None
+        try:
+            message = self._child.receive(wait_seconds)
+            if message is None:
+                raise self._died(self._child.exit_code())
+            self._tell(message, progress)
+            self._take_turns(message)
+        except BaseException:  # stopped or dead: whatever this child still says is of no use
+            self.close()
+            raise
+        if "error" in message or "crash" in message:
+            self._job = None
+            if message["last"]:
+                self.close()
+            raise _exception(message)
+        if "record" in message:
+            self._job = None
+            return message["record"]
+        return None
+
+    def _take_turns(self, message: dict[str, Any]) -> None:
+        if "turn" not in message:
+            return
+        if message["turn"]:
+            self._last, self._reads = Report("network"), False
+            self._computing.enter_context(self._turn())
+            assert self._child is not None
+            self._child.send({"go": True})
+        else:
+            self._last = Report("masks", 1.0)
+            self._computing.close()
 
     def _tell(self, message: dict[str, Any], progress: Progress) -> None:
         self._ready = self._ready or "ready" in message
@@ -163,9 +228,30 @@ class Worker:
             if notice:
                 progress.notice(stage, from_json(notice))
                 return
-            self._last = Report(stage, fraction)
+            self._last, self._reads = Report(stage, fraction), stage in _READING
         # Also without news: this is where the user's wish to stop is noticed.
         progress.step(self._last.stage, round(self._last.fraction * 1000), 1000)
+
+    def _died(self, code: int | None) -> Exception:
+        """What it means that the child ended with ``code`` in the middle of its work."""
+        if self._job is not None and self._reads:
+            return _died_reading(code)
+        return WorkerDiedError(
+            _("The process that computes the network stopped in the middle of its work."),
+            _("Perhaps memory ran out: close other programs and try again, or compute without the graphics card."),
+        )
+
+
+def _died_reading(code: int | None) -> ReadingDiedError:
+    if code == -getattr(signal, "SIGKILL", 9):
+        return ReadingDiedError(
+            _("The process that read the scan was stopped from outside, perhaps because memory ran out."),
+            _("Close other programs and try again. If it happens again, export the scan anew: it may be damaged."),
+        )
+    return ReadingDiedError(
+        _("The process that read the scan or its masks broke down: one of the files is damaged."),
+        _("Copy or export them again."),
+    )
 
 
 def _exception(message: dict[str, Any]) -> Exception:
@@ -173,109 +259,3 @@ def _exception(message: dict[str, Any]) -> Exception:
     if "crash" in message:
         return WorkerCrashError(message["crash"])
     return _ERRORS[message["error"]](from_json(message["sentence"]), from_json(message["hint"]))
-
-
-class _Child:
-    """One running child process with its folder (mode 0700) and the thread that reads its messages."""
-
-    def __init__(self, python: str) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        try:
-            self.folder = Path(tempfile.mkdtemp(prefix="covidseg-"))
-        except OSError as error:
-            raise EngineError(
-                _("There is no folder for temporary files."), _("Set TMPDIR to a folder with space.")
-            ) from error
-        try:
-            self._process = _popen(python, self.folder)
-            self._reader.start()
-        except BaseException as error:
-            finish(self.end_steps(at_once=True))
-            if isinstance(error, OSError):
-                raise EngineError(_("The process that computes the network could not be started.")) from error
-            raise
-
-    def _read(self) -> None:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            # What is no message was printed before the child moved its output away.
-            with contextlib.suppress(ValueError):
-                message = json.loads(line)
-                if isinstance(message, dict):
-                    self._messages.put(message)
-        self._messages.put(None)
-
-    def send(self, message: dict[str, Any]) -> None:
-        """Send one request. A child that is gone is noticed by :meth:`receive`."""
-        assert self._process is not None
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError):
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
-            self._process.stdin.flush()
-
-    def receive(self, wait_seconds: float) -> dict[str, Any]:
-        """The next message, or an empty one after ``wait_seconds``. Raises :class:`WorkerDiedError`."""
-        try:
-            message = self._messages.get(timeout=wait_seconds)
-        except queue.Empty:
-            return {}
-        if message is not None:
-            return message
-        raise WorkerDiedError(
-            _("The process that computes the network stopped in the middle of its work."),
-            _("Perhaps memory ran out: close other programs and try again, or compute without the graphics card."),
-        )
-
-    def result(self, message: dict[str, Any]) -> Segmentation:
-        """The segmentation that ``message`` announces; its file is removed."""
-        labels = np.load(self.folder / LABELS_FILE, allow_pickle=False)
-        (self.folder / LABELS_FILE).unlink()
-        certainty = None
-        if message.get("certainty"):
-            certainty = np.load(self.folder / CERTAINTY_FILE, allow_pickle=False)
-            (self.folder / CERTAINTY_FILE).unlink()
-        provenance = message["provenance"]
-        provenance["warnings"] = tuple(from_json(warning) for warning in provenance["warnings"])
-        provenance["edited"] = tuple(provenance["edited"])  # JSON has no tuples
-        return Segmentation(labels, np.array(message["affine"], dtype=float), Provenance(**provenance), certainty)
-
-    def end_steps(self, *, at_once: bool) -> Generator[None, None, None]:
-        """End the process and all it started, wait for it, remove the folder."""
-        try:
-            if self._process is not None:
-                yield from self._end_process(self._process, at_once)
-        finally:
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _end_process(self, process: subprocess.Popen[bytes], at_once: bool) -> Generator[None, None, None]:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        with contextlib.suppress(OSError):
-            process.stdin.close()  # an idle child ends by this alone
-        yield from ending_steps(process, ask=at_once)
-        give_up_at = time.monotonic() + PATIENCE_SECONDS
-        self._reader.join(_LEND_SECONDS)
-        while self._reader.is_alive() and time.monotonic() < give_up_at:  # something else holds on to the pipe
-            yield None
-            self._reader.join(_LEND_SECONDS)
-        if not self._reader.is_alive():
-            process.stdout.close()
-
-
-def _popen(python: str, folder: Path) -> subprocess.Popen[bytes]:
-    """Start the child in a session of its own, so that Ctrl-C reaches the parent alone and a kill reaches all of it."""
-    with (folder / LOG_FILE).open("wb") as log:
-        return subprocess.Popen(
-            [python, "-m", f"{__package__}.worker_child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,  # chatter of libraries; it goes with the folder
-            cwd=folder,  # "-m" looks here for modules first: an empty place
-            # ONNX Runtime from 1.29 on reports its use over the net unless told so before it is loaded.
-            env={**os.environ, **library_environment(), "ORT_DISABLE_TELEMETRY": "1"},
-            start_new_session=os.name != "nt",
-            **NO_WINDOW,
-        )

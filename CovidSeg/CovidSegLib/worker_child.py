@@ -6,50 +6,68 @@ imported, so that no library can print into the messages.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import pickle
 import queue
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
-import numpy as np
-
 from .errors import CovidSegError, EngineError
-from .i18n import from_json, to_json
+from .i18n import to_json
 from .i18n import tr as _
-from .progress import Progress, Report
-from .volume import CtVolume
+from .interrupts import Interrupts
+from .progress import Cancelled, Progress, Report
 
 if TYPE_CHECKING:
+    from .jobs import Job
     from .network.engines import Engine
     from .options import Options
+    from .segmentation import Segmentation
+    from .volume import CtVolume
 
-VOXELS_FILE, LABELS_FILE, CERTAINTY_FILE, LOG_FILE = "voxels.npy", "labels.npy", "certainty.npy", "log.txt"
-"""What lies in the folder that parent and child share: int16 HU, uint8 labels, their certainty (see
-:class:`CovidSegLib.segmentation.Segmentation`), and what libraries print."""
+LOG_FILE = "log.txt"
+"""What libraries print; it lies in the folder that parent and child share."""
 
 _ending = threading.Lock()
 _REPORT_SECONDS = 0.05
 """Reports of one stage are sent no more often than this."""
 
+_TIDY_SECONDS = 2.0
+"""How long work may go on to clean up after its parent is gone."""
+
 
 def serve() -> None:
-    """Open the engine, then segment scan after scan until the input ends. Does not return."""
+    """Open the engine, and meanwhile and then do job after job until the input ends. Does not return."""
     channel = _own_channel()
     requests = os.fdopen(os.dup(sys.stdin.fileno()), "rb")
-    hello = json.loads(requests.readline() or b"null")
-    if hello is None:
-        return
-    folder = Path(hello["folder"])
+    with Interrupts() as interrupts:
+        hello = json.loads(requests.readline() or b"null")
+        if hello is None:
+            return
+        folder = Path(hello["folder"])
+        # What is unpacked on the way goes with this folder, whoever is killed.
+        tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
+        try:
+            _work(hello["options"], folder, requests, channel, interrupts)
+        except KeyboardInterrupt:  # asked to stop: what was at work has cleaned up
+            _end(folder)
+
+
+def _work(
+    options: dict[str, Any] | None, folder: Path, requests: IO[bytes], channel: IO[bytes], interrupts: Interrupts
+) -> NoReturn:
+    """Do what is asked for."""
 
     def send(message: dict[str, Any]) -> None:
         line = json.dumps(message).encode() + b"\n"
@@ -58,32 +76,103 @@ def serve() -> None:
         except OSError:  # nobody listens any more
             _end(folder)
 
-    scans: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-    threading.Thread(target=_receive_scans, args=(requests, scans, folder), daemon=True).start()
-    progress = Progress(_Reporter(send))
-    try:
-        options, engine = _open(hello["options"], progress)
-    except Exception as error:
-        send(_described(error, last=True))
-        os._exit(0)  # threads that a library left behind must not hold up the end
-    send({"ready": True})
+    inbox = _Inbox(requests, folder)
+    engine = _LateEngine(options, send, inbox)
+    progress = Progress(_Reporter(send, engine), interrupts.asked)
     while True:
-        scan = scans.get()
+        packed = inbox.jobs.get()
         try:
-            answer = _segment(scan, folder, progress, options, engine)
+            engine.check()
+            # By our own parent, through a pipe that nobody else has.
+            job: Job = pickle.loads(base64.b64decode(packed))
+            answer = {"record": job.run(engine.segment, progress)}
+        except Cancelled:
+            _end(folder)
         except Exception as error:
-            answer = _described(error, last=False)
+            answer = _described(error, last=engine.error is not None)
         send(answer)
+        if answer.get("last"):
+            os._exit(0)  # threads that a library left behind must not hold up the end
+
+
+class _Inbox:
+    """What the parent says, read by a thread of its own: ``jobs`` as they are sent, and when to ``go`` on."""
+
+    def __init__(self, requests: IO[bytes], folder: Path) -> None:
+        self.jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.go: queue.SimpleQueue[None] = queue.SimpleQueue()
+        threading.Thread(target=self._receive, args=(requests, folder), daemon=True).start()
+
+    def _receive(self, requests: IO[bytes], folder: Path) -> None:
+        with suppress(OSError, ValueError):  # a parent that is killed may leave half a line
+            for line in requests:
+                message = json.loads(line)
+                if "go" in message:
+                    self.go.put(None)
+                else:
+                    self.jobs.put(message["job"])
+        if os.name != "nt" and _leads_its_session():
+            os.killpg(0, signal.SIGTERM)  # our first thread, which cleans up, and what it started
+            time.sleep(_TIDY_SECONDS)
+        _end(folder)
+
+
+class _LateEngine:
+    """The engine, opened by a thread while the first job reads its scan; ``error``: why it could not be."""
+
+    def __init__(self, chosen: dict[str, Any] | None, send: Callable[[dict[str, Any]], None], inbox: _Inbox) -> None:
+        self.error: Exception | None = None
+        self._options: Options | None = None
+        self._engine: Engine | None = None
+        self._send, self._inbox = send, inbox
+        self._thread: threading.Thread | None = None
+        if chosen is not None:
+            self._thread = threading.Thread(target=self._open, args=(chosen,), daemon=True)
+            self._thread.start()
+
+    def _open(self, chosen: dict[str, Any]) -> None:
+        from . import pipeline
+
+        try:
+            self._options = pipeline.Options(**chosen)
+            self._engine = pipeline.open_engine(self._options, Progress(_Reporter(self._send)))
+        except Exception as error:
+            self.error = error
+            self._inbox.jobs.put("")  # whoever waits for a job looks up
+        else:
+            self._send({"ready": True})
+
+    def check(self) -> None:
+        """Raise what kept the engine from being opened: nobody need wait for a scan that cannot be segmented."""
+        if self.error is not None:
+            raise self.error
+
+    def segment(self, volume: CtVolume, progress: Progress) -> Segmentation:
+        """Segment ``volume`` when the engine is open and it is this child's turn to compute."""
+        from . import pipeline
+
+        if self._thread is not None:
+            self._thread.join()
+        self.check()
+        assert self._options is not None, "a worker without options has no engine"
+        self._send({"turn": True})
+        self._inbox.go.get()
+        try:
+            return pipeline.segment(volume, self._options, progress, engine=self._engine)
+        finally:
+            self._send({"turn": False})
 
 
 class _Reporter:
     """Sends reports on, but no flood of them."""
 
-    def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
-        self._send = send
+    def __init__(self, send: Callable[[dict[str, Any]], None], engine: _LateEngine | None = None) -> None:
+        self._send, self._engine = send, engine
         self._stage, self._time = "", 0.0
 
     def __call__(self, report: Report) -> None:
+        if self._engine is not None:
+            self._engine.check()
         now = time.monotonic()
         if report.notice or report.stage != self._stage or now - self._time >= _REPORT_SECONDS or report.fraction >= 1:
             self._stage, self._time = report.stage, now
@@ -97,52 +186,18 @@ def _own_channel() -> IO[bytes]:
     return channel
 
 
-def _receive_scans(requests: IO[bytes], scans: queue.SimpleQueue[dict[str, Any]], folder: Path) -> None:
-    """Pass requests on; at their end, end the process."""
-    with suppress(OSError, ValueError):  # a parent that is killed may leave half a line
-        for line in requests:
-            scans.put(json.loads(line))
-    _end(folder)
+def _leads_its_session() -> bool:
+    """Whether this is the session that the parent made for us."""
+    return os.getpgrp() == os.getsid(0) == os.getpid()
 
 
 def _end(folder: Path) -> NoReturn:
     """End, and leave nothing: the parent may have been killed. The first thread does it, any other waits."""
     _ending.acquire()
     shutil.rmtree(folder, ignore_errors=True)
-    if os.name != "nt" and os.getpgrp() == os.getsid(0):  # the session that the parent made for us
+    if os.name != "nt" and _leads_its_session():
         os.killpg(0, signal.SIGKILL)
     os._exit(0)
-
-
-def _open(chosen: dict[str, Any], progress: Progress) -> tuple[Options, Engine]:
-    from . import pipeline
-
-    options = pipeline.Options(**chosen)
-    return options, pipeline.open_engine(options, progress)
-
-
-def _segment(
-    scan: dict[str, Any], folder: Path, progress: Progress, options: Options, engine: Engine
-) -> dict[str, Any]:
-    """Segment the scan that lies in ``folder`` and put its labels beside it; returns the answer to send."""
-    from . import pipeline
-
-    voxels = np.asarray(np.load(folder / VOXELS_FILE, mmap_mode="r", allow_pickle=False))
-    volume = CtVolume(
-        voxels, np.array(scan["affine"], dtype=float), scan["source"], tuple(map(from_json, scan["notes"]))
-    )
-    segmentation = pipeline.segment(volume, options, progress, engine=engine)
-    np.save(folder / LABELS_FILE, segmentation.labels, allow_pickle=False)
-    if segmentation.certainty is not None:
-        np.save(folder / CERTAINTY_FILE, segmentation.certainty, allow_pickle=False)
-    return {
-        "affine": segmentation.affine.tolist(),
-        "provenance": {
-            **asdict(segmentation.provenance),
-            "warnings": [to_json(warning) for warning in segmentation.provenance.warnings],
-        },
-        "certainty": segmentation.certainty is not None,
-    }
 
 
 def _described(error: Exception, *, last: bool) -> dict[str, Any]:

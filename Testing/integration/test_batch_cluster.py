@@ -20,6 +20,7 @@ from Testing.kit.command_line import (
     TAKES_A_SECOND,
     CommandLine,
     children,
+    computes_for_ever,
     is_alive,
     told_scan,
     until,
@@ -103,7 +104,7 @@ def test_a_worker_that_is_killed_in_the_middle_loses_nothing(told: CommandLine, 
     assert not list((told.folder / "out").glob(".covidseg-*"))
     # The child of the lost worker went with it, that of the other when the batch was over.
     until(lambda: not is_alive(child) and not children(cluster.workers[1].pid))
-    until(lambda: not list(told.temporary.glob("covidseg-*")))
+    until(lambda: not list(told.temporary.glob(".covidseg-*")))
 
 
 def test_a_stopped_batch_stops_its_work_on_the_cluster_and_goes_on_elsewhere(
@@ -112,13 +113,13 @@ def test_a_stopped_batch_stops_its_work_on_the_cluster_and_goes_on_elsewhere(
     told_scan(told.folder / "scans/a.nii.gz", CLEAN)
     told_scan(told.folder / "scans/b.nii.gz", NEVER_ENDS)
     with told.start("batch", "scans", "out", "--scheduler", cluster.address) as process:
-        until(lambda: list(rows(told)) == ["a"] and any(told.temporary.glob("covidseg-*/voxels.npy")), 90)
+        until(lambda: list(rows(told)) == ["a"] and any(map(computes_for_ever, cluster.workers)), 90)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     assert process.returncode == 130
     until(lambda: not any(children(worker.pid) for worker in cluster.workers))
     cluster.close()
-    until(lambda: not list(told.temporary.glob("covidseg-*")))
+    until(lambda: not list(told.temporary.glob(".covidseg-*")))
     told_scan(told.folder / "scans/b.nii.gz", CLEAN)
     with told.start("batch", "scans", "out") as process:
         output, _ = process.communicate(timeout=60)

@@ -26,6 +26,7 @@ from Testing.kit.command_line import (
     TAKES_A_SECOND,
     CommandLine,
     children,
+    computes_for_ever,
     is_alive,
     tell,
     told_scan,
@@ -52,11 +53,6 @@ def lines(told: CommandLine) -> list[dict]:
     return [line for line in every if line["status"] != "begun"]
 
 
-def computes_for_ever(process: subprocess.Popen) -> bool:
-    """Whether a child of ``process`` is at a scan that never ends (the stand-in then starts a program)."""
-    return any(children(child) for child in children(process.pid))
-
-
 def kill(process: subprocess.Popen, told: CommandLine) -> None:
     """As by a power cut: no process gets to clean up."""
     for child in children(process.pid):
@@ -79,7 +75,7 @@ def test_after_kill_9_only_what_was_not_done_is_done(told: CommandLine) -> None:
     # A kill in the middle of a write: half a line, and a folder with half a file.
     with (told.folder / "out/manifest.jsonl").open("ab") as file:
         file.write(b'{"case": "d", "status": "do')
-    unfinished = told.folder / "out" / unfinished_prefix().replace(f"-{os.getpid()}-", f"-{process.pid}-x")
+    unfinished = told.folder / "out" / unfinished_prefix().replace(f"-{os.getpid()}.", f"-{process.pid}.")
     unfinished.mkdir()
     (unfinished / "d.seg.nrrd").write_bytes(b"half")
     tell(told, b=CLEAN, d=CLEAN)
@@ -206,7 +202,7 @@ def test_a_labelmap_is_still_the_batchs_own_after_a_failure_and_in_another_forma
 def test_the_second_batch_in_a_folder_is_refused_while_the_first_runs(told: CommandLine) -> None:
     tell(told, a=NEVER_ENDS)
     with told.start("batch", "scans", "out") as process:
-        until(lambda: any(told.temporary.glob("*/voxels.npy")))
+        until(lambda: computes_for_ever(process))
         with told.start("batch", "scans", "out") as second:
             _, errors = second.communicate(timeout=60)
         assert second.returncode == 2
@@ -242,8 +238,9 @@ def test_jobs_compute_side_by_side_and_share_the_cores(told: CommandLine) -> Non
     ended = told.run("batch", "scans", "out", "--jobs", "2", "--json", "all.json")
     assert ended.returncode == 0, ended.stderr
     records = json.loads((told.folder / "all.json").read_text())["cases"]
-    assert len({record["device"] for record in records}) == 2  # the stand-in says which process it was
-    assert len({record["engine"] for record in records}) == 2  # each opened one network, once
+    processes = {record["device"] for record in records}  # the stand-in says which process it was
+    assert 2 <= len(processes) <= 3  # a third one reads and writes meanwhile
+    assert len({record["engine"] for record in records}) == len(processes)  # each opened one network, once
     assert told.refused("batch", "scans", "other", "--jobs", "0")
 
 
@@ -254,7 +251,7 @@ def test_reading_goes_on_while_the_network_computes(told: CommandLine) -> None:
     with told.start("batch", "scans", "out") as process:
         until(lambda: (told.folder / "out/manifest.jsonl").exists() and len(lines(told)) == 1)
         assert lines(told)[0]["case"] == "b"
-        until(lambda: any(told.temporary.glob("*/voxels.npy")))  # the other one is computed
+        until(lambda: computes_for_ever(process))  # the other one is computed
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
     assert process.returncode == 130

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from CovidSegLib.batch import Listener, Outcome, Row
+from CovidSegLib.batch import Listener, Outcome, Row, SegmentCase
 from CovidSegLib.batch.outcome import RunCases, run_case
 from CovidSegLib.options import Options
 from CovidSegLib.progress import Progress
@@ -23,7 +24,10 @@ class InThisProcess:
 
     @contextmanager
     def open(self, progress: Progress, cases: int) -> Iterator[RunCases]:
-        yield lambda cases: (run_case(number, case, self._segment) for number, case in cases)
+        yield lambda cases: (run_case(number, case, self._run) for number, case in cases)
+
+    def _run(self, job: SegmentCase, progress: Progress) -> dict[str, Any]:
+        return job.run(self._segment, progress)
 
 
 class Statuses(Listener):

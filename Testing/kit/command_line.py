@@ -126,6 +126,11 @@ def children(process: int) -> list[int]:
     return found
 
 
+def computes_for_ever(process: subprocess.Popen) -> bool:
+    """Whether a child of ``process`` is at a scan that never ends (the stand-in then starts a program)."""
+    return any(children(child) for child in children(process.pid))
+
+
 def is_alive(process: int) -> bool:
     """Whether the process runs (a zombie does not)."""
     try:

@@ -23,6 +23,7 @@ FLOORS = (
         "errors",
         "grids",
         "i18n",
+        "interrupts",
         "locks",
         "mask_fit",
         "masks",
@@ -45,7 +46,7 @@ FLOORS = (
     ("device_trial", "measures"),
     ("mrml", "pipeline"),
     ("report",),
-    ("worker", "worker_child"),
+    ("jobs", "worker", "worker_child", "worker_process"),
     ("batch", "CovidSegTraining"),
     ("api", "cli", "gui"),
 )

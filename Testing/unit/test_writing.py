@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from CovidSegLib.errors import OutputError
+from CovidSegLib.processes import started
 from CovidSegLib.segmentation import SEGMENTS, UNKNOWN_PROVENANCE, Provenance, Segmentation
 from CovidSegLib.writing import (
     SUFFIXES,
@@ -306,14 +307,17 @@ def test_only_unfinished_files_of_this_machines_dead_processes_are_cleared_up(tm
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     mine = unfinished_name(".nii")
-    gone = mine.replace(f"-{os.getpid()}-", f"-{dead.pid}-")
+    gone = mine.replace(f"-{os.getpid()}.", f"-{dead.pid}.")
+    recycled = mine.replace(f"-{os.getpid()}.", f"-{os.getpid()}.1")  # an earlier process had our number
     machine = mine.split("-")[1]
     others = [gone.replace(machine, "0" * 8), ".covidseg-notes", f".covidseg-{machine}-x", "scan.nii"]
     link = tmp_path / gone.replace(".nii", "-link")
     (tmp_path / "elsewhere").mkdir()
     link.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
-    for name in (mine, gone, *others):
+    for name in (mine, gone, recycled, *others):
         (tmp_path / name).write_text("")
+    if started(os.getpid()) is None:  # a system that does not tell when a process was started
+        (tmp_path / recycled).unlink()
     remove_leftovers(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {mine, *others, "elsewhere"}
     remove_leftovers(tmp_path, own=True)
@@ -334,7 +338,7 @@ def test_what_a_copy_of_this_machine_is_writing_into_a_shared_folder_stays(
     with monkeypatch.context() as patched:
         patched.setattr(unfinished, "_BOOT_ID", tmp_path / "boot_id")
         unfinished._machine.cache_clear()
-        there = tmp_path / unfinished_name(".nii").replace(f"-{os.getpid()}-", f"-{dead.pid}-")
+        there = tmp_path / unfinished_name(".nii").replace(f"-{os.getpid()}.", f"-{dead.pid}.")
     unfinished._machine.cache_clear()
     there.write_text("")
     remove_leftovers(tmp_path)

@@ -1,17 +1,18 @@
 """Many scans, and the numbers that each of them gives.
 
-- :func:`segment_case`: one scan from file to files; all its outputs appear, or none.
+- :func:`segment_case`: one scan from file to files; all its outputs appear, or none. :class:`SegmentCase`: the same as
+  a job for a child process, so that a scan that breaks a library takes nothing else with it.
 - :func:`plan_cases`: the scans of a folder; :func:`run_batch`: all of them, as ``covidseg batch`` does it. A
   :class:`LocalRunner` runs them in child processes of this machine, ``cluster.ClusterRunner`` on the workers of a Dask
   cluster; both give an :class:`Outcome` for each, and a case that fails does not stop the others.
 - :class:`Books`: ``manifest.jsonl`` (what is done, an :class:`Entry` a case, safe against a kill), ``summary.csv`` and
   ``index.html``.
 
-How a volume is segmented is handed in as a function (a worker's, or the pipeline's own).
+What opens scans, masks or pictures runs in a child.
 """
 
 from .books import Books
-from .case import segment_case
+from .case import SegmentCase, segment_case
 from .entry import Entry
 from .local import LocalRunner
 from .manifest import Manifest
@@ -30,6 +31,7 @@ __all__ = [
     "Outcome",
     "PlannedCase",
     "Row",
+    "SegmentCase",
     "Summary",
     "plan_cases",
     "run_batch",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..measures.edits import reader_edits
 from ..progress import Progress
@@ -13,13 +14,45 @@ from ..reading import read_ct
 from ..report.record import json_text, result_record
 from ..report.request import ReportRequest
 from ..report.thumbnails import thumbnail
-from ..segmentation import Segmentation
-from ..volume import CtVolume, voxel_ml
+from ..volume import voxel_ml
 from ..writing import NOTHING_LOST, ExistingFiles, OutputSet
 from .outputs import CaseOutputs
 
-SegmentFunction = Callable[[CtVolume, Progress], Segmentation]
-"""What segments a volume: :meth:`CovidSegLib.worker.Worker.segment`, or the pipeline in this process."""
+if TYPE_CHECKING:
+    from ..jobs import SegmentFunction
+
+
+@dataclass(frozen=True)
+class SegmentCase:
+    """:func:`segment_case` as a job for a child process (:mod:`CovidSegLib.jobs`); the fields are its parameters."""
+
+    source: Path
+    outputs: tuple[Path, ...]
+    json_file: Path | None = None
+    picture: Path | None = None
+    files: tuple[Path, ...] = ()
+    existing: ExistingFiles = NOTHING_LOST
+    report: ReportRequest = ReportRequest()  # noqa: RUF009 - frozen
+
+    @property
+    def folders(self) -> Sequence[Path]:
+        """Where files are written."""
+        written = (*self.outputs, *self.report.files, *filter(None, (self.json_file, self.picture)))
+        return tuple({file.resolve().parent for file in written})
+
+    def run(self, segment: SegmentFunction, progress: Progress) -> dict[str, Any]:
+        """Returns the record of the case."""
+        return segment_case(
+            self.source,
+            self.outputs,
+            segment=segment,
+            progress=progress,
+            json_file=self.json_file,
+            picture=self.picture,
+            files=self.files,
+            existing=self.existing,
+            report=self.report,
+        )
 
 
 def segment_case(
@@ -56,6 +89,7 @@ def segment_case(
     network = segment(volume, progress)
     segmentation = plan.joined(network)
     segmented = time.perf_counter()
+    progress.step("measures", 0, 1)
     measured = report.measure(source, volume, segmentation, files)
     drawn = thumbnail(volume, segmentation) if picture is not None else b""
     counted = time.perf_counter()

@@ -1,8 +1,8 @@
 """The same cases on the workers of a Dask cluster that is already there.
 
-Every machine sees the scans and the output folder under the same path and has CovidSeg installed. A worker keeps one
-child process with the network open and gives it as many threads as Dask gave the worker. A case whose worker is lost
-goes to another one by itself. Nothing here is imported, and no connection made, without ``--scheduler``.
+Every machine sees the scans and the output folder under the same path and has CovidSeg installed. A worker keeps child
+processes with the network open, one of which computes, with as many threads as Dask gave the worker. A case whose
+worker is lost goes to another one by itself. Nothing here is imported, and no connection made, without ``--scheduler``.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _run_on_worker(batch: str, number: int, case: PlannedCase, options: Options)
 def _pool(batch: str, options: Options, threads: int) -> WorkerPool:
     with _opening:
         if batch not in _pools:
-            _pools[batch] = WorkerPool(replace(options, threads=options.threads or threads), 1).__enter__()
+            _pools[batch] = WorkerPool(replace(options, threads=options.threads or threads), 1, threads).__enter__()
         return _pools[batch]
 
 

@@ -1,8 +1,8 @@
-"""Many cases on this machine: child processes compute, while threads of this one read the next and write the last.
+"""Many cases on this machine: child processes read, compute and write, so that each other's scans are safe from them.
 
-Each child keeps its network open from the first scan to the last. A thread takes one case from file to files and asks
-for a child in between, so reading, network and writing overlap without a pipeline of queues. There is one case more in
-hand than children (computing takes longer than all the rest), and no more scans than that are in memory.
+Each child keeps its network open from the first scan to the last. There is one child more than compute at a time
+(computing takes longer than all the rest): while one has its turn, another one reads the next scan or writes the last
+one. No more scans than that are in memory, and none in this process.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..processes import core_count
 from ..progress import Cancelled, Progress, Report
-from ..segmentation import Segmentation
-from ..volume import CtVolume
 from ..worker import Worker
 from .outcome import Outcome, RunCases, run_case
 from .plan import PlannedCase
@@ -32,19 +31,23 @@ _CLOSE_SECONDS = 5.0
 
 
 class WorkerPool:
-    """``jobs`` children that share the cores. Entering the context starts them, leaving it ends them."""
+    """Children of which ``jobs`` at a time compute and share the cores, for ``cases`` scans or more.
 
-    def __init__(self, options: Options, jobs: int) -> None:
-        from ..network.engines import core_count
+    Entering the context starts them, leaving it ends them.
+    """
 
+    def __init__(self, options: Options, jobs: int, cases: int) -> None:
         threads = options.threads or max(1, core_count() // jobs)
-        self._workers = [Worker(replace(options, threads=threads)) for _ in range(jobs)]
-        self._idle = list(self._workers)
-        self._waiting: set[int] = set()
-        self._turn = threading.Condition()
-        self._room = threading.Semaphore(jobs + 1)
+        self._workers = [Worker(replace(options, threads=threads)) for _ in range(min(jobs + 1, cases))]
+        self._idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+        for worker in self._workers:
+            self._idle.put(worker)
+        self._turns = _Turns(jobs)
         self._closed = threading.Event()
-        self.jobs = jobs
+
+    def __len__(self) -> int:
+        """How many cases it takes at a time."""
+        return len(self._workers)
 
     def __enter__(self) -> WorkerPool:
         try:
@@ -58,8 +61,9 @@ class WorkerPool:
     def __exit__(self, *_: object) -> None:
         """End the children. A thread that is still at work stops with Cancelled and hands its child back first."""
         self._closed.set()
-        with self._turn:
-            self._turn.wait_for(lambda: len(self._idle) == len(self._workers), _CLOSE_SECONDS)
+        with suppress(queue.Empty):
+            for _worker in self._workers:
+                self._idle.get(timeout=_CLOSE_SECONDS)
         for worker in self._workers:
             worker.close()
 
@@ -79,39 +83,48 @@ class WorkerPool:
         def stop() -> bool:
             return self._closed.is_set() or cancelled()
 
-        _wait(lambda: self._room.acquire(timeout=_LOOK_SECONDS), Progress(cancelled=stop))
-
-        def segment(volume: CtVolume, progress: Progress) -> Segmentation:
-            worker = self._next_idle(number, progress)
-            try:
-                return worker.segment(volume, progress)
-            finally:
-                with self._turn:
-                    self._idle.append(worker)
-                    self._turn.notify_all()
-
+        waiting = Progress(cancelled=stop)
+        worker = self._next_idle(waiting)
         try:
-            return run_case(number, case, segment, told=told, cancelled=stop)
+            run = partial(worker.run, turn=partial(self._turns.taken, number, waiting))
+            return run_case(number, case, run, told=told, cancelled=stop)
         finally:
-            self._room.release()
+            self._idle.put(worker)
 
-    def _next_idle(self, number: int, progress: Progress) -> Worker:
-        """A child for case ``number``; of cases that wait, the first comes first. Raises Cancelled."""
-        with self._turn:
+    def _next_idle(self, progress: Progress) -> Worker:
+        while True:
+            progress.step("waiting", 0, 1)
+            with suppress(queue.Empty):
+                return self._idle.get(timeout=_LOOK_SECONDS)
+
+
+class _Turns:
+    """Lets ``free`` cases compute at a time; of those that wait, the first comes first."""
+
+    def __init__(self, free: int) -> None:
+        self._free = free
+        self._waiting: set[int] = set()
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, number: int, progress: Progress) -> Iterator[None]:
+        """Case ``number`` computes inside. Raises Cancelled."""
+        with self._changed:
             self._waiting.add(number)
             try:
-                while not self._idle or number != min(self._waiting):
-                    self._turn.wait(_LOOK_SECONDS)
+                while not self._free or number != min(self._waiting):
+                    self._changed.wait(_LOOK_SECONDS)
                     progress.step("waiting", 0, 1)
-                return self._idle.pop()
+                self._free -= 1
             finally:
                 self._waiting.discard(number)
-                self._turn.notify_all()
-
-
-def _wait(attempt: Callable[[], bool], progress: Progress) -> None:
-    while not attempt():
-        progress.step("waiting", 0, 1)
+                self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += 1
+                self._changed.notify_all()
 
 
 @dataclass(frozen=True)
@@ -128,7 +141,7 @@ class LocalRunner:
             _check_options(self.options)
             yield _no_outcome
             return
-        with WorkerPool(self.options, min(self.jobs, cases)) as pool:
+        with WorkerPool(self.options, min(self.jobs, cases), cases) as pool:
             pool.wait_until_ready(progress)
             yield lambda cases: run_here(cases, pool, progress.stop_asked)
 
@@ -179,7 +192,7 @@ def run_here(
         for thread in threads:
             thread.join()
 
-    threads = [threading.Thread(target=serve, daemon=True) for _ in range(min(pool.jobs + 1, len(cases)))]
+    threads = [threading.Thread(target=serve, daemon=True) for _ in range(min(len(pool), len(cases)))]
     try:
         for thread in threads:
             thread.start()

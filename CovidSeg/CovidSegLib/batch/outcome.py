@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import CovidSegError, OutputError
 from ..progress import Cancelled, Progress, Report
 from ..worker import WorkerCrashError, WorkerDiedError
-from .case import SegmentFunction, segment_case
+from .case import SegmentCase
 from .plan import PlannedCase
 
 
@@ -54,15 +54,19 @@ RunCases = Callable[[Sequence[tuple[int, PlannedCase]]], Generator[Outcome | Non
 """What runs cases (with their numbers) side by side; a None between the outcomes says that time has passed."""
 
 
+RunJob = Callable[[SegmentCase, Progress], dict[str, Any]]
+"""What does the job of a case: :meth:`CovidSegLib.worker.Worker.run`, or :meth:`SegmentCase.run` in this process."""
+
+
 def run_case(
     number: int,
     case: PlannedCase,
-    segment: SegmentFunction,
+    run: RunJob,
     *,
     told: Callable[[Report], None] = lambda report: None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Outcome:
-    """Segment ``case`` with ``segment``; whatever goes wrong is in the outcome. Raises Cancelled alone.
+    """Segment ``case`` by ``run``; whatever goes wrong is in the outcome. Raises Cancelled alone.
 
     ``told`` gets the reports of progress; ``cancelled`` is asked whether to stop.
     """
@@ -74,15 +78,8 @@ def run_case(
         told(report)
 
     try:
-        record = segment_case(
-            case.source,
-            [case.result],
-            segment=segment,
-            progress=Progress(listen, cancelled),
-            picture=case.picture,
-            files=case.files,
-            existing=case.existing,
-        )
+        job = SegmentCase(case.source, (case.result,), picture=case.picture, files=case.files, existing=case.existing)
+        record = run(job, Progress(listen, cancelled))
         return Outcome(number, record, notices=_different(notices))
     except Cancelled:
         raise

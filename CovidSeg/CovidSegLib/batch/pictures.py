@@ -2,22 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 from ..errors import InputError
 from ..progress import Progress
 from ..reading import read_ct
 from ..report.inputs import ANOTHER_SCAN, read_masks
 from ..report.thumbnails import thumbnail
 from ..writing import replace_bytes
-from .plan import PlannedCase
+
+if TYPE_CHECKING:
+    from ..jobs import SegmentFunction
 
 
-def draw_again(case: PlannedCase, progress: Progress) -> None:
-    """Draw the picture of a case that is done from its scan and its result as it is now; nothing is segmented.
+@dataclass(frozen=True)
+class DrawAgain:
+    """A job: the ``picture`` of a case that is done, from its scan and its ``result`` as it is now.
 
-    Raises InputError when one of them cannot be read or is not the other's, OutputError, Cancelled.
+    ``source``, ``files``: as :func:`CovidSegLib.reading.read_ct` takes them.
     """
-    volume = read_ct(case.source, progress, case.files)
-    masks = read_masks(case.result, volume)
-    if masks.of_another_scan:
-        raise InputError(ANOTHER_SCAN, "Segment it again with --restart.")
-    replace_bytes(thumbnail(volume, masks.segmentation), case.picture)
+
+    source: Path
+    files: tuple[Path, ...]
+    result: Path
+    picture: Path
+
+    @property
+    def folders(self) -> Sequence[Path]:
+        """Where the picture is."""
+        return (self.picture.parent,)
+
+    def run(self, segment: SegmentFunction, progress: Progress) -> dict[str, Any]:
+        """Raises InputError when one of the files cannot be read or is not the other's, OutputError, Cancelled."""
+        progress.step("reading", 0, 1)
+        volume = read_ct(self.source, progress, self.files)
+        masks = read_masks(self.result, volume)
+        if masks.of_another_scan:
+            raise InputError(ANOTHER_SCAN, "Segment it again with --restart.")
+        replace_bytes(thumbnail(volume, masks.segmentation), self.picture)
+        return {}

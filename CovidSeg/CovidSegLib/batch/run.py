@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..progress import Cancelled, Progress
 from ..report.record import json_text
+from ..worker import Worker
 from ..writing import check_suffix, replace_text
 from .books import Books
 from .manifest import Manifest, clear_up
 from .names import keep_names
 from .outcome import Failure, Outcome, RunCases
 from .ownership import begun, settled, still_done
-from .pictures import draw_again
+from .pictures import DrawAgain
 from .plan import MANIFEST_NAME, SUMMARY_NAME, PlannedCase, make_output_folder, model_identity, refuse_own_file
 from .summary import Row, check_own_table
 
@@ -131,11 +132,14 @@ def _begin(
 
 def _draw_lost(finished: Sequence[PlannedCase], listener: Listener, progress: Progress) -> None:
     """Draw the pictures of ``finished`` cases that are gone again."""
-    for case in finished:
-        if not case.picture.is_file():
+    lost = [case for case in finished if not case.picture.is_file()]
+    if not lost:
+        return
+    with Worker(None) as worker:
+        for case in lost:
             listener.drawing(case)
             try:
-                draw_again(case, progress)
+                worker.run(DrawAgain(case.source, case.files, case.result, case.picture), progress)
             except Cancelled:
                 raise
             except Exception as error:  # no picture ends a batch

@@ -183,7 +183,7 @@ def _records(args: argparse.Namespace, console: Console, progress: Progress) -> 
     from ..worker import Worker
 
     masks = args.masks or [None] * len(args.scans)
-    worker = Worker(pipeline_options(args))
+    worker = Worker(None if args.masks else pipeline_options(args))
     try:
         records = []
         for number, (scan, mask) in enumerate(zip(args.scans, masks, strict=True)):
@@ -195,21 +195,13 @@ def _records(args: argparse.Namespace, console: Console, progress: Progress) -> 
 
 
 def _record(scan: Path, masks: Path | None, worker: Worker, progress: Progress) -> dict[str, Any]:
-    from ..batch import segment_case
-    from ..measures import measure
-    from ..reading import read_ct
-    from ..report.inputs import read_masks
-    from ..report.record import result_record
+    from ..batch import SegmentCase
+    from ..report.jobs import Report
 
     if scan.suffix.lower() == ".json" and scan.is_file():
         try:
             return json.loads(scan.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise InputError("A JSON file cannot be read.", "Write it again, or give the scan itself.") from error
-    if masks is None:
-        return segment_case(scan, [], segment=worker.segment, progress=progress)
-    volume = read_ct(scan, progress)
-    given = read_masks(masks, volume)
-    segmentation = given.segmentation
-    measured = measure(segmentation.labels, segmentation.affine, voxels=volume.voxels, absent=segmentation.absent)
-    return result_record(measured, segmentation.provenance, {}, (*volume.notes, *given.warnings))
+    job = SegmentCase(scan.absolute(), ()) if masks is None else Report(scan.absolute(), masks.absolute())
+    return worker.run(job, progress)

@@ -7,12 +7,12 @@ import sys
 from typing import NoReturn
 
 from ..errors import CovidSegError
+from ..interrupts import Interrupts
 from ..printing import Printing
 from ..progress import Cancelled
 from . import batch, followup, models, report, sample, segment, training_case
 from .console import one_line, say
 from .faults import BUG_SENTENCE, CANCELLED, DONE, WRONG_CALL, exit_code, print_bug
-from .interrupts import Interrupts
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,7 +94,8 @@ def report_request(args: argparse.Namespace, files: Sequence[Path]) -> ReportReq
     if args.lobes is not None:
         check_input(args.lobes)
     rules = Rules() if args.split_hu is None else Rules(split_hu=args.split_hu)
-    return ReportRequest(tuple(files), args.label, rules, args.lobes)
+    lobes = None if args.lobes is None else args.lobes.absolute()
+    return ReportRequest(absolute(files), args.label, rules, lobes)
 
 
 def _split_hu(text: str) -> int:
@@ -226,6 +227,11 @@ def file_name(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("the name is empty")
     return Path(text)
+
+
+def absolute(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """The same from the root of the disk: a child process stands in another folder."""
+    return tuple(path.absolute() for path in paths)
 
 
 class whole_number:  # noqa: N801 - argparse names the type in its message

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 
 from .console import Console, in_words
 from .options import add_quiet, add_report_options, check_input, check_numbers, check_targets, file_name, report_request
@@ -35,25 +34,16 @@ def run(args: argparse.Namespace) -> int:
         check_targets(source, args.output)
     check_numbers(args.output)
     request = report_request(args, args.output)
-    from ..reading import read_ct
-    from ..report.inputs import read_masks
-    from ..report.record import result_record
-    from ..writing import OutputSet
+    from ..report.jobs import Report
+    from ..worker import Worker
 
     console, progress = Console.of(args)
     try:
-        volume = read_ct(args.scan, progress)
-        masks = read_masks(args.masks, volume)
-        volume = replace(volume, notes=(*volume.notes, *masks.warnings))
-        measured = request.measure(args.scan, volume, masks.segmentation)
-        with OutputSet() as files:
-            request.write(volume, masks.segmentation, measured, masks.edits, files, progress)
-            files.publish()
-        for warning in (*volume.notes, *measured.flags):
-            progress.notice("report", warning)
+        with Worker(None) as worker:
+            record = worker.run(Report(args.scan.absolute(), args.masks.absolute(), request), progress)
     finally:
         console.clear()
-    console.result(in_words(result_record(measured, masks.segmentation.provenance, {})))
+    console.result(in_words(record))
     for output in args.output:
         console.result(f"Written: {output}")
     return 0

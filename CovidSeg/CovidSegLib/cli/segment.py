@@ -7,6 +7,7 @@ import argparse
 from ..words import in_ml
 from .console import Console, in_words
 from .options import (
+    absolute,
     add_existing_options,
     add_pipeline_options,
     add_report_options,
@@ -55,22 +56,21 @@ def run(args: argparse.Namespace) -> int:
 
     console, progress = Console.of(args)
     try:
-        # The child comes first: it loads its network while this process loads what reads and writes.
+        # The child comes first: it loads its network while this process looks at the call.
         with Worker(pipeline_options(args)) as worker:
-            from ..batch import segment_case
+            from ..batch import SegmentCase
             from ..writing import check_suffix
 
             for output in args.output:
                 check_suffix(output)
-            record = segment_case(
-                args.input,
-                args.output,
-                segment=worker.segment,
-                progress=progress,
-                json_file=args.json,
+            case = SegmentCase(
+                args.input.absolute(),
+                absolute(args.output),
+                json_file=args.json and args.json.absolute(),
                 existing=existing_files(args),
                 report=report_request(args, args.report),
             )
+            record = worker.run(case, progress)
     finally:
         console.clear()
     console.result(in_words(record))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from ..errors import InputError
 from .console import Console
-from .options import add_quiet, check_input, file_name
+from .options import absolute, add_quiet, check_input, file_name
 
 _DESCRIPTION = """Add a scan and its corrected masks to a data set for covidseg-train. SCAN is what was segmented (a
 file, or a folder with a DICOM series), MASKS a .seg.nrrd or a labelmap. Nothing about the patient goes into FOLDER:
@@ -29,19 +28,14 @@ def run(args: argparse.Namespace) -> int:
     """Save the case; returns 0. Raises the errors of errors.py, Cancelled and KeyboardInterrupt."""
     check_input(args.scan)
     check_input(args.masks)
-    from ..reading import read_ct
-    from ..report.inputs import ANOTHER_SCAN, read_masks
-    from ..writing import save_training_case
+    from ..report.jobs import SaveTrainingCase
+    from ..worker import Worker
 
     console, progress = Console.of(args)
     try:
-        volume = read_ct(args.scan, progress)
-        masks = read_masks(args.masks, volume)
-        if masks.of_another_scan:
-            raise InputError(ANOTHER_SCAN, "Give the scan that was segmented, or masks of this one.")
-        progress.step("writing", 0, 1)
-        labels, absent = masks.segmentation.labels, masks.segmentation.absent
-        case = save_training_case(volume, labels, args.folder, corrected=masks.corrected, absent=absent)
+        with Worker(None) as worker:
+            job = SaveTrainingCase(*absolute((args.scan, args.masks, args.folder)))
+            case = worker.run(job, progress)["case"]
     finally:
         console.clear()
     console.result(f"Saved: {case}. Check the data set with: covidseg-train check {args.folder}")

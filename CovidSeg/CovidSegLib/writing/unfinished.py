@@ -1,6 +1,7 @@
 """Names of files that are not finished, and the clearing up of those that nobody will finish any more.
 
-A process that is killed leaves what it was writing; its name says which process of which machine that was.
+A process that is killed leaves what it was writing; its name says which process of which machine that was, and when it
+was started: numbers of processes are given anew.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ import os
 import platform
 import re
 import shutil
+import tempfile
 import time
 import uuid
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from ..processes import is_alive, started
+
 FORGOTTEN_SECONDS = 7 * 24 * 3600.0
 """What was not written to for so long nobody will finish, wherever its process is or was: saving takes seconds."""
 
-_NAME = re.compile(r"\.covidseg-([0-9a-f]{8})-(\d+)-.+")
+_NAME = re.compile(r"\.covidseg-([0-9a-f]{8})-(\d+)(?:\.(\d+))?-.+")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -30,7 +34,16 @@ def unfinished_name(ending: str = "") -> str:
 
 def unfinished_prefix() -> str:
     """How names of unfinished files of this process begin."""
-    return f".covidseg-{_machine()}-{os.getpid()}-"
+    return f".covidseg-{_machine()}-{os.getpid()}.{started(os.getpid()) or 0}-"
+
+
+def temporary_folder() -> Path:
+    """A new private folder (mode 0700) for what shall not outlive this process, in the system's folder for such.
+
+    The caller removes it. If it is killed before, the next call of any process does. Raises OSError.
+    """
+    remove_leftovers(Path(tempfile.gettempdir()))
+    return Path(tempfile.mkdtemp(prefix=unfinished_prefix()))
 
 
 def remove_leftovers(folder: Path, *, own: bool = False) -> None:
@@ -44,7 +57,7 @@ def remove_leftovers(folder: Path, *, own: bool = False) -> None:
         for entry in entries:
             match = _NAME.fullmatch(entry.name)
             with suppress(OSError):
-                if match is None or not (_is_over(match[1], int(match[2]), own=own) or _is_forgotten(entry)):
+                if match is None or not (_is_over(*match.groups(), own=own) or _is_forgotten(entry)):
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry.path, ignore_errors=True)
@@ -75,23 +88,18 @@ def _machine() -> str:
     return hashlib.sha256(f"{platform.node()}/{place}".encode()).hexdigest()[:8]
 
 
-def _is_over(machine: str, process: int, *, own: bool) -> bool:
+def _is_over(machine: str, process: str, start: str | None, *, own: bool) -> bool:
+    """Whether the process is surely gone. ``start``: see :func:`started`; earlier versions did not note it."""
     if machine != _machine():
         return False
-    return own if process == os.getpid() else not _is_alive(process)
+    number = int(process)
+    if not is_alive(number):
+        return True
+    now = started(number)
+    if now is not None and int(start or 0) not in (0, now):
+        return True  # another one has its number by now
+    return own and number == os.getpid()
 
 
 def _is_forgotten(entry: os.DirEntry[str]) -> bool:
     return time.time() - entry.stat(follow_symlinks=False).st_mtime > FORGOTTEN_SECONDS
-
-
-def _is_alive(process: int) -> bool:
-    if os.name == "nt":  # there, asking with a signal would end the process
-        return True
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True
-    return True

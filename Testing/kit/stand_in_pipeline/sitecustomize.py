@@ -1,7 +1,9 @@
 """A pipeline that does as it is told, for tests of what stands around the pipeline.
 
 Python imports this file at its start when the folder is on PYTHONPATH. The option ``model`` decides how opening the
-engine ends; the first voxel of a scan (its value in HU) decides how its segmentation ends.
+engine ends; the first voxel of a scan (its value in HU) decides how its segmentation ends. A file that is called
+"breaks-the-reader" ends the child process that opens it as a fault in compiled code does, "takes-all-memory" as the
+system does when memory runs out.
 """
 
 from __future__ import annotations
@@ -76,6 +78,21 @@ def segment(volume: object, options: Options, progress: object, *, engine: objec
     device = f"process {os.getpid()}"
     made = Provenance("stand-in", "0" * 64, str(id(engine)), device, "CovidSeg 0", {"network": 1.5}, ("A warning.",))
     return Segmentation(labels, volume.affine, made)
+
+
+_ENDS = {"breaks-the-reader": signal.SIGSEGV, "takes-all-memory": signal.SIGKILL}
+
+
+def _opened(event: str, arguments: tuple) -> None:
+    if event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
+        name = os.fsdecode(os.path.basename(os.fspath(arguments[0])))
+        for part, number in _ENDS.items():
+            if part in name:
+                os.kill(os.getpid(), number)
+
+
+if "CovidSegLib.worker_child" in sys.orig_argv:
+    sys.addaudithook(_opened)
 
 
 _pipeline = types.ModuleType("CovidSegLib.pipeline")

@@ -1,0 +1,77 @@
+"""What a child process can be asked to do (:mod:`CovidSegLib.worker`), and the job of segmenting voxels at hand.
+
+A job is a frozen dataclass that travels to the child, so its fields are plain values and paths; what it returns travels
+back as JSON. Whatever opens a stranger's file does it in a job: a file that breaks a library breaks one child.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .i18n import to_json
+
+if TYPE_CHECKING:
+    from .progress import Progress
+    from .segmentation import Segmentation
+    from .volume import CtVolume
+
+    SegmentFunction = Callable[[CtVolume, Progress], Segmentation]
+    """What segments a volume: the child's engine, or the pipeline in this process."""
+
+VOXELS_FILE, LABELS_FILE, CERTAINTY_FILE = "voxels.npy", "labels.npy", "certainty.npy"
+"""What lies in the folder that parent and child share: int16 HU, uint8 labels, their certainty (see
+:class:`CovidSegLib.segmentation.Segmentation`)."""
+
+
+class Job(Protocol):
+    """Work for a child process."""
+
+    @property
+    def folders(self) -> Sequence[Path]:
+        """Where files are written: a child that is killed may leave unfinished ones there."""
+
+    def run(self, segment: SegmentFunction, progress: Progress) -> dict[str, Any]:
+        """Do it. Returns what JSON can hold. Raises the errors of errors.py, or Cancelled; then no file is left."""
+
+
+@dataclass(frozen=True)
+class SegmentVoxels:
+    """Segments the voxels that lie in ``folder`` and puts the labels beside them.
+
+    ``affine`` (4 rows), ``source``, ``notes`` (see ``i18n.to_json``): as in :class:`CovidSegLib.volume.CtVolume`.
+    """
+
+    folder: Path
+    affine: tuple[tuple[float, ...], ...]
+    source: str
+    notes: tuple[Any, ...] = ()
+
+    @property
+    def folders(self) -> Sequence[Path]:
+        """None but the private one, which goes with the child."""
+        return ()
+
+    def run(self, segment: SegmentFunction, progress: Progress) -> dict[str, Any]:
+        """Returns what :class:`CovidSegLib.segmentation.Segmentation` has besides its arrays."""
+        import numpy as np
+
+        from .i18n import from_json
+        from .volume import CtVolume
+
+        voxels = np.asarray(np.load(self.folder / VOXELS_FILE, mmap_mode="r", allow_pickle=False))
+        volume = CtVolume(voxels, np.array(self.affine), self.source, tuple(map(from_json, self.notes)))
+        segmentation = segment(volume, progress)
+        np.save(self.folder / LABELS_FILE, segmentation.labels, allow_pickle=False)
+        if segmentation.certainty is not None:
+            np.save(self.folder / CERTAINTY_FILE, segmentation.certainty, allow_pickle=False)
+        return {
+            "affine": segmentation.affine.tolist(),
+            "provenance": {
+                **asdict(segmentation.provenance),
+                "warnings": [to_json(warning) for warning in segmentation.provenance.warnings],
+            },
+            "certainty": segmentation.certainty is not None,
+        }

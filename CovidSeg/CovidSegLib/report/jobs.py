@@ -1,0 +1,73 @@
+"""What is made from masks that are there already, as jobs for a child process (:mod:`CovidSegLib.jobs`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..progress import Progress
+from ..reading import read_ct
+from ..writing import OutputSet, save_training_case
+from .inputs import ANOTHER_SCAN, read_masks
+from .record import result_record
+from .request import ReportRequest
+
+
+@dataclass(frozen=True)
+class Report:
+    """Writes the reports that ``request`` names on the ``masks`` of ``scan``, or only takes the numbers."""
+
+    scan: Path
+    masks: Path
+    request: ReportRequest = ReportRequest()  # noqa: RUF009 - frozen
+
+    @property
+    def folders(self) -> Sequence[Path]:
+        """Where files are written."""
+        return tuple({file.resolve().parent for file in self.request.files})
+
+    def run(self, segment: Callable[..., Any], progress: Progress) -> dict[str, Any]:
+        """Returns the record of the result (:func:`.record.result_record`); its warnings are notices as well.
+
+        Raises InputError, OutputError or Cancelled.
+        """
+        progress.step("reading", 0, 1)
+        volume = read_ct(self.scan, progress)
+        masks = read_masks(self.masks, volume)
+        volume = replace(volume, notes=(*volume.notes, *masks.warnings))
+        measured = self.request.measure(self.scan, volume, masks.segmentation)
+        if self.request.files:
+            with OutputSet() as files:
+                self.request.write(volume, masks.segmentation, measured, masks.edits, files, progress)
+                files.publish()
+            for warning in (*volume.notes, *measured.flags):
+                progress.notice("report", warning)
+        return result_record(measured, masks.segmentation.provenance, {}, volume.notes)
+
+
+@dataclass(frozen=True)
+class SaveTrainingCase:
+    """Adds ``scan`` and its corrected ``masks`` to the data set in ``folder``."""
+
+    scan: Path
+    masks: Path
+    folder: Path
+
+    @property
+    def folders(self) -> Sequence[Path]:
+        """Where files are written."""
+        return tuple(self.folder / name for name in ("", "images", "labels"))
+
+    def run(self, segment: Callable[..., Any], progress: Progress) -> dict[str, Any]:
+        """Returns the name of the ``case``. Raises InputError, OutputError or Cancelled."""
+        progress.step("reading", 0, 1)
+        volume = read_ct(self.scan, progress)
+        masks = read_masks(self.masks, volume)
+        if masks.of_another_scan:
+            raise InputError(ANOTHER_SCAN, "Give the scan that was segmented, or masks of this one.")
+        progress.step("writing", 0, 1)
+        labels, absent = masks.segmentation.labels, masks.segmentation.absent
+        return {"case": save_training_case(volume, labels, self.folder, corrected=masks.corrected, absent=absent)}
