@@ -53,3 +53,11 @@ def about(argument: object, kind: type[CovidSegError] = CovidSegError) -> Iterat
     except kind as error:
         error.subject = error.subject or str(argument)
         raise
+
+
+class WorkerDiedError(EngineError):
+    """The child process ended in the middle of its work: killed, out of memory, or a fault of a driver."""
+
+
+class ReadingDiedError(InputError):
+    """The child process ended while it read a file: a library broke down on it, or its content took all memory."""

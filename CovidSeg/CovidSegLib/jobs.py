@@ -30,6 +30,10 @@ class Job(Protocol):
     """Work for a child process."""
 
     @property
+    def sources(self) -> Sequence[Path]:
+        """What is read: what memory that may take follows from its size."""
+
+    @property
     def folders(self) -> Sequence[Path]:
         """Where files are written: a child that is killed may leave unfinished ones there."""
 
@@ -48,6 +52,11 @@ class SegmentVoxels:
     affine: tuple[tuple[float, ...], ...]
     source: str
     notes: tuple[Any, ...] = ()
+
+    @property
+    def sources(self) -> Sequence[Path]:
+        """The voxels, as they will be."""
+        return (self.folder / VOXELS_FILE,)
 
     @property
     def folders(self) -> Sequence[Path]:

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import EngineError, InputError, ModelError, OutputError
+from .errors import EngineError, InputError, ModelError, OutputError, ReadingDiedError, WorkerDiedError
 from .i18n import from_json, to_json
 from .i18n import tr as _
 from .jobs import VOXELS_FILE, Job, SegmentVoxels
+from .memory import limit_of_session, session_too_small, too_small
 from .processes import finish
 from .progress import Progress, Report
 from .segmentation import Segmentation
@@ -48,14 +49,6 @@ class WorkerCrashError(RuntimeError):
     def __init__(self, child_traceback: str) -> None:
         super().__init__(child_traceback)
         self.child_traceback = child_traceback
-
-
-class WorkerDiedError(EngineError):
-    """The child process ended in the middle of its work: killed, out of memory, or a fault of a driver."""
-
-
-class ReadingDiedError(InputError):
-    """The child process ended while it read a file: a library broke down on it, or its content took all memory."""
 
 
 Turn = Callable[[], AbstractContextManager[None]]
@@ -236,6 +229,9 @@ class Worker:
         """What it means that the child ended with ``code`` in the middle of its work."""
         if self._job is not None and self._reads:
             return _died_reading(code)
+        limit = limit_of_session()
+        if limit is not None:
+            return session_too_small(limit)
         return WorkerDiedError(
             _("The process that computes the network stopped in the middle of its work."),
             _("Perhaps memory ran out: close other programs and try again, or compute without the graphics card."),
@@ -257,5 +253,5 @@ def _died_reading(code: int | None) -> ReadingDiedError:
 def _exception(message: dict[str, Any]) -> Exception:
     """The exception that the child told of."""
     if "crash" in message:
-        return WorkerCrashError(message["crash"])
+        return too_small(message["crash"]) or WorkerCrashError(message["crash"])
     return _ERRORS[message["error"]](from_json(message["sentence"]), from_json(message["hint"]))

@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
@@ -27,6 +27,7 @@ from .errors import CovidSegError, EngineError
 from .i18n import to_json
 from .i18n import tr as _
 from .interrupts import Interrupts
+from .memory import bound_memory, leave_no_core
 from .progress import Cancelled, Progress, Report
 
 if TYPE_CHECKING:
@@ -43,6 +44,18 @@ _ending = threading.Lock()
 _REPORT_SECONDS = 0.05
 """Reports of one stage are sent no more often than this."""
 
+_READING_BYTES, _COMPUTING_BYTES = 3 << 30, 1 << 30
+"""What may be needed beside the scan: to open the engine meanwhile (on a GPU gigabytes), and to compute."""
+
+_BYTES_A_VOXEL = 64
+"""Far more than a scan needs (about 9), also with a reader's segments in many layers."""
+
+_LARGEST = 16 << 30
+"""What the largest scan takes that is read at all (``reading.hounsfield.MAX_VOXELS``)."""
+
+_UNPACKED = 64
+"""How much larger than its file a scan may become when it is read; what is smaller than _READING_BYTES always may."""
+
 _TIDY_SECONDS = 2.0
 """How long work may go on to clean up after its parent is gone."""
 
@@ -55,6 +68,7 @@ def serve() -> None:
         hello = json.loads(requests.readline() or b"null")
         if hello is None:
             return
+        leave_no_core()
         folder = Path(hello["folder"])
         # What is unpacked on the way goes with this folder, whoever is killed.
         tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
@@ -85,6 +99,7 @@ def _work(
             engine.check()
             # By our own parent, through a pipe that nobody else has.
             job: Job = pickle.loads(base64.b64decode(packed))
+            bound_memory(_READING_BYTES + _needed(job.sources))
             answer = {"record": job.run(engine.segment, progress)}
         except Cancelled:
             _end(folder)
@@ -155,6 +170,8 @@ class _LateEngine:
             self._thread.join()
         self.check()
         assert self._options is not None, "a worker without options has no engine"
+        on_cpu = self._engine is None or self._engine.device == "cpu"  # a driver's own needs nobody knows
+        bound_memory(_COMPUTING_BYTES + _BYTES_A_VOXEL * volume.voxels.size if on_cpu else None)
         self._send({"turn": True})
         self._inbox.go.get()
         try:
@@ -184,6 +201,14 @@ def _own_channel() -> IO[bytes]:
     channel = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     return channel
+
+
+def _needed(sources: Sequence[Path]) -> int:
+    """Bytes that reading ``sources`` may take; a folder: what the largest scan takes that is read at all."""
+    with suppress(OSError):
+        sizes = [_LARGEST if source.is_dir() else source.stat().st_size * _UNPACKED for source in sources]
+        return min(sum(sizes), _LARGEST)
+    return 0  # reading says what is wrong
 
 
 def _leads_its_session() -> bool:

@@ -27,6 +27,8 @@ FLOORS = (
         "locks",
         "mask_fit",
         "masks",
+        "memory",
+        "memory_windows",
         "options",
         "printing",
         "processes",

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from CovidSegLib.errors import EngineError, InputError, ModelError
+from CovidSegLib.errors import EngineError, InputError, ModelError, WorkerDiedError
 from CovidSegLib.progress import Cancelled, Progress, Report
 from CovidSegLib.volume import CtVolume
-from CovidSegLib.worker import Worker, WorkerCrashError, WorkerDiedError
+from CovidSegLib.worker import Worker, WorkerCrashError
 
 KIT = Path(__file__).resolve().parents[1] / "kit" / "stand_in_pipeline"
 CLEAN, PRINTS, IS_REFUSED, HAS_A_BUG, IS_KILLED, NEVER_ENDS, OUT_OF_MEMORY = range(7)

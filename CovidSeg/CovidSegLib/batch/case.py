@@ -35,6 +35,11 @@ class SegmentCase:
     report: ReportRequest = ReportRequest()  # noqa: RUF009 - frozen
 
     @property
+    def sources(self) -> Sequence[Path]:
+        """What is read."""
+        return (self.source, *(output for output in self.outputs if output.is_file()))
+
+    @property
     def folders(self) -> Sequence[Path]:
         """Where files are written."""
         written = (*self.outputs, *self.report.files, *filter(None, (self.json_file, self.picture)))

@@ -7,9 +7,9 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import CovidSegError, OutputError
+from ..errors import CovidSegError, OutputError, WorkerDiedError
 from ..progress import Cancelled, Progress, Report
-from ..worker import WorkerCrashError, WorkerDiedError
+from ..worker import WorkerCrashError
 from .case import SegmentCase
 from .plan import PlannedCase
 

@@ -31,6 +31,11 @@ class DrawAgain:
     picture: Path
 
     @property
+    def sources(self) -> Sequence[Path]:
+        """What is read."""
+        return (self.source, self.result)
+
+    @property
     def folders(self) -> Sequence[Path]:
         """Where the picture is."""
         return (self.picture.parent,)

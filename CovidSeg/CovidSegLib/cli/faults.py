@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 
-from ..errors import CovidSegError
+from ..errors import CovidSegError, WorkerDiedError
 
 DONE, OWN_FAULT, WRONG_CALL, CANCELLED = 0, 1, 2, 130
 """Exit codes. A child process that was killed counts as our own fault: it says nothing about the input."""
@@ -13,8 +13,6 @@ DONE, OWN_FAULT, WRONG_CALL, CANCELLED = 0, 1, 2, 130
 
 def exit_code(error: Exception) -> int:
     """The exit code that ``error`` leads to."""
-    from ..worker import WorkerDiedError
-
     return WRONG_CALL if isinstance(error, CovidSegError) and not isinstance(error, WorkerDiedError) else OWN_FAULT
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from typing import NoReturn
 
 from ..errors import CovidSegError
 from ..interrupts import Interrupts
+from ..memory import check_session, too_small
 from ..printing import Printing
 from ..progress import Cancelled
 from . import batch, followup, models, report, sample, segment, training_case
@@ -34,6 +36,7 @@ def _run(argv: list[str] | None, interrupts: Interrupts) -> int:
     try:
         args = _parser().parse_args(argv)
         args.stop_asked = interrupts.asked
+        check_session()
         return int(args.run(args))
     except SystemExit as end:  # --help, --version and wrong calls
         return end.code if isinstance(end.code, int) else DONE
@@ -44,6 +47,10 @@ def _run(argv: list[str] | None, interrupts: Interrupts) -> int:
         say(f"error: {one_line(f'{subject}{error}')}", to_error=True)
         return exit_code(error)
     except Exception as error:
+        limited = too_small(traceback.format_exception_only(error)[-1])
+        if limited is not None:
+            say(f"error: {one_line(str(limited))}", to_error=True)
+            return WRONG_CALL
         print_bug(error)
         print(f"error: {BUG_SENTENCE}", file=sys.stderr)
         return exit_code(error)

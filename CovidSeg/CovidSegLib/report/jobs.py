@@ -25,6 +25,11 @@ class Report:
     request: ReportRequest = ReportRequest()  # noqa: RUF009 - frozen
 
     @property
+    def sources(self) -> Sequence[Path]:
+        """What is read."""
+        return (self.scan, self.masks)
+
+    @property
     def folders(self) -> Sequence[Path]:
         """Where files are written."""
         return tuple({file.resolve().parent for file in self.request.files})
@@ -55,6 +60,11 @@ class SaveTrainingCase:
     scan: Path
     masks: Path
     folder: Path
+
+    @property
+    def sources(self) -> Sequence[Path]:
+        """What is read."""
+        return (self.scan, self.masks)
 
     @property
     def folders(self) -> Sequence[Path]:
