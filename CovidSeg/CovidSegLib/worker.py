@@ -187,7 +187,8 @@ class Worker:
             message = self._child.receive(wait_seconds)
             if message is None:
                 raise self._died(self._child.exit_code())
-            self._tell(message, progress)
+            if "record" not in message:  # what is done is done, also where the user asked to stop meanwhile
+                self._tell(message, progress)
             self._take_turns(message)
         except BaseException:  # stopped or dead: whatever this child still says is of no use
             self.close()

@@ -18,7 +18,7 @@ from CovidSegLib.batch.manifest import Manifest
 from CovidSegLib.batch.plan import model_identity
 from CovidSegLib.errors import OutputError
 from CovidSegLib.network.models import MODELS_FOLDER
-from CovidSegLib.writing.unfinished import unfinished_prefix
+from CovidSegLib.writing.unfinished import unfinished_name
 from Testing.kit.command_line import (
     CLEAN,
     IS_REFUSED,
@@ -75,7 +75,7 @@ def test_after_kill_9_only_what_was_not_done_is_done(told: CommandLine) -> None:
     # A kill in the middle of a write: half a line, and a folder with half a file.
     with (told.folder / "out/manifest.jsonl").open("ab") as file:
         file.write(b'{"case": "d", "status": "do')
-    unfinished = told.folder / "out" / unfinished_prefix().replace(f"-{os.getpid()}.", f"-{process.pid}.")
+    unfinished = told.folder / "out" / unfinished_name("x").replace(f"-{os.getpid()}.", f"-{process.pid}.")
     unfinished.mkdir()
     (unfinished / "d.seg.nrrd").write_bytes(b"half")
     tell(told, b=CLEAN, d=CLEAN)

@@ -62,6 +62,6 @@ def test_a_scan_that_breaks_its_reader_is_one_line_in_every_command(told: Comman
         ("segment", name, "-o", "a.seg.nrrd", "--json", "a.json", "--report", "a.html"),
         ("report", name, "masks.seg.nrrd", "-o", "r.json"),
         ("training-case", name, "masks.seg.nrrd", "."),
-        ("followup", "s.nii.gz", name, "--days", 0, 1, "-o", "f.json"),
+        ("followup", "s.nii.gz", name, "--days", 0, 1, "-o", "f.json", "--quiet"),
     ):
         assert words in told.refused(*call)

@@ -114,8 +114,8 @@ def segment_case(
         record = result_record(measured, segmentation.provenance, seconds, notes) | {"source": source_words}
         if json_file is not None:
             files_to_be.add_text(json_text(record), json_file)
-        files_to_be.publish()
+        progress.step("writing", 1, 1)
+        files_to_be.publish()  # from here on the case is done, and not stopped any more
     for warning in record["warnings"]:
         progress.notice("writing", warning)
-    progress.step("writing", 1, 1)
     return record

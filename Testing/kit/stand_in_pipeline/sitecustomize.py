@@ -40,7 +40,7 @@ def open_engine(options: Options, progress: object) -> object:
         os._exit(3)
     if options.model == "slow":
         time.sleep(60)
-    return object()
+    return types.SimpleNamespace(device="cpu")
 
 
 def segment(volume: object, options: Options, progress: object, *, engine: object = None) -> object:
@@ -85,10 +85,26 @@ _ENDS = {"breaks-the-reader": signal.SIGSEGV, "takes-all-memory": signal.SIGKILL
 
 def _opened(event: str, arguments: tuple) -> None:
     if event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
-        name = os.fsdecode(os.path.basename(os.fspath(arguments[0])))
-        for part, number in _ENDS.items():
-            if part in name:
-                os.kill(os.getpid(), number)
+        _end_at(os.fsdecode(arguments[0]))
+        reader = getattr(sys.modules.get("SimpleITK"), "ImageFileReader", None)
+        if reader is not None and reader.SetFileName is not _set_file_name:
+            _SET.append(reader.SetFileName)
+            reader.SetFileName = _set_file_name
+
+
+def _end_at(path: str) -> None:
+    for part, number in _ENDS.items():
+        if part in os.path.basename(path):
+            os.kill(os.getpid(), number)
+
+
+_SET: list = []
+
+
+def _set_file_name(reader: object, path: str) -> None:
+    """What SimpleITK opens, Python does not hear of."""
+    _end_at(path)
+    _SET[0](reader, path)
 
 
 if "CovidSegLib.worker_child" in sys.orig_argv:
