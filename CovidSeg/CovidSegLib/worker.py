@@ -255,4 +255,6 @@ def _exception(message: dict[str, Any]) -> Exception:
     """The exception that the child told of."""
     if "crash" in message:
         return too_small(message["crash"]) or WorkerCrashError(message["crash"])
-    return _ERRORS[message["error"]](from_json(message["sentence"]), from_json(message["hint"]))
+    error = _ERRORS[message["error"]](from_json(message["sentence"]), from_json(message["hint"]))
+    error.subject = message["subject"]
+    return error

@@ -233,7 +233,8 @@ def _described(error: Exception, *, last: bool) -> dict[str, Any]:
         )
     if isinstance(error, CovidSegError):
         kind = next(kind for kind in type(error).mro() if kind.__module__ == CovidSegError.__module__)
-        return {"error": kind.__name__, "sentence": to_json(error.sentence), "hint": to_json(error.hint), "last": last}
+        words = {"sentence": to_json(error.sentence), "hint": to_json(error.hint), "subject": error.subject}
+        return {"error": kind.__name__, **words, "last": last}
     return {"crash": "".join(traceback.format_exception(error)), "last": last}
 
 

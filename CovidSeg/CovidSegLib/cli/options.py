@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, ModelError, OutputError, about
+from ..errors import CovidSegError, InputError, ModelError, OutputError, about
 from ..network.providers import DEVICES
 
 if TYPE_CHECKING:
@@ -232,6 +233,16 @@ def file_name(text: str) -> Path:
 def absolute(paths: Iterable[Path]) -> tuple[Path, ...]:
     """The same from the root of the disk: a child process stands in another folder."""
     return tuple(path.absolute() for path in paths)
+
+
+@contextmanager
+def as_typed(paths: Iterable[Path]) -> Iterator[None]:
+    """An error about the absolute path of one of ``paths`` is about what was typed."""
+    try:
+        yield
+    except CovidSegError as error:
+        error.subject = {str(path.absolute()): str(path) for path in paths}.get(error.subject, error.subject)
+        raise
 
 
 class whole_number:  # noqa: N801 - argparse names the type in its message

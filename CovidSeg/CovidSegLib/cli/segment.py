@@ -11,6 +11,7 @@ from .options import (
     add_existing_options,
     add_pipeline_options,
     add_report_options,
+    as_typed,
     check_input,
     check_numbers,
     check_targets,
@@ -70,7 +71,8 @@ def run(args: argparse.Namespace) -> int:
                 existing=existing_files(args),
                 report=report_request(args, args.report),
             )
-            record = worker.run(case, progress)
+            with as_typed([args.input, *args.output, *numbers]):
+                record = worker.run(case, progress)
     finally:
         console.clear()
     console.result(in_words(record))
