@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..measures import lobe_of_codes
+from ..reading.archives import scan_suffix
 from ..reading.cases import FoundCase
 from ..reading.dicom_headers import modality_of
-from ..reading.files import suffix_of
 from ..reading.silent_pydicom import quiet_pydicom
 from ..reading.studies import dicom_below
 
@@ -43,7 +43,7 @@ def origin_of(found: FoundCase, input_folder: Path) -> tuple[str, str]:
     The second is of the deepest folder with all its DICOM files, or of the file without its suffix: the scan is the
     same when it is exported again, or packed. No path can be read from them, and they stay when the input folder moves.
     """
-    first, suffix = found.first_file, suffix_of(found.first_file.name)
+    first, suffix = found.first_file, scan_suffix(found.first_file.name)
     whole = first.with_name(first.name[: -len(suffix)]) if suffix else found.folder / "*"
     return _number(first, input_folder), _number(whole, input_folder)
 

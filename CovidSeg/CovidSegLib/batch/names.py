@@ -8,8 +8,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from ..reading.archives import scan_suffix
 from ..reading.cases import cut, longer_stem
-from ..reading.files import suffix_of
 from ..reading.studies import STUDY_MARK
 from .entry import Entry
 from .plan import PlannedCase
@@ -90,7 +90,7 @@ def _may_be_called(case: PlannedCase, name: str) -> bool:
 
 def _ending(source: Path) -> str:
     """The suffix of a file as it is written; "" of a DICOM folder."""
-    length = len(suffix_of(source.name)) if source.is_file() else 0
+    length = len(scan_suffix(source.name)) if source.is_file() else 0
     return source.name[len(source.name) - length :]
 
 

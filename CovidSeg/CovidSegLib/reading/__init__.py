@@ -1,13 +1,16 @@
 """Reading: one CT scan from a file or a DICOM folder, as a :class:`CovidSegLib.volume.CtVolume` in HU.
 
-- :func:`read_ct`: by what the path is: .nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, or a folder with a DICOM series.
+- :func:`read_ct`: by what the path is: .nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, a folder with a DICOM series, an
+  enhanced CT, or a ZIP with one of these in it.
 - :func:`find_cases`: every CT in a folder, for batch runs.
 - :func:`CovidSegLib.reading.checks.inspect`: what is odd about a scan, in words.
 
 What cannot be used raises InputError with one sentence and a hint; nothing here names a patient, a date or a path.
 Inside: ``files``, ``nifti``, ``nrrd``, ``metaimage``, ``text_headers``, ``voxel_files``, ``unpacking`` (single files),
-``layers`` (segmentations); ``dicom_files``, ``dicom_headers``, ``dicom`` and
-``slice_positions`` (series), ``series_choice`` (which of them), ``studies`` (which files belong to one study);
+``layers`` (segmentations); ``dicom_files``, ``folder_contents``, ``dicom_headers``, ``header_values``,
+``enhanced_frames``, ``slice_header`` (what DICOM files say), ``stored_pixels``, ``packed_streams``, ``pixels`` (their
+pixels), ``series_groups``, ``slice_positions``, ``series_choice``, ``body_parts`` (which slices are the scan),
+``dicom`` (all of it together), ``studies`` (which files belong to one study); ``archives`` (ZIP);
 ``hounsfield`` (any numbers to int16 HU), ``geometry`` (checks of the grid), ``cases``, ``trees`` (what lies in a
 folder), ``checks``.
 """
@@ -16,11 +19,13 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import InputError
 from ..progress import Progress
 from ..volume import CtVolume
+from .archives import is_archive, unpacked
 from .cases import FoundCase, find_cases
 from .checks import Findings, inspect
 from .dicom import read_dicom, read_dicom_file, series_files
@@ -31,7 +36,7 @@ __all__ = ["Findings", "FoundCase", "find_cases", "inspect", "read_ct", "series_
 
 
 def read_ct(path: Path, progress: Progress, files: Sequence[Path] = (), *, labels: bool = False) -> CtVolume:
-    """The CT scan at ``path`` (a file or a DICOM folder): int16 HU (z, y, x), IJK to RAS in mm.
+    """The CT scan at ``path`` (a file, a DICOM folder, a ZIP with one): int16 HU (z, y, x), IJK to RAS in mm.
 
     Parameters: ``progress`` gets the stage "reading"; ``files``: where a DICOM folder holds more than one study, the
     files of the one that is meant (:attr:`FoundCase.files`); ``labels``: the file is to be a labelmap, so fractions are
@@ -47,6 +52,10 @@ def read_ct(path: Path, progress: Progress, files: Sequence[Path] = (), *, label
         raise InputError("The file or folder does not exist.", "Check the path.") from None
     if is_folder:
         return read_dicom(path, progress, files)
+    if is_archive(path):
+        with unpacked(path, progress) as scan:
+            volume = read_ct(scan, progress, labels=labels)
+            return replace(volume, source=f"{volume.source} in a ZIP")
     if not suffix_of(path.name) and is_dicom(path):
         return read_dicom_file(path, progress)
     return read_file(path, progress, labels=labels)

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..progress import Progress
+from .archives import is_archive, unpacked
 from .dicom import series_files
+from .dicom_files import is_dicom
 from .dicom_headers import read_elements
+from .files import suffix_of
 
 _MOMENTS = ("Acquisition", "Series", "Study", "Content")
 """What has a date and a time in a header, the best first."""
@@ -26,10 +29,19 @@ class Acquisition:
 
 
 def acquisition(path: Path, progress: Progress) -> Acquisition:
-    """What the chosen series in the DICOM folder ``path`` says; nothing for a file. Raises InputError, Cancelled."""
-    if not path.is_dir():
-        return Acquisition()
-    file = next(file for file in series_files(path, progress) if file is not None)
+    """What the chosen series at ``path`` (a DICOM folder, an enhanced CT, a ZIP with one) says; nothing for an image.
+
+    Raises InputError, Cancelled.
+    """
+    if path.is_file() and is_archive(path):
+        with unpacked(path, progress) as scan:
+            return acquisition(scan, progress)
+    if path.is_dir():
+        return _said_in(next(file for file in series_files(path, progress) if file is not None))
+    return _said_in(path) if not suffix_of(path.name) and is_dicom(path) else Acquisition()
+
+
+def _said_in(file: Path) -> Acquisition:
     names = [f"{moment}{part}" for moment in _MOMENTS for part in ("Date", "Time")]
     values = read_elements(file, (*names, "PatientID", "SOPInstanceUID"))
     patient, scan = (values.get(name, "").strip() for name in ("PatientID", "SOPInstanceUID"))

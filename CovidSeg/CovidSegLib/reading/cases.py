@@ -11,10 +11,22 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..progress import Progress
+from .archives import SUFFIX as ZIP
+from .archives import scan_suffix
 from .dicom_files import is_dicom, is_special
-from .files import SUFFIXES, suffix_of
+from .files import SUFFIXES
 from .studies import find_studies, study_names
-from .trees import LINK, SPECIAL, Kind, leads_nowhere, leads_up, left_out_as, left_out_in_words, look_below
+from .trees import (
+    LINK,
+    SPECIAL,
+    Kind,
+    is_scan_file,
+    leads_nowhere,
+    leads_up,
+    left_out_as,
+    left_out_in_words,
+    look_below,
+)
 
 _LONGEST_STEM = 255 - len(".seg.nrrd")
 """Bytes: a file system takes names of 255 at most, also for a result."""
@@ -69,7 +81,8 @@ def find_cases(
         progress.notice("looking", left_out_in_words(left_out))
     if not found:
         raise InputError(
-            "The folder holds no CT.", f"Put {', '.join(sorted(SUFFIXES))} files or folders with DICOM series into it."
+            "The folder holds no CT.",
+            f"Put {', '.join(sorted([*SUFFIXES, ZIP]))} files or folders with DICOM series into it.",
         )
     return sorted(_with_stems(found), key=lambda case: case.stem)
 
@@ -81,9 +94,10 @@ def _in_entries(
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     files = [entry for entry in entries if os.path.isfile(entry)]
     loose = [entry for entry in files if is_dicom(entry)]
-    found = [_Named.of(entry, folder) for entry in files if suffix_of(entry.name)]
+    scans = [entry for entry in files if is_scan_file(entry)]
+    found = [_Named.of(entry, folder) for entry in scans]
     for entry in files:
-        if not suffix_of(entry.name) and entry not in loose:
+        if entry not in scans and entry not in loose:
             left_out.update(left_out_as(entry))
     for entry in entries:
         if is_special(entry):
@@ -118,7 +132,7 @@ class _Named:
     @classmethod
     def of(cls, path: Path, folder: Path) -> _Named:
         """The file, or the folder as a whole, at ``path`` below ``folder``."""
-        kind = "" if os.path.isdir(path) else suffix_of(path.name)
+        kind = "" if os.path.isdir(path) else scan_suffix(path.name)
         name = "_".join(path.relative_to(folder).parts)
         name = fitting(name[: len(name) - len(kind)])
         return cls(name, name, kind, path, (), path, path.parent if kind else path)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .archives import is_archive, may_hold_a_scan
 from .dicom_files import files_below, is_dicom, is_kept_from_us, is_special
 from .files import suffix_of
 
@@ -30,7 +31,7 @@ Kind = tuple[str, str]
 
 @dataclass
 class Tree:
-    """What lies below a folder: ``dicom`` files, ``images`` (of :data:`CovidSegLib.reading.files.SUFFIXES`).
+    """What lies below a folder: ``dicom`` files, ``images`` (:func:`is_scan_file`).
 
     ``closed``: folders that may not be opened; ``has_closed_slices``: files that may be DICOM may not be opened;
     ``left_out``: what is not looked into.
@@ -55,7 +56,7 @@ def look_below(folder: Path, is_results: Callable[[Path], bool]) -> Tree:
             )
         if suffix_of(path.name) and results[path.parent]:
             tree.left_out[RESULT] += 1
-        elif suffix_of(path.name):
+        elif is_scan_file(path):
             tree.images.append(path)
         elif is_dicom(path):
             tree.dicom.append(path)
@@ -71,6 +72,11 @@ def look_below(folder: Path, is_results: Callable[[Path], bool]) -> Tree:
         else:
             tree.left_out[kind] += 1
     return tree
+
+
+def is_scan_file(path: Path) -> bool:
+    """Whether ``path`` is by its name a file with a scan, or a ZIP that may hold one."""
+    return bool(suffix_of(path.name)) or (is_archive(path) and os.path.isfile(path) and may_hold_a_scan(path))
 
 
 def not_entered_as(place: Path) -> Kind | None:

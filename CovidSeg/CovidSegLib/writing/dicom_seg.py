@@ -62,7 +62,13 @@ def read_source_series(folder: Path, progress: Progress, files: Sequence[Path] =
             "A DICOM segmentation needs the CT as a DICOM series: it refers to its images.",
             "Give the folder with the series, or choose another form of output.",
         )
-    images = tuple(None if path is None else _header(path) for path in series_files(folder, progress, files))
+    paths = series_files(folder, progress, files)
+    if len(set(paths) - {None}) < len([path for path in paths if path is not None]):
+        raise InputError(
+            "The CT is an enhanced (multi-frame) object: no DICOM segmentation is written of it.",
+            "Choose another form of output, such as .seg.nrrd.",
+        )
+    images = tuple(None if path is None else _header(path) for path in paths)
     uids = [_uids(image) for image in images if image is not None]
     for name in _UIDS:
         if not all(one[name] for one in uids):
