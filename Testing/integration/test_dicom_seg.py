@@ -29,6 +29,7 @@ from Testing.kit.command_line import CLEAN, CommandLine, told_scan
 from Testing.kit.dicom_files import PATIENT, labels_in_place, write_slice
 from Testing.kit.dicom_files import write_whole_series as scan
 from Testing.kit.full_disk import largest_file
+from Testing.kit.packed_slices import write_enhanced
 
 MADE = Provenance("covidseg-one", "ab" * 32, "onnx", "CPU", "CovidSeg 1.0")
 
@@ -177,6 +178,12 @@ def test_a_series_without_its_identifiers_gets_a_sentence(lost: str, tmp_path: P
     with pytest.raises(InputError, match=f"lost its identifiers.*{lost}"):
         segment(folder, tmp_path / "a.dcm")
     assert not (tmp_path / "a.dcm").exists()
+
+
+def test_an_enhanced_ct_gets_a_sentence(tmp_path: Path) -> None:
+    write_enhanced(tmp_path / "scan" / "a", np.zeros((4, 6, 5), np.int16))
+    with pytest.raises(InputError, match="enhanced"):
+        read_source_series(tmp_path / "scan", Progress())
 
 
 def test_missing_facts_about_the_patient_stay_empty(tmp_path: Path) -> None:
