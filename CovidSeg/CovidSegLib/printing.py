@@ -81,7 +81,7 @@ class Printing:
         for name in _STREAMS:
             stream = self._before[name] = getattr(sys, name)
             if stream is None:  # closed by who called us; the work is wanted all the same
-                stream = open(os.devnull, "w")
+                stream = open(os.devnull, "w", encoding="utf-8")
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")  # file names may hold characters that a terminal has not
             setattr(sys, name, _Printer(stream))

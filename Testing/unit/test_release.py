@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import runpy
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -53,3 +56,29 @@ def test_what_the_workflows_call_exists() -> None:
     wanted = {extra for found in re.findall(r"\.\[([\w,]+)\]", workflows) for extra in found.split(",")}
     assert wanted
     assert wanted <= set(extras)
+
+
+RELEASE = runpy.run_path(str(REPOSITORY / "tools/release.py"))
+
+
+def test_only_the_files_that_a_release_writes_name_the_address_of_the_repository() -> None:
+    if shutil.which("git") is None or not (REPOSITORY / ".git").exists():
+        pytest.skip("needs a git checkout")
+    host = RELEASE["address"]().split("/")[2]
+    command = ["git", "-C", str(REPOSITORY), "grep", "-lI", "--fixed-strings", host]
+    named = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert sorted(named) == sorted(RELEASE["FILES"])
+
+
+def test_a_release_writes_the_address_everywhere(tmp_path: Path) -> None:
+    for name in RELEASE["FILES"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / name, tmp_path / name)
+    old, new = RELEASE["address"](), "https://host.example/somebody/SlicerCovidSeg"
+    assert RELEASE["set_address"](new, tmp_path) == list(RELEASE["FILES"])
+    texts = [(tmp_path / name).read_text(encoding="utf-8") for name in RELEASE["FILES"]]
+    assert all(new in text and old not in text for text in texts)
+    assert RELEASE["address"](tmp_path) == new
+    for wrong in ("http://host.example/a/b", "https://host.example", 'https://host/a"b', ""):
+        with pytest.raises(ValueError, match="not an address"):
+            RELEASE["set_address"](wrong, tmp_path)

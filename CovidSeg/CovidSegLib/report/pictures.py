@@ -92,7 +92,7 @@ def _run_child(work: Path, names: Sequence[str], progress: Progress) -> None:
         raise EngineError(
             f"The pictures could not be drawn (the drawing process ended with code {child.returncode}).",
             "On Linux they need OpenGL: install the packages libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri.",
-        ) from RuntimeError((work / "log.txt").read_text(errors="replace")[-4000:])
+        ) from RuntimeError((work / "log.txt").read_text("utf-8", errors="replace")[-4000:])
     progress.step("pictures", len(names), len(names))
 
 
