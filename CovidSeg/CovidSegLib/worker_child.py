@@ -126,7 +126,7 @@ class _Inbox:
                     self.go.put(None)
                 else:
                     self.jobs.put(message["job"])
-        if os.name != "nt" and _leads_its_session():
+        if _leads_its_session():
             os.killpg(0, signal.SIGTERM)  # our first thread, which cleans up, and what it started
             time.sleep(_TIDY_SECONDS)
         _end(folder)
@@ -212,15 +212,15 @@ def _needed(sources: Sequence[Path]) -> int:
 
 
 def _leads_its_session() -> bool:
-    """Whether this is the session that the parent made for us."""
-    return os.getpgrp() == os.getsid(0) == os.getpid()
+    """Whether this is the session that the parent made for us; Windows has none."""
+    return os.name != "nt" and os.getpgrp() == os.getsid(0) == os.getpid()
 
 
 def _end(folder: Path) -> NoReturn:
     """End, and leave nothing: the parent may have been killed. The first thread does it, any other waits."""
     _ending.acquire()
     shutil.rmtree(folder, ignore_errors=True)
-    if os.name != "nt" and _leads_its_session():
+    if _leads_its_session():
         os.killpg(0, signal.SIGKILL)
     os._exit(0)
 
