@@ -126,7 +126,7 @@ class _Inbox:
                     self.go.put(None)
                 else:
                     self.jobs.put(message["job"])
-        if _leads_its_session():
+        if os.name != "nt" and _leads_its_session():
             os.killpg(0, signal.SIGTERM)  # our first thread, which cleans up, and what it started
             time.sleep(_TIDY_SECONDS)
         _end(folder)
@@ -220,7 +220,7 @@ def _end(folder: Path) -> NoReturn:
     """End, and leave nothing: the parent may have been killed. The first thread does it, any other waits."""
     _ending.acquire()
     shutil.rmtree(folder, ignore_errors=True)
-    if _leads_its_session():
+    if os.name != "nt" and _leads_its_session():
         os.killpg(0, signal.SIGKILL)
     os._exit(0)
 
