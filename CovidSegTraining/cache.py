@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from CovidSegLib import resampling, soft_tissue
+from CovidSegLib import field_of_view, resampling, soft_tissue
 from CovidSegLib.errors import OutputError
 from CovidSegLib.network import inputs
 from CovidSegLib.network.inputs import INPUT_SHAPE
@@ -119,4 +119,5 @@ def _key(case: Case, seen: tuple[int, int]) -> str:
 @cache
 def _code() -> bytes:
     """What decides how a slice is framed: the source of the modules that do it."""
-    return b"".join(Path(str(module.__file__)).read_bytes() for module in (inputs, resampling, soft_tissue, dataset))
+    modules = (inputs, resampling, field_of_view, soft_tissue, dataset)
+    return b"".join(Path(str(module.__file__)).read_bytes() for module in modules)

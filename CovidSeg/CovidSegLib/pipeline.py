@@ -25,7 +25,7 @@ from .network.second_look import Looks
 from .options import Options
 from .processes import core_count
 from .progress import Progress
-from .reading.checks import inspect
+from .reading.checks import check_is_scan, inspect
 from .segmentation import Label, Provenance, Segmentation
 from .volume import CtVolume, axial_order, axial_spacing
 
@@ -47,12 +47,13 @@ def open_engine(options: Options, progress: Progress) -> Engine:
 def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: Engine | None = None) -> Segmentation:
     """Segment ``volume``: lungs and infection on its own grid.
 
-    ``engine``: one that is open already (for many scans); default: opened from ``options``. Raises ModelError,
-    EngineError, or Cancelled.
+    ``engine``: one that is open already (for many scans); default: opened from ``options``. Raises InputError
+    for what is no scan, ModelError, EngineError, or Cancelled.
     """
     seconds: dict[str, float] = {}
     model = models.find(options.model)
     with _timed(seconds, "checks"):
+        check_is_scan(volume)
         warnings = (*volume.notes, *inspect(volume).warnings)
     with _timed(seconds, "engine"):
         engine = engine or open_engine(options, progress)

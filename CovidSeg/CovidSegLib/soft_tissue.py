@@ -26,9 +26,26 @@ peaks at their proper place no better than so (shifted scans: at most 0.2)."""
 SEEN_SHARE = 0.6
 """Of all that is no lung and no air, so much must lie around the shifted peaks (0.85 to 0.94 on whole scans)."""
 
+AERATED_HU = (-1100.0, -500.0)
+"""Air and lung."""
+
+FARTHEST_SHIFT = 2100.0
+"""An intercept of -1024 that was forgotten or used twice, and as much again."""
+
+SMALLEST_FAR_SHIFT = 150.0
+"""Beyond the others by so much that the two are not taken for one another."""
+
+SURE_LIKENESS = 0.75
+LEAST_AIR, MOST_ABOVE = 0.02, 0.1
+"""A shift beyond :data:`LARGEST_SHIFT` is believed where the peaks fit so well and, moved back, so much of the scan is
+air or lung, and no more than so much lies above all soft tissue (bone and contrast: up to 0.06)."""
+
+SCALES = (0.5, 2.0)
+"""Values that were halved or doubled by a slope that was forgotten or used twice."""
+
 _STEP_HU = 5.0
 _EDGES = np.arange(-500.0, 405.0, _STEP_HU)
-_CENTRES = (_EDGES[:-1] + _EDGES[1:]) / 2
+_WIDE_EDGES = np.arange(-500.0 - FARTHEST_SHIFT - 600, 400.0 + FARTHEST_SHIFT + 600 + _STEP_HU, _STEP_HU)
 _SMOOTHING_HU, _PEAK_WIDTH_HU, _MUSCLE_HEIGHT = 15.0, 28.0, 1.2
 _BELOW_FAT_HU, _ABOVE_MUSCLE_HU = 125.0, 102.0
 _CLIPPED_HU = 12.0
@@ -37,32 +54,89 @@ _CLIPPED_HU = 12.0
 def soft_tissue_shift(parts: Iterable[np.ndarray]) -> float:
     """HU to take away from the values so that fat and muscle lie where they belong; 0 where that is not sure.
 
-    ``parts``: values of the scan, arrays of any shape (a sample of some 10,000 is enough).
+    ``parts``: values of the scan, arrays of any shape (a sample of some 10,000 is enough). A shift of more than
+    :data:`LARGEST_SHIFT` is found where air and lung agree with it.
     """
-    counts = np.zeros(len(_CENTRES))
-    highest = -np.inf
-    for part in parts:
-        counts += np.histogram(part, _EDGES)[0]
-        highest = max(highest, float(part.max()))
-    counts = ndimage.gaussian_filter1d(counts, _SMOOTHING_HU / _STEP_HU)
-    shifts = np.arange(-LARGEST_SHIFT, LARGEST_SHIFT + _STEP_HU, _STEP_HU)
-    likeness = np.array([_likeness(counts, shift, highest - _CLIPPED_HU) for shift in shifts])
+    parts = list(parts)
+    shifts, likeness = _compare(parts, _EDGES, LARGEST_SHIFT)
     best = int(np.argmax(likeness))
     shift = float(shifts[best])
-    sure = likeness[best] >= LIKENESS and likeness[shifts == 0.0][0] <= LIKENESS_UNSHIFTED
+    is_near = likeness[best] >= LIKENESS and abs(shift) < LARGEST_SHIFT - _STEP_HU
+    in_place = float(likeness[shifts == 0.0][0])
+    # Air and lung may lie where fat and muscle belong: then there is no air below them.
+    if (not is_near and in_place <= LIKENESS_UNSHIFTED) or not _has_air(parts, shift if is_near else 0.0):
+        far = _far_shift(parts)
+        if far is not None and abs(far[0]) >= SMALLEST_FAR_SHIFT:
+            return far[0]
+    sure = likeness[best] >= LIKENESS and in_place <= LIKENESS_UNSHIFTED
     return shift if sure and abs(shift) >= SMALLEST_SHIFT else 0.0
 
 
-def _likeness(counts: np.ndarray, shift: float, clipped_above: float) -> float:
+def soft_tissue_scale(parts: Iterable[np.ndarray]) -> float:
+    """How many times too far apart the values lie (one of :data:`SCALES`), or 1 where they do not or it is not sure."""
+    parts = list(parts)
+    if _best_likeness(parts) > LIKENESS:
+        return 1.0
+    found = {scale: _best_likeness([np.asarray(part) / scale for part in parts], far=True) for scale in SCALES}
+    best = max(SCALES, key=lambda scale: found[scale])
+    return best if found[best] >= SURE_LIKENESS else 1.0
+
+
+def _best_likeness(parts: list[np.ndarray], *, far: bool = False) -> float:
+    """How well the peaks fit at the best shift; ``far``: only where the rest of the values agrees."""
+    found = _far_shift(parts)
+    likeness = found[1] if found else 0.0
+    return likeness if far else max(likeness, float(_compare(parts, _EDGES, LARGEST_SHIFT)[1].max()))
+
+
+def _compare(parts: list[np.ndarray], edges: np.ndarray, farthest: float) -> tuple[np.ndarray, np.ndarray]:
+    """Shifts up to ``farthest``, and how well the peaks fit each (see :func:`_likeness`)."""
+    counts = np.zeros(len(edges) - 1)
+    highest = -np.inf
+    for part in parts:
+        counts += np.histogram(part, edges)[0]
+        highest = max(highest, float(part.max())) if part.size else highest
+    counts = ndimage.gaussian_filter1d(counts, _SMOOTHING_HU / _STEP_HU)
+    centres = (edges[:-1] + edges[1:]) / 2
+    shifts = np.arange(-farthest, farthest + _STEP_HU, _STEP_HU)
+    return shifts, np.array([_likeness(counts, centres, shift, highest - _CLIPPED_HU) for shift in shifts])
+
+
+def _far_shift(parts: list[np.ndarray]) -> tuple[float, float] | None:
+    """The shift, however large, that fits best, and how well; None where the rest of the values speaks against it."""
+    shifts, likeness = _compare(parts, _WIDE_EDGES, FARTHEST_SHIFT)
+    best = int(np.argmax(likeness))
+    shift = float(shifts[best])
+    if likeness[best] < SURE_LIKENESS:
+        return None
+    size, highest = sum(part.size for part in parts), max(part.max(initial=0) for part in parts)
+    above = sum(np.count_nonzero(part > _EDGES[-1] + shift) for part in parts)
+    is_cut = highest < MUSCLE_HU + shift + _ABOVE_MUSCLE_HU  # a peak may lie beyond the end of a window
+    if is_cut or above > MOST_ABOVE * size or not _has_air(parts, shift):
+        return None
+    return shift, float(likeness[best])
+
+
+def _has_air(parts: list[np.ndarray], shift: float) -> bool:
+    """Whether air and lung lie where they belong when the values are moved back by ``shift``."""
+    low, high = AERATED_HU[0] + shift, AERATED_HU[1] + shift
+    aerated = sum(np.count_nonzero((part >= low) & (part <= high)) for part in parts)
+    return aerated >= LEAST_AIR * sum(part.size for part in parts)
+
+
+def _likeness(counts: np.ndarray, all_centres: np.ndarray, shift: float, clipped_above: float) -> float:
     """Correlation (-1 to 1) of a histogram with fat and muscle ``shift`` HU from where they belong.
 
-    Of roots of counts, so that the larger peak does not decide alone.
+    Of roots of counts, so that the larger peak does not decide alone. Only what lies around soft tissue is compared.
     """
     lowest, highest = FAT_HU + shift - _BELOW_FAT_HU, min(MUSCLE_HU + shift + _ABOVE_MUSCLE_HU, clipped_above)
-    seen = (lowest < _CENTRES) & (highest > _CENTRES)
-    if counts[seen].sum() <= SEEN_SHARE * counts.sum():
+    seen = (lowest < all_centres) & (highest > all_centres)
+    around = counts
+    if len(counts) >= len(_WIDE_EDGES) - 1:
+        around = counts[(all_centres > _EDGES[0] + shift) & (all_centres < _EDGES[-1] + shift)]
+    if counts[seen].sum() <= SEEN_SHARE * around.sum():
         return 0.0
-    centres = _CENTRES[seen] - shift
+    centres = all_centres[seen] - shift
     peaks = [np.exp(-0.5 * ((centres - peak) / _PEAK_WIDTH_HU) ** 2) for peak in (FAT_HU, MUSCLE_HU)]
     expected = np.sqrt(peaks[0] + _MUSCLE_HEIGHT * peaks[1])
     found = np.sqrt(counts[seen])

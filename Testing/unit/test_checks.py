@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kit.small_phantom import small_phantom
 
+from CovidSegLib.errors import InputError
 from CovidSegLib.i18n import Text
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegLib.reading.checks import inspect, not_hounsfield
+from CovidSegLib.reading.checks import check_is_scan, inspect, not_hounsfield
 from CovidSegLib.soft_tissue import FAT_HU, MUSCLE_HU
 from CovidSegLib.volume import CtVolume
 
@@ -108,6 +110,63 @@ def test_thickness_is_judged_along_the_body_whatever_the_storage() -> None:
     sagittal = volume.affine[:, [2, 0, 1, 3]]
     turned = CtVolume(np.ascontiguousarray(volume.voxels.transpose(1, 2, 0)), sagittal)
     assert inspect(turned).warnings == inspect(volume).warnings
+
+
+@pytest.mark.parametrize("value", [0, 3071, -2000, -32768])
+def test_bright_padding_around_a_round_field_of_view_is_no_warning(value: int) -> None:
+    voxels = chest().voxels.copy()
+    y, x = np.indices(voxels.shape[1:])
+    voxels[:, np.hypot(y - 59.5, x - 59.5) > 58] = value
+    assert changed(voxels) == ()
+
+
+def labelmap() -> np.ndarray:
+    labels = np.zeros((40, 120, 120), np.int16)
+    labels[2:-2, 35:85, 20:50], labels[2:-2, 35:85, 70:100], labels[20:25, 50:60, 25:35] = 2, 1, 3
+    return labels
+
+
+@pytest.mark.parametrize("factor", [1, 20, 85])
+def test_a_labelmap_is_refused_as_a_scan(factor: int) -> None:
+    with pytest.raises(InputError, match="a labelmap or a mask, not a CT"):
+        check_is_scan(CtVolume((labelmap() * factor).astype(np.int16), chest().affine))
+    with pytest.raises(InputError, match="a labelmap or a mask, not a CT"):
+        check_is_scan(CtVolume((labelmap() > 0).astype(np.int16), chest().affine))
+
+
+def test_scans_and_grey_pictures_of_them_are_no_labelmaps() -> None:
+    hu = chest().voxels.astype(float)
+    for voxels in (hu, hu + 1024, np.clip((hu + 1250) / 1500, 0, 1) * 255, np.zeros(hu.shape)):
+        check_is_scan(CtVolume(np.rint(voxels).astype(np.int16), chest().affine))
+
+
+def test_real_labelmaps_are_refused_and_real_scans_are_not(shared_data: Path) -> None:
+    for folder in ("scans", "lungs"):
+        for path in sorted((shared_data / folder / "labels").glob("*.nii.gz"))[::6]:
+            with pytest.raises(InputError, match="labelmap"):
+                check_is_scan(read_ct(path, Progress()))
+        for path in sorted((shared_data / folder / "images").glob("*.nii.gz"))[::6]:
+            check_is_scan(read_ct(path, Progress()))
+
+
+@pytest.mark.parametrize(("scale", "words"), [(0.5, "half as far apart"), (2.0, "twice as far apart")])
+def test_halved_and_doubled_values_are_refused(scale: float, words: str) -> None:
+    scan = small_phantom().volume
+    with pytest.raises(InputError, match=words):
+        check_is_scan(CtVolume(np.rint(scan.voxels * scale).astype(np.int16), scan.affine))
+    check_is_scan(scan)
+
+
+@pytest.mark.parametrize(
+    ("shift", "words"), [(-1024, "too low"), (-300, "too low"), (200, "too high"), (1024, "too high")]
+)
+def test_values_that_lie_hundreds_too_high_or_too_low_are_said(shift: int, words: str) -> None:
+    scan = small_phantom().volume
+    moved = CtVolume((scan.voxels + shift).astype(np.int16), scan.affine)
+    (warning,) = [text for text in inspect(moved).warnings if "Fat and muscle" in text]
+    assert words in warning
+    assert "as if they were moved back" in warning
+    assert "Fat and muscle" in not_hounsfield(moved.voxels)
 
 
 def test_nothing_is_changed() -> None:

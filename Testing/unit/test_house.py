@@ -21,6 +21,7 @@ FLOORS = (
     (
         "",
         "errors",
+        "field_of_view",
         "grids",
         "i18n",
         "interrupts",

@@ -77,6 +77,70 @@ def test_an_image_cut_out_of_the_body_is_seen_whole_and_with_tissue_around_it():
     np.testing.assert_allclose(framing.to_network(cut[0])[[0, -1]], tissue, atol=1e-5)
 
 
+def legs(count: int, shape=(200, 240)) -> np.ndarray:
+    """HU of two legs, smaller than a chest and beside one another."""
+    y, x = np.indices(shape)
+    plane = np.full(shape, -1000, np.int16)
+    for middle in (85, 155):
+        plane[((y - 100) / 28) ** 2 + ((x - middle) / 30) ** 2 < 1] = 40
+    return np.repeat(plane[None], count, axis=0)
+
+
+def belly(count: int, shape=(200, 240)) -> np.ndarray:
+    """HU of a belly, larger than the chest, with gas in the bowel."""
+    y, x = np.indices(shape)
+    plane = np.full(shape, -1000, np.int16)
+    plane[((y - 100) / 90) ** 2 + ((x - 120) / 115) ** 2 < 1] = -90
+    plane[((y - 60) / 15) ** 2 + ((x - 110) / 40) ** 2 < 1] = -1000
+    return np.repeat(plane[None], count, axis=0)
+
+
+@pytest.mark.parametrize("parts", [(12, 0, 4), (0, 20, 0), (60, 0, 0), (80, 20, 10)])
+def test_the_crop_is_that_of_the_chest_however_much_of_the_body_is_scanned(parts):
+    body = chest()
+    below, under, above = parts
+    whole = np.concatenate([legs(below), belly(under), body, legs(above) + np.int16(0)])
+    assert body_crop(whole.__getitem__, len(whole), (1.0, 1.0)) == body_crop(body.__getitem__, len(body), (1.0, 1.0))
+
+
+def around(plane_shape=(200, 240), radius=118.0, centre=(99.5, 119.5)) -> np.ndarray:
+    """Where a scanner with a round field of view measures nothing."""
+    y, x = np.indices(plane_shape)
+    return np.hypot(y - centre[0], x - centre[1]) > radius
+
+
+@pytest.mark.parametrize("value", [0, 3071, 40, -2000, -3024, -32768])
+@pytest.mark.parametrize("shift", [0, 1024])
+def test_what_lies_outside_of_the_round_field_of_view_is_air_whatever_its_value(value, shift):
+    plain = chest() + np.random.default_rng(1).integers(-9, 9, (6, 200, 240)).astype(np.int16)
+    plain[:, around()] = -1000
+    padded = np.clip(plain.astype(int) + shift, -32768, 32767).astype(np.int16)
+    padded[:, around()] = value
+    for first, count in ((0, 6), (2, 1)):
+        expected = SliceFraming.of_scan(lambda k, first=first: plain[first + k], count, (1, 1, 5))
+        framing = SliceFraming.of_scan(lambda k, first=first: padded[first + k], count, (1, 1, 5))
+        if shift == 0:
+            assert framing.crop == expected.crop
+            np.testing.assert_array_equal(framing.to_network(padded[first]), expected.to_network(plain[first]))
+        else:  # without fat it is not known that these values are shifted
+            assert framing.padded is None or (framing.padded <= around()).all()
+
+
+@pytest.mark.parametrize("value", [-1000, -1024, -1250])
+def test_padding_that_is_air_changes_nothing(value):
+    plain = chest()
+    plain[:, around()] = value
+    assert SliceFraming.of_scan(plain.__getitem__, 6, (1, 1, 5)).padded is None
+
+
+def test_bright_corners_that_were_measured_are_no_padding():
+    cut = np.clip(chest()[:, 60:140, 60:180], -900, 20)  # a window's end in every corner
+    assert SliceFraming.of_scan(cut.__getitem__, 6, (1, 1, 5)).padded is None
+    picture = np.rint((np.clip(chest(), -1250, 250) + 1250) * 255 / 1500).astype(np.int16)
+    picture[:, around()] = 0
+    assert SliceFraming.of_scan(picture.__getitem__, 6, (1, 1, 5)).padded is None
+
+
 def test_lungs_come_in_at_one_size_whatever_the_field_of_view():
     narrow = chest((6, 200, 240), (100, 120), (60, 85))
     wide = chest((6, 400, 480), (210, 200), (60, 85))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegLib.soft_tissue import FAT_HU, LARGEST_SHIFT, MUSCLE_HU, soft_tissue_shift
+from CovidSegLib.soft_tissue import FAT_HU, MUSCLE_HU, soft_tissue_scale, soft_tissue_shift
 
 
 def chest(fat: float = 0.4, muscle: float = 0.6, shift: float = 0.0) -> np.ndarray:
@@ -44,9 +44,28 @@ def test_what_is_no_chest_says_nothing(values: np.ndarray) -> None:
     assert soft_tissue_shift([values]) == 0
 
 
-def test_more_than_the_largest_shift_is_not_believed() -> None:
-    assert abs(soft_tissue_shift([chest(shift=1024)])) <= LARGEST_SHIFT
-    assert soft_tissue_shift([chest(shift=1024)]) == 0
+def around() -> np.ndarray:
+    """HU of the air around a chest."""
+    return np.full(12_000, -1000.0)
+
+
+@pytest.mark.parametrize("shift", [-2048, -1024, -500, -200, 200, 500, 900, 1000, 1024, 2048])
+def test_a_shift_of_hundreds_is_found_where_air_agrees(shift: int) -> None:
+    assert abs(soft_tissue_shift([chest(shift=shift), around() + shift]) - shift) <= 15
+
+
+def test_a_shift_of_hundreds_is_not_believed_where_nothing_is_seen_of_air_or_of_bone() -> None:
+    values = chest()
+    assert soft_tissue_shift([values[values > -300] + 1024]) == 0
+    assert soft_tissue_shift([np.minimum(np.concatenate([values, around()]) + 500, 600)]) == 0
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+@pytest.mark.parametrize("shift", [-1024, 0, 512, 1024])
+def test_halved_and_doubled_values_are_found(scale: float, shift: int) -> None:
+    hu = np.concatenate([chest(), around()])
+    assert soft_tissue_scale([np.rint(scale * hu + shift)]) == scale
+    assert soft_tissue_scale([hu + shift]) == 1
 
 
 def test_real_scans_are_told_apart(shared_data: Path) -> None:
@@ -57,3 +76,11 @@ def test_real_scans_are_told_apart(shared_data: Path) -> None:
     assert [found["coronacases_001"], found["radiopaedia_40_86625_0"]] == [0, 0]
     assert 90 <= found["radiopaedia_10_85902_1"] <= 120
     assert 90 <= found["radiopaedia_27_86410_0"] <= 120
+
+
+def test_real_scans_that_were_shifted_or_scaled_are_told(shared_data: Path) -> None:
+    for name in ("coronacases_001", "coronacases_009", "radiopaedia_40_86625_0"):
+        values = read_ct(shared_data / "scans" / "images" / f"{name}.nii.gz", Progress()).voxels[::3, ::4, ::4]
+        for shift in (-1024, -500, -200, 200, 500, 1024):
+            assert abs(soft_tissue_shift([values + shift]) - shift) <= 20
+        assert [soft_tissue_scale([np.rint(scale * values)]) for scale in (0.5, 1, 2)] == [0.5, 1, 2]

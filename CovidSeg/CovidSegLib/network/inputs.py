@@ -8,14 +8,14 @@ neighbourhood and used with another fails silently. Everything here works on upr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
 
+from ..field_of_view import ScanValues, coarse, looked_at
 from ..resampling import PlaneResampler, axis_weights
-from ..soft_tissue import soft_tissue_shift
 from ..volume import AIR_HU
 
 HU_WINDOW = (-1250.0, 250.0)
@@ -50,8 +50,16 @@ CUT_MARGIN = 0.15
 TISSUE_HU = 20.0
 """What was cut away: chest wall, nearer to muscle than to fat."""
 
-_LOOK_SLICES = 48
-_LOOK_PIXELS = 128
+AERATED_HU = (-990.0, -500.0)
+"""Lung. Gas of the bowel and air between arms and body are darker."""
+
+LUNG_SHARE = 0.08
+"""Aerated lung on more than this share of the body, and on half of the largest share: a slice of the chest (slices
+without lungs 0.00 to 0.05, through the middle of the lungs 0.15 to 0.5)."""
+
+ELSEWHERE_SHARE = 0.1
+"""An edge of the body's usual box this far from that of the chest's, as a share of the chest: most slices show other
+parts of the body (24 scans of the chest, four of them with as much belly: at most 0.04)."""
 
 
 @dataclass(frozen=True)
@@ -68,19 +76,13 @@ class Crop:
     outside_hu: float = AIR_HU
 
 
-def _coarse(plane: np.ndarray) -> tuple[np.ndarray, int]:
-    """A slice on a coarser grid (about 128 pixels), which is exact enough for a crop, and how many pixels are one."""
-    stride = max(1, max(plane.shape) // _LOOK_PIXELS)
-    return plane[::stride, ::stride], stride
-
-
 def body_box(plane: np.ndarray) -> tuple[int, int, int, int] | None:
     """Edges (top, bottom, left, right; pixels, end excluded) of the body in one axial slice of HU, or None.
 
     The body is the largest object above :data:`BODY_HU` after an opening that cuts off the table and tubes.
     """
-    coarse, stride = _coarse(plane)
-    objects, count = ndimage.label(ndimage.binary_opening(coarse > BODY_HU, np.ones((3, 3))))
+    small, stride = coarse(plane)
+    objects, count = ndimage.label(ndimage.binary_opening(small > BODY_HU, np.ones((3, 3))))
     if count == 0:
         return None
     largest = int(np.argmax(np.bincount(objects.ravel())[1:])) + 1
@@ -90,8 +92,17 @@ def body_box(plane: np.ndarray) -> tuple[int, int, int, int] | None:
 
 def body_on_border(plane: np.ndarray) -> float:
     """Share (0 to 1) of the border of one axial slice of HU that shows body."""
-    coarse, _ = _coarse(plane)
-    return float((np.concatenate([coarse[0], coarse[-1], coarse[:, 0], coarse[:, -1]]) > BODY_HU).mean())
+    small, _ = coarse(plane)
+    return float((np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]]) > BODY_HU).mean())
+
+
+def lung_share(plane: np.ndarray) -> float:
+    """How much of the body in one axial slice of HU is aerated lung (0 to 1)."""
+    small, _ = coarse(plane)
+    inside = ndimage.binary_fill_holes(ndimage.binary_opening(small > BODY_HU, np.ones((3, 3))))
+    aerated = inside & (small > AERATED_HU[0]) & (small < AERATED_HU[1])
+    lung = ndimage.binary_opening(aerated, np.ones((3, 3)))
+    return np.count_nonzero(lung) / max(np.count_nonzero(inside), 1)
 
 
 def body_crop(plane: Callable[[int], np.ndarray], count: int, pixel_mm: tuple[float, float]) -> Crop:
@@ -101,19 +112,44 @@ def body_crop(plane: Callable[[int], np.ndarray], count: int, pixel_mm: tuple[fl
     rows and columns (row distance, column distance). Edges are medians over slices, so that shoulders or a slice of
     noise do not decide; without any body the whole image is taken. Lungs so come in at one size, whatever the field of
     view and whatever the pixel spacing says (only the ratio of the two pixel sizes counts). An image that was cut out
-    of the body (:data:`CUT_SHARE`) is seen whole, with tissue around it.
+    of the body (:data:`CUT_SHARE`) is seen whole, with tissue around it. Where most slices show legs, head or belly the
+    chest's decide alone.
     """
-    looks = [(body_on_border(one), body_box(one), one.shape) for one in map(plane, _looked(count))]
-    whole = (0, looks[0][2][0], 0, looks[0][2][1])
-    if np.median([share for share, _, _ in looks]) > CUT_SHARE:
+    looks = [_Look.at(one) for one in map(plane, looked_at(count))]
+    whole = (0, looks[0].shape[0], 0, looks[0].shape[1])
+    if np.median([look.on_border for look in looks]) > CUT_SHARE:
         return _crop_around(whole, CUT_MARGIN, pixel_mm, TISSUE_HU)
-    boxes = [box for _, box, _ in looks if box is not None]
-    return _crop_around(tuple(np.median(boxes, axis=0)) if boxes else whole, MARGIN, pixel_mm, AIR_HU)
+    seen = [look for look in looks if look.box is not None]
+    if not seen:
+        return _crop_around(whole, MARGIN, pixel_mm, AIR_HU)
+    usual = _median_box(seen)
+    least = max(LUNG_SHARE, max(look.lung for look in seen) / 2)
+    chest = [look for look in seen if look.lung > least]
+    if chest:
+        box = _median_box(chest)
+        size = np.repeat([box[1] - box[0], box[3] - box[2]], 2)
+        if (np.abs(np.subtract(usual, box)) > ELSEWHERE_SHARE * size).any():
+            usual = box
+    return _crop_around(usual, MARGIN, pixel_mm, AIR_HU)
 
 
-def _looked(count: int) -> list[int]:
-    """The slices that a scan of ``count`` is judged by."""
-    return np.unique(np.linspace(0, count - 1, min(count, _LOOK_SLICES)).round().astype(int)).tolist()
+@dataclass(frozen=True)
+class _Look:
+    """What one slice tells of where the body lies."""
+
+    shape: tuple[int, ...]
+    on_border: float
+    box: tuple[int, int, int, int] | None
+    lung: float
+
+    @classmethod
+    def at(cls, plane: np.ndarray) -> _Look:
+        return cls(plane.shape, body_on_border(plane), body_box(plane), lung_share(plane))
+
+
+def _median_box(looks: list[_Look]) -> tuple[float, float, float, float]:
+    top, bottom, left, right = np.median([look.box for look in looks if look.box is not None], axis=0)
+    return top, bottom, left, right
 
 
 def _crop_around(
@@ -144,7 +180,8 @@ class SliceFraming:
     """How slices of ``shape`` (rows, columns) of one scan are brought to the network, and its answers back.
 
     ``offset``: slices between a channel and the next; ``shift_hu``: how far the scan's values lie above HU; ``seen``:
-    rows and columns that the network sees.
+    rows and columns that the network sees; ``padded``: where the scan was padded with something else than air (bool
+    of ``shape``; None: nowhere).
     """
 
     shape: tuple[int, int]
@@ -152,21 +189,18 @@ class SliceFraming:
     offset: int
     shift_hu: float = 0.0
     seen: tuple[int, int] = INPUT_SHAPE
+    padded: np.ndarray | None = field(default=None, compare=False)
 
     @classmethod
     def of_scan(
         cls, plane: Callable[[int], np.ndarray], count: int, spacing_mm: tuple[float, float, float]
     ) -> SliceFraming:
         """Look at a scan once. ``spacing_mm``: upright (column, row, slice) distances, as x, y, z."""
-        samples: list[np.ndarray] = []
-
-        def look(k: int) -> np.ndarray:
-            looked = plane(k)
-            samples.append(_coarse(looked)[0].copy())  # a view would keep the whole slice
-            return looked
-
-        crop = body_crop(look, count, (spacing_mm[1], spacing_mm[0]))
-        return cls(plane(0).shape, crop, neighbour_offset(spacing_mm[2]), soft_tissue_shift(samples))
+        pixel_mm = spacing_mm[1], spacing_mm[0]
+        values = ScanValues.of_planes([plane(k) for k in looked_at(count)], pixel_mm)
+        crop = body_crop(lambda k: values.roughly_hu(plane(k)), count, pixel_mm)
+        offset = neighbour_offset(spacing_mm[2])
+        return cls(plane(0).shape, crop, offset, values.shift_hu, padded=values.padded)
 
     @cached_property
     def _inward(self) -> PlaneResampler:
@@ -196,7 +230,10 @@ class SliceFraming:
         """One axial slice of HU → float32 (rows, columns) of the network in [-1, 1]."""
         low, high = HU_WINDOW
         outside = np.float32(self.crop.outside_hu)
-        above = np.clip(plane.astype(np.float32) - np.float32(self.shift_hu), low, high) - outside
+        values = plane.astype(np.float32) - np.float32(self.shift_hu)
+        if self.padded is not None:
+            values[self.padded] = AIR_HU
+        above = np.clip(values, low, high) - outside
         return (self._inward(above) + (outside - low)) * (2.0 / (high - low)) - 1.0
 
     def labels_to_network(self, plane: np.ndarray, outside: int) -> np.ndarray:

@@ -7,13 +7,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..errors import InputError
+from ..field_of_view import ScanValues, looked_at
 from ..i18n import Text
 from ..i18n import tr as _
-from ..soft_tissue import soft_tissue_shift
+from ..soft_tissue import LARGEST_SHIFT, soft_tissue_scale, soft_tissue_shift
 from ..volume import AIR_HU, CtVolume, axial_order, axial_spacing
 from .slice_checks import slice_warnings
 
 _SAMPLES_PER_AXIS = 96
+_HIGHEST_LABEL, _MOST_LABELS, _DRAWN_SHARE = 255, 128, 0.8
+"""Labels are bytes, of a whole body there are 117; in masks of lungs 0.93 to 0.99 of the voxels are as the next one, in
+grey pictures of 8 bits at most 0.5."""
+
 _AIR_HU = (-1100, -500)
 _DARK_HU = -100
 _ENOUGH_AIR = 0.005
@@ -57,9 +63,44 @@ def inspect(volume: CtVolume) -> Findings:
 
     Costs one look at every voxel for the extremes and a sample of about a million for the rest.
     """
-    values = [oddity.warning for oddity in _odd_values(volume.voxels)]
+    slices = axial_order(volume.affine).to_axial(volume.voxels)
+    across, back, _up = axial_spacing(volume.affine)
+    padded = ScanValues.of_planes([slices[k] for k in looked_at(len(slices))], (back, across)).padded
+    values = [oddity.warning for oddity in _odd_values(volume.voxels if padded is None else slices, padded)]
     # Where the values are no HU, what lies in a slice cannot be told.
-    return Findings((*values, *_grid_warnings(volume), *([] if values else slice_warnings(volume))))
+    return Findings((*values, *_grid_warnings(volume), *([] if values else slice_warnings(volume, padded))))
+
+
+def check_is_scan(volume: CtVolume) -> None:
+    """Raise InputError where ``volume`` is a labelmap, or its values are HU halved or doubled: no mask were right."""
+    slices = axial_order(volume.affine).to_axial(volume.voxels)
+    looked = [slices[k] for k in looked_at(len(slices))]
+    lowest, highest = int(volume.voxels.min()), int(volume.voxels.max())
+    if 0 <= lowest < highest <= _HIGHEST_LABEL and _is_drawn(looked):
+        text = _("The values run from {lowest} to {highest} in even areas: a labelmap or a mask, not a CT.")
+        raise InputError(text.format(lowest=lowest, highest=highest), _("Give the scan that it was drawn on."))
+    scale = soft_tissue_scale([_sample(volume.voxels)])
+    if scale != 1:
+        text = _("The values lie twice as far apart as Hounsfield units: they were scaled once too often.")
+        if scale < 1:
+            text = _("The values lie half as far apart as Hounsfield units: they were scaled once too often.")
+        raise InputError(text, _("Export the CT again from the original DICOM images."))
+
+
+def _is_drawn(planes: list[np.ndarray]) -> bool:
+    """Whether what is not 0 has few values, mostly the same as the next voxel's; a picture has noise."""
+    same = drawn = 0
+    values: set[int] = set()
+    for plane in planes:
+        here, after = plane[:, :-1], plane[:, 1:]
+        drawn += int(np.count_nonzero(here))
+        same += int(np.count_nonzero((here == after) & (here != 0)))
+        values.update(np.unique(plane).tolist())
+    return len(values) <= _MOST_LABELS and same >= _DRAWN_SHARE * drawn
+
+
+def _sample(voxels: np.ndarray) -> np.ndarray:
+    return voxels[tuple(slice(None, None, -(-edge // _SAMPLES_PER_AXIS)) for edge in voxels.shape)]
 
 
 def not_hounsfield(voxels: np.ndarray) -> str:
@@ -77,7 +118,8 @@ def not_hounsfield(voxels: np.ndarray) -> str:
     return ""
 
 
-def _odd_values(voxels: np.ndarray) -> list[_Oddity]:
+def _odd_values(voxels: np.ndarray, padded: np.ndarray | None = None) -> list[_Oddity]:
+    """``padded``: where the last two axes of ``voxels`` were padded."""
     lowest, highest = int(voxels.min()), int(voxels.max())
     if lowest == highest:
         return [_Oddity(_("All voxels have the same value"), _EMPTY)]
@@ -87,7 +129,12 @@ def _odd_values(voxels: np.ndarray) -> list[_Oddity]:
     if lowest >= 0 and highest <= 255:
         text = _("The values run from {lowest} to {highest}: a grey picture, not Hounsfield units")
         return [_Oddity(text.format(lowest=lowest, highest=highest))]
-    sample = voxels[tuple(slice(None, None, -(-edge // _SAMPLES_PER_AXIS)) for edge in voxels.shape)]
+    sample = _sample(voxels)
+    if padded is not None:
+        sample = sample[:, ~_sample(padded)]
+    far = _shifted(sample) if abs(soft_tissue_shift([sample])) > LARGEST_SHIFT else []
+    if far:
+        return far
     air = np.count_nonzero((sample >= _AIR_HU[0]) & (sample <= _AIR_HU[1])) / sample.size
     if air >= _ENOUGH_AIR:
         return [*_shifted(sample), *_clipped(sample, lowest, highest)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from ..field_of_view import ScanValues
 from ..i18n import tr as _
 from ..volume import AIR_HU, CtVolume, axial_affine, axial_order, spacing
 
@@ -26,12 +27,15 @@ _AROUND = 5
 _TILT_DEGREES = 20.0
 
 
-def slice_warnings(volume: CtVolume) -> list[str]:
-    """Sentences about the slices of ``volume``, whose values are taken as HU."""
+def slice_warnings(volume: CtVolume, padded: np.ndarray | None = None) -> list[str]:
+    """Sentences about the slices of ``volume``, whose values are taken as HU.
+
+    ``padded``: where each upright slice was padded with something else than air (bool; rows, columns).
+    """
     slices = axial_order(volume.affine).to_axial(volume.voxels)
     affine = axial_affine(volume.affine, volume.voxels.shape)
     thin = np.ascontiguousarray(slices[:, ::_EVERY, ::_EVERY])
-    return [*_gap_warnings(thin), *_cut_warnings(slices, affine), *tilt_warnings(affine)]
+    return [*_gap_warnings(thin), *_cut_warnings(slices, affine, padded), *tilt_warnings(affine)]
 
 
 def _gap_warnings(thin: np.ndarray) -> list[str]:
@@ -77,11 +81,12 @@ def _jump(steps: np.ndarray) -> int | None:
     return place + 1 if ratios and ratios[place] > _JUMP else None
 
 
-def _cut_warnings(slices: np.ndarray, affine: np.ndarray) -> list[str]:
+def _cut_warnings(slices: np.ndarray, affine: np.ndarray, padded: np.ndarray | None) -> list[str]:
     """Lungs that are still there in the first or the last slice."""
     across, back, _up = spacing(affine)
+    filled = ScanValues(padded=padded).roughly_hu
     ends = [
-        len(slices) > 1 and _lung_like(slices[index]) * across * back / 100.0 > limit
+        len(slices) > 1 and _lung_like(filled(slices[index])) * across * back / 100.0 > limit
         for index, limit in ((-1, _CUT_TOP_CM2), (0, _CUT_BOTTOM_CM2))
     ]
     if all(ends):
