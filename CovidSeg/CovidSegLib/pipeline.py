@@ -74,8 +74,7 @@ def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: E
         labels = np.ascontiguousarray(order.from_axial(finish(rough, spacing_mm, finishing)))
         certainty = _certainty(labels, order.from_axial(rough.infection))
         progress.step("masks", 1, 1)
-    if labels.max() == Label.BACKGROUND:
-        warnings += (_("No lung was found: all segments are empty."),)
+    warnings += _missing_lungs(labels)
     return Segmentation(
         labels,
         volume.affine,
@@ -92,6 +91,18 @@ def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: E
         ),
         certainty,
     )
+
+
+def _missing_lungs(labels: np.ndarray) -> tuple[str, ...]:
+    """A sentence where a lung, or both, were not found."""
+    if labels.max() == Label.BACKGROUND:
+        return (_("No lung was found: all segments are empty."),)
+    has_left, has_right = ((labels == label).any() for label in (Label.LEFT_LUNG, Label.RIGHT_LUNG))
+    if has_left and not has_right:
+        return (_("Only one lung was found, by its shape or its place the left one: check the side."),)
+    if has_right and not has_left:
+        return (_("Only one lung was found, by its shape or its place the right one: check the side."),)
+    return ()
 
 
 def batch_size(options: Options, engine: Engine) -> int:

@@ -121,7 +121,7 @@ def _has_air(parts: list[np.ndarray], shift: float) -> bool:
     """Whether air and lung lie where they belong when the values are moved back by ``shift``."""
     low, high = AERATED_HU[0] + shift, AERATED_HU[1] + shift
     aerated = sum(np.count_nonzero((part >= low) & (part <= high)) for part in parts)
-    return aerated >= LEAST_AIR * sum(part.size for part in parts)
+    return bool(aerated >= LEAST_AIR * sum(part.size for part in parts))
 
 
 def _likeness(counts: np.ndarray, all_centres: np.ndarray, shift: float, clipped_above: float) -> float:

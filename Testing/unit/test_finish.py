@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from CovidSegLib.anatomy import finish as finish_module
 from CovidSegLib.anatomy.finish import FinishOptions, RoughMask, finish
+from CovidSegLib.errors import InputError
 from CovidSegLib.network.inputs import INPUT_SHAPE, Crop, SliceFraming
 from CovidSegLib.segmentation import Label
 
@@ -34,6 +35,13 @@ def test_every_voxel_gets_the_label_of_its_side_and_infection_stays():
     assert (labels[8:12, 50:60, 75:90] == Label.INFECTION).all()
     assert np.count_nonzero(labels == Label.LEFT_LUNG) == 16 * 50 * 35 - 4 * 10 * 15
     assert np.count_nonzero(labels) == 2 * 16 * 50 * 35
+
+
+def test_one_lung_that_tells_nothing_gets_no_side_but_a_sentence():
+    mask = RoughMask((20, 90, 40), FinishOptions())
+    mask.bits[2:18, 5:85, 3:37] = LUNG
+    with pytest.raises(InputError, match="whether it is the left or the right one"):
+        finish(mask, SPACING, FinishOptions())
 
 
 def test_lung_too_small_to_be_one_goes_with_the_infection_in_it():

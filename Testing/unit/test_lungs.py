@@ -80,6 +80,46 @@ def test_a_single_lung_that_reaches_across_the_middle_is_not_cut_in_two():
         assert (side_mask(found, SHAPE)[moved] == is_left).all()
 
 
+def hollow_lung(left: bool, deep: float = 1.0) -> np.ndarray:
+    """One lung that fills the picture, with the room for the heart on its inner side."""
+    z, y, x = np.indices((30, 120, 80))
+    lung = ((z - 15) / 15) ** 2 + ((y - 60) / 58) ** 2 + ((x - 40) / 38) ** 2 < 1
+    inner = 0 if left else 79
+    return lung & ~(((y - 60) / 30) ** 2 + ((x - inner) / (26 * deep)) ** 2 + ((z - 12) / 11) ** 2 < 1)
+
+
+@pytest.mark.parametrize("left", [True, False])
+@pytest.mark.parametrize("prone", [True, False])
+def test_one_lung_in_view_is_told_by_the_room_for_the_heart(left, prone):
+    lung = hollow_lung(left)[:, :: -1 if prone else 1]
+    found = find_sides(lung, SPACING)
+    assert found.known
+    assert not found.parted
+    assert (side_mask(found, lung.shape)[lung] == left).all()
+
+
+def test_one_lung_that_tells_nothing_has_no_side():
+    z, y, x = np.indices((30, 120, 80))
+    plain = ((z - 15) / 15) ** 2 + ((y - 60) / 58) ** 2 + ((x - 40) / 38) ** 2 < 1
+    assert not find_sides(plain, SPACING).known
+    assert find_sides(lungs()[0] | lungs()[1], SPACING).known
+
+
+def test_each_lung_of_real_patients_is_told_alone_where_no_other_is_in_view(shared_data):
+    import nibabel
+
+    for path in sorted((shared_data / "lobes").glob("*.nii.gz"))[::4]:
+        image = nibabel.load(path)
+        lobes = axial_order(image.affine).to_axial(np.asanyarray(image.dataobj).T)
+        for is_left, values in ((True, (1, 2)), (False, (3, 4, 5))):
+            lung = np.isin(lobes, values)
+            columns = np.flatnonzero(lung.any(axis=(0, 1)))[[0, -1]]
+            lung = lung[:, :, columns[0] : columns[1] + 1]
+            found = find_sides(lung, axial_spacing(image.affine))
+            assert found.known
+            assert (side_mask(found, lung.shape)[lung] == is_left).all(), path.name
+
+
 def test_no_lung_at_all_is_no_error():
     assert find_sides(np.zeros(SHAPE, bool), SPACING).is_left(0).shape == SHAPE[1:]
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ..errors import InputError
+from ..i18n import tr as _
 from ..masks import bounding_box
 from ..network.inputs import SliceFraming
 from ..resampling import block_sums
@@ -65,7 +67,8 @@ def finish(rough: RoughMask, spacing_mm: tuple[float, float, float], options: Fi
     """Labels uint8 (z, y, x) of :class:`Label`, upright. ``spacing_mm``: upright x, y, z.
 
     Lung in pieces that are too small to be a lung (air outside, trachea, gut) goes, small specks of infection become
-    lung, infection is only where lung is, and left and right are the patient's.
+    lung, infection is only where lung is, and left and right are the patient's. Raises InputError where there is one
+    lung and nothing tells which.
     """
     bits = rough.bits
     # Infection is only where lung is: what has any bit is lung.
@@ -74,6 +77,11 @@ def finish(rough: RoughMask, spacing_mm: tuple[float, float, float], options: Fi
     voxel_ml = float(np.prod(spacing_mm)) / 1000
     _drop_small(bits, _INFECTION, options.infection_ml / voxel_ml, spacing_mm, _INFECTION)
     sides = find_sides(bits, spacing_mm)
+    if not sides.known:
+        raise InputError(
+            _("Only one lung is in view, and its shape does not tell whether it is the left or the right one."),
+            _("Give a scan that shows both lungs, or all of one."),
+        )
     for k, plane in enumerate(bits):
         rows, columns = (np.flatnonzero(plane.max(axis=axis)) for axis in (1, 0))
         if rows.size:

@@ -25,6 +25,19 @@ SMALLER_SHARE = 0.1
 MAX_SHRINK_MM = 24.0
 """Contact deeper than this is no contact of two lungs."""
 
+MIN_SHRINK_MM = 0.1
+"""No contact at all: pieces that lie apart on the coarse grid."""
+
+ONE_LUNG_ASPECT = 1.15
+"""One lung is narrower than so many times its depth (114 of them: 0.62 to 1.09), two together are wider (57: 1.24 to
+1.86)."""
+
+SURE_HOLLOW = 0.3
+"""What heart and great vessels take from a lung lies on the side of the other one: so much more than on the outer side,
+as a share of both (114 lungs: 0.52 to 1)."""
+
+LEAST_HOLLOW = 0.005
+"""As a share of the lung: less is no hollow."""
 
 _ALL = slice(None)
 
@@ -34,13 +47,15 @@ class Sides:
     """A field over upright slices that is negative on the patient's right and positive on the left.
 
     ``field``: float32 (z, y, x) on a coarse grid; ``steps``: voxels of the scan per coarse voxel (z, y, x).
-    ``parted``: whether two lungs were found; otherwise the field only says on which side of the grid a voxel lies.
+    ``parted``: whether two lungs were found; otherwise the field only says on which side of the grid a voxel lies, or
+    which lung the only one is. ``known``: False where there is one lung and nothing tells which.
     """
 
     field: np.ndarray
     steps: tuple[int, ...]
     shape: tuple[int, ...]
     parted: bool = True
+    known: bool = True
 
     def is_left(self, k: int, rows: slice = _ALL, columns: slice = _ALL) -> np.ndarray:
         """Which pixels of upright slice ``k`` lie on the patient's left: bool (rows, columns), or a part of them."""
@@ -73,7 +88,8 @@ def find_sides(lung: np.ndarray, spacing_mm: tuple[float, float, float]) -> Side
     """Part a lung mask. ``lung``: bool or uint8 (0: no lung), (z, y, x), upright; ``spacing_mm``: upright x, y, z.
 
     Where two lungs are not found the middle of the grid decides; but a single lung that only reaches across it (with
-    less than :data:`SMALLER_SHARE`) is not cut in two.
+    less than :data:`SMALLER_SHARE`) is not cut in two. What is too narrow for two lungs is one: its side is told by the
+    hollow that heart and vessels leave in it, or else by where it lies.
     """
     steps = tuple(max(1, round(COARSE_MM / mm)) for mm in spacing_mm[::-1])
     coarse = _coarse(lung, steps)
@@ -81,6 +97,9 @@ def find_sides(lung: np.ndarray, spacing_mm: tuple[float, float, float]) -> Side
     # Only lung has sides: the work is done in its box (with a rim of background, so that lungs are shallow where they
     # touch in front), and what lies outside repeats the box's border.
     box = ndimage.find_objects(coarse.astype(np.uint8))
+    only = _only_lung(coarse[box[0]], sampling) if box else None
+    if only is not None:
+        return _of_one_lung(coarse, only, steps, lung.shape)
     seeds = _seeds(np.pad(coarse[box[0]], 1), sampling) if box else None
     if seeds is None:
         return Sides(_by_the_middle(coarse) * np.float32(sampling[2]), steps, lung.shape, parted=False)
@@ -111,10 +130,49 @@ def _by_the_middle(coarse: np.ndarray) -> np.ndarray:
     return np.broadcast_to(columns, coarse.shape)
 
 
-def _seeds(lung: np.ndarray, sampling: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Masks of the right and the left lung on the coarse grid, or None where there is only one side."""
+def _of_one_lung(coarse: np.ndarray, hollow: float, steps: tuple[int, ...], shape: tuple[int, ...]) -> Sides:
+    """The side of the only lung; ``hollow``: see :func:`_only_lung`."""
+    side, known = -np.sign(hollow), True
+    if abs(hollow) < SURE_HOLLOW:
+        ends = np.unique(np.sign(_by_the_middle(coarse)[0, 0]))
+        known = len(ends) == 1
+        side = ends[-1]
+    return Sides(np.full(coarse.shape, side, np.float32), steps, shape, parted=False, known=known)
+
+
+def _only_lung(lung: np.ndarray, sampling: tuple[float, ...]) -> float | None:
+    """On which side the only lung is hollow: from -1 (all of it on the patient's right) to 1 (left).
+
+    ``lung``: the mask in its box. None where it is wide enough for two lungs, or falls into two beside one another.
+    """
+    if lung.shape[2] * sampling[2] > ONE_LUNG_ASPECT * lung.shape[1] * sampling[1]:
+        return None
+    if _seeds(np.pad(lung, 1), sampling, MIN_SHRINK_MM) is not None:
+        return None
+    # A lung is bulged outwards: between its front and its back only what is missing on the inner side is left free.
+    missing = _between_ends(lung, 1) & ~lung
+    on_right = np.count_nonzero(missing & ~np.maximum.accumulate(lung, 2))
+    on_left = np.count_nonzero(missing & ~np.flip(np.maximum.accumulate(np.flip(lung, 2), 2), 2))
+    if on_right + on_left < LEAST_HOLLOW * np.count_nonzero(lung):
+        return 0.0
+    return (on_left - on_right) / (on_left + on_right)
+
+
+def _between_ends(mask: np.ndarray, axis: int) -> np.ndarray:
+    """All between the first and the last voxel of ``mask`` in each line along ``axis``."""
+    reversed_ends = np.maximum.accumulate(np.flip(mask, axis), axis)
+    return np.maximum.accumulate(mask, axis) & np.flip(reversed_ends, axis)
+
+
+def _seeds(
+    lung: np.ndarray, sampling: tuple[float, ...], most_mm: float = MAX_SHRINK_MM
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Masks of the right and the left lung on the coarse grid, or None where there is only one side.
+
+    ``most_mm``: how much the mask may shrink until it falls in two.
+    """
     depth = ndimage.distance_transform_edt(lung, sampling)
-    for shrink in np.arange(0.0, MAX_SHRINK_MM, min(sampling)):
+    for shrink in np.arange(0.0, most_mm, min(sampling)):
         pieces, count = ndimage.label(depth > shrink)
         if count < 2:
             continue

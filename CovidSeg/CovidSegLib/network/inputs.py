@@ -102,7 +102,7 @@ def lung_share(plane: np.ndarray) -> float:
     inside = ndimage.binary_fill_holes(ndimage.binary_opening(small > BODY_HU, np.ones((3, 3))))
     aerated = inside & (small > AERATED_HU[0]) & (small < AERATED_HU[1])
     lung = ndimage.binary_opening(aerated, np.ones((3, 3)))
-    return np.count_nonzero(lung) / max(np.count_nonzero(inside), 1)
+    return float(np.count_nonzero(lung)) / max(int(np.count_nonzero(inside)), 1)
 
 
 def body_crop(plane: Callable[[int], np.ndarray], count: int, pixel_mm: tuple[float, float]) -> Crop:
