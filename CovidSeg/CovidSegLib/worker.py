@@ -14,7 +14,7 @@ import signal
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from .options import Options
 
 _ERRORS = {kind.__name__: kind for kind in (EngineError, InputError, ModelError, OutputError)}
+
+_DIED = (WorkerDiedError, ReadingDiedError)
 
 _READING = ("reading", "measures")
 """Stages in which files are opened that others made: scans, masks, lobes."""
@@ -76,7 +78,8 @@ class Worker:
         self._job: Job | None = None
         self._turn: Turn = _at_once
         self._computing = ExitStack()
-        self._ready = False
+        self._ready, self._device = False, ""
+        self._volume: CtVolume | None = None
         self._last, self._reads = Report("engine"), False
 
     def __enter__(self) -> Worker:
@@ -89,7 +92,8 @@ class Worker:
     def start(self) -> None:
         """Start the child unless it is there. Raises EngineError when it cannot be started."""
         if self._child is None:
-            self._ready, self._job, self._last = self._options is None, None, Report("engine")
+            self._ready, self._device = self._options is None, ""
+            self._job, self._last = None, Report("engine")
             self._child = Child(self._python)
             options = None if self._options is None else asdict(self._options)
             self._child.send({"options": options, "folder": str(self._child.folder)})
@@ -98,18 +102,30 @@ class Worker:
         """Wait until the engine is open. Raises ModelError or EngineError when it cannot be opened, or Cancelled."""
         self.start()
         while not self._ready:
-            self._look(progress, _LOOK_SECONDS)
+            try:
+                self._look(progress, _LOOK_SECONDS)
+            except _DIED:
+                if not self._leaves_gpu(progress):
+                    raise
+                self.start()
 
     def run(self, job: Job, progress: Progress, turn: Turn = _at_once) -> dict[str, Any]:
         """Let the child do ``job`` and wait for it; returns what the job returns.
 
         ``turn`` is entered while the child computes. Raises the errors of ``job`` as themselves,
         :class:`WorkerDiedError`, :class:`ReadingDiedError`, :class:`WorkerCrashError` for a bug, or Cancelled, after
-        which the child is gone, with all that it had begun to write.
+        which the child is gone, with all that it had begun to write. Where a GPU ends the child, another one does the
+        job on the CPU, and all that come after it.
         """
         self._begin(job, turn)
         while True:
-            record = self._look(progress, _LOOK_SECONDS)
+            try:
+                record = self._look(progress, _LOOK_SECONDS)
+            except _DIED:
+                if not self._leaves_gpu(progress):
+                    raise
+                self._begin(job, turn)
+                continue
             if record is not None:
                 return record
 
@@ -127,6 +143,7 @@ class Worker:
             self.close()
         self.start()
         assert self._child is not None
+        self._volume = volume
         folder = self._child.folder
         try:
             np.save(folder / VOXELS_FILE, volume.voxels, allow_pickle=False)
@@ -146,9 +163,16 @@ class Worker:
         """
         assert self._child is not None, "begin() comes before poll()"
         child = self._child
-        record = self._look(progress, wait_seconds)
+        try:
+            record = self._look(progress, wait_seconds)
+        except _DIED:
+            if self._volume is None or not self._leaves_gpu(progress):
+                raise
+            self.begin(self._volume)
+            return None
         if record is None:
             return None
+        self._volume = None
         try:
             return child.result(record)
         except BaseException:
@@ -215,8 +239,20 @@ class Worker:
             self._last = Report("masks", 1.0)
             self._computing.close()
 
+    def _leaves_gpu(self, progress: Progress) -> bool:
+        """Whether the child that died may have died of a GPU; from now on children compute on the CPU then.
+
+        While the engine is opened a scan is read, too: the second child tells which of the two it was.
+        """
+        if self._options is None or self._device in ("", "cpu") or (self._ready and self._reads):
+            return False
+        self._options = replace(self._options, device="cpu")
+        progress.notice("network", _("The GPU ended the process that computes, going on on the CPU."))
+        return True
+
     def _tell(self, message: dict[str, Any], progress: Progress) -> None:
         self._ready = self._ready or "ready" in message
+        self._device = message.get("device", self._device)
         if "report" in message:
             stage, fraction, notice = message["report"]
             if notice:

@@ -147,15 +147,22 @@ class _LateEngine:
 
     def _open(self, chosen: dict[str, Any]) -> None:
         from . import pipeline
+        from .network.engines import may_use_gpu
+        from .network.gpu_watch import gpu_in_time
 
         try:
             self._options = pipeline.Options(**chosen)
-            self._engine = pipeline.open_engine(self._options, Progress(_Reporter(self._send)))
+            if self._options.device != "cpu" and may_use_gpu(self._options.engine):
+                self._send({"device": "gpu"})  # from now on a driver may end us
+                with gpu_in_time():
+                    self._engine = pipeline.open_engine(self._options, Progress(_Reporter(self._send)))
+            else:
+                self._engine = pipeline.open_engine(self._options, Progress(_Reporter(self._send)))
         except Exception as error:
             self.error = error
             self._inbox.jobs.put("")  # whoever waits for a job looks up
         else:
-            self._send({"ready": True})
+            self._send({"ready": True, "device": self._engine.device})
 
     def check(self) -> None:
         """Raise what kept the engine from being opened: nobody need wait for a scan that cannot be segmented."""
@@ -165,17 +172,20 @@ class _LateEngine:
     def segment(self, volume: CtVolume, progress: Progress) -> Segmentation:
         """Segment ``volume`` when the engine is open and it is this child's turn to compute."""
         from . import pipeline
+        from .network.gpu_watch import EngineInTime
 
         if self._thread is not None:
             self._thread.join()
         self.check()
         assert self._options is not None, "a worker without options has no engine"
-        on_cpu = self._engine is None or self._engine.device == "cpu"  # a driver's own needs nobody knows
+        assert self._engine is not None
+        on_cpu = self._engine.device == "cpu"  # a driver's own needs nobody knows
         bound_memory(_COMPUTING_BYTES + _BYTES_A_VOXEL * volume.voxels.size if on_cpu else None)
         self._send({"turn": True})
         self._inbox.go.get()
         try:
-            return pipeline.segment(volume, self._options, progress, engine=self._engine)
+            engine = self._engine if on_cpu else EngineInTime(self._engine)
+            return pipeline.segment(volume, self._options, progress, engine=engine)
         finally:
             self._send({"turn": False})
 

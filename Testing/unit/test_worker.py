@@ -195,3 +195,23 @@ def lives(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+@pytest.mark.parametrize("later", ["", " later"])
+@pytest.mark.parametrize("how", ["crashes", "hangs"])
+def test_a_gpu_that_ends_the_child_or_hangs_is_left_for_the_cpu_with_one_notice(
+    how: str, later: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COVIDSEG_GPU_SECONDS", "0.3" if how == "hangs" else "60")
+    told: list[Report] = []
+    progress = Progress(told.append)
+    with Worker(Options(device="gpu", model=f"gpu {how}{later}")) as worker:
+        results = [worker.segment(scan(CLEAN), progress) for _number in range(2)]
+    assert all(np.array_equal(result.labels, scan(CLEAN).voxels < -500) for result in results)
+    notices = [report.notice for report in told if "GPU" in report.notice]
+    assert len(notices) == 1
+
+
+def test_a_scan_that_ends_the_child_on_the_cpu_too_is_an_error() -> None:
+    with Worker(Options(device="gpu", model="gpu crashes")) as worker, pytest.raises(WorkerDiedError):
+        worker.segment(scan(IS_KILLED), Progress())

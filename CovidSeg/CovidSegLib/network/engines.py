@@ -88,6 +88,14 @@ def open_engine(
     return GpuThenCpu([partial(admission, gpu, opener, True) for gpu in gpus], partial(opener, CPU), progress)
 
 
+def may_use_gpu(engine: str) -> bool:
+    """Whether opening ``engine`` may load the driver of a GPU, unless the CPU is asked for."""
+    engine = _meant(engine)
+    return (
+        engine in _MODULES and find_spec(_MODULES[engine]) is not None and (engine != "onnx" or bool(installed_gpus()))
+    )
+
+
 def _open_asked_for(device: str, opener: Opener) -> Engine:
     """``device``: "gpu" or the name of a provider."""
     wanted = installed_gpus() if device == "gpu" else tuple(gpu for gpu in installed_gpus() if gpu.name == device)
@@ -119,10 +127,16 @@ def _open_tensorflow(model: Model, device: str, progress: Progress, threads: int
     return GpuThenCpu([on_gpu], on_cpu, progress)
 
 
+def _meant(engine: str) -> str:
+    """``engine``, and for "auto" the first that is installed."""
+    return (
+        next((name for name, module in _MODULES.items() if find_spec(module)), "onnx") if engine == "auto" else engine
+    )
+
+
 def check_installed(engine: str) -> str:
     """The engine that ``engine`` (see :data:`ENGINES`) means here. Raises EngineError where it is not installed."""
-    if engine == "auto":
-        engine = next((name for name, module in _MODULES.items() if find_spec(module)), "onnx")
+    engine = _meant(engine)
     if engine not in _MODULES:
         raise EngineError(
             _("There is no engine {engine}.").format(engine=repr(engine)),

@@ -31,7 +31,10 @@ class Options:
 
 
 def open_engine(options: Options, progress: object) -> object:
-    """Open nothing; ``model`` "altered" is refused, "dies" ends the process, "slow" takes a minute."""
+    """Open nothing; ``model`` "altered" is refused, "dies" ends the process, "slow" takes a minute.
+
+    Not on the CPU, "gpu crashes" and "gpu hangs" do so at once; "gpu crashes later" and "gpu hangs later" in a run.
+    """
     from CovidSegLib.errors import ModelError
 
     if options.model == "altered":
@@ -40,7 +43,17 @@ def open_engine(options: Options, progress: object) -> object:
         os._exit(3)
     if options.model == "slow":
         time.sleep(60)
-    return types.SimpleNamespace(device="cpu")
+    if options.device == "cpu" or not options.model.startswith("gpu"):
+        return types.SimpleNamespace(name="stand-in", device="cpu", predict=lambda inputs: inputs)
+
+    def predict(inputs: object) -> None:
+        if "crashes" in options.model:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        time.sleep(3600)
+
+    if not options.model.endswith("later"):
+        predict(None)
+    return types.SimpleNamespace(name="stand-in", device="webgpu", predict=predict)
 
 
 def segment(volume: object, options: Options, progress: object, *, engine: object = None) -> object:
@@ -50,6 +63,8 @@ def segment(volume: object, options: Options, progress: object, *, engine: objec
 
     if engine is None:
         engine = open_engine(options, progress)
+    if engine.device == "webgpu":
+        engine.predict(None)
     told = int(volume.voxels.flat[0])
     for slice_number in range(10):
         progress.step("network", slice_number, 10)
