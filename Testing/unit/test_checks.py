@@ -241,6 +241,15 @@ def test_a_hole_in_the_stack_is_said() -> None:
     assert [text for text in changed(holed) if "Between slice 20 and slice 21" in text]
 
 
+def test_two_scans_whose_slices_alternate_are_said() -> None:
+    """A second breath: lungs of other size and density on every second slice."""
+    voxels = chest().voxels.copy()
+    other = voxels[1::2]
+    other[other < -500] = np.where(other[other < -500] < -950, other[other < -500], -700)
+    other[:, 75:85, 20:50] = other[:, 75:85, 70:100] = 40
+    assert any("two scans seem to be laid into one" in warning for warning in changed(voxels))
+
+
 def test_no_hole_is_seen_in_real_scans_and_one_is_where_it_was_cut(shared_data: Path) -> None:
     scan = read_ct(shared_data / "scans/images/coronacases_006.nii.gz", Progress())
     assert not [text for text in inspect(scan).warnings if "missing" in text]

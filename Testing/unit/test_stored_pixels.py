@@ -137,6 +137,28 @@ def test_signed_numbers_of_twelve_bits_keep_their_sign(tmp_path: Path, scan: np.
     assert np.array_equal(read(tmp_path).voxels, scan)
 
 
+def test_numbers_with_the_high_byte_first_are_read(tmp_path: Path, scan: np.ndarray) -> None:
+    for path in write_series(tmp_path, scan):
+        dataset = pydicom.dcmread(path)
+        dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.2"
+        dataset.PixelData = np.frombuffer(dataset.PixelData, "<u2").astype(">u2").tobytes()
+        list(dataset.iterall())  # read, no longer bytes in the other order
+        pydicom.dcmwrite(path, dataset, implicit_vr=False, little_endian=False, force_encoding=True)
+        assert b"\x7f\xe0\x00\x10OW" in path.read_bytes()
+    assert np.array_equal(read(tmp_path).voxels, scan)
+
+
+def test_a_length_that_looks_like_a_kind_of_value_is_a_length(tmp_path: Path) -> None:
+    """0x4242 bytes, which read "BB": 33 rows of 257 pixels."""
+    wide = np.arange(4 * 33 * 257, dtype=np.int16).reshape(4, 33, 257) % 500
+    for path in write_series(tmp_path, wide):
+        dataset = pydicom.dcmread(path)
+        dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2"
+        dataset.save_as(path, implicit_vr=True, little_endian=True)
+        assert b"\xe0\x7f\x10\x00BB\0\0" in path.read_bytes()
+    assert np.array_equal(read(tmp_path).voxels, wide)
+
+
 def deflated(path: Path) -> bytes:
     """The file with its data set packed as a whole (transfer syntax 1.2.840.10008.1.2.1.99)."""
     dataset = pydicom.dcmread(path)

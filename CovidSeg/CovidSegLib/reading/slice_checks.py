@@ -24,6 +24,13 @@ most; with 20 mm taken out of their middle 1.7 to 3.1, with 40 mm 2.4 to 4.8."""
 _AROUND = 5
 """Slices on either side that say what is usual."""
 
+_WOVEN = 1.1
+"""The difference to the next slice by that to the next but one: in 24 scans of eight public sets 0.61 to 0.89, of noise
+alone 1; above it two scans alternate."""
+
+_ENOUGH = 12
+"""Slices that it takes to say so."""
+
 _TILT_DEGREES = 20.0
 
 
@@ -57,6 +64,10 @@ def _gap_warnings(thin: np.ndarray) -> list[str]:
     elif copies:
         text = _("{count} slices are copies of their neighbours: the scan may be incomplete.")
         warnings.append(text.format(count=copies))
+    if _is_woven(kept, steps):
+        warnings.append(
+            _("Slices are more like the next but one than like their neighbours: two scans seem to be laid into one.")
+        )
     place = _jump(steps) if not empty else None
     if place is not None:
         warnings.append(
@@ -65,6 +76,14 @@ def _gap_warnings(thin: np.ndarray) -> list[str]:
             )
         )
     return warnings
+
+
+def _is_woven(kept: np.ndarray, steps: np.ndarray) -> bool:
+    """Whether every second slice (row of ``kept``, HU) is of another scan. ``steps``: as in :func:`_jump`."""
+    if len(kept) < _ENOUGH:
+        return False
+    next_but_one = np.abs(kept[2:] - kept[:-2]).mean(axis=1)
+    return bool(np.median(steps) > _WOVEN * np.median(next_but_one))
 
 
 def _jump(steps: np.ndarray) -> int | None:

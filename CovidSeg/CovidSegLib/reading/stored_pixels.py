@@ -113,7 +113,7 @@ def stored_frames(file: BinaryIO, dataset: Any) -> list[StoredFrame]:
     _demand(0 < rows <= MAX_EDGE and 0 < columns <= MAX_EDGE and frames > 0 and rows * columns * frames <= MAX_VOXELS)
     _demand(allocated in (8, 16, 32) and 0 < stored <= high + 1 <= allocated)
     syntax = str(dataset.file_meta.get("TransferSyntaxUID", "") or "")
-    elements = _Elements(file)
+    elements = _Elements(file, syntax)
     pieces = (
         _plain_pieces(elements, rows * columns * allocated // 8, frames)
         if syntax in UNCOMPRESSED
@@ -134,7 +134,7 @@ def _demand(holds: bool) -> None:
 class _Elements:
     """The elements of a data set from where ``file`` stands, which must be at the pixels. Nothing is read in full."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, syntax: str) -> None:
         self.file = file
         start = file.tell()
         self.size = file.seek(0, os.SEEK_END)
@@ -142,7 +142,8 @@ class _Elements:
         head = self._bytes(6)
         file.seek(start)
         self.big_endian = head[:2] == b"\x7f\xe0"
-        self._explicit = head[4:6].isalpha() and head[4:6].isupper()
+        # Where no syntax is named: a length may look like a kind of value, but hardly like one of these.
+        self._explicit = syntax != IMPLICIT if syntax else head[4:6] in (b"OB", b"OW", b"UN")
         self._last = (0, 0)
 
     def _bytes(self, count: int) -> bytes:
