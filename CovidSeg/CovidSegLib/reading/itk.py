@@ -1,4 +1,4 @@
-"""Calls of SimpleITK that fail in words for the user, and where its images lie."""
+"""Calls of SimpleITK that fail in words for the user and keep the console clean, and where its images lie."""
 
 from __future__ import annotations
 
@@ -24,12 +24,15 @@ _one_at_a_time = threading.Lock()
 _STDERR = 2
 
 _NATIVE_LINE = re.compile(
-    rb"Corrupt JPEG|Premature end|Invalid|Unsupported|Unknown|Inconsistent|Meta|MET_|M_|itk|ITK|nrrd|Nrrd|NRRD|\[nrrd\]"
-    rb"|gdcm|GDCM|JPEG|\[ERROR\]|\[WARNING\]|\[INFO\]|\S+\.(cxx|c|h|hxx):|(WARNING|ERROR|Warning|Error)\b|\s*$"
+    rb"Corrupt JPEG|Premature end|Invalid|Unsupported|Unknown|Inconsistent|itk|ITK|gdcm|GDCM|JPEG|Marker handler"
+    rb"|Failed to|Fail to|Cannot |Not enough|Stream |Expected |Tile |tile |read: "
+    rb"|\[?(ERROR|WARNING|INFO|Warning|Error)\b|\S+\.(cxx|c|h|hxx):|\s*$"
 )
-"""How the lines begin that ITK's libraries (MetaIO, NrrdIO, libjpeg, OpenJPEG, GDCM) write past everybody."""
+"""How the lines begin that ITK's libraries (libjpeg, OpenJPEG, CharLS, GDCM) write past everybody."""
 
-_DAMAGE = re.compile(rb"JPEG|JPG|\[ERROR\]|\[WARNING\]|[Pp]remature|extraneous|[Tt]runcated|[Cc]orrupt")
+_DAMAGE = re.compile(
+    rb"JPEG|JPG|ERROR|WARNING|[Pp]remature|extraneous|[Tt]runcated|[Cc]orrupt|Marker|Fail|segment too|Not enough"
+)
 """Words of a library that went on where a packed picture was damaged."""
 
 
