@@ -20,6 +20,7 @@ from CovidSegLib import field_of_view, resampling, soft_tissue
 from CovidSegLib.errors import OutputError
 from CovidSegLib.network import inputs
 from CovidSegLib.network.inputs import INPUT_SHAPE
+from CovidSegLib.writing.unfinished import sweep, unfinished_prefix
 
 from . import dataset
 from .dataset import Case, FramedCase, Label, is_drawn, is_infected
@@ -84,7 +85,8 @@ def _write(case: Case, file: Path, seen: tuple[int, int]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     framed = FramedCase(case, seen)
     infected, drawn = [], False
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix="part.")
+    sweep(file.parent)
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=unfinished_prefix())
     try:
         with os.fdopen(handle, "wb") as part:
             for k in range(len(framed)):

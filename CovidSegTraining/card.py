@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from CovidSegLib.anatomy.finish import FinishOptions
 from CovidSegLib.errors import InputError
+from CovidSegLib.locks import one_at_a_time
+from CovidSegLib.network import models
 from CovidSegLib.network.card import is_model_name
+from CovidSegLib.network.models import Model
 
+from .run_folder import write_json
 from .seen import count_seen
 from .tables import markdown
 
@@ -48,6 +53,18 @@ def checked_facts(facts: dict[str, Any]) -> dict[str, Any]:
     if not all(isinstance(facts[name], str) for name in TEXTS if name in facts):
         raise InputError(f"{', '.join(TEXTS)} must be texts.", "Correct the facts.")
     return facts
+
+
+def update_card(model: Model, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    """``change`` the card of ``model`` on the disk, as it is by now, and return it. Raises ModelError or OutputError.
+
+    Several judgements may enter theirs at once: while one does, the others wait.
+    """
+    file = model.folder / f"{model.name}.json"
+    with one_at_a_time(file.with_name(f".{file.name}.lock")):
+        card = change(models.find(str(file)).card)
+        write_json(file, card)
+    return card
 
 
 def with_metrics(card: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:

@@ -182,8 +182,9 @@ def _write(args: argparse.Namespace, run: Path | None, options: Options, metrics
     if args.json:
         write_json(args.json, metrics)
     if args.update_card:
-        model = models.find(options.model)
-        write_json(model.folder / f"{model.name}.json", {**model.card, "metrics": metrics})
+        from .card import update_card
+
+        update_card(models.find(options.model), lambda card: {**card, "metrics": metrics})
 
 
 def _print(rows: list[dict[str, Any]]) -> None:

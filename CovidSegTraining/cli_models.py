@@ -60,18 +60,20 @@ def _export(args: argparse.Namespace) -> None:
 def _card(args: argparse.Namespace) -> None:
     from CovidSegLib.network import models
 
-    from .card import as_markdown, checked_facts, with_metrics
-    from .run_folder import check_folder, check_place, write_json
+    from .card import as_markdown, checked_facts, update_card, with_metrics
+    from .run_folder import check_folder, check_place
 
     check_place(args.markdown)
     model = models.find(args.model)
     if args.facts or args.metrics:
         check_folder(model.folder)
-    card = {**model.card, **checked_facts(_read(args.facts))}
-    if args.metrics is not None:
-        card = with_metrics(card, _read(args.metrics))
-    if args.facts or args.metrics:
-        write_json(model.folder / f"{model.name}.json", card)
+    facts = checked_facts(_read(args.facts))
+    metrics = None if args.metrics is None else _read(args.metrics)
+
+    def changed(card: dict[str, Any]) -> dict[str, Any]:
+        return {**card, **facts} if metrics is None else with_metrics({**card, **facts}, metrics)
+
+    card = update_card(model, changed) if args.facts or args.metrics else model.card
     text = as_markdown(card)
     if args.markdown is not None:
         args.markdown.write_text(text, encoding="utf-8")

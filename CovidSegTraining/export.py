@@ -6,7 +6,6 @@ import datetime
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from CovidSegLib.network.inputs import (
     SECOND_SHAPE,
 )
 from CovidSegLib.network.models import Model
+from CovidSegLib.writing.unfinished import unfinished_folder
 
 from .agreement import answers_of, check_agreement
 from .architecture import CLASSES, build_network
@@ -68,22 +68,22 @@ def export(
     network.load_weights(run / WEIGHTS)
     trained = answers_of(network)  # an uncalled network cannot be exported
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".part.") as temporary:
-        made = _write_formats(network, Path(temporary), name, formats, stored)
+    with unfinished_folder(folder) as temporary:
+        made = _write_formats(network, temporary, name, formats, stored)
         files = {
             kind: {"name": part.name, "sha256": file_digest(part), "weights": _kept(kind, stored)}
             for kind, part in made.items()
             if kind != "savedmodel"
         }
         card = _card(name, network, config, files, _with_run(facts, run))
-        model = Model(name, Path(temporary), card)
+        model = Model(name, temporary, card)
         card["agreement"] = check_agreement(network, model, made.get("savedmodel"), trained)
-        (Path(temporary) / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+        (temporary / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
         for part in made.values():
             if part.is_dir():
                 shutil.rmtree(folder / part.name, ignore_errors=True)
             os.replace(part, folder / part.name)
-        os.replace(Path(temporary) / f"{name}.json", folder / f"{name}.json")
+        os.replace(temporary / f"{name}.json", folder / f"{name}.json")
     return folder / f"{name}.json"
 
 

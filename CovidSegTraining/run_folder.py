@@ -122,13 +122,10 @@ def locked(run: Path) -> Iterator[None]:
 
 
 def write_json(file: Path, data: object) -> None:
-    """Write ``data`` as JSON, whole or not at all."""
-    part = file.with_name(f".{file.name}.part")
-    try:
-        part.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-        os.replace(part, file)
-    finally:
-        part.unlink(missing_ok=True)
+    """Write ``data`` as JSON, whole or not at all. Raises OutputError."""
+    from CovidSegLib.writing import replace_text
+
+    replace_text(json.dumps(data, indent=2) + "\n", file)
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +12,7 @@ from ..errors import EngineError, OutputError
 from ..progress import Progress
 from ..segmentation import Segmentation
 from ..volume import CtVolume
+from ..writing.unfinished import unfinished_folder
 from .overlays import overlay_picture, projection_picture
 from .pictures import draw_pictures
 from .places import PLANES
@@ -53,8 +52,8 @@ def page_pictures(volume: CtVolume, segmentation: Segmentation, progress: Progre
     """
     pictures = slice_pictures(volume, segmentation)
     try:
-        with tempfile.TemporaryDirectory(prefix="covidseg-") as folder:
-            (path,) = draw_pictures(*_coarser(volume, segmentation), Path(folder), "report", progress, ["3d"])
+        with unfinished_folder() as folder:
+            (path,) = draw_pictures(*_coarser(volume, segmentation), folder, "report", progress, ["3d"])
             return {**pictures, "3d": picture_of("3d", path.read_bytes())}, ""
     except (EngineError, OutputError, OSError):
         return {**pictures, "projection": projection(segmentation)}, (

@@ -10,7 +10,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +21,8 @@ from ..processes import library_environment
 from ..progress import Progress
 from ..segmentation import Segmentation
 from ..volume import CtVolume
-from ..writing.unfinished import sweep, unfinished_prefix
+from ..writing import OutputSet
+from ..writing.unfinished import unfinished_folder
 from .places import PLANES
 
 PICTURES = (*PLANES, "3d")
@@ -30,6 +30,8 @@ PICTURES = (*PLANES, "3d")
 
 _PROGRAM = f"{__package__}.drawing"
 _POLL_SECONDS = 0.1
+_PNG_END = b"IEND\xaeB`\x82"
+"""The name of the last chunk of every PNG and its check sum."""
 
 
 def draw_pictures(
@@ -54,16 +56,27 @@ def draw_pictures(
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        sweep(folder)
-        with tempfile.TemporaryDirectory(prefix=unfinished_prefix(), dir=folder) as unfinished:
-            work = Path(unfinished)
+        with unfinished_folder(folder) as work:
             np.save(work / "voxels.npy", volume.voxels)
             np.save(work / "labels.npy", segmentation.labels)
             np.save(work / "affine.npy", volume.affine)
             _run_child(work, names, progress)
-            return [(work / f"{name}.png").replace(folder / f"{stem}_{name}.png") for name in names]
+            drawn = [(work / f"{name}.png").read_bytes() for name in names]
+        paths = [folder / f"{stem}_{name}.png" for name in names]
+        with OutputSet() as files:
+            for path, picture in zip(paths, drawn, strict=True):
+                _check_whole(picture)
+                files.add_bytes(picture, path)
+            files.publish()
+        return paths
     except OSError as error:
         raise OutputError("The pictures could not be written.", "Is there space, and may you write there?") from error
+
+
+def _check_whole(picture: bytes) -> None:
+    """Raise OSError unless a PNG comes to its end: VTK does not notice a full disk."""
+    if not (picture.startswith(b"\x89PNG") and picture.endswith(_PNG_END)):
+        raise OSError("a picture is cut off")
 
 
 def _run_child(work: Path, names: Sequence[str], progress: Progress) -> None:

@@ -14,7 +14,8 @@ import shutil
 import tempfile
 import time
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -63,6 +64,18 @@ def remove_leftovers(folder: Path, *, own: bool = False) -> None:
                     shutil.rmtree(entry.path, ignore_errors=True)
                 else:
                     os.unlink(entry.path)
+
+
+@contextmanager
+def unfinished_folder(place: Path | None = None) -> Iterator[Path]:
+    """A folder in ``place`` (None: where temporary files go) until the end of the context.
+
+    What processes that were killed left there is cleared up first. Raises OSError where it cannot be made.
+    """
+    place = Path(tempfile.gettempdir()) if place is None else place
+    sweep(place)
+    with tempfile.TemporaryDirectory(prefix=unfinished_prefix(), dir=place) as name:
+        yield Path(name)
 
 
 def sweep(folder: Path) -> None:

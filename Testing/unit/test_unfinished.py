@@ -1,0 +1,108 @@
+"""What processes that were killed leave behind goes with the next save, and nothing else does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from CovidSegLib.processes import started
+from CovidSegLib.segmentation import Provenance, Segmentation
+from CovidSegLib.writing import OutputSet, unfinished, write
+from CovidSegLib.writing.unfinished import remove_leftovers, unfinished_name
+from Testing.kit.killed import killed_at
+
+PROVENANCE = Provenance("network | one", "ab" * 32, "onnx", "CPU", "CovidSeg 1.0")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills processes")
+@pytest.mark.parametrize("way", ["one file", "several files"])
+def test_what_a_killed_process_left_is_gone_after_the_next_save(way: str, tmp_path: Path) -> None:
+    small = Segmentation(np.ones((2, 3, 4), np.uint8), np.eye(4), PROVENANCE)
+
+    def save(folder: Path) -> None:
+        if way == "one file":
+            write(small, folder / "a.seg.nrrd")
+            return
+        with OutputSet() as files:
+            for name in ("a.seg.nrrd", "b.nii.gz"):
+                write(small, files.add(folder / name))
+            files.publish()
+
+    left, ended, moment = 0, False, 0
+    while not ended:
+        moment += 1
+        folder = tmp_path / str(moment)
+        folder.mkdir()
+        ended = killed_at(moment, lambda folder=folder: save(folder))
+        left += len(list(folder.glob(".covidseg-*")))
+        save(folder)
+        assert {path.name for path in folder.iterdir()} <= {"a.seg.nrrd", "b.nii.gz"}
+    assert left
+
+
+def test_only_unfinished_files_of_this_machines_dead_processes_are_cleared_up(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    mine = unfinished_name(".nii")
+    gone = mine.replace(f"-{os.getpid()}.", f"-{dead.pid}.")
+    recycled = mine.replace(f"-{os.getpid()}.", f"-{os.getpid()}.1")  # an earlier process had our number
+    machine = mine.split("-")[1]
+    others = [gone.replace(machine, "0" * 8), ".covidseg-notes", f".covidseg-{machine}-x", "scan.nii"]
+    link = tmp_path / gone.replace(".nii", "-link")
+    (tmp_path / "elsewhere").mkdir()
+    link.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    for name in (mine, gone, recycled, *others):
+        (tmp_path / name).write_text("")
+    if started(os.getpid()) is None:  # a system that does not tell when a process was started
+        (tmp_path / recycled).unlink()
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {mine, *others, "elsewhere"}
+    remove_leftovers(tmp_path, own=True)
+    assert {path.name for path in tmp_path.iterdir()} == {*others, "elsewhere"}
+    for name in others:
+        os.utime(tmp_path / name, (0, time.time() - unfinished.FORGOTTEN_SECONDS - 60))
+    remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*others[1:], "elsewhere"}
+
+
+def test_what_a_copy_of_this_machine_is_writing_into_a_shared_folder_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process has a number that nobody has here, or is in another container; the machines' names are the same."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    (tmp_path / "boot_id").write_text("of the copy")
+    with monkeypatch.context() as patched:
+        patched.setattr(unfinished, "_BOOT_ID", tmp_path / "boot_id")
+        unfinished._machine.cache_clear()
+        there = tmp_path / unfinished_name(".nii").replace(f"-{os.getpid()}.", f"-{dead.pid}.")
+    unfinished._machine.cache_clear()
+    there.write_text("")
+    remove_leftovers(tmp_path)
+    assert there.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills processes")
+def test_a_folder_for_unfinished_work_that_a_kill_left_is_gone_when_the_next_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    process = os.fork()
+    if process == 0:
+        with unfinished.unfinished_folder() as folder:
+            (folder / "weights").write_bytes(b"half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(process, 0)
+    assert len(list(tmp_path.iterdir())) == 1
+    unfinished._sweep.cache_clear()
+    with unfinished.unfinished_folder() as folder:
+        assert list(tmp_path.iterdir()) == [folder]
+    assert list(tmp_path.iterdir()) == []
