@@ -32,6 +32,7 @@ from CovidSegLib.writing import (
     replace_text,
     update,
     write,
+    write_reviewed,
 )
 from Testing.kit.rewritten import rewrite
 
@@ -166,3 +167,24 @@ def test_what_another_program_edited_counts_as_edited_whatever_its_tags_say(tmp_
     assert record["edited_segments"] == ["LeftLung"]
     rewrite(path, lambda array: None, {RECORD_TAG: "Another.Tag"})
     assert read_masks(path, volume).segmentation.provenance.edited == tuple(one.id for one in SEGMENTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        (b"L\xfcnge links", "Lünge links"),
+        ("Lünge".encode(), "Lünge"),
+        (rb"two\nlines", "two\nlines"),
+        (rb"back\\slash", "back\\slash"),
+    ],
+)
+def test_a_segment_keeps_the_name_that_a_reader_gave_it_in_whatever_letters(
+    name: bytes, kept: str, tmp_path: Path
+) -> None:
+    path, updated = tmp_path / "a.seg.nrrd", tmp_path / "b.seg.nrrd"
+    write(result(0), path)
+    path.write_bytes(path.read_bytes().replace(b"Segment0_Name:=Left lung", b"Segment0_Name:=" + name))
+    reviewed = read_reviewed(path, AFFINE, SHAPE)
+    assert "the new name of Left lung" in reviewed.would_be_lost()
+    write_reviewed(reviewed, *update(reviewed, result(1)), updated)
+    assert read_reviewed(updated, AFFINE, SHAPE).segments[0].fields["Name"] == kept
