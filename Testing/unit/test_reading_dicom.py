@@ -15,6 +15,7 @@ from kit.dicom_files import CT_IMAGE, OTHER_SERIES, write_series, write_slice
 from pydicom.filebase import DicomFileLike
 from pydicom.filewriter import write_dataset
 
+from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Cancelled, Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.reading.cases import find_cases
@@ -223,3 +224,31 @@ def test_reading_stops_when_the_user_cancels(tmp_path: Path, scan: np.ndarray) -
     asked = iter([False] * 12 + [True] * 100)
     with pytest.raises(Cancelled):
         read_ct(tmp_path, Progress(cancelled=lambda: next(asked)))
+
+
+@pytest.mark.parametrize(
+    ("tag", "kind", "value"),
+    [
+        (0x00180050, "DS", b"8,0"),
+        (0x00200011, "IS", b"A1"),
+        (0x00080060, "CS", b"ct"),
+        (0x00280030, "UT", b"0.8\\0.7"),
+        (0x00280030, "DS", b"0,8\\0,7"),
+    ],
+)
+def test_a_number_that_is_none_costs_no_more_than_what_it_is_needed_for(
+    tmp_path: Path, tag: int, kind: str, value: bytes
+) -> None:
+    from pydicom.dataelem import RawDataElement
+
+    hu = np.random.default_rng(1).integers(-1000, 400, (5, 6, 7)).astype(np.int16)
+    for path in write_series(tmp_path, hu):
+        dataset = pydicom.dcmread(path)
+        value += b" " * (len(value) % 2)
+        dataset[tag] = RawDataElement(pydicom.tag.Tag(tag), kind, len(value), value, 0, False, True)
+        dataset.save_as(path)
+    if b"0,8" in value:
+        with pytest.raises(InputError, match="pixel size cannot be read"):
+            read_ct(tmp_path, Progress())
+    else:
+        assert np.array_equal(read_ct(tmp_path, Progress()).voxels, hu)

@@ -81,7 +81,7 @@ def _arranged(slices: list[SliceHeader]) -> SliceGrid:
     """The grid that ``slices`` (at least one) make. Raises InputError."""
     if not placements(slices):
         raise InputError(
-            "The CT series does not say where its slices lie (position, orientation or pixel size is missing).",
+            "The CT series does not say where its slices lie: position, direction or pixel size cannot be read.",
             "Export the original series again; pictures made from it cannot be measured.",
         )
     if any(header.inverted for header in slices):

@@ -81,7 +81,7 @@ def study_of(path: Path) -> tuple[str, str, bool]:
     The first two are identifiers: to be compared, never to be shown or kept. Empty for a file that cannot be read.
     """
     modality, patient, study = _first_elements(path, (_MODALITY, _PATIENT, _STUDY))
-    return patient, study, modality == "CT"
+    return patient, study, modality.strip().upper() == "CT"
 
 
 def modality_of(path: Path) -> str:
@@ -115,7 +115,7 @@ def read_elements(path: Path, names: Sequence[str]) -> dict[str, str]:
 
 def _other_kind(dataset: Any) -> str:
     """What the object is if it holds no CT slices, else ''."""
-    modality = str(dataset.get("Modality", "") or "")
+    modality = str(dataset.get("Modality", "") or "").strip().upper()
     sop_class = str(dataset.get("SOPClassUID", "") or "")
     several = int(dataset.get("NumberOfFrames", 1) or 1) > 1
     if str(dataset.file_meta.get("MediaStorageSOPClassUID", "")) == _DIRECTORY:
@@ -140,7 +140,7 @@ def _image_type(dataset: Any) -> tuple[str, ...]:
 
 def _slice_header(path: Path, dataset: Any, frame: Any, stored: StoredFrame) -> SliceHeader:
     """``frame``: what is said of the slice; the same as ``dataset``, what is said of the file, where it holds one."""
-    number = dataset.get("SeriesNumber", None)
+    number = number_of(dataset, "SeriesNumber")
     return SliceHeader(
         path=path,
         series=str(dataset.get("SeriesInstanceUID", "") or ""),
@@ -148,7 +148,7 @@ def _slice_header(path: Path, dataset: Any, frame: Any, stored: StoredFrame) -> 
         rows=stored.rows,
         columns=stored.columns,
         body_part=str(frame.get("BodyPartExamined", "") or anatomic_region(frame)).upper().strip(),
-        thickness=float(frame.get("SliceThickness", None) or 0.0),
+        thickness=number_of(frame, "SliceThickness") or 0.0,
         stored=stored,
         image_type=_image_type(frame),
         inverted=str(dataset.get("PhotometricInterpretation", "")).strip().upper() == "MONOCHROME1",
@@ -180,10 +180,13 @@ def _taken(frame: Any) -> Taken:
 
 def _placement(dataset: Any) -> SlicePlacement | None:
     """Position, directions and pixel size; None unless all are there and make sense."""
-    position, orientation, pixel = (
-        np.array([float(value) for value in values_of(dataset, name)])
-        for name in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
-    )
+    try:
+        position, orientation, pixel = (
+            np.array([float(value) for value in values_of(dataset, name)])
+            for name in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
+        )
+    except ValueError:
+        return None
     if (position.size, orientation.size, pixel.size) != (3, 6, 2):
         return None
     row, column = orientation[:3], orientation[3:]

@@ -8,11 +8,16 @@ from typing import Any
 
 
 def values_of(dataset: Any, name: str) -> list[Any]:
-    """A many-valued field as a list; empty when it is absent or empty."""
-    value = dataset.get(name, None)
+    """A many-valued field as a list; empty when it is absent or empty, or its numbers are none ("8,0")."""
+    try:
+        value = dataset.get(name, None)
+    except (ValueError, TypeError):  # pydicom reads a number when it is asked for
+        return []
     if value is None or value == "":
         return []
-    return list(value) if hasattr(value, "__iter__") and not isinstance(value, str) else [value]
+    if isinstance(value, str):  # also many values, under a representation that has one
+        return list(value.split("\\"))
+    return list(value) if hasattr(value, "__iter__") else [value]
 
 
 def number_of(dataset: Any, name: str) -> float | None:
