@@ -8,7 +8,7 @@
 
 EXTRAS ?= cpu,training,pictures,test
 PYTHON ?=
-README ?=
+PAGE ?=
 JOBS ?= 2
 
 comma := ,
@@ -27,8 +27,8 @@ help:
 	@echo "make test-slow          the slow tests alone"
 	@echo "make lint, make format  check style and types; repair the style"
 	@echo "make docs               build the book into site/; a broken link fails"
-	@echo "make bench              speed and memory (README=1: its tables into README.md as well)"
-	@echo "make screenshots        every picture of the README anew, into Resources/Screenshots"
+	@echo "make bench              speed and memory (PAGE=1: its tables into docs/how_fast.md as well)"
+	@echo "make screenshots        every picture of the book anew, into Resources/Screenshots"
 	@echo "make check-wheels       do the declared dependencies have wheels for Python 3.10 to 3.13?"
 	@echo "make check-onnxruntime  do the committed weights load in the oldest and the newest onnxruntime?"
 
@@ -80,7 +80,7 @@ screenshots: install
 	PYTHONPATH=Testing:CovidSeg $(bin)/python Testing/report_pictures.py Resources/Screenshots
 
 bench: install
-	README=$(README) $(bin)/python -m pytest -q -s Testing/benchmarks
+	PAGE=$(PAGE) $(bin)/python -m pytest -q -s Testing/benchmarks
 
 check-wheels: install
 	$(bin)/python Testing/check_wheels.py

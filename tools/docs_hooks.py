@@ -119,11 +119,4 @@ def _cell(text: str) -> str:
     return " ".join(out.replace("*", "\\*").replace("<", "&lt;").replace("_", "\\_").split())
 
 
-def house() -> str:
-    """The map of the rooms, as the README of the sources has it."""
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    begin = text.index("```", text.index("## Where everything lives"))
-    return text[begin : text.index("```", begin + 3) + 3].replace("```", "```text", 1)
-
-
-MADE: dict[str, Callable[[], str]] = {"commands": commands, "house": house, "messages": messages}
+MADE: dict[str, Callable[[], str]] = {"commands": commands, "messages": messages}

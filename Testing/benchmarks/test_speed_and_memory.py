@@ -1,6 +1,6 @@
 """How fast, and in how much memory: one large scan from file to file, and the network beside two yardsticks.
 
-Run with `make bench`; it prints the tables of the README. Times mean something on an idle machine alone; ratios are
+Run with `make bench`; it prints the tables of the book. Times mean something on an idle machine alone; ratios are
 taken from runs in turn, so that a busy machine slows both sides.
 """
 
@@ -24,7 +24,7 @@ from CovidSegLib.progress import Progress
 from Testing.kit.watched import watch
 from Testing.kit.yardsticks import bare_encoder, lungmask_unet, write_onnx
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs/how_fast.md"
 SLICES = 300
 ROUNDS = 20
 UNET_ROUNDS = 3
@@ -138,11 +138,11 @@ def fastest(
 
 
 def show(name: str, table: list[str]) -> None:
-    """Print ``table`` (lines of Markdown); with README=1 in the environment also put it between its marks there."""
+    """Print ``table`` (lines of Markdown); with PAGE=1 in the environment also put it between its marks there."""
     text = "\n".join(table)
     print(f"\n\n{text}\n")
-    if os.environ.get("README") == "1":
-        before, mark, rest = README.read_text(encoding="utf-8").partition(f"<!-- bench: {name} -->\n")
+    if os.environ.get("PAGE") == "1":
+        before, mark, rest = PAGE.read_text(encoding="utf-8").partition(f"<!-- bench: {name} -->\n")
         _, end, after = rest.partition("<!-- end -->")
-        assert end, f"README.md has no place for the table {name!r}"
-        README.write_text(f"{before}{mark}{text}\n{end}{after}", encoding="utf-8")
+        assert end, f"{PAGE.name} has no place for the table {name!r}"
+        PAGE.write_text(f"{before}{mark}{text}\n{end}{after}", encoding="utf-8")

@@ -68,8 +68,8 @@ def test_real_scans_get_the_result_that_each_gets_alone(tmp_path: Path) -> None:
     assert float(row["infection_percent"]) == numbers["infection_percent"]
 
 
-def test_the_recipe_of_the_readme_runs_a_batch(tmp_path: Path, repository: Path) -> None:
-    text = (repository / "README.md").read_text(encoding="utf-8")
+def test_the_recipe_of_the_book_runs_a_batch(tmp_path: Path, repository: Path) -> None:
+    text = (repository / "docs/many_scans.md").read_text(encoding="utf-8")
     recipe = text.partition("The same from Python:\n\n```python\n")[2].partition("```")[0]
     (tmp_path / "SCANS").mkdir()
     for number in (3, 4):

@@ -282,10 +282,8 @@ def test_the_modules_own_test_passes(panel: OpenModule) -> None:
 
 
 @pytest.mark.usefixtures("stand_in_pipeline")
-def test_the_readmes_lines_for_the_console_work(
-    panel: OpenModule, chest: object, capsys: pytest.CaptureFixture
-) -> None:
-    text = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+def test_the_books_lines_for_the_console_work(panel: OpenModule, chest: object, capsys: pytest.CaptureFixture) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs/slicer/console.md").read_text(encoding="utf-8")
     (lines,) = [block for block in re.findall(r"```py\n(.*?)```", text, re.DOTALL) if "CovidSegLogic" in block]
     chest.SetName("CT")
     exec(lines, {"slicer": slicer})

@@ -83,6 +83,12 @@ def test_sentences_are_short(page: Path) -> None:
     assert sum(lengths.values()) <= MEAN_WORDS * max(1, len(lengths))
 
 
+def test_the_readme_is_one_page() -> None:
+    text = (REPOSITORY / "README.md").read_text("utf-8")
+    assert len(text.split()) <= 700
+    assert max(len(part.split()) for part in sentences(text)) <= MOST_WORDS
+
+
 def test_the_count_of_words_sees_a_long_sentence() -> None:
     long = " ".join(["word"] * 50)
     assert max(len(part.split()) for part in sentences(f"Short. {long}.\n\n| {long} {long} |\n")) == 50

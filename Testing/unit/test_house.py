@@ -73,8 +73,8 @@ AT_THE_TOP = {"numpy", "scipy", "SimpleITK", "pydicom", "CovidSegLib"}
 """What files of CovidSegLib may import when they load: what Slicer bundles. All else is imported where it is used."""
 
 
-def test_the_readme_shows_every_room_on_its_floor() -> None:
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+def test_the_page_on_architecture_shows_every_room_on_its_floor() -> None:
+    text = (REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8")
     drawn = text[text.index("CovidSeg/CovidSegLib/   ") : text.index("CovidSeg/Resources/   ")].splitlines()[1:]
     rooms = [line.strip().split("   ")[0].replace("/", "").split() for line in drawn]
     floors = [sorted(room for room in floor if room not in ("", "CovidSegTraining")) for floor in FLOORS]

@@ -221,9 +221,9 @@ def test_the_readme_shows_no_gap_and_no_broken_link() -> None:
 
 def test_the_readmes_python_uses_names_that_exist() -> None:
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    # The first; those for Slicer's console are run by Testing/integration/test_readme_recipes.py.
+    # What the book has is run by test_docs_examples.py and test_console_recipes.py.
     example, *_ = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    imports = "".join(f"{line}\n" for line in example.splitlines() if line.startswith("from "))
+    imports = "".join(f"{line}\n" for line in example.splitlines() if line.startswith(("from ", "import ")))
     compile(example, "README.md", "exec")
     done = subprocess.run([sys.executable, "-c", imports], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The recipes for Slicer's Python console, run as they stand in the README, one after the other."""
+"""The recipes for Slicer's Python console, run as they stand in the book, one after the other."""
 
 from __future__ import annotations
 
@@ -20,14 +20,12 @@ if TYPE_CHECKING:
 
 
 def recipes(repository: Path) -> list[str]:
-    """The Python blocks of the README's section on the console."""
-    text = (repository / "README.md").read_text(encoding="utf-8")
-    section = re.search(r"### In Slicer's Python console\n(.*?)\n## ", text, re.DOTALL)
-    assert section, "the README has no section on the console any more"
-    return re.findall(r"```python\n(.*?)```", section[1], re.DOTALL)
+    """The Python blocks of the book's page on the console."""
+    text = (repository / "docs/slicer/console.md").read_text(encoding="utf-8")
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
 
 
-def test_the_three_recipes_do_what_the_readme_says(
+def test_the_three_recipes_do_what_the_book_says(
     panel: OpenModule, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     import slicer
@@ -43,7 +41,7 @@ def test_the_three_recipes_do_what_the_readme_says(
     console = {"slicer": slicer}
     said = []
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), console)  # as a user pastes it
+        exec(compile(block, "console.md", "exec"), console)  # as a user pastes it
         said.append(capsys.readouterr().out)
     result = console["result"]
     assert re.fullmatch(r"\d+\.\d % of the lungs are infected\n", said[0])
