@@ -50,7 +50,8 @@ _ZENODO = re.compile(r"(coronacases|radiopaedia)(?:_org)?[_-](?:covid-19-pneumon
 class Case:
     """One scan with its labels. ``fold`` is 0 where the set has no folds; scans of one ``patient`` belong together.
 
-    ``second``: another reader's labels, where there are any.
+    ``second``: another reader's labels, where there are any. ``corrected``: False where the table says that nobody
+    corrected the labels that a network drew.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Case:
     fold: int = 0
     patient: str = ""
     second: Path | None = None
+    corrected: bool = True
 
     @property
     def group(self) -> str:
@@ -171,7 +173,8 @@ def _from_table(folder: Path, rows: list[Row], mask: str) -> DataSet:
         if missing:
             refused.append(Refusal(name, f"The {' and '.join(missing)} file named in {TABLE} is not in the data set."))
         elif image and labels:
-            cases.append(Case(name, image, labels, row.fold, row["patient"] or _patient(name), second))
+            patient, corrected = row["patient"] or _patient(name), row["corrected"].lower() != "no"
+            cases.append(Case(name, image, labels, row.fold, patient, second, corrected))
     return _without_doubles(f"{TABLE} (ct_scan, {mask})", cases, refused)
 
 
@@ -298,4 +301,7 @@ def _with_facts(found: DataSet, rows: list[Row]) -> DataSet:
 
 
 def _with_row(case: Case, row: Row | None) -> Case:
-    return replace(case, fold=row.fold, patient=row["patient"] or case.patient) if row else case
+    if row is None:
+        return case
+    patient = row["patient"] or case.patient
+    return replace(case, fold=row.fold, patient=patient, corrected=row["corrected"].lower() != "no")

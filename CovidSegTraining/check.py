@@ -27,6 +27,8 @@ from .dataset import LABELS, LABELS_IN_WORDS, Label, SliceFile, is_grey_picture,
 from .run_folder import Parts
 from .tables import markdown
 
+UNCORRECTED = "Nobody corrected its labels: a network would learn from itself."
+
 SAME_PLACE = 0.25
 """How far image and labels may lie apart, as a share of the smallest voxel edge."""
 
@@ -64,7 +66,8 @@ def check(data: DataSet, progress: Progress) -> list[CaseReport]:
 
 def check_case(case: Case) -> CaseReport:
     """Read image and labels of ``case`` once and look for all that a training would stumble over."""
-    report = CaseReport(case.name, case.fold, case.group)
+    said = () if case.corrected else (UNCORRECTED,)
+    report = CaseReport(case.name, case.fold, case.group, notes=said)
     try:
         volume = read_ct(case.image, Progress())
     except CovidSegError as error:
@@ -76,7 +79,7 @@ def check_case(case: Case) -> CaseReport:
         values=(int(volume.voxels.min()), int(volume.voxels.max())),
         digest=hashlib.sha256(volume.voxels.tobytes()).hexdigest(),
     )
-    report = replace(report, notes=volume.notes + _value_notes(volume), problems=_value_problems(report.values))
+    report = replace(report, notes=said + volume.notes + _value_notes(volume), problems=_value_problems(report.values))
     try:
         labels = read_ct(case.labels, Progress())
     except CovidSegError as error:

@@ -170,6 +170,9 @@ def _fit(args: argparse.Namespace) -> None:
     parts = _parts(args, config)
     start = start_of(args.init, encoder)
     LOG.info("%d cases to train on, %d to watch, %d held out: looking at their files ...", *map(len, parts))
+    drawn = sum(not case.corrected for case in parts[0])
+    if drawn:
+        LOG.warning("Nobody corrected the labels of %d cases: the network would learn from itself.", drawn)
     _check_parts(parts, start)
     with locked(args.run):
         if not goes_on(args.run, config, parts, _command(args), start):

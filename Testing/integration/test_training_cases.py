@@ -64,7 +64,7 @@ def test_a_scan_that_is_saved_again_replaces_its_case_and_other_rows_stay(tmp_pa
     assert [row["case"] for row in rows(tmp_path)] == ["old", *names]
     assert rows(tmp_path)[0] == {
         "case": "old", "ct_scan": "images/old.nii.gz", "mask": "labels/old.nii.gz", "fold": "2", "notes": "x",
-        "patient": "",
+        "patient": "", "corrected": "",
     }  # fmt: skip
     mask = nibabel.load(tmp_path / "labels" / f"{names[0]}.nii.gz")
     np.testing.assert_array_equal(np.asarray(mask.dataobj).T, corrected)
@@ -165,9 +165,9 @@ def test_a_table_keeps_the_form_that_a_spreadsheet_gave_it(tmp_path: Path) -> No
     case = save_training_case(*scan(1), tmp_path)
     assert save_training_case(*scan(1), tmp_path) == case
     assert (tmp_path / "metadata.csv").read_text(encoding="utf-8").splitlines() == [
-        "Case;CT_scan;Mask;Note;patient;fold",
-        '7;images/7.nii.gz;labels/7.nii.gz;"a;b";;',
-        f"{case};images/{case}.nii.gz;labels/{case}.nii.gz;;{case};",
+        "Case;CT_scan;Mask;Note;patient;fold;corrected",
+        '7;images/7.nii.gz;labels/7.nii.gz;"a;b";;;',
+        f"{case};images/{case}.nii.gz;labels/{case}.nii.gz;;{case};;yes",
     ]
 
 

@@ -27,20 +27,28 @@ from .publish import OutputSet, output_errors
 
 TABLE = "metadata.csv"
 _SUFFIX = ".nii.gz"
-_COLUMNS = ("case", "ct_scan", "mask", "patient", "fold")
+_COLUMNS = ("case", "ct_scan", "mask", "patient", "fold", "corrected")
 
 
 def save_training_case(
-    volume: CtVolume, labels: np.ndarray, folder: Path, *, corrected: bool, absent: Collection[Label] = ()
+    volume: CtVolume,
+    labels: np.ndarray,
+    folder: Path,
+    *,
+    corrected: bool,
+    absent: Collection[Label] = (),
+    patient: str = "",
 ) -> str:
     """Add ``volume`` with its corrected ``labels`` (uint8, z, y, x) to the data set in ``folder``; returns the case.
 
-    The folder is made if need be. In the table every case counts as a patient of its own: where two scans are of one
-    patient, give both the same entry in the column ``patient``. ``corrected``: False where it is known that nobody
-    corrected ``labels`` (:func:`CovidSegLib.corrections.is_corrected`); then they replace no others. ``absent``:
-    labels without a segment (see :class:`CovidSegLib.segmentation.Segmentation`). Raises InputError for an empty
-    segmentation, for one that lacks a segment and for one of another scan (see ``mask_fit``), OutputError when it
-    cannot be written; a case is whole or not in the table.
+    The folder is made if need be. ``patient``: the patient's code
+    (:func:`CovidSegLib.writing.patient_codes.patient_code`); without one every case counts as a patient of its own:
+    where two scans are of one patient, give both the same entry in the column ``patient``. ``corrected``: False where
+    it is known that nobody corrected ``labels`` (:func:`CovidSegLib.corrections.is_corrected`); then they replace no
+    others, and the table says so. ``absent``: labels without a segment (see
+    :class:`CovidSegLib.segmentation.Segmentation`). Raises InputError for an empty segmentation, for one that lacks a
+    segment and for one of another scan (see ``mask_fit``), OutputError when it cannot be written; a case is whole or
+    not in the table.
     """
     if labels.shape != volume.voxels.shape:
         raise ValueError("labels and volume must be on one grid")
@@ -65,7 +73,7 @@ def save_training_case(
         with one_at_a_time(folder / f".{TABLE}.lock"):
             if not corrected:
                 _refuse_other_labels(paths["labels"], volume, labels)
-            text = _with_row(folder / TABLE, case)
+            text = _with_row(folder / TABLE, _row(case, patient, corrected=corrected))
             if text:
                 files.add_text(text, folder / TABLE)
             files.publish()
@@ -102,11 +110,17 @@ def _holds(path: Path, volume: CtVolume, labels: np.ndarray) -> bool:
     return np.array_equal(axial_order(there.affine).to_axial(there.voxels), axial_order(volume.affine).to_axial(labels))
 
 
-def _with_row(table: Path, case: str) -> str:
-    """What ``table`` holds with a row for ``case``; "" where it has one. The other rows and their columns stay.
+def _row(case: str, patient: str, *, corrected: bool) -> dict[str, str]:
+    """What the table says of a case."""
+    files = {"ct_scan": f"images/{case}{_SUFFIX}", "mask": f"labels/{case}{_SUFFIX}"}
+    return {"case": case, **files, "patient": patient or case, "corrected": "yes" if corrected else "no"}
 
-    The table keeps its form: a European Excel saves it with semicolons, and people call columns "Case". Raises
-    OutputError.
+
+def _with_row(table: Path, new: dict[str, str]) -> str:
+    """What ``table`` holds with the row ``new``; "" where it holds that. The other rows and their columns stay.
+
+    Of a row that is there only the word whether somebody corrected the labels is changed. The table keeps its form: a
+    European Excel saves it with semicolons, and people call columns "Case". Raises OutputError.
     """
     try:
         before = table.read_text(encoding="utf-8-sig") if table.exists() else ""
@@ -117,13 +131,17 @@ def _with_row(table: Path, case: str) -> str:
     header, *rows = lines or [[]]
     header += [name for name in _COLUMNS if name not in [known.strip().lower() for known in header]]
     names = [name.strip().lower() for name in header]
-    place = names.index("case")
-    if case in [row[place] for row in rows if len(row) > place]:
+    rows = [[*row, *[""] * (len(header) - len(row))] for row in rows]
+    place, mark = names.index("case"), names.index("corrected")
+    known = [row for row in rows if row[place] == new["case"]]
+    if known and all(row[mark] == new["corrected"] for row in known):
         return ""
-    new = {"case": case, "ct_scan": f"images/{case}{_SUFFIX}", "mask": f"labels/{case}{_SUFFIX}", "patient": case}
-    rows.append([new.get(name, "") for name in names])
+    for row in known:
+        row[mark] = new["corrected"]
+    if not known:
+        rows.append([new.get(name, "") for name in names])
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([*row, *[""] * (len(header) - len(row))] for row in rows)
+    writer.writerows(rows)
     return text.getvalue()
