@@ -51,6 +51,43 @@ def test_a_shallower_breath_is_pointed_out_beside_the_larger_share() -> None:
     assert "compare mL" in warning
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "trend"),
+    [
+        (843.0, 200.0, "better"),
+        (200.0, 843.0, "worse"),
+        (400.0, 390.0, "unchanged"),
+        (0.0, 0.0, "unchanged"),
+        (0.0, 4.9, "unchanged"),
+        (0.0, 5.1, "worse"),
+        (5.1, 0.0, "better"),
+    ],
+)
+def test_the_way_the_infection_went_is_a_word_and_no_alarm_where_it_went_well(before, after, trend) -> None:
+    found = follow_up([point(0, infection=before), point(9, infection=after)])
+    assert found.since_first[0].trend == trend
+    assert to_record(found)["since_first"][0]["trend"] == trend
+    page = render_follow_up(found)
+    assert f'<div class="key first {trend}">' in page
+    assert f"day 0 to day 9: <b>{trend}</b>" in page
+
+
+def test_where_a_scan_shows_no_lung_nothing_got_better() -> None:
+    found = follow_up([point(0), point(5, lung=0.0, infection=0.0)])
+    assert found.since_first[0].trend == "unknown"
+
+
+def test_an_improvement_is_not_shown_in_the_colour_of_infection() -> None:
+    colors = []
+    for after in (800.0, 100.0, 400.0):
+        page = render_follow_up(follow_up([point(0), point(9, infection=after)]))
+        style = page[page.index("<style>") : page.index("</style>")]
+        trend = page.partition('class="key first ')[2].partition('"')[0]
+        rule = ".key.first .value" if trend == "worse" else f".key.first.{trend} .value"
+        colors.append(style.partition(rule)[2].partition("color: ")[2].partition(";")[0])
+    assert colors == ["var(--infection)", "var(--right)", "var(--ink)"]
+
+
 def test_what_makes_scans_hard_to_compare_is_said() -> None:
     found = follow_up([point(0), point(5, partly_visible=("left", "right"))], ["Different patients?"])
     assert found.warnings[0] == "Different patients?"

@@ -71,10 +71,12 @@ def run(args: argparse.Namespace) -> int:
             progress.notice("followup", warning)
     finally:
         console.clear()
-    for point in found.points:
+    for number, point in enumerate(found.points):
         share = "no lung" if point.infection_percent is None else f"{percent(point.infection_percent)} % of lung"
         infection, lungs = in_ml(point.infection_ml), in_ml(point.lung_ml)
-        console.result(f"Day {point.day}: infection {infection}, {share}; lungs {lungs}.")
+        change = found.since_first[number - 1] if number else None
+        trend = f" Since day 0: {change.trend} ({change.infection_ml:+.0f} mL)." if change else ""
+        console.result(f"Day {point.day}: infection {infection}, {share}; lungs {lungs}.{trend}")
     for output in args.output:
         console.result(f"Written: {output}")
     return 0

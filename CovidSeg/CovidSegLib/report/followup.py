@@ -26,6 +26,11 @@ BREATHING_SHARE = 0.15
 volume differs by a few percent, and well-aerated volume by up to 14 % with the kernel alone (Berta and others 2021)."""
 
 
+NOISE_ML, NOISE_SHARE = 5.0, 0.05
+"""A change of infection up to the larger of both (mL, and a share of the larger volume) is called unchanged. Our own
+limits: a twentieth is less than an edge that is drawn one voxel further changes (see ``measures.stability``)."""
+
+
 @dataclass(frozen=True)
 class TimePoint:
     """The main numbers of one scan. ``day``: days since the first scan; ``date``: empty unless it was asked for."""
@@ -106,6 +111,7 @@ class Change:
     percentage_points: float | None
     lung_ml: float
     lung_share: float | None
+    first_infection_ml: float = 0.0
 
     @classmethod
     def between(cls, first: TimePoint, later: TimePoint) -> Change:
@@ -119,7 +125,21 @@ class Change:
             points,
             lung,
             lung / first.lung_ml if first.lung_ml else None,
+            first.infection_ml,
         )
+
+    @property
+    def trend(self) -> str:
+        """The way the infection went, in mL, which breathing does not change: "better", "worse" or "unchanged".
+
+        "unknown" where a scan shows no lung: there is nothing to compare.
+        """
+        if self.percentage_points is None:
+            return "unknown"
+        later = max(self.first_infection_ml + self.infection_ml, 0.0)
+        if abs(self.infection_ml) <= max(NOISE_ML, NOISE_SHARE * max(self.first_infection_ml, later)):
+            return "unchanged"
+        return "better" if self.infection_ml < 0 else "worse"
 
     @property
     def breathing(self) -> bool:
@@ -187,8 +207,8 @@ def to_record(found: FollowUp) -> dict[str, Any]:
         "schema": FOLLOWUP_SCHEMA,
         "label": found.label,
         "scans": [_plain(asdict(point)) for point in found.points],
-        "since_first": [_plain(asdict(change)) for change in found.since_first],
-        "since_previous": [_plain(asdict(change)) for change in found.since_previous],
+        "since_first": [_change(change) for change in found.since_first],
+        "since_previous": [_change(change) for change in found.since_previous],
         "warnings": list(found.warnings),
     }
 
@@ -211,6 +231,11 @@ def _cell(value: Any) -> str:
     if isinstance(value, tuple):
         return " ".join(value)
     return "" if value is None else f"{value:.10g}" if isinstance(value, float) else table_cell(str(value))
+
+
+def _change(change: Change) -> dict[str, Any]:
+    values = {name: value for name, value in asdict(change).items() if name != "first_infection_ml"}
+    return {**_plain(values), "trend": change.trend}
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ..measures.values import Zone
 from ..resource_files import resource
 from ..visible import visible
 from .content import ReportContent, checks
-from .followup import BREATHING_SHARE, FollowUp
+from .followup import BREATHING_SHARE, NOISE_ML, NOISE_SHARE, FollowUp
 from .page_pictures import Picture
 from .plot import make_plot
 
@@ -55,7 +55,15 @@ def render_follow_up(found: FollowUp, software: Sequence[str] = ()) -> str:
         make_plot("Lung volume, mL", "#2f76b8", days, [point.lung_ml for point in points]),
     )
     made = f"Masks by {', '.join(software)}." if software else ""
-    return render("followup.html", found=found, plots=plots, breathing=BREATHING_SHARE, software=made)
+    return render(
+        "followup.html",
+        found=found,
+        plots=plots,
+        breathing=BREATHING_SHARE,
+        noise_ml=NOISE_ML,
+        noise_share=NOISE_SHARE,
+        software=made,
+    )
 
 
 def render(template: str, **values: Any) -> str:
