@@ -20,6 +20,7 @@ from CovidSegLib.batch import segment_case
 from CovidSegLib.errors import InputError, OutputError
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
+from CovidSegLib.report.inputs import read_masks
 from CovidSegLib.segmentation import SEGMENTS, Label, Provenance, Segmentation
 from CovidSegLib.volume import CtVolume, axial_order
 from CovidSegLib.writing import ExistingFiles, check_suffix, read_reviewed, read_source_series, write
@@ -46,6 +47,23 @@ def drawn(volume: CtVolume, progress: Progress | None = None) -> Segmentation:
 def segment(folder: Path, output: Path, **options: object) -> tuple[Segmentation, pydicom.Dataset]:
     segment_case(folder, [output], segment=drawn, progress=Progress(), **options)
     return drawn(read_ct(folder, Progress())), highdicom.seg.segread(output)
+
+
+def test_what_covidseg_wrote_is_read_as_masks_with_what_made_them(tmp_path: Path) -> None:
+    volume = read_ct(scan(tmp_path / "ct"), Progress())
+    expected, dataset = segment(tmp_path / "ct", tmp_path / "a.dcm")
+    masks = read_masks(tmp_path / "a.dcm", volume)
+    np.testing.assert_array_equal(masks.segmentation.labels, expected.labels)
+    made = masks.segmentation.provenance
+    assert (made.model, made.sha256, made.software) == (MADE.model, MADE.sha256, MADE.software)
+    assert masks.edits is None  # it keeps no record of what the network drew
+    dataset.ManufacturerModelName = "Doe^John 19600101"  # whoever wrote that: it comes into no report
+    dataset.save_as(tmp_path / "b.dcm")
+    assert read_masks(tmp_path / "b.dcm", volume).segmentation.provenance.model == ""
+    del dataset.SegmentSequence[2]
+    dataset.save_as(tmp_path / "c.dcm")
+    with pytest.raises(InputError, match="has not the three segments of CovidSeg"):
+        read_masks(tmp_path / "c.dcm", volume)
 
 
 @pytest.mark.parametrize(

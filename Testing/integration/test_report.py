@@ -191,12 +191,12 @@ def test_a_map_of_probabilities_is_not_taken_for_a_labelmap(written: CommandLine
     assert "no labelmap" in line
 
 
-def test_a_dicom_seg_as_masks_is_called_by_its_name(written: CommandLine) -> None:
+def test_a_dicom_seg_without_our_segments_is_no_mask(written: CommandLine) -> None:
     write_slice(written.folder / "seg.dcm", np.zeros((6, 5), np.int16), (0, 0, 0), Modality="SEG")
     (written.folder / "seg").write_bytes((written.folder / "seg.dcm").read_bytes())  # whatever its name
     for name in ("seg.dcm", "seg"):
         line = written.refused("report", "Doe John 1960.nii.gz", name, "-o", "x.html", "--quiet")
-        assert "is a DICOM SEG, which is not read as masks" in line
+        assert "no binary segmentation" in line
 
 
 def test_masks_of_another_patient_on_the_same_grid_are_pointed_out_and_not_trained_on(written: CommandLine) -> None:
