@@ -58,7 +58,7 @@ def test_a_scan_becomes_files_and_numbers(covidseg: CommandLine) -> None:
     first, *written = ended.stdout.splitlines()
     assert "mL" in first
     assert "% of lung (infection counts as lung)" in first
-    assert written == ["Written: a.seg.nrrd", "Written: a.nii.gz"]
+    assert written == ["Written: a.seg.nrrd", "Written: a.nii.gz", "Written: a.json"]
     stages = [line for line in ended.stderr.splitlines() if line.endswith(" ...")]
     assert stages[0] == "reading ..."
     assert "network ..." in stages
@@ -186,7 +186,8 @@ def test_a_wrong_call_is_one_line_and_code_2(covidseg: CommandLine, call: str) -
 
 def test_an_error_of_the_pipeline_is_one_line_and_code_2(told: CommandLine) -> None:
     told_scan(told.folder / "s.nii.gz", IS_REFUSED)
-    assert told.refused("segment", "s.nii.gz", "-o", "a.nii.gz") == "error: The scan is refused. Take another one."
+    line = told.refused("segment", "s.nii.gz", "-o", "a.nii.gz")
+    assert line == "error: s.nii.gz: The scan is refused. Take another one."
 
 
 def test_quiet_says_nothing_and_notices_are_warnings(told: CommandLine) -> None:
@@ -221,7 +222,7 @@ def test_a_child_that_is_killed_is_one_line_and_code_1(told: CommandLine, killer
             os.killpg(child, signal.SIGKILL)
         output, errors = process.communicate(timeout=30)
     assert (process.returncode, output) == (1, "")
-    assert errors.startswith("error: The process that computes the network stopped")
+    assert errors.startswith("error: s.nii.gz: The process that computes the network stopped")
     assert errors.count("\n") == 1
     assert told.files() == before
 

@@ -234,7 +234,7 @@ def test_slices_of_the_scan_are_never_replaced_but_an_earlier_segmentation_in_th
     (tmp_path / "link.dcm").symlink_to(f"ct/{name}")
     for output in (f"ct/{name}", "link.dcm"):
         line = told.refused("segment", "ct", "-o", output, "--overwrite")
-        assert line == "error: The output is one of the scan's own files. Choose another name."
+        assert line.endswith(": The output is one of the scan's own files. Choose another name.")
     told.refused("segment", "ct", "-o", "a.dcm", "--json", f"ct/{name}", "--overwrite")
     told.refused("batch", ".", "out", "--json", f"ct/{name}", "--overwrite")
     assert {path: path.read_bytes() for path in (tmp_path / "ct").iterdir()} == before

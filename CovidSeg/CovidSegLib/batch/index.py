@@ -6,7 +6,7 @@ One page without scripts and without anything from elsewhere; the pictures lie b
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,7 +16,7 @@ from ..segmentation import SEGMENTS
 from ..words import in_ml, percent
 from ..writing import replace_text
 from .entry import DONE, KEPT
-from .plan import PICTURES_NAME, SUMMARY_NAME
+from .plan import PICTURES_NAME, REPORTS_NAME, SUMMARY_NAME
 from .summary import CHANGED_SINCE, Row
 
 _NAMES = {segment.id: segment.name for segment in SEGMENTS}
@@ -24,12 +24,15 @@ _NAMES = {segment.id: segment.name for segment in SEGMENTS}
 
 def write_index(path: Path, rows: Sequence[Row], total: int) -> None:
     """Write the page for ``rows``, of ``total`` scans in all. Raises OutputError; then the old page is there."""
-    replace_text(index_page(rows, total), path)
+    folder = path.parent / REPORTS_NAME
+    reports = {row.case for row in rows if (folder / f"{row.case}.html").is_file()}
+    replace_text(index_page(rows, total, reports), path)
 
 
-def index_page(rows: Sequence[Row], total: int) -> str:
+def index_page(rows: Sequence[Row], total: int, reports: Collection[str] = ()) -> str:
     """The page as HTML: done scans by % of lung infected, those without lung after them, then the failed ones.
 
+    ``reports``: the cases that have a report page.
     Raises OutputError when the Python package jinja2 is missing.
     """
     done = sorted((row for row in rows if row.status in (DONE, KEPT)), key=_by_involvement)
@@ -43,6 +46,8 @@ def index_page(rows: Sequence[Row], total: int) -> str:
         changed_since=CHANGED_SINCE,
         table=SUMMARY_NAME,
         pictures=PICTURES_NAME,
+        reports=reports,
+        report_folder=REPORTS_NAME,
         width=WIDTH,
         height=HEIGHT,
         in_ml=in_ml,

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import CovidSegError, OutputError, WorkerDiedError
 from ..progress import Cancelled, Progress, Report
+from ..report.request import ReportRequest
 from ..worker import WorkerCrashError
 from .case import SegmentCase
 from .plan import PlannedCase
@@ -78,7 +79,15 @@ def run_case(
         told(report)
 
     try:
-        job = SegmentCase(case.source, (case.result,), picture=case.picture, files=case.files, existing=case.existing)
+        report = ReportRequest((case.report,)) if case.report else ReportRequest()
+        job = SegmentCase(
+            case.source,
+            (case.result,),
+            picture=case.picture,
+            files=case.files,
+            existing=case.existing,
+            report=report,
+        )
         record = run(job, Progress(listen, cancelled))
         return Outcome(number, record, notices=_different(notices))
     except Cancelled:

@@ -21,6 +21,7 @@ def still_done(case: PlannedCase, entry: Entry | None, model: str) -> bool:
         and entry.status in ((DONE,) if told_what_to_do else (DONE, KEPT))
         and (entry.result, entry.fingerprint, entry.model) == (case.result.name, case.fingerprint, model)
         and case.result.is_file()
+        and (case.report is None or case.report.is_file())
     )
 
 

@@ -17,6 +17,7 @@ from .fingerprint import fingerprint, origin_of
 from .manifest import is_manifest
 
 SUMMARY_NAME, MANIFEST_NAME, INDEX_NAME, PICTURES_NAME = "summary.csv", "manifest.jsonl", "index.html", "pictures"
+REPORTS_NAME = "reports"
 """What lies in the output folder besides the results."""
 
 SAFE_SUFFIX = ".seg.nrrd"
@@ -31,6 +32,7 @@ class PlannedCase:
     ``files``: the DICOM files of its study where the folder holds others too; ``fingerprint``: changes when the input
     does (names, sizes and times of its files); ``origin``: where it lies, see
     :func:`CovidSegLib.batch.fingerprint.origin_of`. ``existing``: what may be done with a result that is there.
+    ``report``: where a report page goes, if one is wanted.
     """
 
     stem: str
@@ -42,6 +44,11 @@ class PlannedCase:
     fingerprint: str = ""
     origin: tuple[str, ...] = ()
     existing: ExistingFiles = NOTHING_LOST
+    report: Path | None = None
+
+    def with_report(self) -> PlannedCase:
+        """The same with a report page, in a folder beside the result."""
+        return replace(self, report=self.result.parent / REPORTS_NAME / f"{self.stem}.html")
 
     @property
     def suffix(self) -> str:
@@ -51,7 +58,8 @@ class PlannedCase:
     def called(self, stem: str) -> PlannedCase:
         """The same scan under another name."""
         result, picture = self.result.with_name(f"{stem}{self.suffix}"), self.picture.with_name(f"{stem}.jpg")
-        return replace(self, stem=stem, result=result, picture=picture)
+        report = self.report and self.report.with_name(f"{stem}.html")
+        return replace(self, stem=stem, result=result, picture=picture, report=report)
 
 
 def plan_cases(
@@ -99,9 +107,10 @@ def plan_cases(
 def refuse_own_file(path: Path, output_folder: Path, cases: Sequence[PlannedCase]) -> None:
     """Raise OutputError where a batch of ``cases`` writes ``path`` itself, as a result, a picture or its books."""
     books = [output_folder / name for name in (SUMMARY_NAME, MANIFEST_NAME, INDEX_NAME)]
-    own = [*books, *(file for case in cases for file in (case.result, case.picture))]
+    own = [*books, *(file for case in cases for file in (case.result, case.picture, case.report) if file)]
     wanted = path.resolve()
-    folders = {folder.resolve() for folder in (output_folder, output_folder / PICTURES_NAME)}
+    inner = (output_folder / PICTURES_NAME, output_folder / REPORTS_NAME)
+    folders = {folder.resolve() for folder in (output_folder, *inner)}
     # Letter case does not count on every disk.
     named_so = wanted.parent in folders and wanted.name.casefold() in {file.name.casefold() for file in own}
     if named_so or (path.exists() and any(file.exists() and file.samefile(path) for file in own)):
@@ -123,9 +132,14 @@ def model_identity(name: str) -> str:
     return name
 
 
-def make_output_folder(folder: Path) -> None:
-    """Make ``folder``, those above it and the one for pictures unless they are there. Raises OutputError."""
+def make_output_folder(folder: Path, *, reports: bool = False) -> None:
+    """Make ``folder``, those above it and those for pictures and ``reports`` unless they are there.
+
+    Raises OutputError.
+    """
     try:
+        if reports:
+            (folder / REPORTS_NAME).mkdir(parents=True, exist_ok=True)
         (folder / PICTURES_NAME).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError("The output folder cannot be made.", "Choose a folder that you may write to.") from error

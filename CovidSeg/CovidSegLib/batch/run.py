@@ -88,7 +88,7 @@ def run_batch(
             check_own_table(folder / SUMMARY_NAME)  # another program's table is not overwritten
             # Before the folder is made: a wrong option leaves none behind.
             run_cases = stack.enter_context(runner.open(progress, len(cases)))
-        manifest = stack.enter_context(_opened(folder, cases[0].suffix))
+        manifest = stack.enter_context(_opened(folder, cases[0]))
         cases = keep_names(cases, manifest.entries)
         if json_file is not None:
             refuse_own_file(json_file, folder, cases)
@@ -107,10 +107,10 @@ def run_batch(
 
 
 @contextmanager
-def _opened(folder: Path, suffix: str) -> Iterator[Manifest]:
-    """Make ``folder`` for results of this ending, and hold its manifest; what killed processes left in it goes."""
-    make_output_folder(folder)
-    check_suffix(folder / f"result{suffix}")
+def _opened(folder: Path, case: PlannedCase) -> Iterator[Manifest]:
+    """Make ``folder`` for results as that of ``case``, and hold its manifest; what killed processes left in it goes."""
+    make_output_folder(folder, reports=case.report is not None)
+    check_suffix(folder / f"result{case.suffix}")
     with Manifest(folder / MANIFEST_NAME) as manifest:
         clear_up(folder)
         try:

@@ -8,13 +8,16 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..errors import about
 from ..words import in_ml
 from .console import Console, in_words
 from .faults import BUG_SENTENCE, DONE, OWN_FAULT, WRONG_CALL
 from .options import (
     add_existing_options,
     add_pipeline_options,
+    as_typed,
     check_input,
+    check_model,
     check_numbers,
     check_targets,
     existing_files,
@@ -37,7 +40,7 @@ not be opened, is a row and a line and does not stop the others."""
 _EPILOG = (
     "Exit codes: 0 all scans are done, 2 some failed by their input, 1 some by a fault of the program, 130 cancelled."
 )
-_SUFFIXES = (".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".mha")
+_SUFFIXES = (".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".mha", ".dcm")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -48,7 +51,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("input", metavar="INPUT_DIR", type=file_name)
     parser.add_argument("output", metavar="OUT_DIR", type=file_name)
     formats = [suffix[1:] for suffix in _SUFFIXES]
-    parser.add_argument("--format", choices=formats, default=formats[0], help=f"kind of the results ({formats[0]})")
+    parser.add_argument(
+        "--format",
+        choices=formats,
+        default=formats[0],
+        help=f"kind of the results ({formats[0]}); dcm: of DICOM series",
+    )
+    parser.add_argument(
+        "--reports", action="store_true", help="also make a report page of each scan, in OUT_DIR/reports"
+    )
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="keep what is done (this is the default)")
     again.add_argument("--restart", action="store_true", help="do all scans anew, also those that are done")
@@ -75,8 +86,12 @@ def run(args: argparse.Namespace) -> int:
     console, progress = Console.of(args, stages=False)
     telling = _Telling(console)
     try:
-        cases = plan_cases(args.input, args.output, f".{args.format}", progress, existing_files(args))
+        with as_typed(args.input, outputs=[args.output]):
+            cases = plan_cases(args.input, args.output, f".{args.format}", progress, existing_files(args))
+        if args.reports:
+            cases = [case.with_report() for case in cases]
         _check_json(args, cases)
+        check_model(args)
         run_batch(
             cases,
             args.output,
@@ -102,7 +117,8 @@ def _check_json(args: argparse.Namespace, cases: Sequence[PlannedCase]) -> None:
 
     for source in (args.input, *(case.source for case in cases if os.path.isfile(case.source))):
         check_targets(source, [args.json])
-    refuse_own_file(args.json, args.output, cases)
+    with about(args.json):
+        refuse_own_file(args.json, args.output, cases)
     check_numbers([args.json], overwrite=args.overwrite)
 
 

@@ -9,10 +9,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
+from ..errors import InputError, about
 from ..words import in_ml, percent
 from .console import Console
-from .options import add_pipeline_options, check_input, check_numbers, check_targets, file_name, pipeline_options
+from .options import (
+    add_pipeline_options,
+    as_typed,
+    check_input,
+    check_model,
+    check_numbers,
+    check_targets,
+    file_name,
+    pipeline_options,
+)
 
 if TYPE_CHECKING:
     from ..progress import Progress
@@ -53,10 +62,15 @@ def run(args: argparse.Namespace) -> int:
     from ..report.followup import TimePoint, follow_up, mixed_rules
 
     for output in args.output:
-        check_report(output)
+        with about(output):
+            check_report(output)
+    check_model(args)
     console, progress = Console.of(args)
     try:
-        taken = [acquisition(scan, progress) for scan in args.scans]
+        taken = []
+        for scan in args.scans:
+            with as_typed(scan):
+                taken.append(acquisition(scan, progress))
         days, warnings = _days(args, taken)
         records = _records(args, console, progress)
         points = [
@@ -189,8 +203,9 @@ def _records(args: argparse.Namespace, console: Console, progress: Progress) -> 
     try:
         records = []
         for number, (scan, mask) in enumerate(zip(args.scans, masks, strict=True)):
-            console.begin(f"[{number + 1}/{len(args.scans)}]")
-            records.append(_record(scan, mask, worker, progress))
+            console.begin(f"[{number + 1}/{len(args.scans)}] {scan}")
+            with as_typed(scan, [mask] if mask else []):
+                records.append(_record(scan, mask, worker, progress))
         return records
     finally:
         worker.close()

@@ -230,19 +230,34 @@ def file_name(text: str) -> Path:
     return Path(text)
 
 
-def absolute(paths: Iterable[Path]) -> tuple[Path, ...]:
-    """The same from the root of the disk: a child process stands in another folder."""
-    return tuple(path.absolute() for path in paths)
-
-
 @contextmanager
-def as_typed(paths: Iterable[Path]) -> Iterator[None]:
-    """An error about the absolute path of one of ``paths`` is about what was typed."""
+def as_typed(source: Path, others: Sequence[Path] = (), outputs: Sequence[Path] = ()) -> Iterator[None]:
+    """An error that is raised inside names the argument that it is about, as it was typed.
+
+    A child process knows the arguments as absolute paths. What it says of none of them is about ``source``, the scan,
+    or, where it cannot be written, about the only one of ``outputs``.
+    """
+    typed = {str(path.absolute()): str(path) for path in (source, *others, *outputs)}
     try:
         yield
     except CovidSegError as error:
-        error.subject = {str(path.absolute()): str(path) for path in paths}.get(error.subject, error.subject)
+        error.subject = typed.get(error.subject, error.subject)
+        if not error.subject and isinstance(error, OutputError) and len(outputs) == 1:
+            error.subject = str(outputs[0])
+        if not error.subject and _is_of_scan(error):
+            error.subject = str(source)
         raise
+
+
+def _is_of_scan(error: CovidSegError) -> bool:
+    from ..worker import WorkerDiedError
+
+    return isinstance(error, InputError | WorkerDiedError)
+
+
+def absolute(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """The same from the root of the disk: a child process stands in another folder."""
+    return tuple(path.absolute() for path in paths)
 
 
 class whole_number:  # noqa: N801 - argparse names the type in its message

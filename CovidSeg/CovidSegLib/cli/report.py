@@ -5,12 +5,22 @@ from __future__ import annotations
 import argparse
 
 from .console import Console, in_words
-from .options import add_quiet, add_report_options, check_input, check_numbers, check_targets, file_name, report_request
+from .options import (
+    add_quiet,
+    add_report_options,
+    as_typed,
+    check_input,
+    check_numbers,
+    check_targets,
+    file_name,
+    report_request,
+)
 
 _DESCRIPTION = """Report on the masks of one chest CT, as they are: nothing is segmented again, a reader's corrections
-count. SCAN is what was segmented (a file, or a folder with a DICOM series), MASKS a .seg.nrrd or a labelmap (1 left
-lung, 2 right lung, 3 infection). The ending of each OUT decides what is written: .html one page to read and print,
-.json all numbers (their form is published), .csv one number a line. All outputs appear, or none."""
+count. SCAN is what was segmented (a file, or a folder with a DICOM series), MASKS a .seg.nrrd, a DICOM SEG of
+CovidSeg's or a labelmap (1 left lung, 2 right lung, 3 infection). The ending of each OUT decides what is written:
+.html one page to read and print, .json all numbers (their form is published), .csv one number a line. All outputs
+appear, or none."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
     console, progress = Console.of(args)
     try:
-        with Worker(None) as worker:
+        with as_typed(args.scan, [args.masks, *filter(None, [args.lobes])], args.output), Worker(None) as worker:
             record = worker.run(Report(args.scan.absolute(), args.masks.absolute(), request), progress)
     finally:
         console.clear()

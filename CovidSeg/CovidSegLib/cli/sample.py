@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import OutputError
+from ..errors import OutputError, about
 from .console import Console
 from .options import add_quiet, check_targets, file_name, whole_number
 
@@ -47,10 +47,12 @@ def run(args: argparse.Namespace) -> int:
     targets = [args.output, *([args.truth] if args.truth else [])]
     for target in targets:
         if not target.name.lower().endswith(_SUFFIXES):
-            raise OutputError("The sample is written as .nii.gz or .nii only.", "Give the file such an ending.")
+            with about(target):
+                raise OutputError("The sample is written as .nii.gz or .nii only.", "Give the file such an ending.")
     check_targets(None, targets)
     for target in targets:
-        _check_existing(target)
+        with about(target):
+            _check_existing(target)
     from ..phantom import make_phantom
     from ..writing import OutputSet
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
+from typing import TYPE_CHECKING, Any
 
+from ..errors import InputError, about
 from ..words import in_ml
 from .console import Console, in_words
 from .options import (
@@ -12,7 +15,9 @@ from .options import (
     add_pipeline_options,
     add_report_options,
     as_typed,
+    check_existing,
     check_input,
+    check_model,
     check_numbers,
     check_targets,
     existing_files,
@@ -20,6 +25,11 @@ from .options import (
     pipeline_options,
     report_request,
 )
+
+if TYPE_CHECKING:
+    from ..batch import SegmentCase
+    from ..progress import Progress
+    from ..worker import Worker
 
 _DESCRIPTION = """Segment left lung, right lung and COVID-19 infection in one chest CT.
 INPUT is a .nii, .nii.gz, .nrrd or .mha file, a folder with a DICOM series, an enhanced (multi-frame) CT, or a .zip
@@ -59,12 +69,16 @@ def run(args: argparse.Namespace) -> int:
     console, progress = Console.of(args)
     try:
         # The child comes first: it loads its network while this process looks at the call.
-        with Worker(pipeline_options(args)) as worker:
+        lobes = [] if args.lobes is None else [args.lobes]
+        with as_typed(args.input, lobes, [*args.output, *numbers]), Worker(pipeline_options(args)) as worker:
             from ..batch import SegmentCase
             from ..writing import check_suffix
 
             for output in args.output:
-                check_suffix(output)
+                with about(output):
+                    check_suffix(output)
+            check_model(args)
+            check_existing(args.output, existing_files(args))
             case = SegmentCase(
                 args.input.absolute(),
                 absolute(args.output),
@@ -72,13 +86,28 @@ def run(args: argparse.Namespace) -> int:
                 existing=existing_files(args),
                 report=report_request(args, args.report),
             )
-            with as_typed([args.input, *args.output, *numbers]):
-                record = worker.run(case, progress)
+            record = _run(worker, case, args, progress)
     finally:
         console.clear()
     console.result(in_words(record))
     if record["kept_edits_ml"]:
         console.result(f"Kept: {in_ml(record['kept_edits_ml'])} that a reader had corrected.")
-    for output in (*args.output, *args.report):
+    for output in (*args.output, *numbers):
         console.result(f"Written: {output}")
     return 0
+
+
+def _run(worker: Worker, case: SegmentCase, args: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+    """The record of the scan; where a folder of images was given in its place, the hint says what to do with that."""
+    try:
+        return worker.run(case, progress)
+    except InputError as error:
+        if not error.subject and args.input.is_dir():
+            from ..reading.files import suffix_of
+
+            images = sum(bool(suffix_of(name)) for name in os.listdir(args.input))
+            if images:
+                error.hint = (
+                    f"It holds {images} image file{'s' * (images > 1)}: give one, or use covidseg batch for all."
+                )
+        raise

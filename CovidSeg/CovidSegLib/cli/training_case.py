@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 
 from .console import Console
-from .options import absolute, add_quiet, check_input, file_name
+from .options import absolute, add_quiet, as_typed, check_input, file_name
 
 _DESCRIPTION = """Add a scan and its corrected masks to a data set for covidseg-train. SCAN is what was segmented (a
-file, or a folder with a DICOM series), MASKS a .seg.nrrd or a labelmap. Nothing about the patient goes into FOLDER:
-only voxels, their grid and a case name made from a hash. Saving a scan again replaces its case."""
+file, or a folder with a DICOM series), MASKS a .seg.nrrd, a DICOM SEG of CovidSeg's or a labelmap. Nothing about the
+patient goes into FOLDER: only voxels, their grid, a case name made from a hash and, of a DICOM series, a code for the
+patient that is made with a key of yours, so that scans of one patient stay together. Saving a scan again replaces its
+case."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -20,6 +22,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("scan", metavar="SCAN", type=file_name)
     parser.add_argument("masks", metavar="MASKS", type=file_name)
     parser.add_argument("folder", metavar="FOLDER", type=file_name)
+    parser.add_argument(
+        "--uncorrected",
+        action="store_true",
+        help="also save masks that nobody corrected; the column corrected of metadata.csv says so",
+    )
     add_quiet(parser)
     parser.set_defaults(run=run)
 
@@ -33,8 +40,8 @@ def run(args: argparse.Namespace) -> int:
 
     console, progress = Console.of(args)
     try:
-        with Worker(None) as worker:
-            job = SaveTrainingCase(*absolute((args.scan, args.masks, args.folder)))
+        with as_typed(args.scan, [args.masks], [args.folder]), Worker(None) as worker:
+            job = SaveTrainingCase(*absolute((args.scan, args.masks, args.folder)), args.uncorrected)
             case = worker.run(job, progress)["case"]
     finally:
         console.clear()

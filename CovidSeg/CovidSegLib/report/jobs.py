@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, about
 from ..progress import Progress
 from ..reading import read_ct
+from ..reading.acquisition import acquisition
 from ..writing import OutputSet, save_training_case
+from ..writing.patient_codes import patient_code
 from .inputs import ANOTHER_SCAN, read_masks
 from .record import result_record
 from .request import ReportRequest
@@ -41,7 +43,8 @@ class Report:
         """
         progress.step("reading", 0, 1)
         volume = read_ct(self.scan, progress)
-        masks = read_masks(self.masks, volume)
+        with about(self.masks):
+            masks = read_masks(self.masks, volume)
         volume = replace(volume, notes=(*volume.notes, *masks.warnings))
         measured = self.request.measure(self.scan, volume, masks.segmentation)
         if self.request.files:
@@ -55,11 +58,12 @@ class Report:
 
 @dataclass(frozen=True)
 class SaveTrainingCase:
-    """Adds ``scan`` and its corrected ``masks`` to the data set in ``folder``."""
+    """Adds ``scan`` and its corrected ``masks`` to the data set in ``folder``; ``uncorrected``: others, too."""
 
     scan: Path
     masks: Path
     folder: Path
+    uncorrected: bool = False
 
     @property
     def sources(self) -> Sequence[Path]:
@@ -75,9 +79,21 @@ class SaveTrainingCase:
         """Returns the name of the ``case``. Raises InputError, OutputError or Cancelled."""
         progress.step("reading", 0, 1)
         volume = read_ct(self.scan, progress)
-        masks = read_masks(self.masks, volume)
+        with about(self.masks):
+            masks = read_masks(self.masks, volume)
         if masks.of_another_scan:
             raise InputError(ANOTHER_SCAN, "Give the scan that was segmented, or masks of this one.")
+        if not masks.corrected and not self.uncorrected:
+            raise InputError(
+                "Nobody corrected or confirmed these masks: a network that learns from them learns its own mistakes.",
+                "Review them in Slicer first, or save them all the same with --uncorrected; the table will say so.",
+            )
+        for doubt in masks.doubts:
+            progress.notice("reading", doubt)
+        patient = patient_code(acquisition(self.scan, progress).patient)
         progress.step("writing", 0, 1)
         labels, absent = masks.segmentation.labels, masks.segmentation.absent
-        return {"case": save_training_case(volume, labels, self.folder, corrected=masks.corrected, absent=absent)}
+        case = save_training_case(
+            volume, labels, self.folder, corrected=masks.corrected, absent=absent, patient=patient
+        )
+        return {"case": case}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import about
 from ..measures import Measurements, Rules, measure
 from ..measures.edits import SegmentEdit
 from ..progress import Progress
@@ -40,7 +41,11 @@ class ReportRequest:
         ``source``, ``files``: what ``volume`` was read from, as :func:`CovidSegLib.reading.read_ct` takes them. Raises
         InputError when the lobes cannot be used.
         """
-        lobes = lobes_beside(source, volume, files) if self.lobes is None else read_lobe_map(self.lobes, volume)
+        if self.lobes is None:
+            lobes = lobes_beside(source, volume, files)
+        else:
+            with about(self.lobes):
+                lobes = read_lobe_map(self.lobes, volume)
         return measure(
             segmentation.labels,
             segmentation.affine,
