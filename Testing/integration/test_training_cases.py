@@ -140,10 +140,12 @@ def test_labels_that_nobody_corrected_replace_no_others(tmp_path: Path) -> None:
     shutil.copy(tmp_path / "a.seg.nrrd", tmp_path / "corrected.seg.nrrd")
     rewrite(tmp_path / "corrected.seg.nrrd", erase)
     for masks in ("a", "a", "corrected", "corrected"):  # the same again is no loss, nor is a correction
-        assert command.run("training-case", "ct.nii.gz", f"{masks}.seg.nrrd", "set").returncode == 0
+        call = ("training-case", "ct.nii.gz", f"{masks}.seg.nrrd", "set")
+        assert command.run(*call, *(["--uncorrected"] if masks == "a" else [])).returncode == 0
     (labels,) = (tmp_path / "set" / "labels").iterdir()
     before = labels.read_bytes()
-    assert "nobody corrected" in command.refused("training-case", "ct.nii.gz", "a.seg.nrrd", "set", "--quiet")
+    call = ("training-case", "ct.nii.gz", "a.seg.nrrd", "set", "--quiet", "--uncorrected")
+    assert "nobody corrected" in command.refused(*call)
     assert labels.read_bytes() == before
 
 
@@ -219,7 +221,8 @@ def test_nothing_about_the_patient_is_in_a_case(tmp_path: Path) -> None:
     write_series(tmp_path / "ct", hu, StudyDate="20200401", **planted)
     command = CommandLine(tmp_path, stand_in=True)
     assert command.run("segment", "ct", "-o", "Paula.seg.nrrd").returncode == 0
-    ended = command.run("training-case", "ct", "Paula.seg.nrrd", "set")
+    command.environment["COVIDSEG_MODELS"] = str(tmp_path / "user" / "models")
+    ended = command.run("training-case", "ct", "Paula.seg.nrrd", "set", "--uncorrected")
     assert ended.returncode == 0, ended.stderr
     files = [path for path in (tmp_path / "set").rglob("*") if path.is_file()]
     assert len(files) == 3

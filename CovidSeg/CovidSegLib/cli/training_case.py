@@ -41,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
     console, progress = Console.of(args)
     try:
         with as_typed(args.scan, [args.masks], [args.folder]), Worker(None) as worker:
-            job = SaveTrainingCase(*absolute((args.scan, args.masks, args.folder)), args.uncorrected)
+            scan, masks, folder = absolute((args.scan, args.masks, args.folder))
+            job = SaveTrainingCase(scan, masks, folder, args.uncorrected)
             case = worker.run(job, progress)["case"]
     finally:
         console.clear()
