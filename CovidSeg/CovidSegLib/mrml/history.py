@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..grids import is_inside
-from .looks import looks_of, show_as, substance, surfaces_kept
+from .looks import SURFACE, looks_of, show_as, substance, surfaces_kept
 from .ours import ids_in
 from .volumes import reference_grid
 
@@ -94,6 +94,10 @@ class _State:
     run: bool = False
     looks: dict[str, dict[str, Any]] = field(default_factory=dict)
     grid: tuple[np.ndarray, tuple[int, int, int]] | None = None
+
+    def has_surfaces(self) -> bool:
+        """Whether all its segments have one: it was captured while they were shown."""
+        return all(segment.GetRepresentation(SURFACE) is not None for segment in self.segments.values())
 
     def voxels(self) -> Iterable[vtk.vtkDataObject]:
         """What takes memory: labelmaps and surfaces; several segments may share one."""
@@ -196,24 +200,28 @@ class _History:
         import slicer
 
         alive: dict[int, tuple[vtk.vtkDataObject, vtk.vtkDataObject]] = {}
-        with surfaces_kept(self._node):  # the state has none if it is older than "Show 3D"
+        # Views look at each step of this, and make surfaces where a segment has none of those that others have: each
+        # has its voxels at any time, a new one before it is added, or Slicer gives up and tells no more of any change.
+        with slicer.util.NodeModify(self._node), surfaces_kept(self._node, anew=not state.has_surfaces()):
             for name, kept in state.segments.items():
                 segment = self.content.GetSegment(name)
-                if segment is None:
-                    segment = slicer.vtkSegment()
-                    self.content.AddSegment(segment, name)
-                    show_as(self._node, name, state.looks.get(name, {}))
-                segment.RemoveAllRepresentations()
+                known = segment is not None
+                segment = segment if known else slicer.vtkSegment()
                 segment.DeepCopyMetadata(kept)
                 for kind in _kinds(kept):
                     copy = kept.GetRepresentation(kind)
                     if id(copy) not in alive:
                         alive[id(copy)] = _copy(copy), copy
                     segment.AddRepresentation(kind, alive[id(copy)][0])
+                if not known:
+                    self.content.AddSegment(segment, name)
+                    show_as(self._node, name, state.looks.get(name, {}))
             for name in set(self.content.GetSegmentIDs()) - set(state.segments):
                 self.content.RemoveSegment(name)
             self.content.ReorderSegments(list(state.segments))
             self._copies = {id(voxels): (voxels, voxels.GetMTime(), copy) for voxels, copy in alive.values()}
+        if self._node.GetDisplayNode() is not None:
+            self._node.GetDisplayNode().Modified()  # views take up the voxels that took the place of others
         self._restored, self._time, self._substance = state, _time(self.content), substance(self.content)
 
     def _forget(self) -> None:

@@ -52,13 +52,16 @@ def has_surfaces(content: slicer.vtkSegmentation) -> bool:
 
 
 @contextmanager
-def surfaces_kept(node: slicer.vtkMRMLSegmentationNode) -> Generator[None, None, None]:
-    """Make the surfaces anew where there were some: Slicer drops them when segments get other voxels."""
+def surfaces_kept(node: slicer.vtkMRMLSegmentationNode, *, anew: bool = False) -> Generator[None, None, None]:
+    """Make the surfaces anew where there were some: Slicer drops them when segments get other voxels.
+
+    ``anew``: those that are there are not dropped, and are of the voxels before.
+    """
     content = node.GetSegmentation()
     had_surfaces = has_surfaces(content)
     yield
     if had_surfaces and content.GetNumberOfSegments():
-        node.CreateClosedSurfaceRepresentation()
+        content.CreateRepresentation(SURFACE, anew)
 
 
 def substance(content: slicer.vtkSegmentation) -> tuple:
