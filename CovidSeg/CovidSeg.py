@@ -96,4 +96,4 @@ class CovidSegTest(ScriptedLoadableModuleTest):
         """Segment a synthetic chest and look at the result."""
         from CovidSegLib.gui import self_test
 
-        self_test.run(CovidSegLogic())
+        self_test.run(CovidSegLogic(), self.delayDisplay)

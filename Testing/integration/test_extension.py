@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import gc
 import json
+import os
 import re
 import runpy
 import subprocess
+import sys
 import unittest
 import weakref
 from collections.abc import Generator
@@ -21,7 +24,7 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 import slicer
 from kit.panel_steps import finish
 
-from CovidSegLib.gui import install, startup
+from CovidSegLib.gui import install, startup, ticker
 from CovidSegLib.gui.task import Task
 from CovidSegLib.gui.ticker import QtTicker
 from CovidSegLib.segmentation import SEGMENTS
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from kit.slicer_window.module import OpenModule
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+CODES = "Segmentation category and type: CovidSeg"
 
 
 def test_slicer_learns_where_the_module_stands_and_that_it_is_for_research(empty_panel: OpenModule) -> None:
@@ -44,7 +48,88 @@ def test_the_codes_of_our_segments_are_known_after_the_start(empty_panel: OpenMo
     logic = slicer.modules.terminologies.logic()
     for segment in SEGMENTS:
         entry = slicer.vtkSlicerTerminologyEntry()
-        assert logic.FindTypeInTerminologyBy3dSlicerLabel("CovidSeg", segment.name, entry)
+        assert logic.FindTypeInTerminologyBy3dSlicerLabel(CODES, segment.name, entry)
+
+
+def test_our_codes_stand_behind_those_of_slicer_which_are_found_first_where_none_are_named(
+    empty_panel: OpenModule, tmp_path: Path
+) -> None:
+    """Slicer keeps lists of codes sorted by name, and looks through them in this order."""
+    logic = slicer.modules.terminologies.logic()
+    ours = json.loads((REPOSITORY / "CovidSeg/Resources/CovidSeg.term.json").read_text(encoding="utf-8"))
+    slicers = [
+        f"Segmentation category and type - {name}"
+        for name in ("3D Slicer General Anatomy list", "DICOM master list", "Total Segmentator")
+    ]
+    for number, name in enumerate(slicers):
+        file = tmp_path / f"{number}.term.json"
+        file.write_text(json.dumps({**ours, "SegmentationCategoryTypeContextName": name}), encoding="utf-8")
+        assert logic.LoadTerminologyFromFile(str(file)) == name
+    names: list[str] = []
+    logic.GetLoadedTerminologyNames(names)
+    assert names == [*slicers, CODES]
+
+
+def test_at_the_start_of_slicer_nothing_is_imported_that_takes_time(tmp_path: Path) -> None:
+    """In a Python of its own: what is new in it when the module was loaded and the start was told to it."""
+    script = (
+        "import sys, pathlib\n"
+        "from kit import segment_statistics\n"
+        "from kit.slicer_window import application, module\n"
+        "segment_statistics.install()\n"
+        "world = application.SlicerWorld(pathlib.Path(sys.argv[1]))\n"
+        "for name in [n for n in sys.modules if n.split('.')[0] in ('CovidSegLib', 'scipy', 'SimpleITK')]:\n"
+        "    del sys.modules[name]\n"
+        "before = set(sys.modules)\n"
+        "file = module.load_module_file()\n"
+        "file.CovidSeg(application.Strict(path=str(module.MODULE_FILE), title='', icon=None))\n"
+        "loaded = set(sys.modules) - before\n"
+        "application.slicer.app.start()\n"
+        "print(sorted(loaded), sorted(set(sys.modules) - before - loaded), sep='\\n')\n"
+    )
+    path = os.pathsep.join(map(str, (REPOSITORY / "CovidSeg", REPOSITORY / "Testing", REPOSITORY)))
+    environment = {**os.environ, "PYTHONPATH": path, "QT_QPA_PLATFORM": "offscreen"}
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    loaded, started = map(ast.literal_eval, done.stdout.strip().splitlines()[-2:])
+    assert loaded == ["CovidSeg"]
+    ours = [name for name in started if name.startswith("CovidSegLib")]
+    assert ours == [
+        "CovidSegLib",
+        "CovidSegLib.gui",
+        "CovidSegLib.gui.startup",
+        "CovidSegLib.mrml",
+        "CovidSegLib.mrml.statistics",
+    ]
+    assert {name.split(".")[0] for name in started} - set(sys.stdlib_module_names) == {"CovidSegLib"}
+
+
+def test_as_many_timers_are_made_as_tasks_are_at_work_at_one_time(
+    empty_panel: OpenModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PythonQt never lets go of one: see CovidSegLib.gui.ticker."""
+    made = []
+    monkeypatch.setattr(ticker, "_idle", [])
+    monkeypatch.setattr(
+        ticker.qt,
+        "QTimer",
+        type(
+            "Counted",
+            (ticker.qt.QTimer,),
+            {"__init__": lambda self: (made.append(self), super(type(self), self).__init__())[1]},
+        ),
+    )
+
+    def steps() -> Generator[None, None, int]:
+        yield None
+        return 1
+
+    for _ in range(20):
+        both = [Task(steps(), QtTicker()) for _ in range(2)]
+        for task in both:
+            task.start()
+        empty_panel.until(lambda both=both: all(task.done for task in both))
+    assert len(made) == 2
 
 
 def test_two_sample_scans_are_registered_one_by_address_and_hash_with_a_picture_each(
@@ -101,6 +186,18 @@ def test_the_modules_own_test_is_skipped_where_the_package_is_missing(
     monkeypatch.setattr(install, "is_installed", lambda package="onnxruntime": False)
     with pytest.raises(unittest.SkipTest, match="onnxruntime"):
         empty_panel.file.CovidSegTest().runTest()
+
+
+def test_the_button_for_the_modules_own_test_says_what_is_missing_instead_of_an_error(
+    empty_panel: OpenModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = []
+    monkeypatch.setattr(install, "is_installed", lambda package="onnxruntime": False)
+    monkeypatch.setattr(type(slicer.app), "testingEnabled", lambda self: False)
+    test = empty_panel.file.CovidSegTest()
+    test.delayDisplay = said.append
+    test.runTest()
+    assert said == ["This Slicer has no onnxruntime; Apply in the panel installs it."]
 
 
 @pytest.mark.parametrize(("there", "code"), [(True, 0), (False, 2)])

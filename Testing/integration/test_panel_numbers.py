@@ -131,6 +131,21 @@ def test_a_report_is_saved_with_what_the_reader_changed(opened, tmp_path: Path) 
     assert sorted(path.name for path in tmp_path.glob("r.*")) == ["r.csv", "r.html", "r.json"]
 
 
+def test_a_name_without_an_ending_gets_that_of_a_page_and_replaces_nothing_unasked(opened, tmp_path: Path) -> None:
+    panel, section, _, _ = opened
+    for name in ("first", "of.a.scan"):
+        qt.QFileDialog.answers.append(str(tmp_path / name))
+        section.reportButton.click()
+        panel.until(lambda name=name: section.line.text == f"Saved: {tmp_path / name}.html")
+    page = (tmp_path / "first.html").read_bytes()
+    qt.QFileDialog.answers.append(str(tmp_path / "first"))
+    section.reportButton.click()
+    assert panel.ui.messageLabel.text.startswith("There is a file of this name already")
+    assert section.reportButton.enabled
+    assert (tmp_path / "first.html").read_bytes() == page
+    assert sorted(path.name for path in tmp_path.glob("*.html")) == ["first.html", "of.a.scan.html"]
+
+
 def test_a_report_that_is_not_wanted_after_all_writes_nothing(opened) -> None:
     _, section, _, _ = opened
     qt.QFileDialog.answers.append("")

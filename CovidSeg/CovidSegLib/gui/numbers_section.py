@@ -9,8 +9,9 @@ import ctk
 import qt
 from slicer.i18n import tr as _
 
-from ..errors import InputError
+from ..errors import InputError, OutputError
 from ..mrml.tables import find_table, table_for, write_table
+from ..report.files import SUFFIXES
 from . import report_packages, wording
 from .edits import EditFollower, LobeFollower
 from .report import numbers_steps, report_steps
@@ -39,6 +40,13 @@ def summary(measured: Measurements, *, infection: bool = True) -> str:
     if measured.lobe_score is not None:
         texts.insert(2, _("lobes {score}/25").format(score=measured.lobe_score))
     return " · ".join(texts)
+
+
+def _already_there() -> OutputError:
+    return OutputError(
+        _("There is a file of this name already, with the ending .html."),
+        _("Type the ending as well to replace it, or choose another name."),
+    )
 
 
 class NumbersSection:
@@ -145,6 +153,11 @@ class NumbersSection:
         if not name:
             return
         path = Path(name)
+        if not path.name.lower().endswith(SUFFIXES):
+            path = path.with_name(f"{path.name}.html")
+            if path.exists():  # the window has asked about the name that was typed alone
+                self._session.failed.emit(_already_there())
+                return
         if report_packages.is_needed(path):
             self._waiting = path, nodes
             text = _(

@@ -1,4 +1,7 @@
-"""What the module tells Slicer once, when all modules are loaded: codes, a plug-in for its statistics, sample scans."""
+"""What the module tells Slicer once, when all modules are loaded: codes, a plug-in for its statistics, sample scans.
+
+That is at every start of Slicer, also where nobody opens the module: what only a sample needs is imported for it.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,6 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..mrml import statistics
-from ..phantom import make_phantom
-from ..progress import Progress, Report
-from .scene import add_scan
 
 CATEGORY = "CovidSeg"
 PHANTOM_SLICES = 60
@@ -65,6 +65,9 @@ def load_phantom(_source: Any = None) -> slicer.vtkMRMLScalarVolumeNode:
 
     The window stays live; nothing is downloaded, and it was made from no patient.
     """
+    from ..phantom import make_phantom
+    from ..progress import Progress, Report
+    from .scene import add_scan
 
     def tell(report: Report) -> None:
         message = _("Computing a synthetic chest: {percent} %")

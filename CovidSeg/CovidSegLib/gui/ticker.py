@@ -9,8 +9,8 @@ import qt
 from .task import INTERVAL_MS
 
 
-class QtTicker:
-    """See :class:`.task.Ticker`."""
+class _Timer:
+    """A timer of Qt's, for one ticker after the other."""
 
     def __init__(self) -> None:
         self._timer = qt.QTimer()
@@ -20,16 +20,12 @@ class QtTicker:
         self._ticking = False
 
     def start(self, function: Callable[[], None]) -> None:
-        """See :meth:`.task.Ticker.start`."""
         self._function = function
         self._timer.start()
 
     def stop(self) -> None:
-        """See :meth:`.task.Ticker.stop`."""
         self._timer.stop()
-        # PythonQt holds what a signal is connected to, and its timer holds that: a ring that Python's collector cannot
-        # open. It may hold this ticker, not what the task brought. (Nothing is disconnected: the timer may be calling.)
-        self._function = None
+        self._function = None  # nothing is disconnected: the timer may be calling
 
     def _tick(self) -> None:
         # What a tick does may let Qt process events, and the timer among them.
@@ -39,3 +35,28 @@ class QtTicker:
                 self._function()
             finally:
                 self._ticking = False
+
+
+_idle: list[_Timer] = []
+"""Timers that no ticker uses now. PythonQt holds what a signal is connected to, and that holds its timer: a ring that
+Python's collector cannot open, so a timer of its own for every task would stay behind for ever."""
+
+
+class QtTicker:
+    """See :class:`.task.Ticker`."""
+
+    def __init__(self) -> None:
+        self._timer: _Timer | None = None
+
+    def start(self, function: Callable[[], None]) -> None:
+        """See :meth:`.task.Ticker.start`."""
+        self.stop()
+        self._timer = _idle.pop() if _idle else _Timer()
+        self._timer.start(function)
+
+    def stop(self) -> None:
+        """See :meth:`.task.Ticker.stop`."""
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.stop()
+            _idle.append(timer)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
@@ -11,13 +13,14 @@ from ..mrml.looks import SURFACE
 
 
 def grab_3d_view(node: slicer.vtkMRMLSegmentationNode) -> bytes | None:
-    """The first 3-D view as a PNG, when it shows ``node``; None without such a view."""
-    manager = slicer.app.layoutManager()
-    shown = node.GetDisplayNode() is not None and node.GetDisplayNode().GetVisibility3D()
-    surfaces = node.GetSegmentation().ContainsRepresentation(SURFACE)
-    if manager is None or manager.threeDViewCount == 0 or not shown or not surfaces:
+    """The first 3-D view of the layout as a PNG, when it shows ``node``; None without such a view."""
+    display = node.GetDisplayNode()
+    shown = display is not None and display.GetVisibility3D()
+    if not shown or not node.GetSegmentation().ContainsRepresentation(SURFACE):
         return None
-    view = manager.threeDWidget(0).threeDView()
+    view = next((view for view in _views_in_layout() if display.IsDisplayableInView(view.mrmlViewNode().GetID())), None)
+    if view is None:
+        return None
     view.forceRender()
     grab = vtk.vtkWindowToImageFilter()
     grab.SetInput(view.renderWindow())
@@ -27,6 +30,15 @@ def grab_3d_view(node: slicer.vtkMRMLSegmentationNode) -> bytes | None:
     writer.WriteToMemoryOn()
     writer.Write()
     return vtk_to_numpy(writer.GetResult()).tobytes()
+
+
+def _views_in_layout() -> list[Any]:
+    """The 3-D views that are seen. Slicer keeps those of other layouts, and does not draw in them."""
+    manager = slicer.app.layoutManager()
+    if manager is None:
+        return []
+    widgets = [manager.threeDWidget(number) for number in range(manager.threeDViewCount)]
+    return [widget.threeDView() for widget in widgets if widget.visible]
 
 
 def show_table(node: slicer.vtkMRMLTableNode) -> None:

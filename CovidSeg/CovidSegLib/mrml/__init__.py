@@ -1,14 +1,46 @@
 """Between Slicer's scene and our own values: volume node → CtVolume, Segmentation → segments.
 
-``slicer`` and ``vtk`` are imported when a function is called, so that this package can be imported anywhere.
+``slicer`` and ``vtk`` are imported when a function is called, so that this package can be imported anywhere. Its parts
+are imported when they are asked for: at Slicer's start :mod:`.statistics` alone is, and the rest would bring SciPy.
 """
 
-from .corrections import Update, mark_edited, plan_update, read_state
-from .history import UndoPoints
-from .lesions import Review, accept_lesion, delete_lesion, plan_review
-from .resampling import needs_resampling, resample_steps
-from .segmentations import add_segmentation, write_segmentation
-from .volumes import read_in_steps, read_volume_node
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .corrections import Update, mark_edited, plan_update, read_state
+    from .history import UndoPoints
+    from .lesions import Review, accept_lesion, delete_lesion, plan_review
+    from .resampling import needs_resampling, resample_steps
+    from .segmentations import add_segmentation, write_segmentation
+    from .volumes import read_in_steps, read_volume_node
+
+_PLACES = {
+    "Review": "lesions",
+    "UndoPoints": "history",
+    "Update": "corrections",
+    "accept_lesion": "lesions",
+    "add_segmentation": "segmentations",
+    "delete_lesion": "lesions",
+    "mark_edited": "corrections",
+    "needs_resampling": "resampling",
+    "plan_review": "lesions",
+    "plan_update": "corrections",
+    "read_in_steps": "volumes",
+    "read_state": "corrections",
+    "read_volume_node": "volumes",
+    "resample_steps": "resampling",
+    "write_segmentation": "segmentations",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_PLACES[name]}", __name__), name)
+
 
 __all__ = [
     "Review",

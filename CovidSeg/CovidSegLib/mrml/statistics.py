@@ -1,4 +1,7 @@
-"""Our numbers in Slicer's own module Segment Statistics, as a plug-in of it, with DICOM codes."""
+"""Our numbers in Slicer's own module Segment Statistics, as a plug-in of it, with DICOM codes.
+
+It is made known at every start of Slicer: what measures is imported when the first numbers are asked for.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..measures import Measurements
-from ..segmentation import Label
-from .readback import measure_nodes, measure_segments_alone, our_segments, segments_state
-
 if TYPE_CHECKING:
     import slicer
+
+    from ..measures import Measurements
+    from ..segmentation import Label
 
 NAME = "CovidSeg"
 """What the plug-in is called in the module and in its parameters."""
@@ -37,12 +39,18 @@ class _Number:
     codes: tuple[tuple[str, str, str] | None, ...] = (None, None, None, None)
 
 
+def _is_left(side: int) -> bool:
+    from ..segmentation import Label
+
+    return side == Label.LEFT_LUNG
+
+
 def _lung(measured: Measurements, side: int) -> Any:
-    return measured.left if side == Label.LEFT_LUNG else measured.right
+    return measured.left if _is_left(side) else measured.right
 
 
 def _zone_score(measured: Measurements, side: int) -> float | None:
-    name = "left" if side == Label.LEFT_LUNG else "right"
+    name = "left" if _is_left(side) else "right"
     scores = [zone.score for zone in measured.zones if zone.side == name]
     return None if None in scores else float(sum(scores))  # type: ignore[arg-type]
 
@@ -50,7 +58,7 @@ def _zone_score(measured: Measurements, side: int) -> float | None:
 def _mean_hu(measured: Measurements, side: int) -> float | None:
     if measured.density is None:
         return None
-    return measured.density.left_mean_hu if side == Label.LEFT_LUNG else measured.density.right_mean_hu
+    return measured.density.left_mean_hu if _is_left(side) else measured.density.right_mean_hu
 
 
 def _density(name: str) -> Callable[[Measurements], float | None]:
@@ -134,6 +142,8 @@ def plugin_class() -> type:
             """The requested numbers of one segment. Slicer asks for one segment after the other."""
             import slicer
 
+            from .readback import our_segments
+
             node = slicer.mrmlScene.GetNodeByID(self.getParameterNode().GetParameter("Segmentation"))
             label = our_segments(node).get(segmentID)
             requested = self.getRequestedKeys()
@@ -164,6 +174,8 @@ def plugin_class() -> type:
             self, node: slicer.vtkMRMLSegmentationNode, scan: slicer.vtkMRMLScalarVolumeNode | None
         ) -> Measurements:
             """All numbers of the segmentation; measured anew when a segment or the scan has changed."""
+            from .readback import measure_nodes, measure_segments_alone, segments_state
+
             segments = segments_state(node, node.GetSegmentation().GetSegmentIDs())
             state = (node.GetID(), segments, _state(scan))
             if self._last is None or self._last[0] != state:
@@ -175,6 +187,8 @@ def plugin_class() -> type:
 
 
 def _value(number: _Number, measured: Measurements, label: Label) -> float | None:
+    from ..segmentation import Label
+
     if label == Label.INFECTION:
         return number.of_infection(measured) if number.of_infection else None
     return number.of_lung(measured, label) if number.of_lung else None

@@ -30,6 +30,7 @@ def install_qt() -> QtWidgets.QApplication:
     widgets.install()
     for alias in ("vtkSegmentationCore", "vtkITK"):
         sys.modules.setdefault(f"{alias}Python", importlib.import_module(f"slicer_core.{alias}"))
+    sys.modules.setdefault("vtkITK", sys.modules["vtkITKPython"])  # Segment Statistics asks for it by this name
     if SLICER_SOURCE:
         folder = str(Path(SLICER_SOURCE) / "Base/Python/slicer")
         if folder not in slicer.__path__:
