@@ -12,7 +12,7 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 
 import slicer
 import vtk
-from kit.panel_steps import TAKES_A_SECOND, finish, sees, tell
+from kit.panel_steps import TAKES_A_SECOND, finish, reading, sees, tell
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.mrml import add_segmentation
@@ -157,7 +157,7 @@ def test_the_segmentation_of_another_scan_that_is_chosen_all_the_same_is_refused
     choose(panel, second, node)
     until_refused(panel, "was made from another scan")
     review = next(one for one in panel.widget.panel.sections if type(one).__name__ == "ReviewSection")
-    panel.until(lambda: not review._task.busy)
+    panel.until(lambda: not reading(panel).busy)
     assert review.widgets.frame.isHidden()  # nor can a training case be made of the two
     assert not panel.ui.applyButton.enabled
     assert "was made from another scan" in panel.ui.statusLabel.text

@@ -13,6 +13,7 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 
 import slicer
 import vtk
+from kit.panel_steps import reading
 from kit.segment_editor import Reader
 
 from Testing.kit.blocks import LEFT_INFECTED, VOXEL_ML
@@ -63,7 +64,7 @@ def test_lobes_count_once_it_is_known_that_they_are_of_this_scan(opened, chest, 
     lobes.SetNodeReferenceID(lobes.GetReferenceImageGeometryReferenceRole(), chest.GetID())
     lobes.GetSegmentation().GetSegment("s").SetTag("TerminologyEntry", LOWER)
     wait_for_rest(panel)
-    panel.until(lambda: not section._measuring.busy)
+    panel.until(lambda: not reading(panel).busy)
     assert section._measured.lobes == ()
     lobes.SetNodeReferenceID(lobes.GetReferenceImageGeometryReferenceRole(), scan.GetID())
     panel.until(lambda: section._measured is not None and section._measured.lobes, seconds=20)
@@ -80,7 +81,7 @@ def test_segments_that_are_no_lobes_let_nothing_be_measured_anew(opened, world: 
     for change in changes:
         change()
         wait_for_rest(panel)
-        assert (section._measured, section._measuring.busy) == (before, False)
+        assert (section._measured, reading(panel).busy) == (before, False)
 
 
 def test_a_panel_that_is_closed_looks_at_no_lobes_any_more(

@@ -299,13 +299,13 @@ def test_why_there_are_no_numbers_is_said(
     error: Exception, line: str, message: str, opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     panel, section, _, _ = opened
-    from CovidSegLib.gui import report
+    from CovidSegLib.gui import reading_section
 
     def fails(*_arguments: object, **_named: object) -> None:
         raise error
 
-    monkeypatch.setattr(report, "measure", fails)
-    section.refresh()
+    monkeypatch.setattr(reading_section, "measure", fails)
+    panel.session.readingWanted.emit()
     panel.until(lambda: section.line.text == line)
     assert panel.ui.messageLabel.text.startswith(message)
     assert panel.ui.messageFrame.isHidden() == (not message)

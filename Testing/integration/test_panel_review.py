@@ -15,7 +15,7 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 import slicer
 
 from CovidSegLib.mrml.corrections import tag
-from Testing.kit.panel_steps import sees
+from Testing.kit.panel_steps import reading, sees
 from Testing.kit.review_steps import (
     INFECTION,
     LEFT,
@@ -233,7 +233,7 @@ def test_lesions_of_another_scan_are_not_listed_where_the_grids_are_equal(panel,
     section = review(panel)
     choose(panel, slicer.util.arrayFromVolume(chest)[:, ::-1].copy(), chest)
     panel.session.parameters.outputSegmentation = node
-    panel.until(lambda: not section._task.busy)
+    panel.until(lambda: not reading(panel).busy)
     assert section.review is None
     assert panel.ui.messageFrame.isHidden(), "no fault"
 
@@ -332,12 +332,12 @@ def test_the_selected_lesion_stays_selected_when_the_list_follows_an_edit(panel,
 def test_a_fault_while_lesions_are_listed_is_told(panel, monkeypatch: pytest.MonkeyPatch) -> None:
     run(panel)
     section = review(panel)
-    from CovidSegLib.gui import review_section
+    from CovidSegLib.gui import reading_section
 
     def fails(*_arguments: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(review_section, "plan_review", fails)
-    section.refresh()
+    monkeypatch.setattr(reading_section, "plan_review", fails)
+    panel.session.readingWanted.emit()
     panel.until(lambda: section.review is None)
     assert panel.ui.messageLabel.text.startswith("CovidSeg met a fault of its own")

@@ -27,6 +27,11 @@ def tell(scan: slicer.vtkMRMLScalarVolumeNode, value: int) -> None:
     slicer.util.arrayFromVolumeModified(scan)
 
 
+def reading(panel: OpenModule) -> object:
+    """The section that reads the scene for the others: ``busy`` while it does."""
+    return next(one for one in panel.widget.panel.sections if type(one).__name__ == "ReadingSection")
+
+
 def finish(panel: OpenModule) -> None:
     """Click Apply and wait for the end of the run, however it ends."""
     panel.click("applyButton")

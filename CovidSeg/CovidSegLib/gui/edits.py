@@ -12,7 +12,7 @@ from slicer.util import VTKObservationMixin
 from ..mrml.readback import lobes_state
 from ..mrml.volumes import grid_and_time
 
-REST_MS = 400
+REST_MS = 200
 """How long nothing must change before it is told: a stroke of the brush is many changes."""
 
 

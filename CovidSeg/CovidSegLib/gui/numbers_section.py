@@ -13,8 +13,7 @@ from ..errors import InputError, OutputError
 from ..mrml.tables import find_table, table_for, write_table
 from ..report.files import SUFFIXES
 from . import report_packages, wording
-from .edits import EditFollower, LobeFollower
-from .report import numbers_steps, report_steps
+from .report import report_steps
 from .scene_nodes import has_infection_segment, in_scene, while_in_scene
 from .task_slot import TaskSlot
 from .views import grab_3d_view, show_table
@@ -22,6 +21,7 @@ from .widgets import add_button, add_label
 
 if TYPE_CHECKING:
     from ..measures import Measurements
+    from .reading_section import Reading
     from .session import Session
 
 
@@ -54,12 +54,13 @@ class NumbersSection:
 
     def __init__(self, ui: Any, session: Session) -> None:
         self._session = session
-        self._measuring, self._work = TaskSlot(), TaskSlot()
+        self._work = TaskSlot()
         self._measured: Measurements | None = None
         self._waiting: tuple[Path, tuple[Any, Any]] | None = None
         self._build(ui.moreSections)
-        self._follower, self._lobes = EditFollower(self.refresh), LobeFollower(self.refresh)
         session.nodesChanged.connect(self._follow)
+        session.readingChanged.connect(self._take_reading)
+        session.readingFailed.connect(self._not_measured)
         session.closing.connect(self._close)
         self._show(None)
 
@@ -91,28 +92,19 @@ class NumbersSection:
         self.yesButton.connect("clicked(bool)", self._install)
         self.noButton.connect("clicked(bool)", self._decline)
 
-    def refresh(self) -> None:
-        """Measure anew."""
-        self._measuring.stop()
-        if not self._session.hasSegments:
-            self._show(None)
-            return
-        node, volume_node = self._nodes
-        steps = numbers_steps(node, volume_node, stability=False)
-        self._measuring.start(steps, lambda numbers: self._show(numbers.measured), self._not_measured)
-
     @property
     def _nodes(self) -> tuple[Any, Any]:
         return self._session.nodes
 
     def _follow(self) -> None:
-        """Take up the nodes that the parameters name now."""
-        self._measuring.stop()
+        """Other nodes, or another place: what was said holds no longer."""
         self._decline()
         self._show(None)
-        self._follower.follow(self._nodes[0])
-        self._lobes.follow(self._nodes[1])
-        self.refresh()
+
+    def _take_reading(self, reading: Reading | None) -> None:
+        self._show(reading.measured if reading is not None else None)
+        if reading is not None and reading.refusal is not None:
+            self._not_measured(reading.refusal)
 
     def _show(self, measured: Measurements | None) -> None:
         self._measured = measured
@@ -125,10 +117,8 @@ class NumbersSection:
 
     def _not_measured(self, error: Exception) -> None:
         self._show(None)
-        if isinstance(error, InputError):  # of another scan, or of one that cannot be read: no fault
+        if isinstance(error, InputError):
             self._tell(wording.sentence_and_details(error)[0])
-        else:
-            self._session.failed.emit(error)
 
     def _tell_numbers(self) -> None:
         measured = self._measured
@@ -208,7 +198,4 @@ class NumbersSection:
         self.line.text = text
 
     def _close(self) -> None:
-        self._measuring.close()
         self._work.close()
-        self._follower.follow(None)
-        self._lobes.stop()

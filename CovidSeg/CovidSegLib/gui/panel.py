@@ -17,6 +17,7 @@ from .models_section import ModelsSection
 from .numbers_section import NumbersSection
 from .parameter_sets_section import ParameterSetsSection
 from .parameters import CovidSegParameterNode, is_untouched
+from .reading_section import ReadingSection
 from .results_section import ResultsSection
 from .review_section import ReviewSection
 from .run_section import RunSection
@@ -49,6 +50,7 @@ SECTIONS: tuple[type[Section], ...] = (
     NumbersSection,
     ReviewSection,
     RunSection,
+    ReadingSection,
 )
 """In the order in which they hear of changes. A new one is added here; its widgets go into ``ui.moreSections``
 (``ui.moreSections.layout().addWidget(...)``), or into the .ui file."""

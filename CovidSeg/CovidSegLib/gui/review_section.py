@@ -13,35 +13,23 @@ from slicer.i18n import tr as _
 
 from ..corrections import bit, is_corrected, to_labels
 from ..errors import InputError
-from ..mrml import Review, accept_lesion, delete_lesion, mark_edited, plan_review, read_in_steps, read_state
+from ..mrml import Review, accept_lesion, delete_lesion, read_in_steps, read_state
 from ..mrml.corrections import modified_time
 from ..segmentation import Label, absent_labels
 from ..steps import silently
 from ..words import in_ml
 from ..writing import save_training_case
 from .belonging import belonging_steps
-from .edits import EditFollower
 from .review_widgets import ReviewWidgets
 from .scene_nodes import in_scene, while_in_scene
 from .task import in_thread
 from .task_slot import TaskSlot
-from .undo import can_redo_in_editor
 from .views import open_segment_editor
 
 if TYPE_CHECKING:
     from ..measures.review import ReviewLesion
     from .run import RunResult
     from .session import Session
-
-
-def review_steps(
-    node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode
-) -> Generator[None, None, Review]:
-    """Make the list of lesions while the window lives. Raises InputError when the two do not belong together."""
-    yield None
-    yield from belonging_steps(node, volume_node)
-    compute = plan_review(node, volume_node)
-    return (yield from in_thread(compute))
 
 
 def training_case_steps(
@@ -87,15 +75,16 @@ class ReviewSection:
         self.widgets = ReviewWidgets(ui.moreSections)
         self.review: Review | None = None
         self._shown: tuple[ReviewLesion, ...] = ()
-        self._task, self._saving = TaskSlot(), TaskSlot()
+        self._saving = TaskSlot()
         self._noted: tuple[Any, Any] = (None, None)
-        self._follower = EditFollower(self.refresh)
         self._connect()
         session.nodesChanged.connect(self._follow)
         session.resultChanged.connect(self._tell_kept)
         session.runStarted.connect(lambda run: self._update_buttons())
-        session.runEnded.connect(self.refresh)
-        session.closing.connect(self._close)
+        session.runEnded.connect(self._update_buttons)
+        session.readingChanged.connect(lambda reading: self._show(reading and reading.review))
+        session.readingFailed.connect(lambda _error: self._show(None))
+        session.closing.connect(self._saving.close)
         self._show(None)
 
     def _connect(self) -> None:
@@ -109,14 +98,6 @@ class ReviewSection:
         widgets.redo.connect("clicked(bool)", self._redo)
         widgets.save.connect("clicked(bool)", self._save)
 
-    def refresh(self) -> None:
-        """Make the list anew."""
-        self._task.stop()
-        if not self._session.hasSegments:
-            self._show(None)
-            return
-        self._task.start(review_steps(*self._nodes), self._show, self._not_listed)
-
     @property
     def _nodes(self) -> tuple[Any, Any]:
         return self._session.nodes
@@ -126,32 +107,13 @@ class ReviewSection:
         if self._nodes != self._noted:  # else they were moved: what was said of them holds
             self._noted = self._nodes
             self._withdraw_notes()
-        self._follower.follow(self._nodes[0])
-        self.refresh()
-
-    def _close(self) -> None:
-        self._task.close()
-        self._saving.close()
-        self._follower.follow(None)
+            self._show(None)
 
     def _show(self, review: Review | None) -> None:
-        if review is not None and not self._can_redo(review.node) and mark_edited(review.node, review.state):
-            # The tags are set now: what was read is still what is there.
-            return self.refresh()
         chosen = number_in(review, self.review, self.selected)
         self.review = review
         self._session.setEdited(None if review is None else review.edited_percent)
         self._fill(chosen)
-        return None
-
-    def _not_listed(self, error: Exception) -> None:
-        self._show(None)
-        if not isinstance(error, InputError):  # another scan's segments are no fault: the numbers and Apply say so
-            self._session.failed.emit(error)
-
-    def _can_redo(self, node: slicer.vtkMRMLSegmentationNode) -> bool:
-        """Whether a Redo, here or in the Segment Editor, would be lost by a change, also of a tag."""
-        return self._session.undoPoints.can_redo(node) or can_redo_in_editor(node)
 
     def _order(self) -> None:
         """Take up another order."""
@@ -203,14 +165,14 @@ class ReviewSection:
         if review is None or lesion is None:
             return
         if review.state.time != modified_time(review.node):
-            self.refresh()  # edited this very moment: the list is old
+            self._session.readingWanted.emit()  # edited this very moment: the list is old
             return
         try:
             change(review, lesion, lambda node: self._session.undoPoints.save(node, run=False))
         except InputError as error:  # nothing was changed, and there is no undo point
             self._session.failed.emit(error)
             return
-        self.refresh()
+        self._session.readingWanted.emit()
 
     def _edit(self) -> None:
         """Open the Segment Editor at the selected lesion."""
@@ -221,11 +183,11 @@ class ReviewSection:
     def _undo(self) -> None:
         self._session.undoPoints.undo(self._nodes[0])
         self._session.resultChanged.emit(None)  # what was said about the run holds no longer
-        self.refresh()
+        self._session.readingWanted.emit()
 
     def _redo(self) -> None:
         self._session.undoPoints.redo(self._nodes[0])
-        self.refresh()
+        self._session.readingWanted.emit()
 
     def _tell_kept(self, result: RunResult | None) -> None:
         """Say how much of the reader's work the run kept."""

@@ -44,6 +44,8 @@ class Session:
     None: another set, or a reader corrected it), ``failed`` (exception), ``reasonsChanged``,
     ``expectationChanged`` (how long a run will take: ``expectedSeconds``, None for not known), ``packagesChanged``
     (something was installed), ``editedChanged`` (``editedPercent``: share of the infection that a reader edited),
+    ``readingChanged`` (:class:`.reading_section.Reading`, None: there is nothing to read), ``readingFailed``
+    (exception), ``readingWanted`` (something was changed, and what follows from it is wanted at once),
     ``parameterSetChosen`` (vtkMRMLScriptedModuleNode), ``closing`` (the panel goes away). ``undoPoints``: of every run.
     """
 
@@ -75,6 +77,9 @@ class Session:
         self.parameterSetChosen: Signal = Signal()
         self.closing: Signal = Signal()
         self.expectationChanged: Signal = Signal()
+        self.readingWanted: Signal = Signal()
+        self.readingChanged: Signal = Signal()
+        self.readingFailed: Signal = Signal()
         self.expectedSeconds: float | None = None
 
     @property

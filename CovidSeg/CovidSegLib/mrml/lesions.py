@@ -51,13 +51,16 @@ class Review:
 
 
 def plan_review(
-    node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode
+    node: slicer.vtkMRMLSegmentationNode,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    state: NodeState | None = None,
 ) -> Callable[[], Review]:
     """Read what is needed from the scene; the function that is returned does the long part, and in any thread.
 
-    Raises InputError when the segmentation belongs to another scan.
+    ``state``: that of ``node``, if it was read already. Raises InputError when the segmentation belongs to another
+    scan.
     """
-    state = read_state(node, volume_node)
+    state = state or read_state(node, volume_node)
     segment = node.GetSegmentation().GetSegment(infection_id(node))
     seeds = read_seeds(tag(segment, CERTAINTY_TAG)) if segment is not None else ()
     affine = world_affine(volume_node)

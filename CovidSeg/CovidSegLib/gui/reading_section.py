@@ -1,0 +1,144 @@
+"""One look at the scene after each change of it, for all that the panel says of the segments: numbers and lesions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..corrections import to_labels
+from ..errors import InputError
+from ..measures import Measurements, measure
+from ..mrml import Review, mark_edited, plan_review, read_in_steps, read_state
+from ..mrml.corrections import NodeState, check_same_place, modified_time
+from ..mrml.ours import ids_in
+from ..mrml.readback import absent_in, our_segments, read_labels_in_steps, read_lobes
+from ..steps import silently
+from .belonging import belonging_steps
+from .edits import EditFollower, LobeFollower
+from .task import in_thread
+from .task_slot import TaskSlot
+from .undo import can_redo_in_editor
+
+if TYPE_CHECKING:
+    import numpy as np
+    import slicer
+
+    from .session import Session
+
+First, Second = TypeVar("First"), TypeVar("Second")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What there is to say of the segments as they are.
+
+    ``measured``: the numbers; None where ``refusal`` tells why there are none. ``review``: the lesions.
+    """
+
+    measured: Measurements | None
+    review: Review
+    refusal: InputError | None = None
+
+
+def reading_steps(
+    node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode
+) -> Generator[None, None, Reading]:
+    """Read scan and segments once, and measure and list the lesions side by side.
+
+    Raises InputError where the scan cannot be read, or the segments do not belong to it.
+    """
+    yield None
+    yield from belonging_steps(node, volume_node)
+    state = read_state(node, volume_node)
+    listed = plan_review(node, volume_node, state)
+    try:
+        check_same_place(node, volume_node)
+    except InputError as refusal:
+        return Reading(None, (yield from in_thread(listed)), refusal)
+    yield None
+    volume = yield from silently(read_in_steps(volume_node))
+    labels = yield from _labels(node, volume_node, state)
+    lobes, absent = read_lobes(volume_node.GetScene(), volume_node), absent_in(node)
+
+    def measured() -> Measurements:
+        return measure(labels, volume.affine, voxels=volume.voxels, lobes=lobes, absent=absent, stability=False)
+
+    return Reading(*(yield from in_thread(lambda: _side_by_side(measured, listed))))
+
+
+def _labels(
+    node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode, state: NodeState
+) -> Generator[None, None, np.ndarray]:
+    """The labels of ``state``; those of segments that are ours by their codes alone are not in it."""
+    if set(our_segments(node)) == set(ids_in(node).values()):
+        return to_labels(state.current)
+    return (yield from read_labels_in_steps(node, volume_node))
+
+
+def _side_by_side(first: Callable[[], First], second: Callable[[], Second]) -> tuple[First, Second]:
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(second)
+        return first(), other.result()
+
+
+class ReadingSection:
+    """Shows nothing itself: reads anew when segments, scan or lobes changed, and tells the session."""
+
+    def __init__(self, _ui: Any, session: Session) -> None:
+        self._session = session
+        self._task = TaskSlot()
+        self._time = 0  # of the segments that are read, or were last
+        self._edits, self._lobes = EditFollower(self._edited), LobeFollower(self.read)
+        session.nodesChanged.connect(self._follow)
+        session.runEnded.connect(self.read)
+        session.readingWanted.connect(self.read)
+        session.closing.connect(self._close)
+
+    @property
+    def busy(self) -> bool:
+        """Whether the scene is being read."""
+        return self._task.busy
+
+    def read(self) -> None:
+        """Read anew."""
+        self._task.stop()
+        if not self._session.hasSegments:
+            self._session.readingChanged.emit(None)
+            return
+        self._time = modified_time(self._session.nodes[0])
+        self._task.start(reading_steps(*self._session.nodes), self._done, self._failed)
+
+    def _edited(self) -> None:
+        """Read anew, unless it was a change that was read already: a tag of our own, or what a button did."""
+        node = self._session.nodes[0]
+        if node is None or modified_time(node) != self._time:
+            self.read()
+
+    def _follow(self) -> None:
+        node, scan = self._session.nodes
+        self._edits.follow(node)
+        self._lobes.follow(scan)
+        self.read()
+
+    def _done(self, reading: Reading) -> None:
+        review = reading.review
+        can_redo = self._session.undoPoints.can_redo(review.node) or can_redo_in_editor(review.node)
+        is_current = modified_time(review.node) == review.state.time
+        # A Redo, here or in the Segment Editor, would be lost by a change, also of a tag.
+        if not can_redo and mark_edited(review.node, review.state) and is_current:
+            # The tags are set now: what was read is still what is there.
+            self._time = modified_time(review.node)
+            reading = replace(reading, review=replace(review, state=replace(review.state, time=self._time)))
+        self._session.readingChanged.emit(reading)
+
+    def _failed(self, error: Exception) -> None:
+        self._session.readingFailed.emit(error)
+        if not isinstance(error, InputError):  # of another scan, or of one that cannot be read: no fault
+            self._session.failed.emit(error)
+
+    def _close(self) -> None:
+        self._task.close()
+        self._edits.follow(None)
+        self._lobes.stop()

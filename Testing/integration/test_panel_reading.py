@@ -1,0 +1,102 @@
+"""After a change the scene is read once, and all that the panel says of it changes together."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("slicer", reason="needs the pip package slicer-core")
+pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
+
+from Testing.kit.panel_steps import reading
+from Testing.kit.review_steps import INFECTION
+from Testing.kit.segment_editor import Reader
+
+
+def section_of(panel: object, name: str) -> object:
+    return next(one for one in panel.widget.panel.sections if type(one).__name__ == name)
+
+
+@pytest.fixture
+def reads(opened: tuple, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was read or computed since: "segments", "scan", "numbers", "lesions"."""
+    from CovidSegLib.gui import reading_section
+
+    panel = opened[0]
+    panel.until(lambda: section_of(panel, "ReviewSection").review is not None and not reading(panel).busy)
+    heard: list[str] = []
+    places = {
+        "read_state": "segments",
+        "read_labels_in_steps": "segments",
+        "read_in_steps": "scan",
+        "measure": "numbers",
+        "plan_review": "lesions",
+    }
+
+    def noting(work: object, what: str) -> object:
+        return lambda *given, **named: heard.append(what) or work(*given, **named)
+
+    for name, what in places.items():
+        monkeypatch.setattr(reading_section, name, noting(getattr(reading_section, name), what))
+    return heard
+
+
+def what_is_said(panel: object) -> tuple:
+    """Lesions in the list and in the line of numbers, mL in the table and of the list."""
+    review = section_of(panel, "ReviewSection")
+    table = panel.ui.resultsTable.item(2, 1)
+    listed = sum(lesion.lesion.ml for lesion in review.review.lesions.lesions) if review.review else None
+    line = section_of(panel, "NumbersSection").line.text
+    return review.widgets.table.rowCount, line.rpartition(" · ")[2], table and table.text(), listed and f"{listed:.1f}"
+
+
+def test_after_delete_review_and_numbers_follow_together_and_are_read_once(opened: tuple, reads: list[str]) -> None:
+    panel = opened[0]
+    section = section_of(panel, "ReviewSection")
+    before = what_is_said(panel)
+    assert before[:2] == (2, "2 lesions")
+    section.widgets.table.selectRow(0)
+    section.widgets.delete.click()
+    assert reading(panel).busy  # at once: nothing waits for the reader's hand to rest
+    said = {before}
+    panel.until(lambda: said.add(what_is_said(panel)) or not reading(panel).busy)
+    said.add(what_is_said(panel))
+    assert len(said) == 2  # as it was, and as it is: nothing in between
+    assert what_is_said(panel)[:2] == (1, "1 lesion")
+    assert what_is_said(panel)[2] == what_is_said(panel)[3]
+    rest(panel)  # the tags that say who edited it are no change to be read again
+    assert sorted(reads) == ["lesions", "numbers", "scan", "segments"]
+
+
+def test_after_a_stroke_all_follows_together_and_is_read_once(opened: tuple, reads: list[str]) -> None:
+    panel, _section, node, scan = opened
+    said = {what_is_said(panel)}
+    Reader(panel.world.scene, node, scan).paint(INFECTION, np.s_[10:12, 12:16, 70:80])
+    panel.until(lambda: said.add(what_is_said(panel)) or what_is_said(panel)[0] == 3)
+    said.add(what_is_said(panel))
+    assert len(said) == 2
+    assert what_is_said(panel)[1] == "3 lesions"
+    assert section_of(panel, "ReviewSection").review.edited_percent > 0
+    rest(panel)
+    assert sorted(reads) == ["lesions", "numbers", "scan", "segments"]
+
+
+def test_a_stroke_while_the_scene_is_read_is_not_missed(opened: tuple, reads: list[str]) -> None:
+    panel, _section, node, scan = opened
+    reader = Reader(panel.world.scene, node, scan)
+    reader.paint(INFECTION, np.s_[10:12, 12:16, 70:80])
+    panel.until(lambda: "numbers" in reads)
+    reader.paint(INFECTION, np.s_[16:18, 12:16, 70:80])
+    panel.until(lambda: what_is_said(panel)[0] == 4)
+    assert what_is_said(panel)[1] == "4 lesions"
+
+
+def rest(panel: object) -> None:
+    """Let pass what a follower waits for, and what it begins then."""
+    from kit.slicer_window.pythonqt import qt
+
+    from CovidSegLib.gui.edits import REST_MS
+
+    passed = []
+    qt.QTimer.singleShot(2 * REST_MS, lambda: passed.append(True))
+    panel.until(lambda: passed and not reading(panel).busy)
