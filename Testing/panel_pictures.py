@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from CovidSegLib.phantom import make_phantom
 from CovidSegLib.progress import Progress
 
 WIDTH, HEIGHT = 440, 480
-SETTLE_SECONDS = 8.0
 STATES = ("empty", "ready", "running", "done", "error", "advanced", "install", "transform")
 
 # Role, light, dark: what qSlicerStyle sets (Slicer 5.12). A third word names the colour of disabled widgets.
@@ -119,10 +117,9 @@ class Photographer:
 
     def _settle(self) -> None:
         """Let the sections that follow a segmentation do their work."""
-        end = time.monotonic() + SETTLE_SECONDS
-        while time.monotonic() < end:
-            self._world.qt.processEvents()
-            time.sleep(0.01)
+        heard: list[object] = []
+        self._module.session.readingChanged.connect(heard.append)
+        self._module.until(lambda: heard and heard[-1] is not None)
 
     def _picture(self) -> QtGui.QImage:
         place = self._module.place

@@ -217,8 +217,37 @@ def test_an_installation_of_another_extension_is_waited_for(
 ) -> None:
     from kit.slicer_window.application import Strict
 
-    monkeypatch.setattr(slicer, "packaging", Strict(isPipInstallInProgress=lambda: True), raising=False)
+    monkeypatch.setitem(sys.modules, "slicer.packaging", Strict(isPipInstallInProgress=lambda: True))
     panel.click("applyButton")
     panel.click("installButton")
     assert panel.ui.installLabel.text.startswith("Another extension is installing packages")
     assert panel.ui.installButton.enabled
+
+
+@pytest.mark.usefixtures("stand_in_pipeline")
+@pytest.mark.parametrize("testing", [True, False])
+@pytest.mark.parametrize("build", [WORKS, BREAKS], ids=["works", "breaks"])
+def test_slicers_own_installer_is_used_where_there_is_one_and_only_after_the_trial(
+    panel: OpenModule, slicers_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, testing: bool, build: str
+) -> None:
+    from kit.slicers_packaging import install as install_packaging
+
+    monkeypatch.setitem(sys.modules, "slicer.packaging", None)
+    installer = install_packaging(slicers_python)
+    monkeypatch.setattr(type(slicer.app), "testingEnabled", lambda self: testing)
+    make_wheel(tmp_path / "wheels", "onnxruntime", "1.20.0", build)
+    before = frozen(slicers_python)
+    answer(monkeypatch, tmp_path / "wheels")
+    panel.click("applyButton")
+    panel.click("installFolderButton")
+    panel.until(lambda: panel.running or sees(panel.ui.messageFrame))
+    if build == BREAKS:
+        assert "it does not work here" in panel.ui.messageLabel.text
+        assert installer.calls == []
+        assert frozen(slicers_python) == before
+        return
+    assert panel.ui.messageLabel.text == ""
+    panel.until(lambda: not panel.running)
+    (arguments,) = installer.calls
+    assert {"--no-deps", "--no-index", install.REQUIREMENT} <= set(arguments)
+    assert "onnxruntime" in frozen(slicers_python)

@@ -1,7 +1,8 @@
 """Getting the one package that Slicer lacks, or has too old: tried in a folder of its own first, then put into Slicer.
 
-pip runs as a child of Slicer's Python with ``--no-deps`` and a list of the versions that Slicer has, so that nothing
-that Slicer brings can be replaced. All else that onnxruntime declares is for uses that segmenting does not have.
+pip runs as a child of Slicer's Python (the last step by :mod:`.pip_install`) with ``--no-deps`` and a list of the
+versions that Slicer has, so that nothing that Slicer brings can be replaced. All else that onnxruntime declares is for
+uses that segmenting does not have.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from slicer.i18n import tr as _
 from ..errors import EngineError
 from ..processes import library_environment
 from .child import Outcome, child_steps
+from .pip_install import pip_install_steps
 from .run import python_interpreter
 
 PACKAGE, OLDEST = "onnxruntime", (1, 19)
@@ -133,9 +135,9 @@ class Pip:
         """Install it into our folder."""
         return self._call("install", *self._ours, "--target", str(self.trial))
 
-    def install(self) -> list[str]:
-        """Install it into Slicer."""
-        return self._call("install", *self._ours)
+    def install(self) -> Generator[None, None, Outcome]:
+        """Install it into Slicer, in steps."""
+        return pip_install_steps(["--no-deps", *self._ours, REQUIREMENT], self.folder / "constraints.txt")
 
     @property
     def trial(self) -> Path:
@@ -175,7 +177,7 @@ def _install(pip: Pip) -> Generator[str | None, None, None]:
     places = (yield from _run([python_interpreter(), "-c", _WHERE])).output.splitlines()
     yield _("Installing")
     with _whole_or_not_at_all({Path(place).resolve() for place in places}):  # lib64 is often a link to lib
-        yield from _run(pip.install())
+        _check((yield from pip.install()))
 
 
 @contextmanager
@@ -217,7 +219,10 @@ def _remove(part: Path) -> None:
 
 def _run(command: list[str], environment: dict[str, str] | None = None) -> Generator[None, None, Outcome]:
     # In a folder that cannot be written pip would turn to the user's own, which Slicer does not look into.
-    outcome = yield from child_steps(command, {"PIP_USER": "0", **(environment or {})})
+    return _check((yield from child_steps(command, {"PIP_USER": "0", **(environment or {})})))
+
+
+def _check(outcome: Outcome) -> Outcome:
     if outcome.code != 0:
         raise explained(outcome.output)
     return outcome

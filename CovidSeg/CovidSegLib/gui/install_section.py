@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import qt
-import slicer
 from slicer.i18n import tr as _
 
 from ..errors import EngineError
-from . import install
+from . import install, pip_install
 from .task_slot import TaskSlot
 
 if TYPE_CHECKING:
@@ -95,13 +94,7 @@ class InstallSection:
             self._install(Path(folder))
 
     def _install(self, wheels: Path | None) -> None:
-        # Slicer 5.12 has an installer of its own, which other extensions use; two at once would spoil each other.
-        packaging = getattr(slicer, "packaging", None)
-        if (
-            packaging is not None
-            and hasattr(packaging, "isPipInstallInProgress")
-            and packaging.isPipInstallInProgress()
-        ):
+        if pip_install.is_at_work():
             self._ui.installLabel.text = _("Another extension is installing packages just now. Try again afterwards.")
             return
         self._buttons(busy=True)

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from .child import child_steps
 from .install import InstallError, constraints, explained
-from .run import python_interpreter
+from .pip_install import pip_install_steps
 
 PACKAGE, DOWNLOAD_MB = "jinja2", 0.2
 """With its one dependency, markupsafe."""
@@ -29,8 +28,7 @@ def install_steps() -> Generator[str | None, None, None]:
     with tempfile.TemporaryDirectory(prefix="covidseg-") as folder:
         kept = Path(folder) / "constraints.txt"
         kept.write_text(constraints(), encoding="utf-8")
-        general = ["--disable-pip-version-check", "--no-input", "--only-binary", ":all:", "--constraint", str(kept)]
-        outcome = yield from child_steps([python_interpreter(), "-m", "pip", "install", *general, f"{PACKAGE}>=3.1"])
+        outcome = yield from pip_install_steps([f"{PACKAGE}>=3.1"], kept)
     if outcome.code != 0:
         raise InstallError(
             explained(outcome.output, PACKAGE).sentence,
