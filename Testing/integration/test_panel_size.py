@@ -113,7 +113,17 @@ def test_the_panel_does_not_grow_with_time_and_can_be_made_narrower_again(column
 def test_the_table_of_results_shows_all_its_rows_and_words(column: Column) -> None:
     table = column.panel.ui.resultsTable
     viewport = QtWidgets.QTableWidget.viewport(table)
-    header = table.horizontalHeader()
     assert viewport.height() == sum(QtWidgets.QTableWidget.rowHeight(table, row) for row in range(3))
-    for number in range(4):
+    assert_words_fit(table)
+
+
+@pytest.mark.parametrize("column", [NARROW, NORMAL], indirect=True)
+def test_the_list_of_lesions_shows_all_its_words(column: Column) -> None:
+    show_all(column)
+    assert_words_fit(column.section("ReviewSection").widgets.table)
+
+
+def assert_words_fit(table: QtWidgets.QTableWidget) -> None:
+    header = table.horizontalHeader()
+    for number in range(header.count()):
         assert header.sectionSize(number) >= header.sectionSizeHint(number) - 8  # its margins may be smaller

@@ -13,6 +13,7 @@ class InferenceSession:
     def get_providers(self): return ["CPUExecutionProvider"]
     def get_inputs(self): return [_Input()]
 def get_available_providers(): return ["CPUExecutionProvider"]
+def set_default_logger_severity(level): pass
 """
 """As much of onnxruntime as opening the network asks for."""
 

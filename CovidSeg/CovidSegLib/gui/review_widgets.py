@@ -38,6 +38,7 @@ class ReviewWidgets:
         self.fold.text = _("Review")
         place.layout().addWidget(self.fold)
         layout = qt.QVBoxLayout(self.fold)
+        layout.setContentsMargins(2, 6, 2, 6)
         self.kept = self._label(layout)
         self.frame = qt.QWidget()
         layout.addWidget(self.frame)
@@ -95,8 +96,9 @@ class ReviewWidgets:
         table = qt.QTableWidget()
         table.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Expanding)
         table.setColumnCount(3)
-        table.setHorizontalHeaderLabels([_("Volume (mL)"), _("Certainty (%)"), _("State")])
+        table.setHorizontalHeaderLabels([_("Volume\nmL"), _("Certainty\n%"), _("State")])
         table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
+        table.horizontalHeader().setSectionResizeMode(1, qt.QHeaderView.ResizeToContents)  # the longest word
         table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
         table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
         table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
