@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from CovidSegLib.errors import CovidSegError, OutputError
 from CovidSegLib.printing import Printing
+from CovidSegLib.processes import no_ipv6_probe
 from CovidSegLib.progress import Cancelled
 
 from . import cli_data, cli_figures, cli_fit, cli_judge, cli_models, cli_preset
@@ -35,6 +36,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(argv: list[str] | None) -> int:
     args = parser().parse_args(argv)
+    no_ipv6_probe()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     for library in ("absl", "tf2onnx"):
         logging.getLogger(library).setLevel(logging.WARNING)

@@ -11,7 +11,6 @@ from enum import IntEnum
 from io import BufferedReader, FileIO
 from pathlib import Path
 
-import nibabel
 import numpy as np
 
 from CovidSegLib.errors import InputError
@@ -19,6 +18,7 @@ from CovidSegLib.network.inputs import INPUT_SHAPE, SliceFraming
 from CovidSegLib.volume import AIR_HU, AxialOrder, axial_order, check_affine, spacing
 
 from .cases import Case, find_cases
+from .silent_nibabel import nibabel
 
 __all__ = ["Case", "FramedCase", "Label", "SliceFile", "find_cases", "grey_to_hu", "is_grey_picture"]
 

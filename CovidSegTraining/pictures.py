@@ -10,13 +10,13 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-import nibabel
 import numpy as np
 
 from CovidSegLib.errors import InputError
 
 from .dataset import Label
 from .metadata import TABLE
+from .silent_nibabel import nibabel
 
 PIXEL_MM = 0.7
 """Pixel size that pictures are given: theirs is not known, and only the smallest lesion depends on it."""

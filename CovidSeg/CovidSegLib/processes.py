@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,6 +23,14 @@ PATIENCE_SECONDS = 3.0
 """How long a child may take to end before it is killed."""
 
 _LOOK_SECONDS = 0.005
+
+
+def no_ipv6_probe() -> None:
+    """Let urllib3, which TensorFlow and pydicom load, not bind a socket to see whether the machine speaks IPv6.
+
+    To be called before these are loaded. The process then downloads by IPv4.
+    """
+    socket.has_ipv6 = False
 
 
 def core_count() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +88,16 @@ def test_what_is_left_out_is_counted_once(told: CommandLine, scans: Path) -> Non
         assert ended.returncode == 0, ended.stderr
         assert ended.stderr.splitlines().count(f"warning: {sentence}{more}.") == 1
     assert "0 of 0 scans done, 2 done before." in ended.stdout
+
+
+def test_pipes_and_sockets_among_the_scans_are_left_out_with_a_word(told: CommandLine, scans: Path) -> None:
+    nested(scans, "a.nii.gz", "sub/deep/b.nii.gz")
+    for name in ("pipe.nii.gz", "sub/pipe.nii.gz", "sub/deep/slice"):
+        os.mkfifo(scans / name)
+    ended = told.run("batch", scans, "out")
+    assert ended.returncode == 0, ended.stderr
+    assert rows(told) == {"a": "done", "sub_deep_b": "done"}
+    assert "3 pipes or devices" in ended.stderr
 
 
 def test_a_folder_that_may_not_be_opened_is_a_scan_that_fails(told: CommandLine, scans: Path) -> None:

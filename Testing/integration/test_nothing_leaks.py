@@ -6,14 +6,18 @@ import ctypes.util
 import importlib.util
 import os
 import re
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from Testing.kit import no_sockets
 from Testing.kit.command_line import CommandLine, rough_chest, until
 from Testing.kit.dicom_files import write_series
 from Testing.kit.planted import NAME, PERSON, all_leaks, files_below
+from Testing.kit.training_data import write_case
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="looks at processes")
 HEIGHTS = [20.0 * number for number in range(10)]
@@ -81,3 +85,14 @@ def test_no_name_id_or_birth_date_gets_out_and_no_socket_is_opened(patient: Path
         assert b"3-D view from the front" in seen["b.html"]  # drawn without a socket, too
     # What is inside the pictures: no text chunk that a program could have written a name into.
     assert not re.search(rb"tEXt|iTXt|zTXt", b"".join(data for name, data in seen.items() if name.endswith(".png")))
+
+
+@pytest.mark.skipif(not no_sockets.AVAILABLE, reason="needs a kernel that can forbid sockets")
+def test_covidseg_train_opens_no_socket(tmp_path: Path) -> None:
+    write_case(tmp_path / "data", "one")
+    tensorflow = ["-c", "from CovidSegLib.network.keras_engine import has_gpu; has_gpu(); import keras"]
+    for command in (["-m", "CovidSegTraining.cli", "check", str(tmp_path / "data")], tensorflow):
+        ended = subprocess.run(
+            [sys.executable, *command], preexec_fn=no_sockets.forbid_sockets, capture_output=True, check=False
+        )
+        assert ended.returncode == 0, ended.stderr

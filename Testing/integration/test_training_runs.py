@@ -15,6 +15,7 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="needs the extra 'training'")
 
+from kit.no_sockets import AVAILABLE, forbid_sockets
 from kit.training_data import write_case
 
 from CovidSegTraining.cli import main
@@ -34,10 +35,15 @@ STILL = {
 def start(*arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "CovidSegTraining.cli", *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, **pipes, text=True, preexec_fn=prepare)
+
+
+def prepare() -> None:
+    """The first socket that the command opens ends it."""
     # Where tests run in the background of a shell, children would be deaf to Ctrl-C.
-    return subprocess.Popen(
-        command, **pipes, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-    )
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if AVAILABLE:
+        forbid_sockets()
 
 
 @pytest.fixture

@@ -189,6 +189,21 @@ def test_a_child_does_not_outlive_its_parent(temporary_folder: Path, seconds: fl
     until(lambda: not lives(group))
 
 
+def test_what_parent_and_child_leave_when_both_are_killed_the_next_run_removes(temporary_folder: Path) -> None:
+    source = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from test_worker import *\n"
+        "worker = Worker(Options()); worker.begin(scan(NEVER_ENDS))\n"
+        "os.killpg(worker._child._process.pid, signal.SIGKILL); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    package = Path(__file__).resolve().parents[2] / "CovidSeg"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(package), str(KIT)])}
+    subprocess.run([sys.executable, "-c", source, str(Path(__file__).parent)], env=environment, check=False)
+    (left,) = temporary_folder.iterdir()
+    assert (left / "voxels.npy").exists()
+    with Worker(None):
+        assert left not in temporary_folder.iterdir()
+
+
 def lives(process: int) -> bool:
     """Whether the process runs; one whose new parent has not yet asked for its end does not count."""
     try:

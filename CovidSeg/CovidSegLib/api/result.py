@@ -18,6 +18,7 @@ from ..measures.review import with_certainty
 from ..measures.table import table_rows
 from ..progress import Progress
 from ..reading.geometry import LPS_TO_RAS
+from ..reading.silent_pydicom import load_pydicom
 from ..report.content import report_content
 from ..report.files import check_report, is_report, report_text
 from ..report.record import result_record
@@ -134,6 +135,7 @@ class Result:
 
     def to_nibabel(self) -> nibabel.Nifti1Image:
         """The labels as a NIfTI image of nibabel (uint8; x, y, z), on the scan's grid."""
+        load_pydicom()
         import nibabel
 
         image = nibabel.Nifti1Image(self.labels.T, self.affine)

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import EngineError
 from ..i18n import tr as _
+from ..processes import no_ipv6_probe
 from .answers import checked_answers
 from .models import Model
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 def has_gpu() -> bool:
     """Whether TensorFlow sees a GPU."""
+    no_ipv6_probe()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import tensorflow
 
@@ -56,6 +58,7 @@ class KerasEngine:
 
         Raises EngineError where TensorFlow cannot.
         """
+        no_ipv6_probe()
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         import tensorflow
 
