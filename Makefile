@@ -9,6 +9,8 @@
 EXTRAS ?= cpu,training,pictures,test
 PYTHON ?=
 PAGE ?=
+SECONDS ?=
+SEED ?=
 JOBS ?= 2
 
 comma := ,
@@ -18,13 +20,14 @@ bin := $(venv)/bin
 stamp := $(venv)/.installed-$(subst $(comma),-,$(EXTRAS))
 sources := CovidSeg CovidSegTraining Testing tools $(wildcard Resources/*.py)
 
-.PHONY: help install demo test test-slow lint format docs bench screenshots check-wheels check-onnxruntime clean
+.PHONY: help install demo test test-slow fuzz lint format docs bench screenshots check-wheels check-onnxruntime clean
 
 help:
 	@echo "make install            build .venv with all that the targets below need (once; seconds afterwards)"
 	@echo "make demo               make a synthetic chest CT, segment it, draw it; results in demo/"
 	@echo "make test               all tests but the slow ones"
 	@echo "make test-slow          the slow tests alone"
+	@echo "make fuzz SECONDS=600   damaged files of every kind, for so long; without SECONDS 2,000 of each kind"
 	@echo "make lint, make format  check style and types; repair the style"
 	@echo "make docs               build the book into site/; a broken link fails"
 	@echo "make bench              speed and memory (PAGE=1: its tables into docs/how_fast.md as well)"
@@ -59,6 +62,9 @@ test: install
 
 test-slow: install
 	$(bin)/python -m pytest -q -m slow
+
+fuzz: install
+	$(bin)/python -m Testing.fuzz $(if $(SECONDS),--seconds $(SECONDS),) $(if $(SEED),--seed $(SEED),)
 
 lint: install
 	$(bin)/ruff check $(sources)

@@ -39,8 +39,7 @@ def start(*arguments: object) -> subprocess.Popen[str]:
 
 
 def prepare() -> None:
-    """The first socket that the command opens ends it."""
-    # Where tests run in the background of a shell, children would be deaf to Ctrl-C.
+    """The first socket that the command opens ends it; started in the background, it still hears Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if AVAILABLE:
         forbid_sockets()

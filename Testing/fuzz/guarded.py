@@ -1,0 +1,96 @@
+"""Runs one reading after the other, each in a fork of a process that has everything loaded: cheap, and safe."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from CovidSegLib.errors import CovidSegError
+
+MOST_SECONDS = 20.0
+_REFUSED, _FAILED = 2, 3
+_KIB = 1 << 10
+_MOST_BYTES = 6 << 30
+"""Beyond it the system stops the fork: the machine is shared."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a reading ended: ``fault`` is empty for what was read or refused in a sentence."""
+
+    refused: bool = False
+    fault: str = ""
+    peak_bytes: int = 0
+    """Memory that was taken beside what was there before."""
+
+
+def guarded(work: Callable[[], object]) -> Ending:
+    """Do ``work`` in a fork. A signal, a traceback, a word on the terminal, or too long a time is a fault."""
+    reader, writer = os.pipe()
+    process = os.fork()
+    if process == 0:
+        os.close(reader)
+        _work(work, writer)
+    os.close(writer)
+    code, peak, is_late = _wait(process)
+    with os.fdopen(reader, "rb") as said:
+        text = said.read().decode(errors="replace")
+    if is_late:
+        return Ending(fault=f"it takes more than {MOST_SECONDS:.0f} s")
+    if code < 0:
+        return Ending(fault=f"signal {signal.Signals(-code).name}", peak_bytes=peak)
+    return Ending(code == _REFUSED, text if code == _FAILED else "", peak)
+
+
+def _work(work: Callable[[], object], writer: int) -> None:
+    code = 0
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_DATA, (_MOST_BYTES, _MOST_BYTES))
+        quiet = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(quiet, 1)
+        os.dup2(quiet, 2)
+        work()
+    except CovidSegError as error:
+        code = _REFUSED if _is_sentence(error) else _FAILED
+        if code == _FAILED:
+            os.write(writer, f"no sentence: {error.args!r}".encode(errors="replace")[:4000])
+    except BaseException:
+        code = _FAILED
+        os.write(writer, traceback.format_exc()[-4000:].encode(errors="replace"))
+    finally:
+        os._exit(code)
+
+
+def _is_sentence(error: CovidSegError) -> bool:
+    text = str(error)
+    return text.isprintable() and error.sentence.endswith((".", "?")) and len(text) < 1000
+
+
+def _wait(process: int) -> tuple[int, int, bool]:
+    """Exit code, peak of memory beside that of the start (bytes), and whether it had to be killed."""
+    end, is_late = time.monotonic() + MOST_SECONDS, False
+    before = _resident(process)
+    pause = 0.0005
+    while True:
+        found, status, used = os.wait4(process, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status), max(0, used.ru_maxrss * _KIB - before), is_late
+        if time.monotonic() > end and not is_late:
+            os.kill(process, signal.SIGKILL)
+            is_late = True
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.02)
+
+
+def _resident(process: int) -> int:
+    try:
+        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * resource.getpagesize()
+    except (OSError, IndexError, ValueError):
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
