@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel
@@ -255,14 +256,17 @@ def test_when_the_second_output_fails_the_first_is_as_before(
 
 
 def _refuse_to_move_to(monkeypatch: pytest.MonkeyPatch, target: Path) -> None:
-    move = os.replace
 
-    def replace(source: Path, destination: Path) -> None:
-        if destination == target:
-            raise PermissionError(13, "in use")
-        move(source, destination)
+    def but_not_there(move: Callable[..., None]) -> Callable[..., None]:
+        def moved(source: Path, destination: Path) -> None:
+            if destination == target:
+                raise PermissionError(13, "in use")
+            move(source, destination)
 
-    monkeypatch.setattr("CovidSegLib.writing.publish.os.replace", replace)
+        return moved
+
+    for name in ("replace", "link"):  # where something was, and where nothing was
+        monkeypatch.setattr(f"CovidSegLib.writing.publish.os.{name}", but_not_there(getattr(os, name)))
 
 
 def test_files_that_are_not_published_are_gone(tmp_path: Path) -> None:
