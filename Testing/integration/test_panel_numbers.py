@@ -318,5 +318,5 @@ def test_segment_statistics_knows_our_numbers_when_slicer_has_started(world: Sli
 
     logic = install()
     opened = OpenModule(world)
-    assert [plugin.__name__ for plugin in logic.registeredPlugins] == ["CovidSegSegmentStatisticsPlugin"]
+    assert logic.registeredPlugins[-1].__name__ == "CovidSegSegmentStatisticsPlugin"  # Slicer's own come before it
     opened.close()
