@@ -44,6 +44,7 @@ def _export(args: argparse.Namespace) -> None:
     check_name(args.name)
     check_folder(args.to)
     check_finished(args.run)
+    _check_taken(args.to / f"{args.name}.json", args.run)
     if args.half and args.weights not in ("float32", "float16"):
         raise InputError("--half and --weights say different things.", "Leave one of them out.")
     facts = checked_facts(_read(args.facts))
@@ -55,6 +56,17 @@ def _export(args: argparse.Namespace) -> None:
 
     card = export(args.run, args.name, args.to, facts, formats=formats, stored=stored)
     print(f"Wrote {card.name} and its weights; all formats agree.")
+
+
+def _check_taken(card: Path, run: Path) -> None:
+    """Raise InputError where another network has this name: one name, one network, so that results can be told."""
+    from .run_folder import read_json
+    from .seen import is_of_run
+
+    if card.is_file() and not is_of_run(read_json(card), run):
+        raise InputError(
+            f"{card.stem} is the name of another network in that folder.", "Choose another --name, or move it away."
+        )
 
 
 def _card(args: argparse.Namespace) -> None:

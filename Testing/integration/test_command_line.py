@@ -316,7 +316,9 @@ def test_models_are_listed_and_verified(covidseg: CommandLine) -> None:
     listed, verified = covidseg.run("models", "list"), covidseg.run("models", "verify")
     model = models.find("default")
     assert (listed.returncode, verified.returncode) == (0, 0)
-    assert f"{model.name}  sha256 {model.sha256}" in listed.stdout
+    dice = model.card["metrics"]["mean"]["infection_infected_slices"]
+    facts = f"{model.card['date']}  Dice of infection {dice:.3f}  licence: {model.card['licence']}"
+    assert f"{model.name}  sha256 {model.sha256}  {facts}" in listed.stdout
     assert f"{model.name}: intact" in verified.stdout.splitlines()
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from .console import one_line, say
 from .options import add_quiet
@@ -17,7 +18,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser("models", help="list or verify the installed networks", allow_abbrev=False)
     actions = parser.add_subparsers(title="actions", metavar="list|verify", required=True)
     for name, help_text, run in (
-        ("list", "name and fingerprint of every installed network", run_list),
+        ("list", "name, fingerprint, date, accuracy and licence of every installed network", run_list),
         ("verify", "compare the installed files with their fingerprints", run_verify),
     ):
         action = actions.add_parser(name, help=help_text, description=help_text, allow_abbrev=False)
@@ -30,7 +31,7 @@ def run_list(args: argparse.Namespace) -> int:
     from ..network import models
 
     for model in models.installed():
-        say(f"{model.name}  sha256 {model.sha256}  {one_line(_title(model.card))}".rstrip())
+        say("  ".join([model.name, f"sha256 {model.sha256}", *map(one_line, _facts(model.card))]))
     if not args.quiet:
         for card, error in _unusable():
             say(one_line(f"warning: {card}: {error}"), to_error=True)
@@ -73,5 +74,12 @@ def _unusable() -> list[tuple[str, ModelError]]:
     return found
 
 
-def _title(card: dict[str, object]) -> str:
-    return str(card.get("title", card.get("description", "")))
+def _facts(card: dict[str, Any]) -> Iterator[str]:
+    """What a card says of a network beside its name: date, accuracy on held-out scans, licence, what it is."""
+    mean = card.get("metrics", {}).get("mean")
+    dice = mean.get("infection_infected_slices") if isinstance(mean, dict) else None
+    yield card.get("date", "no date")
+    known = isinstance(dice, int | float) and not isinstance(dice, bool)
+    yield f"Dice of infection {dice:.3f}" if known else "Dice not known"
+    yield f"licence: {card.get('licence', 'not stated')}"
+    yield from filter(None, [card.get("title", card.get("description", ""))])
