@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from kit.browser import Browser
+from kit.stamps import save_stamped
 from PIL import Image
 
 SEEDS = (0, 1, 2, 3, 5, 8, 9)
@@ -27,7 +28,7 @@ def main(folder: Path) -> None:
         covidseg("batch", place / "scans", place / "results", may_fail=True)
         page = (place / "results" / "index.html").read_text(encoding="utf-8")
         picture = Browser(place / "results").screenshot(page, *SIZE, place / "batch.png")
-        Image.open(picture).convert("RGB").quantize(COLORS).save(folder / "batch.png", optimize=True)
+        save_stamped(Image.open(picture).convert("RGB").quantize(COLORS), folder / "batch.png")
 
 
 def covidseg(*arguments: object, may_fail: bool = False) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from kit.slicer_window.application import SlicerWorld
 from kit.slicer_window.module import OpenModule
+from kit.stamps import save_stamped
 from panel_pictures import palette, save_small
 from PIL import Image, ImageDraw, ImageFont
 from PySide6 import QtWidgets
@@ -106,7 +107,7 @@ def main(folder: Path) -> None:
         module.until(lambda: section.review is not None and section.widgets.kept.text)
         states = [("1  What the network found", first), ("2  Corrected by a reader", corrected)]
         states.append(("3  After another network ran", read_labels(node, scan)))
-        strip(made, k, states).save(folder / "corrections.png", optimize=True)
+        save_stamped(strip(made, k, states), folder / "corrections.png")
         section.widgets.table.selectRow(0)
         world.qt.processEvents()
         save_small(section.widgets.fold.grab(), folder / "review.png")

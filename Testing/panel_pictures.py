@@ -14,6 +14,7 @@ from pathlib import Path
 
 from kit.slicer_window.application import SlicerWorld
 from kit.slicer_window.module import OpenModule
+from kit.stamps import save_stamped
 from PIL import Image
 from PySide6 import QtGui, QtWidgets
 
@@ -134,7 +135,7 @@ class Photographer:
 def save_small(image: QtGui.QImage | QtGui.QPixmap, file: Path) -> None:
     """Write a PNG of 64 colours, enough for widgets: every version of a picture stays in the repository for ever."""
     assert image.save(str(file))
-    Image.open(file).convert("RGB").quantize(64).save(file, optimize=True)
+    save_stamped(Image.open(file).convert("RGB").quantize(64), file)
 
 
 def save_all(target: Path, themes: tuple[str, ...] = ("light", "dark")) -> list[Path]:

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from kit.browser import Browser
+from kit.stamps import save_stamped
 from PIL import Image
 
 VISITS = {0: 0, 3: 12, 5: 96}
@@ -48,9 +49,9 @@ def draw_page(page: Path, target: Path) -> None:
 
 def save(picture: Image.Image, target: Path) -> None:
     """Write a PNG that is small enough for the repository: with fewer colours where it has to be."""
-    picture.save(target, optimize=True)
+    save_stamped(picture, target)
     if target.stat().st_size > LARGEST_BYTES:
-        picture.quantize(256).save(target, optimize=True)
+        save_stamped(picture.quantize(256), target)
 
 
 def main(target: Path) -> None:

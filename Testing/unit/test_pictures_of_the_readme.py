@@ -1,0 +1,41 @@
+"""Every picture of the README is made by the network that ships, and says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kit.stamps import KEY, save_stamped, stamp
+from PIL import Image
+
+from CovidSegLib.network import models
+
+NO_NETWORK = {"training_memory.png"}
+"""Pictures that no network has a part in."""
+
+NOT_STAMPED = {
+    "batch.png", "corrections.png", "demo.png", "followup.png", "report.png", "review.png",
+    *(f"panel-{state}-{theme}.png" for theme in ("light", "dark")
+      for state in ("advanced", "done", "empty", "error", "install", "ready", "running", "transform")),
+}  # fmt: skip
+"""Pictures from before they carried the network's SHA-256; ``make screenshots`` makes them anew, then they are taken off here."""
+
+
+def test_a_picture_was_made_by_the_network_that_ships(repository: Path) -> None:
+    shipped = models.find("default").sha256
+    pictures = {file.name: stamp(file) for file in (repository / "Resources/Screenshots").glob("*.png")}
+    made = {name: network for name, network in pictures.items() if name not in NO_NETWORK}
+    assert {name for name, network in made.items() if not network} == NOT_STAMPED, "made anew? take it off the list"
+    old = sorted(name for name, network in made.items() if network not in ("", shipped))
+    assert not old, "made by another network: make screenshots"
+
+
+def test_the_network_is_in_the_text_of_the_file_and_colours_stay(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (9, 5), (10, 20, 30))
+    for name, made in (("rgb", picture), ("few colours", picture.quantize(8))):
+        file = tmp_path / f"{name}.png"
+        save_stamped(made, file)
+        assert stamp(file) == models.find("default").sha256
+        assert KEY.encode() in file.read_bytes()
+        assert Image.open(file).convert("RGB").getpixel((3, 3)) == (10, 20, 30)
+    picture.save(tmp_path / "plain.png")
+    assert stamp(tmp_path / "plain.png") == ""
