@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -132,9 +132,14 @@ def evaluate(cases: Sequence[Case], table: Path, options: Options, engine: Engin
 
 
 def evaluate_cases(
-    cases: Sequence[Case], table: Path, options: Options, engine: Engine, progress: Progress
+    cases: Sequence[Case],
+    table: Path,
+    options: Options,
+    engine: Engine,
+    progress: Progress,
+    look: Callable[[Case, CtVolume, np.ndarray], None] | None = None,
 ) -> list[CaseScores]:
-    """As :func:`evaluate`, with all counts."""
+    """As :func:`evaluate`, with all counts. ``look`` is called with each scan and its upright labels (z, y, x)."""
     flags = _slice_flags(table)
     found = []
     for number, case in enumerate(cases):
@@ -147,6 +152,8 @@ def evaluate_cases(
         scores = score(case.name, labels, open_files(case)[1], flags)
         scores.ms_per_slice = 1000 * seconds / len(labels)
         found.append(scores)
+        if look is not None:
+            look(case, volume, labels)
     return found
 
 

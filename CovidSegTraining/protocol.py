@@ -31,6 +31,7 @@ from .cases import Case, find_cases, with_folds
 from .evaluation import CaseScores, Overlap, Row, evaluate_cases, percent
 from .metrics import mean_with_interval
 from .pictures import AFFINE, case_name, read_pictures
+from .readers import ReaderJudge, table_values
 from .seen import was_trained_on
 from .tables import markdown
 
@@ -50,6 +51,8 @@ class CrossValidation:
     clean: list[Row] = field(default_factory=list)
     slices: list[Row] = field(default_factory=list)
     series: list[Row] = field(default_factory=list)
+    readers: list[Row] = field(default_factory=list)
+    split: list[Row] = field(default_factory=list)
 
     def as_record(self) -> dict[str, list[Row]]:
         """Everything as plain rows."""
@@ -59,6 +62,8 @@ class CrossValidation:
             "clean": self.clean,
             "slices": self.slices,
             "dicom": self.series,
+            "readers": self.readers,
+            "split": self.split,
         }
 
 
@@ -94,7 +99,10 @@ def cross_validate(data: Path, networks: dict[int, Path], options: Options, prog
         leaked = [case.name for case in held_out if was_trained_on(model.card, case.name)]
         if leaked:
             raise InputError(f"The network of fold {fold} was trained on {leaked[0]}: a leak.", "Train it again.")
-        result.scans += evaluate_cases(held_out, scans / "slices.csv", fold_options, engine, Progress())
+        readers = ReaderJudge(scans, fold)
+        result.scans += evaluate_cases(held_out, scans / "slices.csv", fold_options, engine, Progress(), readers)
+        result.readers += readers.agreement
+        result.split += readers.split
         judge = _Judge(fold, engine, fold_options, partial(was_trained_on, model.card))
         result.lungs += judge.lungs(data / "lungs")
         result.clean += judge.clean(data / "clean")
@@ -211,6 +219,7 @@ def table_rows(result: CrossValidation) -> list[TableRow]:
         )
         rows.append(TableRow("DICOM series, infected slices found", found, ">= 0.95", pace))
         rows.append(TableRow("DICOM series, free slices left alone", alone, ">= 0.85", pace))
+    rows += [TableRow(name, values, "") for name, values in table_values(counted(result.readers), result.split)]
     return [row for row in rows if np.isfinite(row.values).any()]
 
 
