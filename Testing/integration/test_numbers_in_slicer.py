@@ -164,7 +164,7 @@ def test_the_table_holds_every_number_and_is_found_again(nodes) -> None:
     value, low, high = (content.GetValueByName(row, name).ToDouble() for name in ("Value", "Low", "High"))
     assert value == pytest.approx(100 * LEFT_INFECTED / LUNG_VOXELS)
     assert low < value < high
-    assert math.isnan(content.GetValueByName(rows["Lesions", "both lungs"], "Low").ToDouble())
+    assert math.isnan(content.GetValueByName(rows["Lesions of 0.5 mL and more", "both lungs"], "Low").ToDouble())
     assert len(rows) == content.GetNumberOfRows() > 25
     assert table_for(segmentation) is table
     write_table(measured, table)

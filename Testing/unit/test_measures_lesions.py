@@ -8,8 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from CovidSegLib.measures import find_lesions, label_lesions
-from Testing.kit.blocks import UPRIGHT, VOXEL_ML, turned
+from CovidSegLib.measures import find_lesions, label_lesions, measure
+from CovidSegLib.measures.lesions import COUNTED_ML
+from CovidSegLib.measures.table import as_record, table_rows
+from CovidSegLib.segmentation import Label
+from Testing.kit.blocks import UPRIGHT, VOXEL_ML, block_labels, turned
 
 
 def test_corners_join_and_a_gap_of_one_voxel_parts() -> None:
@@ -52,3 +55,26 @@ def test_lesions_agree_with_another_programs_components() -> None:
     mask = np.random.default_rng(4).random((40, 50, 60)) < 0.06
     sizes = np.sort(np.bincount(cc3d.connected_components(mask, connectivity=26).ravel())[1:])[::-1]
     assert [lesion.voxels for lesion in find_lesions(mask, UPRIGHT)] == sizes.tolist()
+
+
+def test_pieces_that_are_too_small_to_be_counted_are_told_apart_and_count_in_every_volume() -> None:
+    labels = block_labels()
+    before = measure(labels, UPRIGHT)
+    labels[15, 30, 70] = labels[18, 30, 70] = Label.INFECTION
+    after = measure(labels, UPRIGHT)
+    assert VOXEL_ML < COUNTED_ML < before.lesions[-1].ml
+    assert (before.small_lesions, after.lesions) == ((), before.lesions)
+    assert [lesion.voxels for lesion in after.small_lesions] == [1, 1]
+    assert after.total.infection_ml == pytest.approx(before.total.infection_ml + 2 * VOXEL_ML)
+    told = as_record(after)["lesions"]
+    assert (told["count"], told["counted_from_ml"], told["smaller"]["count"]) == (2, COUNTED_ML, 2)
+    assert told["smaller"]["ml"] == pytest.approx(2 * VOXEL_ML, abs=1e-3)
+    rows = {row.measure: row.value for row in table_rows(after)}
+    assert (rows["Lesions of 0.5 mL and more"], rows["Smaller pieces of infection"]) == (2, 2)
+
+
+def test_slicers_statistics_name_the_size_that_lesions_count_from() -> None:
+    from CovidSegLib.mrml.statistics import NUMBERS
+
+    # Written out there: what measures is not loaded when Slicer starts.
+    assert f"of {COUNTED_ML:g} mL and more" in NUMBERS["lesions"].description

@@ -43,6 +43,16 @@ def test_the_longest_numbers_fit(width: int, tmp_path: Path) -> None:
     assert "100.0 %" in seen.text
 
 
+def test_pieces_that_are_too_small_to_be_counted_are_told_with_their_volume(tmp_path: Path) -> None:
+    labels = block_labels()
+    before = content(labels, block_scan(labels), scale=1)
+    labels[15, 30, 70] = Label.INFECTION
+    one_more = content(labels, block_scan(labels), scale=1)
+    pages = [render_page(each, {}) for each in (before, one_more)]
+    assert all("Lesions of 0.5 mL and more: 2" in page for page in pages)
+    assert ["Smaller pieces: 1" in page for page in pages] == [False, True]
+
+
 def test_a_scan_without_lung_is_a_page_too(tmp_path: Path) -> None:
     labels = np.zeros_like(block_labels())
     page = render_page(content(labels, block_scan(block_labels())), {})

@@ -17,7 +17,7 @@ NOT_STAMPED = {
     *(f"panel-{state}-{theme}.png" for theme in ("light", "dark")
       for state in ("advanced", "done", "empty", "error", "install", "ready", "running", "transform")),
 }  # fmt: skip
-"""Pictures from before they carried the network's SHA-256; ``make screenshots`` makes them anew, then they are taken off here."""
+"""Pictures from before they carried the network's SHA-256, until ``make screenshots`` makes them anew."""
 
 
 def test_a_picture_was_made_by_the_network_that_ships(repository: Path) -> None:

@@ -13,7 +13,8 @@ from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from CovidSegLib.writing import CERTAINTY_TAG, read_reviewed, write
 from Testing.kit.blocks import UPRIGHT, block_labels, stored
 
-AFFINE = np.array(((-1.0, 0, 0, 50), (0, -1.0, 0, 60), (0, 0, 2.0, 0), (0, 0, 0, 1)))
+AFFINE = np.array(((-3.0, 0, 0, 50), (0, -3.0, 0, 60), (0, 0, 4.0, 0), (0, 0, 0, 1)))
+"""A voxel has 0.036 mL: the tiny lesion is too small to be counted, the small one is not."""
 SHAPE = (10, 20, 30)
 LARGE, SMALL, TINY = np.s_[1:5, 2:8, 3:9], np.s_[6:8, 10:13, 20:23], np.s_[9:10, 19:20, 29:30]
 
@@ -41,7 +42,9 @@ def listed(infection: np.ndarray, seeds, readers=None, accepted=None):
 def test_lesions_come_largest_or_least_certain_first(drawn: Segmentation) -> None:
     found = listed(drawn.labels == 3, lesion_seeds(drawn))
     assert [(one.lesion.voxels, one.certainty) for one in found.lesions] == [(144, 90), (18, 60), (1, 75)]
-    assert [one.certainty for one in found.by_certainty()] == [60, 75, 90]
+    assert [one.certainty for one in found.by_size()] == [90, 60]
+    assert [one.certainty for one in found.by_certainty()] == [60, 90]
+    assert [one.certainty for one in found.not_listed()] == [75]
     assert not any(one.readers or one.accepted for one in found.lesions)
     for one, box in zip(found.lesions, (LARGE, SMALL, TINY), strict=True):
         mask = np.zeros(SHAPE, bool)
@@ -49,6 +52,14 @@ def test_lesions_come_largest_or_least_certain_first(drawn: Segmentation) -> Non
         np.testing.assert_array_equal(found.mask(one.number, SHAPE), mask)
         i, j, k = np.rint((np.linalg.inv(AFFINE) @ [*one.lesion.centre_ras, 1])[:3]).astype(int)
         assert mask[k, j, i]
+
+
+def test_a_lesion_that_is_too_small_to_be_counted_is_listed_once_a_reader_touched_it(drawn: Segmentation) -> None:
+    touched = np.zeros(SHAPE, bool)
+    touched[TINY] = True
+    found = listed(drawn.labels == 3, lesion_seeds(drawn), touched)
+    assert [one.certainty for one in found.by_size()] == [90, 60, 75]
+    assert found.not_listed() == ()
 
 
 def test_of_lesions_of_one_size_each_keeps_its_own_number() -> None:

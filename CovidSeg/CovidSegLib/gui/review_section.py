@@ -20,7 +20,7 @@ from ..steps import silently
 from ..words import in_ml
 from ..writing import save_training_case
 from .belonging import belonging_steps
-from .review_widgets import ReviewWidgets
+from .review_widgets import ReviewWidgets, without_list
 from .scene_nodes import in_scene, while_in_scene
 from .task import in_thread
 from .task_slot import TaskSlot
@@ -126,10 +126,12 @@ class ReviewSection:
         self._shown = ()
         if review is not None:
             by_size = widgets.order.currentIndex == 0
-            self._shown = review.lesions.lesions if by_size else review.lesions.by_certainty()
+            self._shown = review.lesions.by_size() if by_size else review.lesions.by_certainty()
         widgets.frame.setVisible(review is not None)
         row = next((row for row, lesion in enumerate(self._shown) if lesion.number == chosen), None)
         widgets.fill(self._shown, row)
+        small = () if review is None else review.lesions.not_listed()
+        widgets.tell(widgets.none, without_list(len(self._shown), small))
         self._update_buttons()
 
     @property

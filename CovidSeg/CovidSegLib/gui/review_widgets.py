@@ -8,9 +8,12 @@ import ctk
 import qt
 from slicer.i18n import tr as _
 
+from ..measures.lesions import COUNTED_ML
 from .widgets import add_button, add_label
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..measures.review import ReviewLesion
 
 
@@ -28,6 +31,15 @@ def lesion_cells(lesion: ReviewLesion) -> tuple[str, str, str]:
     elif lesion.readers:
         state = _("edited")
     return f"{lesion.lesion.ml:.2f}", "-" if lesion.certainty is None else str(lesion.certainty), state
+
+
+def without_list(listed: int, small: Sequence[ReviewLesion]) -> str:
+    """What the list does not show: that there is nothing, or the ``small`` lesions; "" where it shows all."""
+    if not small:
+        return "" if listed else _("There is no infection to review.")
+    ml = sum(lesion.lesion.ml for lesion in small)
+    text = _("Not listed: {count} of less than {least} mL, {ml} mL together.")
+    return text.format(count=len(small), least=f"{COUNTED_ML:g}", ml=f"{ml:.2f}")
 
 
 class ReviewWidgets:
@@ -73,11 +85,10 @@ class ReviewWidgets:
         label.setVisible(bool(text))
 
     def fill(self, lesions: tuple[ReviewLesion, ...], selected: int | None) -> None:
-        """Show these, with the row ``selected``; that is not told as a choice of the reader."""
+        """List these, with the row ``selected``; that is not told as a choice of the reader."""
         table = self.table
         for widget in (self.order, table):
             widget.setVisible(bool(lesions))
-        self.tell(self.none, "" if lesions else _("There is no infection to review."))
         heard = table.blockSignals(True)
         table.clearSelection()
         table.setRowCount(len(lesions))

@@ -10,6 +10,11 @@ from scipy import ndimage
 from ..masks import Box, bounding_box
 from ..volume import voxel_ml
 
+COUNTED_ML = 0.5
+"""The smallest lesion that is counted and listed. In Zenodo 3757476 smaller pieces hold 0.3 % of the infection that
+either of two readers drew, but are 46 % of the first one's pieces and 69 % of the second's: crumbs beside lesions, on
+which readers do not agree."""
+
 _NEIGHBOURS = np.ones((3, 3, 3), bool)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..segmentation import Label
 from ..volume import axial_order, read_only, voxel_ml
 from .density import density, histograms, refusal
-from .lesions import find_lesions
+from .lesions import COUNTED_ML, find_lesions
 from .lobes import lobe_total, measure_lobes
 from .rules import Rules, ct_class, zone_score
 from .sided import LEFT_CODES, RIGHT_CODES, Code, SidedLungs, sided_lungs
@@ -57,9 +57,11 @@ def measure(
     hounsfield = upright(voxels)[lungs.box] if voxels is not None else None
     faces = cut_faces(lungs, hounsfield)
     ml = voxel_ml(affine)
+    pieces = find_lesions(labels, affine, Label.INFECTION)
     measured = replace(
         _of_zones(count_zones(lungs.codes, lungs.affine), ml, absent),
-        lesions=find_lesions(labels, affine, Label.INFECTION),
+        lesions=tuple(piece for piece in pieces if piece.ml >= COUNTED_ML),
+        small_lesions=tuple(piece for piece in pieces if piece.ml < COUNTED_ML),
         density_refused=refused,
         partly_visible=tuple(side for side, names in faces.items() if names),
         rules=rules,

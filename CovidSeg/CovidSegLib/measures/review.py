@@ -13,7 +13,7 @@ import numpy as np
 
 from ..masks import Box
 from ..segmentation import Label, Segmentation
-from .lesions import Lesion, label_lesions, lesions_of
+from .lesions import COUNTED_ML, Lesion, label_lesions, lesions_of
 from .sided import infection_on_right
 from .values import Side
 
@@ -48,15 +48,27 @@ class ReviewList:
     numbers: np.ndarray
     box: Box
 
+    def by_size(self) -> tuple[ReviewLesion, ...]:
+        """Those to list, largest first: of :data:`.lesions.COUNTED_ML` and more, or with something of a reader's."""
+        return tuple(filter(_is_listed, self.lesions))
+
     def by_certainty(self) -> tuple[ReviewLesion, ...]:
-        """Least certain first; those of which nothing is known last."""
-        return tuple(sorted(self.lesions, key=_doubt))
+        """Those of :meth:`by_size`, least certain first; those of which nothing is known last."""
+        return tuple(sorted(self.by_size(), key=_doubt))
+
+    def not_listed(self) -> tuple[ReviewLesion, ...]:
+        """The smaller ones, which no reader touched."""
+        return tuple(one for one in self.lesions if not _is_listed(one))
 
     def mask(self, number: int, shape: tuple[int, ...]) -> np.ndarray:
         """The voxels (bool, K J I) of one lesion on the whole grid."""
         mask = np.zeros(shape, bool)
         mask[self.box] = self.numbers == number
         return mask
+
+
+def _is_listed(one: ReviewLesion) -> bool:
+    return one.lesion.ml >= COUNTED_ML or one.readers
 
 
 def _doubt(lesion: ReviewLesion) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from .lesions import COUNTED_ML
 from .values import Density, LobeRegion, Measurements, Region, Zone
 
 _DIGITS = 3
@@ -48,9 +49,12 @@ def _rows(measured: Measurements) -> Iterator[TableRow]:
         yield TableRow("Infected share", zone.name, zone.infection_percent, "%")
         yield TableRow("Zone score (0 to 4)", zone.name, zone.score, "points")
     yield from _lobe_rows(measured)
-    yield TableRow("Lesions", both, float(len(measured.lesions)), "count")
+    yield TableRow(f"Lesions of {COUNTED_ML:g} mL and more", both, float(len(measured.lesions)), "count")
     if measured.lesions:
         yield TableRow("Largest lesion", both, measured.lesions[0].ml, "mL")
+    if measured.small_lesions:
+        yield TableRow("Smaller pieces of infection", both, float(len(measured.small_lesions)), "count")
+        yield TableRow("Smaller pieces of infection, volume", both, measured.small_lesions_ml, "mL")
     if measured.density is not None:
         yield from _density_rows(measured.density, measured)
 
@@ -105,6 +109,8 @@ def as_record(measured: Measurements) -> dict[str, Any]:
         "lesions": {
             "count": len(measured.lesions),
             "ml": [_rounded(lesion.ml) for lesion in measured.lesions],
+            "counted_from_ml": COUNTED_ML,
+            "smaller": {"count": len(measured.small_lesions), "ml": _rounded(measured.small_lesions_ml)},
         },
         "density": None if density is None else _density(density),
         "density_refused": str(measured.density_refused),

@@ -102,7 +102,8 @@ class Measurements:
     ``zones``: right upper, middle, lower, then the left ones; thirds of each lung's height, so approximate.
     ``zone_score``: their sum, 0 to 24. ``ct_class``: 0 to 4 (CT-0 to CT-4). Both are None without lung.
     ``density`` is None when no scan was given or when its values are no HU; ``density_refused`` then says why.
-    ``lesions``: largest first. ``lobes`` and ``lobe_score`` (0 to 25): only with a lobe segmentation.
+    ``lesions``: from :data:`.lesions.COUNTED_ML` on, largest first; ``small_lesions``: smaller pieces of infection,
+    which count in all volumes. ``lobes`` and ``lobe_score`` (0 to 25): only with a lobe segmentation.
     ``partly_visible``: the lungs that the scan cuts off. ``plausible``: whether there are two lungs, of volumes that
     lungs have; None for two lungs in a single slice. ``flags``: sentences on what makes numbers doubtful.
     ``stability``: empty when it was not asked for.
@@ -124,6 +125,12 @@ class Measurements:
     flags: tuple[str, ...] = ()
     stability: tuple[EdgeMove, ...] = ()
     rules: Rules = field(default_factory=Rules)
+    small_lesions: tuple[Lesion, ...] = ()
+
+    @property
+    def small_lesions_ml(self) -> float:
+        """Volume of :attr:`small_lesions` in all."""
+        return sum(lesion.ml for lesion in self.small_lesions)
 
     def span(self, name: str) -> tuple[float, float] | None:
         """Lowest and highest value of a number of :class:`EdgeMove` (such as "infection_percent") over all moves."""

@@ -91,7 +91,7 @@ NUMBERS = {
         of_infection=lambda measured: None if measured.ct_class is None else float(measured.ct_class),
     ),
     "lesions": _Number(
-        "Lesions", "Pieces of infection that hang together in three dimensions.", "",
+        "Lesions", "Pieces of infection of 0.5 mL and more that hang together in three dimensions.", "",
         of_infection=lambda measured: float(len(measured.lesions)),
     ),
     "ground_glass_cm3": _Number(

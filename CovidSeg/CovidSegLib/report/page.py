@@ -9,6 +9,7 @@ from typing import Any
 from .. import words
 from ..errors import OutputError
 from ..i18n import Text
+from ..measures.lesions import COUNTED_ML
 from ..measures.values import Zone
 from ..resource_files import resource
 from ..visible import visible
@@ -42,6 +43,7 @@ def render_page(content: ReportContent, pictures: Mapping[str, Picture]) -> str:
         zones={(zone.side, zone.level): zone for zone in content.measured.zones},
         zone_colors=ZONE_COLORS,
         many=_MANY_LESIONS,
+        counted_ml=f"{COUNTED_ML:g}",
     )
 
 
