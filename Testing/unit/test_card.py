@@ -55,6 +55,7 @@ BAD = {
     "finish of another version": changed(finish={"edge": 1}),
     "finish is a text": changed(finish={"lung": "0.5"}),
     "finish is not finite": changed(finish={"lung": float("nan")}),
+    "finish is larger than any number": changed(finish={"lung": 10**400}),
     "metrics are a list": changed(metrics=[1]),
     "mean is a text": changed(metrics={"mean": "good"}),
     "licence is a table": changed(licence={}),

@@ -132,10 +132,19 @@ def _looks_twice(card: dict[str, Any]) -> bool:
 
 def _finish(given: dict[str, Any]) -> dict[str, float]:
     for field, value in given.items():
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if field not in FINISH or not is_number or not math.isfinite(value):
+        if field not in FINISH or not _is_finite(value):
             raise _malformed("finish")
     return given
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether it is a number that computing can be done with; JSON may hold whole ones of any length."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _of_form(value: Any, form: type, field: str) -> Any:
