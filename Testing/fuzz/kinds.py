@@ -15,6 +15,7 @@ import nibabel
 import numpy as np
 import SimpleITK
 
+from CovidSegLib.batch.books import check_record
 from CovidSegLib.batch.manifest import Manifest
 from CovidSegLib.batch.summary import Row, Summary, check_own_table
 from CovidSegLib.errors import CovidSegError
@@ -182,9 +183,9 @@ def _read_table(path: Path) -> None:
         with Manifest(path) as manifest:
             for case, entry in manifest.entries.items():
                 record, last = manifest.record(case), manifest.last_done(case)
-                Row.of_entry(entry, record)
+                check_record(entry, record)
                 if last is not None:
-                    Row.of_entry(*last)
+                    check_record(*last)
 
 
 def _read_result(path: Path) -> None:
