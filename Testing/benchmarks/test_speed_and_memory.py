@@ -28,7 +28,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs/how_fast.md"
 SLICES = 300
 ROUNDS = 20
 UNET_ROUNDS = 3
-MOST_GIB = 1.5
+MOST_GIB, MORE_GIB = 1.5, 0.6
+"""With one job, and for each further one."""
 STEPS = {
     "reading": ("reading",),
     "network": ("checks", "engine", "network"),
@@ -66,6 +67,33 @@ def test_one_large_scan_from_file_to_file(scan: Path) -> None:
     show("steps", table)
     print(f"{seen.processor_seconds:.1f} s of processor time; load of the machine {os.getloadavg()[0]:.1f}")
     assert peak < MOST_GIB
+
+
+def test_every_command_stays_below_its_bound_of_memory(scan: Path) -> None:
+    folder = scan.parent / "commands"
+    (folder / "scans").mkdir(parents=True)
+    for name in ("a", "b", "c"):
+        os.link(scan, folder / "scans" / f"{name}.nii.gz")
+    masks, more = folder / "masks.seg.nrrd", MOST_GIB + MORE_GIB
+    calls = {
+        "segment": (MOST_GIB, ["segment", scan, "-o", masks]),
+        "segment --keep-edits --report": (
+            MOST_GIB,
+            ["segment", scan, "-o", masks, "--keep-edits", "--report", folder / "r.html"],
+        ),
+        "report": (MOST_GIB, ["report", scan, masks, "-o", folder / "report.html"]),
+        "training-case": (MOST_GIB, ["training-case", scan, masks, folder / "data"]),
+        "followup": (MOST_GIB, ["followup", scan, scan, "--days", "0", "7", "-o", folder / "f.html"]),
+        "batch": (MOST_GIB, ["batch", folder / "scans", folder / "one"]),
+        "batch --jobs 2": (more, ["batch", folder / "scans", folder / "two", "--jobs", "2"]),
+    }
+    peaks = {}
+    for name, (_, call) in calls.items():
+        seen = watch([sys.executable, "-m", "CovidSegLib.cli", *map(str, call)])
+        peaks[name] = max(seen.peak_gib.values())
+    rows = [f"| `{name}` | {peak:.2f} GiB | {calls[name][0]:.1f} GiB |" for name, peak in peaks.items()]
+    print("\n".join([f"\n\n| 512x512x{SLICES} | peak memory | bound |", "|---|---|---|", *rows]))
+    assert all(peak < calls[name][0] for name, peak in peaks.items()), peaks
 
 
 def test_the_network_beside_two_yardsticks(scan: Path, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def watch(command: Sequence[str], **options: object) -> Watched:
         listener = threading.Thread(target=listen, daemon=True)
         listener.start()
         while process.poll() is None:
-            held = sum(_proportional_gib(one) for one in (process.pid, *children(process.pid)))
+            held = sum(_proportional_gib(one) for one in _family(process.pid))
             seen.peak_gib[step[0]] = max(held, seen.peak_gib.get(step[0], 0.0))
             time.sleep(_LOOK_SECONDS)
         listener.join()
@@ -52,6 +52,11 @@ def watch(command: Sequence[str], **options: object) -> Watched:
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
     return seen
+
+
+def _family(process: int) -> list[int]:
+    """A process and all that it started, and they."""
+    return [process, *(one for child in children(process) for one in _family(child))]
 
 
 def _proportional_gib(process: int) -> float:
