@@ -11,12 +11,12 @@ import keras
 import numpy as np
 
 from CovidSegLib.errors import ModelError
+from CovidSegLib.geometry.volume import axial_order, axial_spacing
 from CovidSegLib.network.engines import open_engine
 from CovidSegLib.network.inputs import SECOND_SHAPE, network_batches
 from CovidSegLib.network.models import Model
 from CovidSegLib.phantom import make_phantom
 from CovidSegLib.progress import Progress
-from CovidSegLib.volume import axial_order, axial_spacing
 
 from .architecture import CLASSES
 

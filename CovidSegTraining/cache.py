@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from CovidSegLib import field_of_view, resampling, soft_tissue
+from CovidSegLib import field_of_view, soft_tissue
 from CovidSegLib.errors import OutputError
+from CovidSegLib.geometry import resampling
 from CovidSegLib.network import inputs
 from CovidSegLib.network.inputs import INPUT_SHAPE
 from CovidSegLib.writing.unfinished import sweep, unfinished_prefix

@@ -8,10 +8,10 @@ from typing import Any
 
 from CovidSegLib.anatomy.finish import FinishOptions
 from CovidSegLib.errors import InputError
-from CovidSegLib.locks import one_at_a_time
 from CovidSegLib.network import models
 from CovidSegLib.network.card import is_model_name
 from CovidSegLib.network.models import Model
+from CovidSegLib.system.locks import one_at_a_time
 
 from .run_folder import write_json
 from .seen import count_seen

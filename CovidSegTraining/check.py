@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from CovidSegLib.errors import CovidSegError, InputError
+from CovidSegLib.geometry.volume import CtVolume, spacing
 from CovidSegLib.progress import Cancelled, Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.reading.checks import inspect
-from CovidSegLib.volume import CtVolume, spacing
 
 from .cases import Case, DataSet
 from .dataset import LABELS, LABELS_IN_WORDS, Label, SliceFile, is_grey_picture, open_files

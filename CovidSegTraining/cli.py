@@ -10,9 +10,9 @@ import sys
 from typing import NoReturn
 
 from CovidSegLib.errors import CovidSegError, OutputError
-from CovidSegLib.printing import Printing
-from CovidSegLib.processes import no_ipv6_probe
 from CovidSegLib.progress import Cancelled
+from CovidSegLib.system.printing import Printing
+from CovidSegLib.system.processes import no_ipv6_probe
 
 from . import cli_data, cli_figures, cli_fit, cli_judge, cli_models, cli_preset
 from .needs import is_optional, missing_package

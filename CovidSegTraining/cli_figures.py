@@ -125,9 +125,9 @@ def _panel(case: Case, options: Any, engine: Any) -> Panel:
     """The slice with most infection drawn (else most lung) of one case."""
     import numpy as np
 
+    from CovidSegLib.geometry.volume import axial_order
     from CovidSegLib.pipeline import segment
     from CovidSegLib.segmentation import Label
-    from CovidSegLib.volume import axial_order
 
     from .dataset import open_files
     from .evaluation import read_scan

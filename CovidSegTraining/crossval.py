@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from CovidSegLib.errors import CovidSegError, InputError
-from CovidSegLib.processes import ending_steps, finish
+from CovidSegLib.system.processes import ending_steps, finish
 
 from .run_folder import METRICS, WEIGHTS, read_json
 from .seen import is_of_run

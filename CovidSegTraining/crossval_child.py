@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-from CovidSegLib.processes import PATIENCE_SECONDS
+from CovidSegLib.system.processes import PATIENCE_SECONDS
 
 from .cli import main
 

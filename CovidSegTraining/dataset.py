@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.volume import AIR_HU, AxialOrder, axial_order, check_affine, spacing
 from CovidSegLib.network.inputs import INPUT_SHAPE, SliceFraming
-from CovidSegLib.volume import AIR_HU, AxialOrder, axial_order, check_affine, spacing
 
 from .cases import Case, find_cases
 from .silent_nibabel import nibabel

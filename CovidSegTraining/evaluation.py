@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.volume import CtVolume, axial_order
 from CovidSegLib.network.engines import Engine
 from CovidSegLib.pipeline import Options, segment
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import Label as Result
-from CovidSegLib.volume import CtVolume, axial_order
 
 from .cases import Case
 from .dataset import Label, SliceFile, grey_to_hu, is_grey_picture, open_files

@@ -19,13 +19,13 @@ from pathlib import Path
 import numpy as np
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.volume import CtVolume, axial_order
 from CovidSegLib.network import models
 from CovidSegLib.network.engines import Engine
 from CovidSegLib.pipeline import Options, open_engine, segment
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import Label as Result
-from CovidSegLib.volume import CtVolume, axial_order
 
 from .cases import Case, find_cases, with_folds
 from .evaluation import CaseScores, Overlap, Row, evaluate_cases, percent

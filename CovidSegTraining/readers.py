@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from CovidSegLib.geometry.volume import CtVolume, axial_order
 from CovidSegLib.measures.rules import GROUND_GLASS_BELOW_HU
 from CovidSegLib.network.inputs import SliceFraming
 from CovidSegLib.segmentation import Label as Result
-from CovidSegLib.volume import CtVolume, axial_order
 
 from .cases import Case
 from .dataset import Label, SliceFile, open_files

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from CovidSegLib.errors import InputError, OutputError
-from CovidSegLib.locks import try_lock
+from CovidSegLib.system.locks import try_lock
 
 from .cases import Case
 from .config import NAME as CONFIG

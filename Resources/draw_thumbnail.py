@@ -13,7 +13,7 @@ from PIL import Image
 from CovidSegLib.phantom import make_phantom
 from CovidSegLib.progress import Progress
 from CovidSegLib.segmentation import Label
-from CovidSegLib.volume import axial_order
+from CovidSegLib.geometry.volume import axial_order
 
 SIZE = (260, 280)
 """As Slicer's own thumbnails."""

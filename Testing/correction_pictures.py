@@ -22,13 +22,13 @@ from PIL import Image, ImageDraw, ImageFont
 from PySide6 import QtWidgets
 from scipy import ndimage
 
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.mrml.readback import read_labels
 from CovidSegLib.network import models
 from CovidSegLib.phantom import Phantom, make_phantom
 from CovidSegLib.progress import Progress
 from CovidSegLib.report.overlays import overlay_picture
 from CovidSegLib.segmentation import Label
-from CovidSegLib.volume import CtVolume
 from Testing.kit.segment_editor import Reader
 
 SIZE = (460, 360)

@@ -79,8 +79,8 @@ def messages() -> str:
 
 SECTIONS = {
     "Reading a scan": ("reading", "soft_tissue.py", "mrml/volumes.py"),
-    "The network and the device": ("network", "device_trial.py", "worker.py", "worker_child.py", "pipeline.py"),
-    "Existing files, corrections and results": ("writing", "corrections.py", "grids.py"),
+    "The network and the device": ("network", "device_trial.py", "worker", "pipeline.py"),
+    "Existing files, corrections and results": ("writing", "corrections", "geometry"),
     "Reports, lobes and follow-up": ("report", "measures", "anatomy"),
     "The command line and batches": ("cli", "batch", "api"),
     "In Slicer": ("gui", "mrml"),

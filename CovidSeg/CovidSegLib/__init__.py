@@ -1,6 +1,6 @@
 """CovidSeg: lungs and COVID-19 infection from chest CT. Research use only.
 
-The way of one scan: ``reading`` makes a :class:`~CovidSegLib.volume.CtVolume`; ``pipeline.segment`` puts ``network``
+The way of one scan: ``reading`` makes a :class:`~geometry.volume.CtVolume`; ``pipeline.segment`` puts ``network``
 (inputs, engines) and ``anatomy`` (finished masks) together and returns a
 :class:`~CovidSegLib.segmentation.Segmentation`; ``writing`` and ``mrml`` take it to files and to Slicer, ``measures``
 to numbers, ``report`` to pictures. ``worker`` runs the pipeline in a child process; ``cli`` and ``batch`` are what a

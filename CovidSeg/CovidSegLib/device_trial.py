@@ -20,14 +20,14 @@ from pathlib import Path
 import numpy as np
 
 from .errors import EngineError
+from .geometry.volume import axial_order, axial_spacing
 from .i18n import tr as _
-from .locks import try_lock
 from .network.engines import Engine, Opener
 from .network.inputs import network_batches
 from .network.models import Model
 from .network.providers import CPU, Provider, describe_device
 from .phantom import make_phantom
-from .volume import axial_order, axial_spacing
+from .system.locks import try_lock
 
 MOST_DIFFERENT = 1e-4
 """Share of pixels that may get another class than on the CPU: rounding, at the border of two classes."""

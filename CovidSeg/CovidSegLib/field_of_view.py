@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from .geometry.volume import AIR_HU
 from .soft_tissue import LARGEST_SHIFT, soft_tissue_shift
-from .volume import AIR_HU
 
 COARSE_PIXELS = 128
 """A slice is looked at on about so many pixels."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from .errors import InputError
+from .geometry.volume import spacing
 from .i18n import tr as _
-from .volume import spacing
 
 MISFIT, DOUBT = 0.35, 0.6
 """Below the first the masks are another scan's, below the second they may be.

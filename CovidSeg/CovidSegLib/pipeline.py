@@ -15,19 +15,19 @@ import numpy as np
 from . import __version__
 from .anatomy.finish import FinishOptions, RoughMask, finish
 from .device_trial import admit
+from .geometry.masks import bounding_box
+from .geometry.volume import CtVolume, axial_order, axial_spacing
 from .i18n import tr as _
-from .masks import bounding_box
 from .network import models
 from .network.engines import Engine
 from .network.engines import open_engine as _open_engine
 from .network.inputs import SliceFraming, network_batches
 from .network.second_look import Looks
 from .options import Options
-from .processes import core_count
 from .progress import Progress
 from .reading.checks import check_is_scan, inspect
 from .segmentation import Label, Provenance, Segmentation
-from .volume import CtVolume, axial_order, axial_spacing
+from .system.processes import core_count
 
 BATCH, MOST_AT_ONCE = 4, 32
 """Slices handed to the engine at once: two for each thread of the CPU, within these limits, so that progress moves

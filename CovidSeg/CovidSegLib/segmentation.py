@@ -8,7 +8,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from .volume import check_affine, read_only
+from .geometry.volume import check_affine, read_only
 
 
 class Label(IntEnum):

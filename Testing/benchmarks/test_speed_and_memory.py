@@ -19,8 +19,8 @@ import pytest
 
 from CovidSegLib.network.inputs import INPUT_SHAPE, network_batches
 from CovidSegLib.pipeline import BATCH, Options, open_engine
-from CovidSegLib.processes import core_count
 from CovidSegLib.progress import Progress
+from CovidSegLib.system.processes import core_count
 from Testing.kit.watched import watch
 from Testing.kit.yardsticks import bare_encoder, lungmask_unet, write_onnx
 

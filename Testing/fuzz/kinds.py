@@ -19,6 +19,7 @@ from CovidSegLib.batch.books import check_record
 from CovidSegLib.batch.manifest import Manifest
 from CovidSegLib.batch.summary import Row, Summary, check_own_table
 from CovidSegLib.errors import CovidSegError
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.network import models
 from CovidSegLib.network.model_import import import_model
 from CovidSegLib.progress import Progress
@@ -27,7 +28,6 @@ from CovidSegLib.report.files import is_report
 from CovidSegLib.report.followup import TimePoint
 from CovidSegLib.report.inputs import read_masks
 from CovidSegLib.segmentation import UNKNOWN_PROVENANCE, Segmentation
-from CovidSegLib.volume import CtVolume
 from CovidSegLib.writing import ExistingFiles, write
 from CovidSegLib.writing.existing import find_reviewed
 from Testing.kit.dicom_files import write_series

@@ -137,9 +137,9 @@ def slicers_python(slicers_environment: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture
 def opened(world: SlicerWorld, panel: OpenModule):
     """The panel with a scan and its segments, as after a run or after a scene was loaded; its section of numbers."""
+    from CovidSegLib.geometry.volume import CtVolume
     from CovidSegLib.mrml import add_segmentation
     from CovidSegLib.segmentation import Provenance, Segmentation
-    from CovidSegLib.volume import CtVolume
     from Testing.kit.blocks import UPRIGHT, block_labels, block_scan
 
     made = Provenance("a-network", "ab" * 32, "onnx", "cpu", "CovidSeg 1.0")

@@ -17,11 +17,11 @@ import jsonschema
 import slicer
 from kit.slicer_window.pythonqt import qt
 
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.mrml import add_segmentation, plan_update
 from CovidSegLib.mrml.tables import table_for
 from CovidSegLib.report.record import result_schema
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
-from CovidSegLib.volume import CtVolume
 from CovidSegLib.writing import read_reviewed, update
 from Testing.kit.blocks import RIGHT_INFECTED, UPRIGHT, VOXEL_ML, block_labels, block_scan
 from Testing.kit.command_line import CommandLine, write_scan

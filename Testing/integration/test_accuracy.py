@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from CovidSegLib.geometry.volume import axial_order
 from CovidSegLib.measures import measure
 from CovidSegLib.network import models
 from CovidSegLib.pipeline import Options, open_engine, segment
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import Label
-from CovidSegLib.volume import axial_order
 from CovidSegTraining.card import with_metrics
 
 INFECTED_FROM_PIXELS = 30

@@ -18,9 +18,9 @@ import pytest
 
 from CovidSegLib.batch import Row, Summary, segment_case
 from CovidSegLib.errors import OutputError
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.segmentation import Provenance, Segmentation
-from CovidSegLib.volume import CtVolume
 from CovidSegLib.writing import OutputSet
 from Testing.kit.command_line import (
     CLEAN,

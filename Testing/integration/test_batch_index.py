@@ -15,9 +15,9 @@ import pytest
 from CovidSegLib.batch.index import index_page
 from CovidSegLib.batch.plan import PICTURES_NAME
 from CovidSegLib.batch.summary import Row
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.report.thumbnails import HEIGHT, WIDTH, thumbnail
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
-from CovidSegLib.volume import CtVolume
 from Testing.kit.browser import Browser
 from Testing.kit.command_line import CLEAN, CommandLine, rough_chest, told_scan
 

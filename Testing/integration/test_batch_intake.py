@@ -15,7 +15,7 @@ from CovidSegLib.batch import LocalRunner, plan_cases, run_batch
 from CovidSegLib.errors import EngineError
 from CovidSegLib.network import engines
 from CovidSegLib.options import Options
-from CovidSegLib.worker import Worker
+from CovidSegLib.worker.parent import Worker
 from Testing.kit.command_line import CLEAN, NEVER_ENDS, CommandLine, children, told_scan, until
 from Testing.kit.dicom_files import write_series
 from Testing.kit.ordinary_user import AVAILABLE

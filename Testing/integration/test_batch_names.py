@@ -12,10 +12,10 @@ import pytest
 
 from CovidSegLib.batch import plan_cases, run_batch
 from CovidSegLib.batch.plan import MANIFEST_NAME
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import find_cases
 from CovidSegLib.segmentation import Provenance, Segmentation
-from CovidSegLib.volume import CtVolume
 from CovidSegLib.writing import NOTHING_LOST, ExistingFiles
 from Testing.kit.batch_runner import InThisProcess, Statuses
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan

@@ -12,14 +12,14 @@ pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 
 import slicer
 
-from CovidSegLib.corrections import edited_percent
+from CovidSegLib.corrections.merge import edited_percent
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.volume import CtVolume, axial_order
 from CovidSegLib.mrml import UndoPoints, add_segmentation, mark_edited, plan_update, read_state, write_segmentation
 from CovidSegLib.mrml.corrections import fingerprints_so_far, tag
 from CovidSegLib.mrml.volumes import read_volume_node
 from CovidSegLib.report.views import OffscreenSlicer
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
-from CovidSegLib.volume import CtVolume, axial_order
 from CovidSegLib.writing import read_reviewed, update, write, write_reviewed
 from Testing.kit.segment_editor import Reader, voxels_of
 

@@ -18,11 +18,11 @@ import pydicom
 
 from CovidSegLib.batch import segment_case
 from CovidSegLib.errors import InputError, OutputError
+from CovidSegLib.geometry.volume import CtVolume, axial_order
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.report.inputs import read_masks
 from CovidSegLib.segmentation import SEGMENTS, Label, Provenance, Segmentation
-from CovidSegLib.volume import CtVolume, axial_order
 from CovidSegLib.writing import ExistingFiles, check_suffix, read_reviewed, read_source_series, write
 from CovidSegLib.writing.dicom_seg import check_written
 from CovidSegLib.writing.seg_nrrd import write_layers

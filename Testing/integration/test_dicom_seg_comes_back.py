@@ -15,7 +15,7 @@ pytest.importorskip("dcmqi", reason="needs the Python package dcmqi")
 
 import slicer
 
-from CovidSegLib.corrections import RECORD_TAG
+from CovidSegLib.corrections.merge import RECORD_TAG
 from CovidSegLib.mrml.readback import read_labels
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan
 from Testing.kit.review_steps import INFECTION, LEFT, RIGHT, healthy_place, labels_of, review, run

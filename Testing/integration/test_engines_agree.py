@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.network import models
 from CovidSegLib.network.engines import open_engine
 from CovidSegLib.network.inputs import INPUT_SHAPE
 from CovidSegLib.pipeline import Options, segment
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegLib.volume import CtVolume
 
 pytest.importorskip("tensorflow", reason="needs the extra 'tensorflow'")
 

@@ -13,14 +13,14 @@ import pytest
 
 from CovidSegLib.batch.manifest import is_manifest
 from CovidSegLib.cli.options import check_targets
-from CovidSegLib.corrections import RECORD_TAG
+from CovidSegLib.corrections.merge import RECORD_TAG
 from CovidSegLib.errors import OutputError
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import measure
 from CovidSegLib.report.files import is_report
 from CovidSegLib.report.inputs import read_masks
 from CovidSegLib.report.record import result_record
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
-from CovidSegLib.volume import CtVolume
 from CovidSegLib.writing import (
     NOTHING_LOST,
     ExistingFiles,

@@ -12,11 +12,11 @@ pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 import slicer
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.mrml import UndoPoints, add_segmentation, delete_lesion, plan_review
 from CovidSegLib.mrml.corrections import modified_time
 from CovidSegLib.mrml.readback import read_labels
 from CovidSegLib.segmentation import SEGMENTS, Label, Provenance, Segmentation
-from CovidSegLib.volume import CtVolume
 from Testing.kit.blocks import UPRIGHT, block_labels
 
 if TYPE_CHECKING:

@@ -21,13 +21,13 @@ from CovidSegLib.batch import Entry, segment_case
 from CovidSegLib.batch.fingerprint import fingerprint
 from CovidSegLib.batch.summary import Row
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import Lobe
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.report.lobe_files import read_lobe_map
 from CovidSegLib.report.request import ReportRequest
 from CovidSegLib.segmentation import Provenance, Segmentation
-from CovidSegLib.volume import CtVolume
 from CovidSegLib.writing import write
 from CovidSegLib.writing.labelmap import array_to_itk
 from Testing.kit.blocks import block_labels, block_scan

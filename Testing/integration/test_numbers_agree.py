@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from CovidSegLib.batch import segment_case
 from CovidSegLib.cli.console import in_words
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.report.inputs import read_masks
 from CovidSegLib.report.record import result_record
 from CovidSegLib.report.request import ReportRequest
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
-from CovidSegLib.volume import CtVolume
 from CovidSegLib.writing import read_reviewed, update, write
 from CovidSegLib.writing.labelmap import save_nifti
 from Testing.kit.blocks import stored

@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import Lobe
 from CovidSegLib.mrml import add_segmentation, read_volume_node
 from CovidSegLib.mrml.readback import measure_nodes, measure_segments_alone, read_labels, read_lobes
@@ -18,7 +19,6 @@ from CovidSegLib.mrml.statistics import register
 from CovidSegLib.mrml.tables import COLUMNS, table_for, write_table
 from CovidSegLib.report.views import OffscreenSlicer
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
-from CovidSegLib.volume import CtVolume
 from Testing.kit.blocks import LEFT_INFECTED, LUNG_VOXELS, UPRIGHT, VOXEL_ML, block_labels, block_scan, turned
 
 MADE = Provenance("network", "0" * 64, "onnx", "cpu", "CovidSeg")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from CovidSegLib.geometry.volume import AxialOrder, CtVolume, axial_order
 from CovidSegLib.pipeline import Options, open_engine, segment
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import Label
-from CovidSegLib.volume import AxialOrder, CtVolume, axial_order
 
 # Axes of the array (K, J, I) are permuted, then flipped; the affine follows, so that no voxel moves in the patient.
 ORIENTATIONS = {

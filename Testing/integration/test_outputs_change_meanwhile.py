@@ -13,10 +13,10 @@ from CovidSegLib.batch import Entry, PlannedCase, segment_case
 from CovidSegLib.batch.outcome import run_case
 from CovidSegLib.batch.ownership import settled, state_to_keep
 from CovidSegLib.errors import OutputError
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import Provenance, Segmentation
-from CovidSegLib.volume import CtVolume
 from CovidSegLib.writing import ExistingFiles, OutputSet, file_state, find_reviewed, write
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan
 from Testing.kit.rewritten import erase, labels_of, rewrite

@@ -15,10 +15,10 @@ import vtk
 from kit.panel_steps import TAKES_A_SECOND, finish, reading, sees, tell
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.mrml import add_segmentation
 from CovidSegLib.mrml.readback import measure_nodes
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
-from CovidSegLib.volume import CtVolume
 from Testing.kit.blocks import UPRIGHT, block_labels, block_scan, turned
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from kit.panel_steps import (
     tell,
 )
 
-from CovidSegLib import processes
+from CovidSegLib.system import processes
 from Testing.kit.small_phantom import small_phantom
 
 if TYPE_CHECKING:

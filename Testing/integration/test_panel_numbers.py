@@ -17,10 +17,10 @@ import slicer
 from kit.slicer_window.pythonqt import qt
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.mrml import add_segmentation
 from CovidSegLib.mrml.tables import table_for
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
-from CovidSegLib.volume import CtVolume
 from Testing.kit.blocks import LEFT_INFECTED, RIGHT_INFECTED, UPRIGHT, VOXEL_ML, block_labels, block_scan
 
 if TYPE_CHECKING:

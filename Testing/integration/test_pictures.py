@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 
 from CovidSegLib.errors import EngineError, OutputError
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Cancelled, Progress, Report
 from CovidSegLib.report import draw_pictures
 from CovidSegLib.report.pictures import PICTURES
 from CovidSegLib.report.places import central_points
 from CovidSegLib.segmentation import SEGMENTS, Label, Provenance, Segmentation
-from CovidSegLib.volume import CtVolume
 
 NO_PROVENANCE = Provenance("", "", "", "", "")
 AXIAL = np.array(((-3.0, 0, 0, 90), (0, -3.0, 0, 90), (0, 0, 4.0, -60), (0, 0, 0, 1)))

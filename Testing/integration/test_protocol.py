@@ -96,7 +96,7 @@ def test_a_series_is_judged_slice_by_slice_from_head_to_feet(data, tmp_path, mon
 
 
 def test_a_single_picture_becomes_a_slice_that_lies_the_right_way_up():
-    from CovidSegLib.volume import axial_order
+    from CovidSegLib.geometry.volume import axial_order
     from CovidSegTraining.protocol import single_slice
 
     volume = single_slice(np.array([[0, 255], [0, 0]], np.float32))

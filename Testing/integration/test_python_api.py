@@ -14,7 +14,7 @@ from kit.command_line import CommandLine
 from kit.small_phantom import small_phantom
 
 import covidseg
-from CovidSegLib.volume import CtVolume
+from CovidSegLib.geometry.volume import CtVolume
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ import pydicom
 import pytest
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegLib.volume import CtVolume
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ import SimpleITK
 from PIL import Image
 
 from CovidSegLib.errors import OutputError
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import Lobe, measure
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
@@ -25,7 +26,6 @@ from CovidSegLib.report.files import check_report
 from CovidSegLib.report.page_pictures import page_pictures
 from CovidSegLib.report.record import result_schema
 from CovidSegLib.segmentation import Provenance, Segmentation
-from CovidSegLib.volume import CtVolume
 from CovidSegLib.writing import write
 from Testing.kit.blocks import LEFT_INFECTED, LUNG_VOXELS, UPRIGHT, VOXEL_ML, block_labels, block_scan
 from Testing.kit.browser import Browser

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from CovidSegLib.corrections import ALL, RECORD_TAG
+from CovidSegLib.corrections.merge import ALL, RECORD_TAG
 from CovidSegLib.errors import InputError
-from CovidSegLib.grids import on_grid
+from CovidSegLib.geometry.grids import on_grid
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import Provenance, Segmentation

@@ -13,10 +13,10 @@ import slicer
 import vtk
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.volume import AIR_HU, CtVolume
 from CovidSegLib.mrml import add_segmentation, read_volume_node
 from CovidSegLib.report.views import OffscreenSlicer
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
-from CovidSegLib.volume import AIR_HU, CtVolume
 from CovidSegLib.writing import read_reviewed, write
 
 PROVENANCE = Provenance("network|one", "ab" * 32, "onnx", "CPU", "CovidSeg 1.0")

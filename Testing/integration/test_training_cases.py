@@ -18,7 +18,7 @@ import pytest
 
 from CovidSegLib import writing
 from CovidSegLib.errors import InputError, OutputError
-from CovidSegLib.volume import CtVolume
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegTraining.cases import find_cases
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan
 from Testing.kit.dicom_files import write_series

@@ -11,13 +11,13 @@ pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 
 import slicer
 
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.mrml import UndoPoints, add_segmentation, history, write_segmentation
 from CovidSegLib.mrml.corrections import tag
 from CovidSegLib.mrml.looks import SURFACE, looks_of
 from CovidSegLib.mrml.segmentations import LUNG_OPACITY_3D
 from CovidSegLib.report.views import SliceView, ThreeDView
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
-from CovidSegLib.volume import CtVolume
 from Testing.kit.blocks import turned
 from Testing.kit.segment_editor import Reader, voxels_of
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from CovidSegLib.geometry.volume import CtVolume, axial_order
 from CovidSegLib.pipeline import Options, open_engine, segment
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import Label
-from CovidSegLib.volume import CtVolume, axial_order
 
 OPTIONS = Options(engine="onnx", device="cpu")
 

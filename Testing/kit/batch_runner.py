@@ -8,10 +8,10 @@ from typing import Any
 
 from CovidSegLib.batch import Listener, Outcome, Row, SegmentCase
 from CovidSegLib.batch.outcome import RunCases, run_case
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.options import Options
 from CovidSegLib.progress import Progress
 from CovidSegLib.segmentation import Segmentation
-from CovidSegLib.volume import CtVolume
 
 
 class InThisProcess:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from CovidSegLib.geometry.volume import AIR_HU, axial_order
 from CovidSegLib.segmentation import Label
-from CovidSegLib.volume import AIR_HU, axial_order
 
 SIZES = (2.0, 2.5, 3.0)
 """Voxel size along x, y, z in mm."""

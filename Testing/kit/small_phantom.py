@@ -17,9 +17,9 @@ SLICES = 12
 @cache
 def small_phantom() -> Phantom:
     """A synthetic chest with pneumonia and its truth, every second pixel of every second row."""
+    from CovidSegLib.geometry.volume import CtVolume
     from CovidSegLib.phantom import Phantom, make_phantom
     from CovidSegLib.progress import Progress
-    from CovidSegLib.volume import CtVolume
 
     whole = make_phantom(seed=0, slices=SLICES, progress=Progress())
     affine = whole.volume.affine @ np.diag((2.0, 2.0, 1.0, 1.0))

@@ -15,11 +15,11 @@ from CovidSegLib.batch.books import check_record
 from CovidSegLib.batch.plan import MANIFEST_NAME, SUMMARY_NAME
 from CovidSegLib.batch.summary import check_own_table
 from CovidSegLib.errors import InputError, OutputError
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import measure
 from CovidSegLib.progress import Cancelled, Progress
 from CovidSegLib.report.record import json_text, result_record
 from CovidSegLib.segmentation import Provenance, Segmentation
-from CovidSegLib.volume import CtVolume
 from Testing.kit.batch_runner import InThisProcess, Statuses
 from Testing.kit.command_line import CLEAN, told_scan
 

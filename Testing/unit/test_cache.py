@@ -11,10 +11,10 @@ import pytest
 from kit.training_data import write_case
 
 from CovidSegLib.errors import OutputError
+from CovidSegLib.geometry.volume import axial_order
 from CovidSegLib.network.inputs import network_batches
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegLib.volume import axial_order
 from CovidSegTraining import cache
 from CovidSegTraining.augmentation import Augmentation
 from CovidSegTraining.cache import open_cached

@@ -9,12 +9,12 @@ import pytest
 from kit.small_phantom import small_phantom
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.i18n import Text
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.reading.checks import check_is_scan, inspect, not_hounsfield
 from CovidSegLib.soft_tissue import FAT_HU, MUSCLE_HU
-from CovidSegLib.volume import CtVolume
 
 
 def chest(step: tuple[float, float, float] = (3.0, 3.0, 3.0)) -> CtVolume:

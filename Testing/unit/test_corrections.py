@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from CovidSegLib.corrections import (
+from CovidSegLib.corrections.merge import (
     ALL,
     LastWritten,
     accept,
@@ -24,7 +24,7 @@ from CovidSegLib.corrections import (
     to_bits,
     to_labels,
 )
-from CovidSegLib.run_lengths import decode, encode
+from CovidSegLib.corrections.run_lengths import decode, encode
 from CovidSegLib.segmentation import SEGMENTS, Label
 
 SHAPE = (2, 3, 4)

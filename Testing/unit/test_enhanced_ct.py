@@ -12,9 +12,9 @@ from kit.packed_slices import write_enhanced
 from pydicom.dataset import Dataset
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegLib.volume import CtVolume
 
 LEGACY = "1.2.840.10008.5.1.4.1.1.2.2"
 

@@ -18,42 +18,20 @@ PACKAGES = {"CovidSegLib": REPOSITORY / "CovidSeg/CovidSegLib", "CovidSegTrainin
 LONGEST_FILE, LONGEST_MODULE_FILE = 350, 100
 
 FLOORS = (
-    (
-        "",
-        "errors",
-        "field_of_view",
-        "grids",
-        "i18n",
-        "interrupts",
-        "locks",
-        "mask_fit",
-        "masks",
-        "memory",
-        "memory_windows",
-        "options",
-        "printing",
-        "processes",
-        "progress",
-        "resampling",
-        "resource_files",
-        "run_lengths",
-        "soft_tissue",
-        "steps",
-        "visible",
-        "volume",
-        "words",
-    ),  # "": CovidSegLib/__init__.py, which holds the version
+    ("", "errors", "i18n", "options", "progress", "visible", "words"),
+    ("geometry", "system"),
+    ("field_of_view", "mask_fit", "soft_tissue"),
     ("network", "reading", "segmentation"),
-    ("beneath", "corrections"),
+    ("corrections",),
     ("anatomy", "phantom", "writing"),
     ("device_trial", "measures"),
     ("mrml", "pipeline"),
     ("report",),
-    ("jobs", "worker", "worker_child", "worker_process"),
+    ("worker",),
     ("batch", "CovidSegTraining"),
     ("api", "cli", "gui"),
 )
-"""Rooms (folders of CovidSegLib, or single files in it) by floor."""
+"""Rooms (folders of CovidSegLib, or single files in it) by floor; "" is CovidSegLib/__init__.py."""
 
 ONLY_HERE = {
     "slicer": ("CovidSegLib.mrml", "CovidSegLib.gui", "CovidSegLib.report.pictures", "CovidSegLib.report.views"),

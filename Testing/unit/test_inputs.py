@@ -6,6 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 
+from CovidSegLib.geometry.volume import axial_order, axial_spacing
 from CovidSegLib.network.inputs import (
     HU_WINDOW,
     INPUT_SHAPE,
@@ -18,7 +19,6 @@ from CovidSegLib.network.inputs import (
 )
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegLib.volume import axial_order, axial_spacing
 from CovidSegTraining.dataset import Case, FramedCase
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from CovidSegLib.errors import OutputError
-from CovidSegLib.locks import one_at_a_time
+from CovidSegLib.system.locks import one_at_a_time
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="forks")
 

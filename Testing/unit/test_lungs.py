@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from CovidSegLib.anatomy.lungs import find_sides
-from CovidSegLib.volume import axial_order, axial_spacing
+from CovidSegLib.geometry.volume import axial_order, axial_spacing
 
 SPACING = (1.5, 1.5, 3.0)
 SHAPE = (30, 120, 160)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.mask_fit import DOUBT, DOUBTFUL, MISFIT, edge_share, fit_warnings
 from CovidSegLib.report.inputs import read_masks
 from CovidSegLib.segmentation import Provenance, Segmentation
-from CovidSegLib.volume import CtVolume
 from CovidSegLib.writing import save_training_case, write
 from Testing.kit.training_data import chest_slices
 

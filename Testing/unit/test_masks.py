@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from CovidSegLib.masks import bounding_box, grow_apart, grown
+from CovidSegLib.geometry.masks import bounding_box, grow_apart, grown
 
 SHAPES = st.tuples(*[st.integers(1, 6)] * 3)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from CovidSegLib.errors import EngineError
-from CovidSegLib.memory import too_small
+from CovidSegLib.system.memory import too_small
 from Testing.kit.command_line import CommandLine, rough_chest, write_scan
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the system does not bound memory")
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the system does
 TAKES = """
 import sys
 import numpy
-from CovidSegLib.memory import bound_memory
+from CovidSegLib.system.memory import bound_memory
 bound_memory(int(sys.argv[1]) << 20 if int(sys.argv[1]) else None)
 taken = numpy.ones(200 << 20, numpy.uint8)
 del taken
@@ -59,6 +59,6 @@ def test_a_session_with_too_little_memory_is_one_line_and_code_2(tmp_path: Path,
 
 def test_a_fault_of_ours_is_not_taken_for_want_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert too_small("Traceback ...\nImportError: no module") is None  # no limit
-    monkeypatch.setattr("CovidSegLib.memory.limit_of_session", lambda: 4 << 30)
+    monkeypatch.setattr("CovidSegLib.system.memory.limit_of_session", lambda: 4 << 30)
     assert too_small("Traceback ...\nZeroDivisionError: a bug") is None
     assert isinstance(too_small("Traceback ...\nMemoryError\n"), EngineError)

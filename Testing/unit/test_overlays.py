@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.report.overlays import overlay_picture, projection_picture
 from CovidSegLib.report.places import PLANES
 from CovidSegLib.segmentation import SEGMENTS, Label
-from CovidSegLib.volume import CtVolume
 from Testing.kit.blocks import SIZES, UPRIGHT, block_labels, block_scan, stored
 
 COLORS = {segment.label: np.array(segment.color) * 255 for segment in SEGMENTS}

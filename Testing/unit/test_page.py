@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import measure, visibility
 from CovidSegLib.report.content import ReportContent, checks, report_content
 from CovidSegLib.report.page import ml, number, percent, render_page, signed
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
-from CovidSegLib.volume import CtVolume
 from Testing.kit.blocks import UPRIGHT, block_labels, block_scan
 from Testing.kit.browser import Browser
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from CovidSegLib.volume import CtVolume
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.writing import save_training_case
 from CovidSegLib.writing.patient_codes import key_file, patient_code
 from CovidSegTraining.cases import find_cases

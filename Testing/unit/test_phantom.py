@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from CovidSegLib.geometry.volume import axial_order, voxel_ml
 from CovidSegLib.phantom import Phantom, make_phantom
 from CovidSegLib.progress import Cancelled, Progress, Report
 from CovidSegLib.segmentation import Label
-from CovidSegLib.volume import axial_order, voxel_ml
 
 SLICES = 20
 """16 mm apart: enough to measure, and quick."""

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from CovidSegLib.errors import EngineError
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.pipeline import BATCH, MOST_AT_ONCE, Options, batch_size, segment
 from CovidSegLib.progress import Cancelled, Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import Label
-from CovidSegLib.volume import CtVolume
 
 
 @pytest.fixture(scope="module")

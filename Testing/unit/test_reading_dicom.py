@@ -16,11 +16,11 @@ from pydicom.filebase import DicomFileLike
 from pydicom.filewriter import write_dataset
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Cancelled, Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.reading.cases import find_cases
 from CovidSegLib.reading.silent_pydicom import quiet_pydicom
-from CovidSegLib.volume import CtVolume
 
 
 @pytest.fixture

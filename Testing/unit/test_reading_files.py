@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from kit.dicom_files import write_series
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.volume import CtVolume, axial_affine, axial_order
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import find_cases, read_ct
-from CovidSegLib.volume import CtVolume, axial_affine, axial_order
 from CovidSegTraining.dataset import SliceFile
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")

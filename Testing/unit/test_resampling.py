@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.transform import resize
 
-from CovidSegLib.resampling import PlaneResampler, axis_weights
+from CovidSegLib.geometry.resampling import PlaneResampler, axis_weights
 
 
 @given(st.integers(2, 40), st.integers(1, 40), st.floats(-5, 5), st.floats(0.1, 6))

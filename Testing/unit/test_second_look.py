@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from CovidSegLib.anatomy.finish import FinishOptions, RoughMask
+from CovidSegLib.geometry.volume import CtVolume, axial_order, axial_spacing
 from CovidSegLib.network import models
 from CovidSegLib.network.engines import open_engine
 from CovidSegLib.network.inputs import INPUT_SHAPE, SECOND_SHAPE, network_batches
@@ -19,7 +20,6 @@ from CovidSegLib.pipeline import Options, segment
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import Label
-from CovidSegLib.volume import CtVolume, axial_order, axial_spacing
 
 SPACING = (1.0, 1.0, 2.0)
 SHOWN = (1, 4)

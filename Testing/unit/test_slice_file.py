@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.volume import axial_order
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegLib.volume import axial_order
 from CovidSegTraining.check import check_headers
 from CovidSegTraining.dataset import Case, SliceFile
 

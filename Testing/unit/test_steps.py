@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from CovidSegLib.gui.task import Task
-from CovidSegLib.steps import mapped, result_of, silently
+from CovidSegLib.system.steps import mapped, result_of, silently
 
 
 def test_steps_bring_their_result_at_once_or_with_other_reports() -> None:

@@ -15,9 +15,9 @@ from kit.dicom_files import write_series, write_slice
 from kit.packed_slices import pack
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegLib.volume import CtVolume
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.reading.hounsfield import LEFT_OVER
-from CovidSegLib.volume import CtVolume
 
 VALUES = np.random.default_rng(3).integers(-1000, 400, (2, 3, 4)).astype("<i2")
 RAW = VALUES.tobytes()

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from CovidSegLib.processes import started
 from CovidSegLib.segmentation import Provenance, Segmentation
+from CovidSegLib.system.processes import started
 from CovidSegLib.writing import OutputSet, unfinished, write
 from CovidSegLib.writing.unfinished import remove_leftovers, unfinished_name
 from Testing.kit.killed import killed_at

@@ -15,8 +15,8 @@ from CovidSegLib.batch.index import index_page
 from CovidSegLib.batch.summary import Row, Summary
 from CovidSegLib.cli.console import Console
 from CovidSegLib.i18n import tr
-from CovidSegLib.printing import Printing
 from CovidSegLib.report.page import render_follow_up
+from CovidSegLib.system.printing import Printing
 from CovidSegLib.visible import table_cell, visible
 from Testing.unit.test_followup import follow_up, point
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from CovidSegLib.volume import CtVolume, axial_affine, axial_order, axial_spacing, spacing, voxel_ml
+from CovidSegLib.geometry.volume import CtVolume, axial_affine, axial_order, axial_spacing, spacing, voxel_ml
 
 SHAPE = (3, 4, 5)
 AXES = st.permutations((0, 1, 2))

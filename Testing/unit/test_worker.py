@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 from CovidSegLib.errors import EngineError, InputError, ModelError, WorkerDiedError
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Cancelled, Progress, Report
-from CovidSegLib.volume import CtVolume
-from CovidSegLib.worker import Worker, WorkerCrashError
+from CovidSegLib.worker.parent import Worker, WorkerCrashError
 
 KIT = Path(__file__).resolve().parents[1] / "kit" / "stand_in_pipeline"
 CLEAN, PRINTS, IS_REFUSED, HAS_A_BUG, IS_KILLED, NEVER_ENDS, OUT_OF_MEMORY = range(7)
@@ -162,7 +162,7 @@ def test_cancel_ends_the_child_and_all_it_started(model: str) -> None:
 
 
 def test_a_child_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("CovidSegLib.processes.PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("CovidSegLib.system.processes.PATIENCE_SECONDS", 0.3)
     with Worker(Options()) as worker:
         worker.segment(scan(CLEAN), Progress())
         group = worker._child._process.pid

@@ -12,10 +12,10 @@ import numpy as np
 from scipy import ndimage
 
 from ..errors import InputError
+from ..geometry.masks import bounding_box
+from ..geometry.resampling import block_sums
 from ..i18n import tr as _
-from ..masks import bounding_box
 from ..network.inputs import SliceFraming
-from ..resampling import block_sums
 from ..segmentation import Label
 from .lungs import find_sides
 

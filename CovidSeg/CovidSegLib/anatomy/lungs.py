@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage, sparse
 
-from ..masks import grow_apart
-from ..resampling import PlaneResampler, axis_weights, block_sums
+from ..geometry.masks import grow_apart
+from ..geometry.resampling import PlaneResampler, axis_weights, block_sums
 
 COARSE_MM = 3.0
 """Grid on which lungs are parted: fine enough for the thinnest lung tongue, coarse enough to be quick."""

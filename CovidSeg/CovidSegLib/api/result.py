@@ -13,6 +13,7 @@ import numpy as np
 import SimpleITK
 
 from ..errors import OutputError
+from ..geometry.volume import CtVolume, spacing
 from ..measures import Density, Lesion, LobeRegion, Measurements, Region, Zone
 from ..measures.review import with_certainty
 from ..measures.table import table_rows
@@ -24,7 +25,6 @@ from ..report.files import check_report, is_report, report_text
 from ..report.record import result_record
 from ..report.thumbnails import thumbnail
 from ..segmentation import Provenance, Segmentation
-from ..volume import CtVolume, spacing
 from ..writing import ExistingFiles, check_suffix, find_reviewed, is_dicom_seg, read_source_series, replace_text, write
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ import numpy as np
 import SimpleITK
 
 from ..errors import InputError
+from ..geometry.volume import CtVolume
 from ..progress import Progress
 from ..reading import read_ct
 from ..reading.geometry import checked_affine
 from ..reading.hounsfield import HounsfieldVolume
 from ..reading.itk import affine_of
-from ..volume import CtVolume
 
 if TYPE_CHECKING:
     import nibabel

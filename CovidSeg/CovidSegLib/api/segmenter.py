@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Literal, overload
 import numpy as np
 
 from ..errors import CovidSegError, InputError
+from ..geometry.volume import CtVolume
 from ..measures import Rules, measure
 from ..options import Options
 from ..progress import Progress, Report
-from ..volume import CtVolume
-from ..worker import Worker
+from ..worker.parent import Worker
 from .result import Result
 from .scans import as_volume
 

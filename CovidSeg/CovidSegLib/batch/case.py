@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..geometry.volume import voxel_ml
 from ..measures.edits import reader_edits
 from ..progress import Progress
 from ..reading import read_ct
 from ..report.record import json_text, result_record
 from ..report.request import ReportRequest
 from ..report.thumbnails import thumbnail
-from ..volume import voxel_ml
 from ..writing import NOTHING_LOST, ExistingFiles, OutputSet
 from .outputs import CaseOutputs
 
 if TYPE_CHECKING:
-    from ..jobs import SegmentFunction
+    from ..worker.jobs import SegmentFunction
 
 
 @dataclass(frozen=True)
 class SegmentCase:
-    """:func:`segment_case` as a job for a child process (:mod:`CovidSegLib.jobs`); the fields are its parameters."""
+    """:func:`segment_case` as a job for a child process (:mod:`worker.jobs`); the fields are its parameters."""
 
     source: Path
     outputs: tuple[Path, ...]

@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..processes import core_count
 from ..progress import Cancelled, Progress, Report
-from ..worker import Worker
+from ..system.processes import core_count
+from ..worker.parent import Worker
 from .outcome import Outcome, RunCases, run_case
 from .plan import PlannedCase
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..errors import OutputError
-from ..locks import try_lock
+from ..system.locks import try_lock
 from ..writing import refuse_special
 from ..writing.unfinished import remove_leftovers
 from .entry import Entry

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import CovidSegError, OutputError, WorkerDiedError
 from ..progress import Cancelled, Progress, Report
 from ..report.request import ReportRequest
-from ..worker import WorkerCrashError
+from ..worker.parent import WorkerCrashError
 from .case import SegmentCase
 from .plan import PlannedCase
 
@@ -56,7 +56,7 @@ RunCases = Callable[[Sequence[tuple[int, PlannedCase]]], Generator[Outcome | Non
 
 
 RunJob = Callable[[SegmentCase, Progress], dict[str, Any]]
-"""What does the job of a case: :meth:`CovidSegLib.worker.Worker.run`, or :meth:`SegmentCase.run` in this process."""
+"""What does the job of a case: :meth:`worker.parent.Worker.run`, or :meth:`SegmentCase.run` in this process."""
 
 
 def run_case(

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..corrections import Merged
+from ..corrections.merge import Merged
+from ..geometry.volume import CtVolume
 from ..measures.review import with_certainty
 from ..progress import Progress
 from ..segmentation import Segmentation
-from ..volume import CtVolume
 from ..writing import (
     ExistingFiles,
     Reviewed,

@@ -15,7 +15,7 @@ from ..report.thumbnails import thumbnail
 from ..writing import replace_bytes
 
 if TYPE_CHECKING:
-    from ..jobs import SegmentFunction
+    from ..worker.jobs import SegmentFunction
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..progress import Cancelled, Progress
 from ..report.record import json_text
-from ..worker import Worker
+from ..worker.parent import Worker
 from ..writing import check_suffix, replace_text
 from .books import Books
 from .manifest import Manifest, clear_up

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from ..printing import overwrite
 from ..progress import Progress, Report
+from ..system.printing import overwrite
 from ..visible import visible
 from ..words import in_ml, percent
 

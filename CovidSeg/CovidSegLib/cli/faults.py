@@ -18,7 +18,7 @@ def exit_code(error: Exception) -> int:
 
 def print_bug(error: Exception) -> None:
     """Write the traceback of a bug to standard error, once: that of the child process if it happened there."""
-    from ..worker import WorkerCrashError
+    from ..worker.parent import WorkerCrashError
 
     text = error.child_traceback if isinstance(error, WorkerCrashError) else "".join(traceback.format_exception(error))
     print(text.rstrip(), file=sys.stderr)

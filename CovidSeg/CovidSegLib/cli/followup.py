@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..progress import Progress
     from ..reading.acquisition import Acquisition
     from ..report.followup import FollowUp
-    from ..worker import Worker
+    from ..worker.parent import Worker
 
 _DESCRIPTION = """Compare two or more chest CTs of one patient: a table and a plot over the days since the first scan,
 the change in mL and in percentage points, and beside it the change of the lung volume (breathing). SCAN is a file, a
@@ -196,7 +196,7 @@ def _shown(when: Acquisition, wanted: bool) -> str:
 
 def _records(args: argparse.Namespace, console: Console, progress: Progress) -> list[dict[str, Any]]:
     """The record of every scan: read, measured from its masks, or segmented now by one worker for all."""
-    from ..worker import Worker
+    from ..worker.parent import Worker
 
     masks = args.masks or [None] * len(args.scans)
     worker = Worker(None if args.masks else pipeline_options(args))

@@ -8,10 +8,10 @@ import traceback
 from typing import NoReturn
 
 from ..errors import CovidSegError
-from ..interrupts import Interrupts
-from ..memory import check_session, too_small
-from ..printing import Printing
 from ..progress import Cancelled
+from ..system.interrupts import Interrupts
+from ..system.memory import check_session, too_small
+from ..system.printing import Printing
 from . import batch, followup, models, report, sample, segment, training_case
 from .console import one_line, say
 from .faults import BUG_SENTENCE, CANCELLED, DONE, WRONG_CALL, exit_code, print_bug

@@ -250,7 +250,7 @@ def as_typed(source: Path, others: Sequence[Path] = (), outputs: Sequence[Path] 
 
 
 def _is_of_scan(error: CovidSegError) -> bool:
-    from ..worker import WorkerDiedError
+    from ..worker.parent import WorkerDiedError
 
     return isinstance(error, InputError | WorkerDiedError)
 

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     check_numbers(args.output)
     request = report_request(args, args.output)
     from ..report.jobs import Report
-    from ..worker import Worker
+    from ..worker.parent import Worker
 
     console, progress = Console.of(args)
     try:

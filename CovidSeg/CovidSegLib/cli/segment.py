@@ -29,7 +29,7 @@ from .options import (
 if TYPE_CHECKING:
     from ..batch import SegmentCase
     from ..progress import Progress
-    from ..worker import Worker
+    from ..worker.parent import Worker
 
 _DESCRIPTION = """Segment left lung, right lung and COVID-19 infection in one chest CT.
 INPUT is a .nii, .nii.gz, .nrrd or .mha file, a folder with a DICOM series, an enhanced (multi-frame) CT, or a .zip
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     numbers = [*args.report, *([args.json] if args.json else [])]
     check_targets(args.input, [*args.output, *numbers])
     check_numbers(numbers, overwrite=args.overwrite)
-    from ..worker import Worker
+    from ..worker.parent import Worker
 
     console, progress = Console.of(args)
     try:

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     check_input(args.scan)
     check_input(args.masks)
     from ..report.jobs import SaveTrainingCase
-    from ..worker import Worker
+    from ..worker.parent import Worker
 
     console, progress = Console.of(args)
     try:

@@ -6,11 +6,11 @@ from collections.abc import Generator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..geometry.volume import AxialOrder, CtVolume
 from ..mrml import read_in_steps
 from ..mrml.corrections import check_belongs, fingerprints_of
 from ..mrml.volumes import own_affine, possible_orders, voxels_time, world_affine
-from ..steps import silently
-from ..volume import AxialOrder, CtVolume
+from ..system.steps import silently
 from .task import in_thread
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..mrml import needs_resampling, read_in_steps, resample_steps
 from ..mrml.volumes import grid_and_time
 from ..reading.checks import inspect
-from ..steps import silently
+from ..system.steps import silently
 from . import wording
 from .message_section import show_icon
 from .task import in_thread

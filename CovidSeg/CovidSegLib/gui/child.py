@@ -9,7 +9,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..processes import NO_WINDOW, ending_steps
+from ..system.processes import NO_WINDOW, ending_steps
 from .task import ended_by
 
 

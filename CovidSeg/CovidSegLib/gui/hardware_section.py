@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from ..mrml.volumes import slices_of
 from ..network.hardware import Hardware
-from ..processes import core_count, library_environment
+from ..system.processes import core_count, library_environment
 from . import estimate, wording
 from .child import child_steps
 from .run import python_interpreter

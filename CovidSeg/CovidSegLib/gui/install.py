@@ -24,7 +24,7 @@ from pathlib import Path
 from slicer.i18n import tr as _
 
 from ..errors import EngineError
-from ..processes import library_environment
+from ..system.processes import library_environment
 from .child import Outcome, child_steps
 from .pip_install import pip_install_steps
 from .run import python_interpreter

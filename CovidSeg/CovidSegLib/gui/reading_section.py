@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..corrections import to_labels
+from ..corrections.merge import to_labels
 from ..errors import InputError
 from ..measures import Measurements, measure
 from ..mrml import Review, mark_edited, plan_review, read_in_steps, read_state
 from ..mrml.corrections import NodeState, check_same_place, modified_time
 from ..mrml.ours import ids_in
 from ..mrml.readback import absent_in, our_segments, read_labels_in_steps, read_lobes
-from ..steps import silently
+from ..system.steps import silently
 from .belonging import belonging_steps
 from .edits import EditFollower, LobeFollower
 from .task import in_thread

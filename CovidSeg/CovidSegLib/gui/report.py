@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..corrections import ALL, to_labels
+from ..corrections.merge import ALL, to_labels
+from ..geometry.volume import CtVolume, voxel_ml
 from ..measures import Measurements, measure
 from ..measures.edits import SegmentEdit, reader_edits
 from ..mrml import read_in_steps, read_state
@@ -23,8 +24,7 @@ from ..report.content import report_content
 from ..report.files import check_report, report_text
 from ..report.page_pictures import Picture, picture_of, projection, slice_pictures
 from ..segmentation import Provenance, Segmentation
-from ..steps import result_of, silently
-from ..volume import CtVolume, voxel_ml
+from ..system.steps import result_of, silently
 from ..writing import provenance_of, replace_text
 from .belonging import belonging_steps
 from .task import in_thread

@@ -11,12 +11,12 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..corrections import bit, is_corrected, to_labels
+from ..corrections.merge import bit, is_corrected, to_labels
 from ..errors import InputError
 from ..mrml import Review, accept_lesion, delete_lesion, read_in_steps, read_state
 from ..mrml.corrections import modified_time
 from ..segmentation import Label, absent_labels
-from ..steps import silently
+from ..system.steps import silently
 from ..words import in_ml
 from ..writing import save_training_case
 from .belonging import belonging_steps

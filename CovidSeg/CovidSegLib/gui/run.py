@@ -15,6 +15,7 @@ import numpy as np
 from slicer.i18n import tr as _
 
 from ..errors import InputError
+from ..geometry.volume import CtVolume
 from ..measures import Measurements, measure
 from ..measures.review import with_certainty
 from ..mrml import Update, add_segmentation, plan_update, read_in_steps, write_segmentation
@@ -23,9 +24,8 @@ from ..mrml.volumes import voxels_time
 from ..pipeline import Options
 from ..progress import Progress, Report
 from ..segmentation import Segmentation
-from ..steps import mapped, silently
-from ..volume import CtVolume
-from ..worker import Worker
+from ..system.steps import mapped, silently
+from ..worker.parent import Worker
 from .belonging import belonging_steps
 from .task import ended_by, in_thread
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class SegmentingProcess(Protocol):
-    """What a run needs of :class:`CovidSegLib.worker.Worker`."""
+    """What a run needs of :class:`CovidSegLib.worker.parent.Worker`."""
 
     def start(self) -> None:
         """Start the child."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import slicer
 
-from ..volume import LUNG_LEVEL, LUNG_WINDOW, CtVolume
+from ..geometry.volume import LUNG_LEVEL, LUNG_WINDOW, CtVolume
 
 
 def add_scan(volume: CtVolume, name: str) -> slicer.vtkMRMLScalarVolumeNode:

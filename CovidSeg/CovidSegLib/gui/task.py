@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any, Generic, Protocol, TypeVar
 
-from ..processes import finish
 from ..progress import Cancelled
+from ..system.processes import finish
 from .signal import Signal
 
 Result = TypeVar("Result")
@@ -52,7 +52,7 @@ def in_thread(work: Callable[[], Result]) -> Generator[None, None, Result]:
 def ended_by(
     work: Generator[Any, None, Result], end: Callable[[], Generator[None, None, None]]
 ) -> Generator[Any, None, Result]:
-    """The steps of ``work`` and then, however it ends, those of ``end``; see :func:`CovidSegLib.processes.finish`."""
+    """The steps of ``work`` and then, however it ends, those of ``end``; see :func:`system.processes.finish`."""
     try:
         result = yield from work
     except GeneratorExit:

@@ -10,7 +10,7 @@ from slicer.i18n import translate
 from .. import i18n
 from ..errors import CovidSegError
 from ..network.hardware import Hardware
-from ..worker import WorkerCrashError
+from ..worker.parent import WorkerCrashError
 
 _STAGES = {"reading": 0.0, "engine": 0.05, "network": 0.1, "masks": 0.88, "measuring": 0.94, "writing": 0.99}
 """Where on the bar each stage begins."""

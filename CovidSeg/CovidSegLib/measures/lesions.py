@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..masks import Box, bounding_box
-from ..volume import voxel_ml
+from ..geometry.masks import Box, bounding_box
+from ..geometry.volume import voxel_ml
 
 COUNTED_ML = 0.5
 """The smallest lesion that is counted and listed. In Zenodo 3757476 smaller pieces hold 0.3 % of the infection that

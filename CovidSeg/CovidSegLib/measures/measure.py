@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..geometry.volume import axial_order, read_only, voxel_ml
 from ..segmentation import Label
-from ..volume import axial_order, read_only, voxel_ml
 from .density import density, histograms, refusal
 from .lesions import COUNTED_ML, find_lesions
 from .lobes import lobe_total, measure_lobes

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..masks import Box
+from ..geometry.masks import Box
 from ..segmentation import Label, Segmentation
 from .lesions import COUNTED_ML, Lesion, label_lesions, lesions_of
 from .sided import infection_on_right

@@ -9,9 +9,9 @@ import numpy as np
 from scipy import ndimage
 
 from ..anatomy.lungs import SMALLER_SHARE, Sides, find_sides
-from ..masks import Box, bounding_box, grown
+from ..geometry.masks import Box, bounding_box, grown
+from ..geometry.volume import axial_affine, axial_order, read_only, spacing
 from ..segmentation import Label
-from ..volume import axial_affine, axial_order, read_only, spacing
 
 
 class Code(IntEnum):

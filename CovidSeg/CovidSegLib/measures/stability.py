@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..masks import grown
+from ..geometry.masks import grown
 from .sided import LEFT_CODES, Code
 
 

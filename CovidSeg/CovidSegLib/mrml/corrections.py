@@ -1,6 +1,6 @@
 """What a segmentation node holds, what the reader did to it, and a new result joined with that.
 
-A thin part around :mod:`CovidSegLib.corrections`, which does the merging.
+A thin part around :mod:`CovidSegLib.corrections.merge`, which does the merging.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..corrections import ALL, RECORD_TAG, LastWritten, Merged, bit, count_edits, joined, merged_result
+from ..corrections.merge import ALL, RECORD_TAG, LastWritten, Merged, bit, count_edits, joined, merged_result
 from ..errors import InputError
-from ..grids import on_grid
+from ..geometry.grids import on_grid
 from ..i18n import tr as _
 from ..segmentation import SEGMENTS, Label, Segmentation, absent_labels
 from ..writing import SOURCE_TAG, source_warnings
@@ -31,7 +31,7 @@ from .volumes import (
 if TYPE_CHECKING:
     import slicer
 
-    from ..volume import CtVolume
+    from ..geometry.volume import CtVolume
 
 ALGORITHM_TAG, AUTOMATIC, SEMIAUTOMATIC = "DICOM.SegmentAlgorithmType", "AUTOMATIC", "SEMIAUTOMATIC"
 _LABELMAP = "Binary labelmap"
@@ -44,7 +44,7 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{64}$")
 class NodeState:
     """The segments of a node on the grid of its volume, as they are now.
 
-    ``current``: bits (z, y, x), ``last``: their records (see :mod:`CovidSegLib.corrections`). ``present``: labels of
+    ``current``: bits (z, y, x), ``last``: their records (see :mod:`corrections.merge`). ``present``: labels of
     our segments that are there. ``completed``: bits of those that the reader marked so. ``time``: when it was read.
     ``sources``: the scans that those not completed were made from, as their tags say.
     """

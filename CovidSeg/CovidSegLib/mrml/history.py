@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ..grids import is_inside
+from ..geometry.grids import is_inside
 from .looks import SURFACE, looks_of, show_as, substance, surfaces_kept
 from .ours import ids_in
 from .volumes import reference_grid

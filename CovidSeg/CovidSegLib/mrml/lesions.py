@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..corrections import accept, bit, edited_percent, reader_voxels, to_labels
+from ..corrections.merge import accept, bit, edited_percent, reader_voxels, to_labels
 from ..errors import InputError
+from ..geometry.volume import axial_order
 from ..i18n import tr as _
 from ..measures.review import ReviewLesion, ReviewList, make_review_list, read_seeds
 from ..measures.sided import Code, sided_lungs
 from ..segmentation import Label
-from ..volume import axial_order
 from ..writing import CERTAINTY_TAG
 from .corrections import NodeState, infection_id, mark_edited, read_state, set_record, tag
 from .looks import surfaces_kept

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
+from ..geometry.volume import CtVolume
 from ..measures import Lobe, Measurements, Rules, lobe_of_terminology, measure
 from ..segmentation import Label, absent_labels, label_of_codes
-from ..steps import result_of
-from ..volume import CtVolume
+from ..system.steps import result_of
 from .corrections import check_belongs, fingerprints_of, fingerprints_so_far
 from .ours import ids_in
 from .volumes import read_volume_node, scan_of, world_affine

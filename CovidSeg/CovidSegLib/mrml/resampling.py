@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
+from ..geometry.volume import AIR_HU, spacing
 from ..i18n import tr as _
 from ..reading.hounsfield import check_size
-from ..volume import AIR_HU, spacing
 from .segmentations import place_beside
 from .volumes import own_affine, world_affine
 

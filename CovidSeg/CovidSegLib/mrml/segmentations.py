@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..corrections import RECORD_TAG, bit, overlap, to_labels
+from ..corrections.merge import RECORD_TAG, bit, overlap, to_labels
 from ..errors import InputError
 from ..i18n import tr as _
 from ..segmentation import SEGMENTS, Label, Segmentation
@@ -113,7 +113,7 @@ def replace_voxels(
     bits: np.ndarray,
     labels: tuple[int, ...],
 ) -> None:
-    """Give the segments of ``labels`` the voxels that ``bits`` (z, y, x; :mod:`CovidSegLib.corrections`) has for them.
+    """Give the segments of ``labels`` the voxels that ``bits`` (z, y, x; :mod:`corrections.merge`) has for them.
 
     They share a layer, unless a reader let them overlap. Other segments, names, colours and tags stay.
     """

@@ -1,4 +1,4 @@
-"""A volume node of Slicer's scene as a :class:`CovidSegLib.volume.CtVolume`."""
+"""A volume node of Slicer's scene as a :class:`CovidSegLib.geometry.volume.CtVolume`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
+from ..geometry.volume import AxialOrder, CtVolume, axial_order
 from ..i18n import tr as _
 from ..reading.geometry import checked_affine
 from ..reading.hounsfield import HounsfieldVolume
 from ..segmentation import Segmentation
-from ..steps import result_of
-from ..volume import AxialOrder, CtVolume, axial_order
+from ..system.steps import result_of
 
 if TYPE_CHECKING:
     import slicer

@@ -15,8 +15,8 @@ import numpy as np
 
 from ..errors import EngineError
 from ..i18n import tr as _
-from ..processes import core_count
 from ..progress import Progress
+from ..system.processes import core_count
 from .models import Model
 from .providers import CPU, DEVICES, NoDeviceError, Provider, find, installed_gpus
 

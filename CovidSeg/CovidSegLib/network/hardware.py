@@ -11,7 +11,7 @@ import sys
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 
-from ..processes import NO_WINDOW, core_count
+from ..system.processes import NO_WINDOW, core_count
 
 
 @dataclass(frozen=True)

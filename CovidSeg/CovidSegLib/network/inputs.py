@@ -2,7 +2,7 @@
 
 Training and prediction both call this file and nothing else: a network that was trained with one window, crop or
 neighbourhood and used with another fails silently. Everything here works on upright axial slices
-(:func:`CovidSegLib.volume.axial_order`): rows run to the back, columns to the patient's left, slices to the head.
+(:func:`geometry.volume.axial_order`): rows run to the back, columns to the patient's left, slices to the head.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 from scipy import ndimage
 
 from ..field_of_view import ScanValues, coarse, looked_at
-from ..resampling import PlaneResampler, axis_weights
-from ..volume import AIR_HU
+from ..geometry.resampling import PlaneResampler, axis_weights
+from ..geometry.volume import AIR_HU
 
 HU_WINDOW = (-1250.0, 250.0)
 """HU that the network sees, mapped to [-1, 1]: all of lung and infection, soft tissue without bone's detail."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import EngineError
 from ..i18n import tr as _
-from ..processes import no_ipv6_probe
+from ..system.processes import no_ipv6_probe
 from .answers import checked_answers
 from .models import Model
 

@@ -17,7 +17,7 @@ from typing import IO
 
 from ..errors import ModelError, OutputError
 from ..i18n import tr as _
-from ..locks import one_at_a_time
+from ..system.locks import one_at_a_time
 from . import models
 from .card import MAX_CARD_BYTES, checked_card, load_card
 from .models import MAX_BYTES, Model

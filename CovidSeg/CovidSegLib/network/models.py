@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import ModelError
 from ..i18n import tr as _
-from ..resource_files import resource
+from ..system.resource_files import resource
 from .card import MAX_CARD_BYTES, ModelCard, checked_card, load_card
 
 DEFAULT_NAME = "covidseg-mobilenetv2-1"

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..resampling import PlaneResampler, axis_weights
+from ..geometry.resampling import PlaneResampler, axis_weights
 from .engines import Engine
 from .inputs import INPUT_SHAPE, SECOND_SHAPE, SliceFraming
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
+from ..geometry.volume import CtVolume
 from ..progress import Progress
 from ..segmentation import Label
-from ..volume import CtVolume
 from . import tissue
 from .bones import paint_girdle, paint_ribs, paint_spine
 from .grid import HEIGHT_MM, PIXEL_MM, PIXELS, Grid, SmoothField, union

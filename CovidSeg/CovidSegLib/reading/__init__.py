@@ -1,4 +1,4 @@
-"""Reading: one CT scan from a file or a DICOM folder, as a :class:`CovidSegLib.volume.CtVolume` in HU.
+"""Reading: one CT scan from a file or a DICOM folder, as a :class:`CovidSegLib.geometry.volume.CtVolume` in HU.
 
 - :func:`read_ct`: by what the path is: .nii, .nii.gz, .nrrd, .nhdr, .mha, .mhd, a folder with a DICOM series, an
   enhanced CT, or a ZIP with one of these in it.
@@ -23,8 +23,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import InputError
+from ..geometry.volume import CtVolume
 from ..progress import Progress
-from ..volume import CtVolume
 from .archives import is_archive, unpacked
 from .cases import FoundCase, find_cases
 from .checks import Findings, inspect

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..errors import InputError
 from ..field_of_view import ScanValues, looked_at
+from ..geometry.volume import AIR_HU, CtVolume, axial_order, axial_spacing
 from ..i18n import Text
 from ..i18n import tr as _
 from ..soft_tissue import LARGEST_SHIFT, soft_tissue_scale, soft_tissue_shift
-from ..volume import AIR_HU, CtVolume, axial_order, axial_spacing
 from .slice_checks import slice_warnings
 
 _SAMPLES_PER_AXIS = 96

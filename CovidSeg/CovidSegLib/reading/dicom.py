@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..geometry.volume import CtVolume
 from ..progress import Progress
-from ..volume import CtVolume
 from .folder_contents import FolderContents, scan
 from .geometry import LPS_TO_RAS, checked_affine
 from .hounsfield import HounsfieldVolume

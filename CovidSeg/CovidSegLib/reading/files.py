@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import InputError
+from ..geometry.volume import CtVolume
 from ..progress import Progress
-from ..volume import CtVolume
 from .geometry import UNPLACED, checked_affine
 from .hounsfield import LEFT_OVER, HounsfieldVolume
 from .metaimage import read_metaimage

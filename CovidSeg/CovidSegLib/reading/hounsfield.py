@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from ..errors import InputError
+from ..geometry.volume import AIR_HU
 from ..i18n import tr as _
-from ..volume import AIR_HU
 
 MAX_VOXELS = 1 << 30
 """Most voxels that are read: 1024 x 1024 x 1024, four times a very large chest CT; 2 GiB as int16."""

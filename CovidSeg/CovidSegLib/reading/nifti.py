@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from ..errors import InputError
+from ..geometry.volume import CtVolume
 from ..progress import Progress
-from ..volume import CtVolume
 from .geometry import UNPLACED, checked_affine
 from .hounsfield import LEFT_OVER, HounsfieldVolume, check_promise, check_size, truncated
 from .silent_pydicom import load_pydicom

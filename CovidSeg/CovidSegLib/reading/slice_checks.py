@@ -6,8 +6,8 @@ import numpy as np
 from scipy import ndimage
 
 from ..field_of_view import ScanValues
+from ..geometry.volume import AIR_HU, CtVolume, axial_affine, axial_order, spacing
 from ..i18n import tr as _
-from ..volume import AIR_HU, CtVolume, axial_affine, axial_order, spacing
 
 _EVERY = 4
 """Every fourth pixel of a row and every fourth row are looked at."""

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..geometry.volume import CtVolume, axial_order, axial_spacing
 from ..measures import Measurements
 from ..measures.edits import SegmentEdit
 from ..measures.table import table_rows
 from ..segmentation import Provenance, Segmentation
-from ..volume import CtVolume, axial_order, axial_spacing
 from .record import result_record
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CovidSegError, InputError
+from ..geometry.volume import CtVolume
 from ..progress import Progress
 from ..reading import read_ct
 from ..segmentation import UNKNOWN_PROVENANCE, Label, Segmentation
-from ..volume import CtVolume
 from .pictures import draw_pictures
 
 _LUNG = (Label.LEFT_LUNG, Label.RIGHT_LUNG, Label.INFECTION)

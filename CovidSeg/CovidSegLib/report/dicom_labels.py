@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
-from ..grids import on_grid
+from ..geometry.grids import on_grid
+from ..geometry.volume import CtVolume
 from ..reading.geometry import LPS_TO_RAS
 from ..reading.silent_pydicom import quiet_pydicom
-from ..volume import CtVolume
 
 if TYPE_CHECKING:
     import pydicom

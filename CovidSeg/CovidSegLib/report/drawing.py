@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..geometry.volume import CtVolume
 from ..mrml import add_segmentation
 from ..segmentation import SEGMENTS, UNKNOWN_PROVENANCE, Segmentation
-from ..volume import CtVolume
 from .overlays import FILL_OPACITY
 from .places import central_points
 from .views import OffscreenSlicer, SliceView, ThreeDView

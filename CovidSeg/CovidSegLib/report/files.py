@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..errors import OutputError
+from ..geometry.volume import CtVolume
 from ..i18n import tr as _
 from ..progress import Progress
 from ..segmentation import Segmentation
-from ..volume import CtVolume
 from .content import ReportContent, to_csv, to_json
 from .page import render_page
 from .page_pictures import Picture, page_pictures

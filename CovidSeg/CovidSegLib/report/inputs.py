@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..corrections import ALL, bit, count_edits, is_corrected, to_labels
+from ..corrections.merge import ALL, bit, count_edits, is_corrected, to_labels
 from ..errors import InputError
-from ..grids import on_grid
+from ..geometry.grids import on_grid
+from ..geometry.volume import CtVolume, voxel_ml
 from ..mask_fit import fit_warnings
 from ..measures.edits import SegmentEdit, reader_edits
 from ..progress import Progress
@@ -19,7 +20,6 @@ from ..reading import read_ct
 from ..reading.dicom_files import is_dicom
 from ..reading.dicom_headers import modality_of
 from ..segmentation import SEGMENTS, UNKNOWN_PROVENANCE, Label, Provenance, Segmentation, label_of_codes
-from ..volume import CtVolume, voxel_ml
 from ..writing import Reviewed, is_seg_nrrd, provenance_of, read_reviewed
 from .dicom_labels import read_dicom_labels
 

@@ -1,4 +1,4 @@
-"""What is made from masks that are there already, as jobs for a child process (:mod:`CovidSegLib.jobs`)."""
+"""What is made from masks that are there already, as jobs for a child process (:mod:`CovidSegLib.worker.jobs`)."""
 
 from __future__ import annotations
 

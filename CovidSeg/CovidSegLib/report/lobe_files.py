@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
+from ..geometry.volume import CtVolume
 from ..measures import Lobe, lobe_of_codes, lobe_of_terminology
 from ..reading.dicom_files import files_below, is_dicom
 from ..reading.dicom_headers import modality_of
-from ..volume import CtVolume
 from ..writing import is_seg_nrrd, read_reviewed
 from .dicom_labels import read_dicom_labels
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
+from ..geometry.volume import LUNG_LEVEL, LUNG_WINDOW, CtVolume, axial_order, axial_spacing
 from ..segmentation import SEGMENTS, Label
-from ..volume import LUNG_LEVEL, LUNG_WINDOW, CtVolume, axial_order, axial_spacing
 from .places import PLANES, central_slices
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from ..errors import OutputError
 from ..i18n import Text
 from ..measures.lesions import COUNTED_ML
 from ..measures.values import Zone
-from ..resource_files import resource
+from ..system.resource_files import resource
 from ..visible import visible
 from .content import ReportContent, checks
 from .followup import BREATHING_SHARE, NOISE_ML, NOISE_SHARE, FollowUp

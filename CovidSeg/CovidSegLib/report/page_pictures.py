@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import EngineError, OutputError
+from ..geometry.volume import CtVolume
 from ..progress import Progress
 from ..segmentation import Segmentation
-from ..volume import CtVolume
 from ..writing.unfinished import unfinished_folder
 from .overlays import overlay_picture, projection_picture
 from .pictures import draw_pictures

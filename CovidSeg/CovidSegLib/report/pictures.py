@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import EngineError, OutputError
-from ..processes import library_environment
+from ..geometry.volume import CtVolume
 from ..progress import Progress
 from ..segmentation import Segmentation
-from ..volume import CtVolume
+from ..system.processes import library_environment
 from ..writing import OutputSet
 from ..writing.unfinished import unfinished_folder
 from .places import PLANES

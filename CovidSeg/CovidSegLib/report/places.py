@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..masks import bounding_box
+from ..geometry.masks import bounding_box
+from ..geometry.volume import axial_affine, axial_order
 from ..segmentation import Label
-from ..volume import axial_affine, axial_order
 
 PLANES = ("axial", "coronal", "sagittal")
 """The planes, in the order of the upright grid's axes (to head, back, left) on which they stand."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..measures import Measurements
 from ..measures.table import as_record
-from ..resource_files import resource
 from ..segmentation import Provenance
+from ..system.resource_files import resource
 
 SCHEMA = "covidseg-result-1"
 """Name and version of the form; the file ``Resources/Schemas/<SCHEMA>.schema.json`` describes it."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import about
+from ..geometry.volume import CtVolume
 from ..measures import Measurements, Rules, measure
 from ..measures.edits import SegmentEdit
 from ..progress import Progress
 from ..reading.checks import inspect
 from ..segmentation import Segmentation
-from ..volume import CtVolume
 from ..writing import OutputSet
 from .content import report_content
 from .files import report_text

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 
+from ..geometry.volume import CtVolume
 from ..segmentation import Segmentation
-from ..volume import CtVolume
 from .overlays import overlay_picture
 
 WIDTH, HEIGHT = 280, 210

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..volume import LUNG_LEVEL, LUNG_WINDOW, CtVolume
+from ..geometry.volume import LUNG_LEVEL, LUNG_WINDOW, CtVolume
 
 if TYPE_CHECKING:
     import slicer

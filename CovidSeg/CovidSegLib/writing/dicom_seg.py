@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, OutputError
+from ..geometry.volume import spacing
 from ..progress import Progress
 from ..reading import series_files
 from ..reading.geometry import LPS_TO_RAS
 from ..reading.silent_pydicom import load_pydicom, quiet_pydicom
 from ..segmentation import SEGMENTS, Segmentation, SegmentDefinition
-from ..volume import spacing
 from .read_back import not_as_written
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..geometry.volume import spacing
 from ..reading.geometry import LPS_TO_RAS
 from ..reading.silent_pydicom import load_pydicom
 from ..segmentation import Segmentation
-from ..volume import spacing
 from .read_back import check_voxels
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..corrections import (
+from ..corrections.merge import (
     ALL,
     RECORD_TAG,
     LastWritten,
@@ -25,11 +25,11 @@ from ..corrections import (
     to_labels,
 )
 from ..errors import InputError
-from ..grids import on_grid
+from ..geometry.grids import on_grid
+from ..geometry.volume import read_only, voxel_ml
 from ..reading.itk import unreadable
 from ..reading.layers import read_layers
 from ..segmentation import SEGMENTS, Label, Segmentation, SegmentDefinition, absent_labels, our_ids
-from ..volume import read_only, voxel_ml
 from ..words import in_ml
 from .publish import output_errors
 from .seg_nrrd import READERS_TAGS, SOURCE_TAG, STATUS_TAG, FileSegment, segment_tags, source_warnings, write_layers
@@ -147,7 +147,7 @@ def read_reviewed(path: Path, affine: np.ndarray, shape: tuple[int, int, int]) -
 
 
 def update(reviewed: Reviewed, new: Segmentation) -> tuple[Merged, Segmentation]:
-    """Join ``new`` with a reader's file (:func:`CovidSegLib.corrections.merged_result`); the file keeps overlaps."""
+    """Join ``new`` with a reader's file (:func:`corrections.merge.merged_result`); the file keeps overlaps."""
     warnings = source_warnings(reviewed.sources, new.provenance.volume)
     return merged_result(new, reviewed.current, reviewed.last, reviewed.held, reviewed.absent, warnings)
 

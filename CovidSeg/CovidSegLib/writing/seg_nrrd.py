@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from ..corrections import RECORD_TAG, LastWritten
+from ..corrections.merge import RECORD_TAG, LastWritten
 from ..i18n import tr as _
 from ..segmentation import SEGMENTS, Label, Provenance, Segmentation, SegmentDefinition
 from .labelmap import array_to_itk

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError, OutputError
+from ..geometry.volume import CtVolume, axial_order
 from ..i18n import tr as _
-from ..locks import one_at_a_time
 from ..mask_fit import fit_warnings
 from ..progress import Progress
 from ..reading import read_ct
 from ..segmentation import SEGMENTS, Label
-from ..volume import CtVolume, axial_order
+from ..system.locks import one_at_a_time
 from .labelmap import save_nifti
 from .places import refuse_protected, refuse_special
 from .publish import OutputSet, output_errors
@@ -44,7 +44,7 @@ def save_training_case(
     The folder is made if need be. ``patient``: the patient's code
     (:func:`CovidSegLib.writing.patient_codes.patient_code`); without one every case counts as a patient of its own:
     where two scans are of one patient, give both the same entry in the column ``patient``. ``corrected``: False where
-    it is known that nobody corrected ``labels`` (:func:`CovidSegLib.corrections.is_corrected`); then they replace no
+    it is known that nobody corrected ``labels`` (:func:`corrections.merge.is_corrected`); then they replace no
     others, and the table says so. ``absent``: labels without a segment (see
     :class:`CovidSegLib.segmentation.Segmentation`). Raises InputError for an empty segmentation, for one that lacks a
     segment and for one of another scan (see ``mask_fit``), OutputError when it cannot be written; a case is whole or

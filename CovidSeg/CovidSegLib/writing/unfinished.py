@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from ..processes import is_alive, started
+from ..system.processes import is_alive, started
 
 FORGOTTEN_SECONDS = 7 * 24 * 3600.0
 """What was not written to for so long nobody will finish, wherever its process is or was: saving takes seconds."""

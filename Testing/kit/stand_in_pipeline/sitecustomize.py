@@ -122,7 +122,7 @@ def _set_file_name(reader: object, path: str) -> None:
     _SET[0](reader, path)
 
 
-if "CovidSegLib.worker_child" in sys.orig_argv:
+if "CovidSegLib.worker.child" in sys.orig_argv:
     sys.addaudithook(_opened)
 
 

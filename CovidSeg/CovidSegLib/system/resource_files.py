@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_PLACES = [Path(__file__).resolve().parents[level] / "Resources" for level in (0, 1)]
+_PLACES = [Path(__file__).resolve().parents[level] / "Resources" for level in (1, 2)]
 """In a wheel inside the package, in a checkout and in Slicer beside it."""
 
 

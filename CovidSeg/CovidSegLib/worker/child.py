@@ -1,4 +1,4 @@
-"""The child process of :mod:`CovidSegLib.worker`, run as ``python -m CovidSegLib.worker_child``.
+"""The child process of :mod:`CovidSegLib.worker.parent`, run as ``python -m CovidSegLib.worker.child``.
 
 It ends when its input ends, so it never outlives its parent. Its standard output is moved away before anything else is
 imported, so that no library can print into the messages.
@@ -23,19 +23,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
-from .errors import CovidSegError, EngineError
-from .i18n import to_json
-from .i18n import tr as _
-from .interrupts import Interrupts
-from .memory import bound_memory, leave_no_core
-from .progress import Cancelled, Progress, Report
+from ..errors import CovidSegError, EngineError
+from ..i18n import to_json
+from ..i18n import tr as _
+from ..progress import Cancelled, Progress, Report
+from ..system.interrupts import Interrupts
+from ..system.memory import bound_memory, leave_no_core
 
 if TYPE_CHECKING:
+    from ..geometry.volume import CtVolume
+    from ..network.engines import Engine
+    from ..options import Options
+    from ..segmentation import Segmentation
     from .jobs import Job
-    from .network.engines import Engine
-    from .options import Options
-    from .segmentation import Segmentation
-    from .volume import CtVolume
 
 LOG_FILE = "log.txt"
 """What libraries print; it lies in the folder that parent and child share."""
@@ -146,9 +146,9 @@ class _LateEngine:
             self._thread.start()
 
     def _open(self, chosen: dict[str, Any]) -> None:
-        from . import pipeline
-        from .network.engines import may_use_gpu
-        from .network.gpu_watch import gpu_in_time
+        from .. import pipeline
+        from ..network.engines import may_use_gpu
+        from ..network.gpu_watch import gpu_in_time
 
         try:
             self._options = pipeline.Options(**chosen)
@@ -171,8 +171,8 @@ class _LateEngine:
 
     def segment(self, volume: CtVolume, progress: Progress) -> Segmentation:
         """Segment ``volume`` when the engine is open and it is this child's turn to compute."""
-        from . import pipeline
-        from .network.gpu_watch import EngineInTime
+        from .. import pipeline
+        from ..network.gpu_watch import EngineInTime
 
         if self._thread is not None:
             self._thread.join()

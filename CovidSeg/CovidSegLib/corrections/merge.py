@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..geometry.volume import read_only, voxel_ml
+from ..segmentation import SEGMENTS, Label, Segmentation
 from .beneath import lungs_beneath
 from .run_lengths import decode, encode
-from .segmentation import SEGMENTS, Label, Segmentation
-from .volume import read_only, voxel_ml
 
 RECORD_TAG = "CovidSeg.NetworkMask"
 """The tag of a segment that holds its record (see :func:`encode`)."""

@@ -7,8 +7,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from .errors import EngineError
-from .i18n import tr as _
+from ..errors import EngineError
+from ..i18n import tr as _
 
 _OF_WANT = re.compile(
     r"MemoryError|ImportError|OSError: .*(Errno 12|WinError 1455)|SyntaxError|SystemError"

@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from .errors import OutputError
-from .i18n import tr as _
+from ..errors import OutputError
+from ..i18n import tr as _
 
 PATIENCE_SECONDS = 120.0
 """How long another process may keep what is locked for moments; one that was stopped would keep it for ever."""

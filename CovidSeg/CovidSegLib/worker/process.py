@@ -1,4 +1,4 @@
-"""The running child of :mod:`CovidSegLib.worker`: its process, its private folder, and the thread that reads it."""
+"""The running child of :mod:`worker.parent`: its process, its private folder, and the thread that reads it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from .errors import EngineError
-from .i18n import from_json
-from .i18n import tr as _
+from ..errors import EngineError
+from ..i18n import from_json
+from ..i18n import tr as _
+from ..segmentation import Provenance, Segmentation
+from ..system.processes import NO_WINDOW, PATIENCE_SECONDS, ending_steps, finish, library_environment
+from ..writing.unfinished import temporary_folder
+from .child import LOG_FILE
 from .jobs import CERTAINTY_FILE, LABELS_FILE
-from .processes import NO_WINDOW, PATIENCE_SECONDS, ending_steps, finish, library_environment
-from .segmentation import Provenance, Segmentation
-from .worker_child import LOG_FILE
-from .writing.unfinished import temporary_folder
 
 _LEND_SECONDS = 0.02
 """In Slicer a thread works only while Python is at work."""
@@ -128,7 +128,7 @@ def _popen(python: str, folder: Path) -> subprocess.Popen[bytes]:
     """Start the child in a session of its own, so that Ctrl-C reaches the parent alone and a kill reaches all of it."""
     with (folder / LOG_FILE).open("wb") as log:
         return subprocess.Popen(
-            [python, "-m", f"{__package__}.worker_child"],
+            [python, "-m", f"{__package__}.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,  # chatter of libraries; it goes with the folder

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .errors import InputError
-from .i18n import tr as _
+from ..errors import InputError
+from ..i18n import tr as _
 
 _TOLERANCE = 0.05
 """In voxels: programs round the numbers that describe a grid."""

@@ -10,9 +10,9 @@ from functools import reduce
 import numpy as np
 from scipy import ndimage
 
-from .masks import grow_apart
-from .resampling import block_sums
-from .segmentation import Label
+from ..geometry.masks import grow_apart
+from ..geometry.resampling import block_sums
+from ..segmentation import Label
 
 LONGEST = 128
 """Blocks along the longest edge at most: about 3 mm, as :mod:`.anatomy.lungs` takes them."""

@@ -1,4 +1,4 @@
-"""What a child process can be asked to do (:mod:`CovidSegLib.worker`), and the job of segmenting voxels at hand.
+"""What a child process can be asked to do (:mod:`CovidSegLib.worker.parent`), and the job of segmenting voxels at hand.
 
 A job is a frozen dataclass that travels to the child, so its fields are plain values and paths; what it returns travels
 back as JSON. Whatever opens a stranger's file does it in a job: a file that breaks a library breaks one child.
@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .i18n import to_json
+from ..i18n import to_json
 
 if TYPE_CHECKING:
-    from .progress import Progress
-    from .segmentation import Segmentation
-    from .volume import CtVolume
+    from ..geometry.volume import CtVolume
+    from ..progress import Progress
+    from ..segmentation import Segmentation
 
     SegmentFunction = Callable[[CtVolume, Progress], Segmentation]
     """What segments a volume: the child's engine, or the pipeline in this process."""
@@ -45,7 +45,7 @@ class Job(Protocol):
 class SegmentVoxels:
     """Segments the voxels that lie in ``folder`` and puts the labels beside them.
 
-    ``affine`` (4 rows), ``source``, ``notes`` (see ``i18n.to_json``): as in :class:`CovidSegLib.volume.CtVolume`.
+    ``affine`` (4 rows), ``source``, ``notes`` (see ``i18n.to_json``): as in :class:`geometry.volume.CtVolume`.
     """
 
     folder: Path
@@ -67,8 +67,8 @@ class SegmentVoxels:
         """Returns what :class:`CovidSegLib.segmentation.Segmentation` has besides its arrays."""
         import numpy as np
 
-        from .i18n import from_json
-        from .volume import CtVolume
+        from ..geometry.volume import CtVolume
+        from ..i18n import from_json
 
         voxels = np.asarray(np.load(self.folder / VOXELS_FILE, mmap_mode="r", allow_pickle=False))
         volume = CtVolume(voxels, np.array(self.affine), self.source, tuple(map(from_json, self.notes)))

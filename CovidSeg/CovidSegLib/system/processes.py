@@ -40,7 +40,7 @@ def core_count() -> int:
 
 def library_environment() -> dict[str, str]:
     """The variable that lets a child import CovidSegLib, and whatever this process finds by it."""
-    package = str(Path(__file__).resolve().parents[1])
+    package = str(Path(__file__).resolve().parents[2])
     return {"PYTHONPATH": os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])}
 
 

@@ -1,7 +1,7 @@
 """Work in a child process: the parent stays live, a crash is an error message, cancel kills.
 
-The parent holds a :class:`Worker`; the child (:mod:`CovidSegLib.worker_child`) keeps its engine open and does job after
-job (:mod:`CovidSegLib.jobs`). A scan in a file is read there, and its results are written there; voxels and labels of
+The parent holds a :class:`Worker`; the child (:mod:`CovidSegLib.worker.child`) keeps its engine open and does job after
+job (:mod:`worker.jobs`). A scan in a file is read there, and its results are written there; voxels and labels of
 Slicer's scene travel through files in a private folder. Everything else goes as JSON lines: requests on the child's
 standard input, reports and answers on what was its standard output.
 """
@@ -19,20 +19,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import EngineError, InputError, ModelError, OutputError, ReadingDiedError, WorkerDiedError
-from .i18n import from_json, to_json
-from .i18n import tr as _
+from ..errors import EngineError, InputError, ModelError, OutputError, ReadingDiedError, WorkerDiedError
+from ..geometry.volume import CtVolume
+from ..i18n import from_json, to_json
+from ..i18n import tr as _
+from ..progress import Progress, Report
+from ..segmentation import Segmentation
+from ..system.memory import limit_of_session, session_too_small, too_small
+from ..system.processes import finish
+from ..writing.unfinished import remove_leftovers
 from .jobs import VOXELS_FILE, Job, SegmentVoxels
-from .memory import limit_of_session, session_too_small, too_small
-from .processes import finish
-from .progress import Progress, Report
-from .segmentation import Segmentation
-from .volume import CtVolume
-from .worker_process import Child
-from .writing.unfinished import remove_leftovers
+from .process import Child
 
 if TYPE_CHECKING:
-    from .options import Options
+    from ..options import Options
 
 _ERRORS = {kind.__name__: kind for kind in (EngineError, InputError, ModelError, OutputError)}
 

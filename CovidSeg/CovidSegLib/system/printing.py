@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from typing import Any, TextIO
 
-from .visible import visible
+from ..visible import visible
 
 _NOBODY_LISTENS = (errno.EPIPE, errno.EIO, *([errno.EINVAL] if os.name == "nt" else []))
 """A pipe whose reader went away, as with "| head" (which Windows calls EINVAL); a terminal that was closed."""
