@@ -278,7 +278,8 @@ def test_a_real_scan_is_measured_and_its_density_only_if_it_is_in_hounsfield_uni
     assert measured.total.infection_ml == pytest.approx(
         np.count_nonzero(labels == 3) * abs(np.linalg.det(volume.affine[:3, :3])) / 1000
     )
-    assert sum(lesion.voxels for lesion in measured.lesions) == np.count_nonzero(labels == 3)
+    pieces = (*measured.lesions, *measured.small_lesions)
+    assert sum(lesion.voxels for lesion in pieces) == np.count_nonzero(labels == 3)
     if hounsfield:
         assert measured.density is not None
         assert -700 < measured.density.infection_mean_hu < -100
