@@ -207,7 +207,7 @@ def table_rows(result: CrossValidation) -> list[TableRow]:
         pace = _pace(result.clean)
         rows.append(TableRow(f"false infection on clean/, {case}, % of lung", values, "< 0.3", pace))
     if result.slices:
-        by_case = {row["case"] for row in result.slices}
+        by_case = sorted({str(row["case"]) for row in result.slices})
         means = [np.nanmean(_column((r for r in result.slices if r["case"] == case), "infection")) for case in by_case]
         values, pace = tuple(map(float, means)), _pace(result.slices)
         rows.append(TableRow("infection on slices/, by picture", values, ">= 0.76", pace))

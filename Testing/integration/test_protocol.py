@@ -95,6 +95,21 @@ def test_a_series_is_judged_slice_by_slice_from_head_to_feet(data, tmp_path, mon
     assert (row["sensitivity"], row["specificity"]) == (0.5, 1.0)
 
 
+def test_a_picture_is_judged_by_the_networks_that_did_not_learn_from_it(data, monkeypatch):
+    from CovidSegLib.pipeline import Options
+    from CovidSegTraining import protocol
+
+    for kind, ending in (("images", "jpg"), ("infection", "png")):
+        shutil.copyfile(data / f"slices/{kind}/7.{ending}", data / f"slices/{kind}/8.{ending}")
+    monkeypatch.setattr(protocol._Judge, "_labels", lambda *_: (np.full((1, 96, 128), 3, np.uint8), 1.0))
+    result = protocol.CrossValidation()
+    for fold, learned in ((1, ["picture_7"]), (2, ["picture_8"]), (3, [])):
+        result.slices += protocol._Judge(fold, None, Options(), learned.__contains__).slices(data / "slices")
+    assert [(row["fold"], row["case"]) for row in result.slices] == [(1, "8"), (2, "7"), (3, "7"), (3, "8")]
+    (row,) = protocol.table_rows(protocol.CrossValidation(slices=result.slices))[-1:]
+    assert (row.name, len(row.values)) == ("infection on slices/, by picture", 2)
+
+
 def test_a_single_picture_becomes_a_slice_that_lies_the_right_way_up():
     from CovidSegLib.geometry.volume import axial_order
     from CovidSegTraining.protocol import single_slice

@@ -99,7 +99,7 @@ class Result:
 
     @property
     def lesions(self) -> tuple[Lesion, ...]:
-        """Pieces of infection, the largest first."""
+        """Pieces of infection of 0.5 mL and more, the largest first; ``measurements.small_lesions`` holds the rest."""
         return self.measurements.lesions
 
     @property
