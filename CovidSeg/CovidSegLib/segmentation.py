@@ -20,6 +20,16 @@ class Label(IntEnum):
     INFECTION = 3
 
 
+class Lobe(IntEnum):
+    """Values of a lobe map; in the order in which numbers are told."""
+
+    RIGHT_UPPER = 3
+    RIGHT_MIDDLE = 4
+    RIGHT_LOWER = 5
+    LEFT_UPPER = 1
+    LEFT_LOWER = 2
+
+
 @dataclass(frozen=True)
 class SegmentDefinition:
     """A segment as Slicer and DICOM know it. ``color`` is RGB, 0 to 1; ``terminology`` is Slicer's serialized entry."""

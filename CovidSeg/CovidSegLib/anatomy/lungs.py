@@ -70,13 +70,13 @@ class Sides:
     @cached_property
     def _resampler(self) -> PlaneResampler:
         rows, columns = (
-            _stretch(coarse, new, step)
+            stretched(coarse, new, step)
             for coarse, new, step in zip(self.field.shape[1:], self.shape[1:], self.steps[1:], strict=True)
         )
         return PlaneResampler(rows, columns)
 
 
-def _stretch(coarse: int, new: int, step: int) -> sparse.csr_matrix:
+def stretched(coarse: int, new: int, step: int) -> sparse.csr_matrix:
     """Weights (new, coarse) from a coarse line to the fine one it was made of; past its ends the outer value holds."""
     edged = axis_weights(coarse + 2, new, 0.5 / step + 0.5, 1.0 / step)
     repeat = np.clip(np.arange(-1, coarse + 1), 0, coarse - 1)

@@ -6,19 +6,22 @@
 - :func:`lobe_of_terminology`, :func:`lobe_of_codes`: which lobe a segment of another program is.
 
 Infection counts as lung, and to the lung on whose side it lies. Inside: ``sided`` (labels whose infection has a side),
-``zones`` (thirds of height), ``density``, ``lesions``, ``lobes``, ``visibility`` (lungs that are cut off),
-``stability`` (edges moved by a voxel), ``values`` (the dataclasses), ``measure`` (all together).
+``zones`` (thirds of height), ``density``, ``lesions``, ``lobes``, ``severity`` and ``lobe_map`` (estimated lobes),
+``visibility`` (lungs that are cut off), ``stability`` (edges moved by a voxel), ``values`` (the dataclasses),
+``measure`` (all together).
 """
 
 from .lesions import Lesion, find_lesions, label_lesions
 from .lobes import Lobe, lobe_of_codes, lobe_of_terminology
 from .measure import measure
 from .rules import Rules
-from .values import Density, EdgeMove, LobeRegion, Measurements, Region, Zone
+from .values import Density, EdgeMove, EstimatedLobe, EstimatedSeverity, LobeRegion, Measurements, Region, Zone
 
 __all__ = [
     "Density",
     "EdgeMove",
+    "EstimatedLobe",
+    "EstimatedSeverity",
     "Lesion",
     "Lobe",
     "LobeRegion",

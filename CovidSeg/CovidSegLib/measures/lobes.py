@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import IntEnum
 
 import numpy as np
 
 from ..i18n import tr as _
+from ..segmentation import Lobe
 from .rules import lobe_score
 from .sided import Code
 from .values import LobeRegion
-
-
-class Lobe(IntEnum):
-    """Values of a lobe map."""
-
-    RIGHT_UPPER = 1
-    RIGHT_MIDDLE = 2
-    RIGHT_LOWER = 3
-    LEFT_UPPER = 4
-    LEFT_LOWER = 5
-
 
 _LEFT, _RIGHT = "7771000", "24028007"
 _UPPER, _MIDDLE, _LOWER = "45653009", "40020002", "90572001"
@@ -97,6 +86,11 @@ def _missing(lobe: Lobe) -> str:
     }[lobe]
 
 
+def lobe_name(lobe: Lobe) -> str:
+    """What ``lobe`` is called in tables and records ("right upper lobe")."""
+    return f"{lobe.name.replace('_', ' ').lower()} lobe"
+
+
 def lobe_total(regions: Iterable[LobeRegion]) -> int | None:
     """The CT severity score, 0 to 25; None unless all five lobes were measured."""
     scores = [region.score for region in regions if region.score is not None]
@@ -105,5 +99,4 @@ def lobe_total(regions: Iterable[LobeRegion]) -> int | None:
 
 def _region(lobe: Lobe, lung_ml: float, infection_ml: float) -> LobeRegion:
     score = lobe_score(100.0 * infection_ml / lung_ml) if lung_ml else None
-    name = f"{lobe.name.replace('_', ' ').lower()} lobe"
-    return LobeRegion(name, float(lung_ml), float(infection_ml), score)
+    return LobeRegion(lobe_name(lobe), float(lung_ml), float(infection_ml), score)

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..geometry.volume import axial_order, read_only, voxel_ml
+from ..i18n import tr as _
 from ..segmentation import Label
 from .density import density, histograms, refusal
 from .lesions import COUNTED_ML, find_lesions
 from .lobes import lobe_total, measure_lobes
 from .rules import Rules, ct_class, zone_score
+from .severity import with_severity
 from .sided import LEFT_CODES, RIGHT_CODES, Code, SidedLungs, sided_lungs
 from .stability import moved_edges
 from .values import EdgeMove, Measurements, Region, Zone
@@ -37,7 +39,8 @@ def measure(
 
     ``labels``: uint8 (K, J, I) of :class:`CovidSegLib.segmentation.Label`; ``affine``: their IJK→RAS in mm, may be
     oblique. ``voxels``: the scan itself, int16 HU of the same shape, for the densities. ``lobes``: uint8 of
-    :class:`.lobes.Lobe` of the same shape. ``absent``: labels without a segment (see
+    :class:`.lobes.Lobe` of the same shape; without them lobes are estimated from the shape of the lungs, and the score
+    has a range. ``absent``: labels without a segment (see
     :class:`CovidSegLib.segmentation.Segmentation`); such a lung has no percentage. ``stability``: also measure with
     the masks' edges moved by one voxel.
     Raises ValueError for arrays of different shapes.
@@ -82,6 +85,9 @@ def measure(
         found, more = measure_lobes(lungs.codes, upright(lobes)[lungs.box], ml)
         measured = replace(measured, lobes=found, lobe_score=lobe_total(found))
         flags += more
+    else:
+        reason = _("There are not two lungs.") if {Label.LEFT_LUNG, Label.RIGHT_LUNG} & set(absent) else ""
+        measured = with_severity(measured, lungs, ml, cut=any(faces.values()), reason=reason)
     return replace(measured, plausible=plausible, flags=tuple(flags))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .lesions import COUNTED_ML
-from .values import Density, LobeRegion, Measurements, Region, Zone
+from .values import Density, EstimatedLobe, EstimatedSeverity, LobeRegion, Measurements, Region, Zone
 
 _DIGITS = 3
 
@@ -16,7 +16,8 @@ _DIGITS = 3
 class TableRow:
     """One number: ``measure`` of ``region`` in ``unit``; ``value`` is None where there is none.
 
-    ``low`` and ``high``: its span when a mask's edge moves by one voxel (None when that was not computed).
+    ``low`` and ``high``: with estimated lobes the 90 % range, else its span when a mask's edge moves by one voxel
+    (None when that was not computed).
     """
 
     measure: str
@@ -76,6 +77,16 @@ def _lobe_rows(measured: Measurements) -> Iterator[TableRow]:
     for lobe in measured.lobes:
         yield TableRow("Infected share", lobe.name, lobe.infection_percent, "%")
         yield TableRow("Lobe score (0 to 5)", lobe.name, lobe.score, "points")
+    found = measured.severity
+    if found is not None:
+        how = "lobes estimated, low to high 90 %"
+        yield TableRow(
+            f"CT severity score (0 to 25), {how}", measured.total.name, found.score, "points", found.low, found.high
+        )
+        for one in found.lobes:
+            range_ = one.percent_low, one.percent_high
+            yield TableRow(f"Infected share, {how}", one.name, one.infection_percent, "%", *range_)
+            yield TableRow(f"Lobe score (0 to 5), {how}", one.name, one.score, "points", one.score_low, one.score_high)
 
 
 def _density_rows(density: Density, measured: Measurements) -> Iterator[TableRow]:
@@ -106,6 +117,8 @@ def as_record(measured: Measurements) -> dict[str, Any]:
         "ct_class": None if measured.ct_class is None else f"CT-{measured.ct_class}",
         "lobes": [_region(lobe) for lobe in measured.lobes],
         "lobe_score": measured.lobe_score,
+        "severity_estimated": None if measured.severity is None else _severity(measured.severity),
+        "severity_refused": str(measured.severity_refused),
         "lesions": {
             "count": len(measured.lesions),
             "ml": [_rounded(lesion.ml) for lesion in measured.lesions],
@@ -138,6 +151,22 @@ def _region(region: Region) -> dict[str, Any]:
     if isinstance(region, Zone | LobeRegion):
         record["score"] = region.score
     return record
+
+
+def _severity(found: EstimatedSeverity) -> dict[str, Any]:
+    return {
+        "lobes_are": "estimated from the shape of the lungs",
+        "score": found.score,
+        "low": found.low,
+        "high": found.high,
+        "lobes": [_estimated(lobe) for lobe in found.lobes],
+        "model": {"name": found.model, "sha256": found.sha256},
+    }
+
+
+def _estimated(lobe: EstimatedLobe) -> dict[str, Any]:
+    names = ("percent_low", "percent_high", "score", "score_low", "score_high", "overlap", "overlap_low")
+    return {**_region(lobe), **{name: _rounded(getattr(lobe, name)) for name in names}}
 
 
 def _density(density: Density) -> dict[str, Any]:

@@ -54,6 +54,40 @@ class LobeRegion(Region):
 
 
 @dataclass(frozen=True)
+class EstimatedLobe(Region):
+    """A lobe whose place was estimated from the shape of the lungs (:mod:`CovidSegLib.anatomy.lobes`).
+
+    ``lung_ml`` and ``infection_ml`` are those of the likeliest lobe; nine members of ten of the ensemble have an
+    infected share from ``percent_low`` to ``percent_high`` and a ``score`` (their median) from ``score_low`` to
+    ``score_high``. ``overlap``: the Dice that is expected with the true lobe; ``overlap_low``: the lowest that was
+    seen in lungs whose lobes are known, or that the ensemble holds possible.
+    """
+
+    percent_low: float = field(kw_only=True)
+    percent_high: float = field(kw_only=True)
+    score: int = field(kw_only=True)
+    score_low: int = field(kw_only=True)
+    score_high: int = field(kw_only=True)
+    overlap: float = field(kw_only=True)
+    overlap_low: float = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class EstimatedSeverity:
+    """The CT severity score of estimated lobes: the median of the ensemble, and the range of nine members of ten.
+
+    ``model``, ``sha256``: the model of shape that told the lobes.
+    """
+
+    score: int
+    low: int
+    high: int
+    lobes: tuple[EstimatedLobe, ...]
+    model: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Density:
     """HU inside the masks; what is in ``infection_*`` is None without infection.
 
@@ -104,6 +138,8 @@ class Measurements:
     ``density`` is None when no scan was given or when its values are no HU; ``density_refused`` then says why.
     ``lesions``: from :data:`.lesions.COUNTED_ML` on, largest first; ``small_lesions``: smaller pieces of infection,
     which count in all volumes. ``lobes`` and ``lobe_score`` (0 to 25): only with a lobe segmentation.
+    ``severity``: the score of estimated lobes, where there is no lobe segmentation; ``severity_refused``: why there is
+    none (both empty: not asked for).
     ``partly_visible``: the lungs that the scan cuts off. ``plausible``: whether there are two lungs, of volumes that
     lungs have; None for two lungs in a single slice. ``flags``: sentences on what makes numbers doubtful.
     ``stability``: empty when it was not asked for.
@@ -120,6 +156,8 @@ class Measurements:
     density_refused: str = ""
     lobes: tuple[LobeRegion, ...] = ()
     lobe_score: int | None = None
+    severity: EstimatedSeverity | None = None
+    severity_refused: str = ""
     partly_visible: tuple[Side, ...] = ()
     plausible: bool | None = False
     flags: tuple[str, ...] = ()

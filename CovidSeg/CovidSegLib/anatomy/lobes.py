@@ -1,0 +1,239 @@
+"""Lobes estimated from the shape of the lungs: an ensemble of fissure surfaces, so that each voxel has a probability.
+
+No fissure is seen: the lobes are those that lungs of such a shape had in scans in which experts drew them. How far that
+can be off is told by the ensemble: every member has the surfaces moved by an error that the model made once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..errors import InputError
+from ..geometry.masks import bounding_box
+from ..geometry.resampling import PlaneResampler
+from ..i18n import tr as _
+from .lobe_checks import check_lungs, check_whole
+from .lobe_model import LobeModel, LungModel, read_lobe_model
+from .lobe_shape import (
+    LEFT_LOBES,
+    OBLIQUE_TERMS,
+    RIGHT_LOBES,
+    CoarseLung,
+    Lobe,
+    beside,
+    coarse_lungs,
+    horizontal_terms,
+    oblique_terms,
+)
+from .lungs import stretched
+
+__all__ = ["EstimatedLobes", "Lobe", "find_lobes"]
+
+_ROUNDS = 2
+"""How often the weights of the lobes are found anew; more change nothing."""
+
+_LEAST_OVERLAP = 0.3
+"""No lobe weighs more than one whose members agree so little."""
+
+
+@dataclass(frozen=True)
+class EstimatedLobes:
+    """Lobes on upright slices of ``shape`` (z, y, x), as probabilities on blocks of ``steps`` (z, y, x) voxels.
+
+    ``probabilities``: uint8 (5, z, y, x), 255 is 1, lobe ``n`` at index ``n - 1``; it is the share of the ensemble that
+    holds a block for that lobe, and 0 far from its lung. ``weights`` (5): by what probabilities are multiplied before
+    the largest one says which lobe is shown; a lobe on whose place the members agree less weighs more, which makes the
+    overlap with the true lobes largest. ``shown`` (5, 2): voxels of lung and of infection in the lobes as shown;
+    ``members`` (n, 5, 2): in those of each member. ``overlap`` (n, 5): Dice of each member's lobes with those shown.
+    ``lowest_overlap`` (5): the lowest Dice with an expert's lobe that the model had in the lungs it was judged on.
+    ``model``: name and SHA-256 of the model.
+    """
+
+    probabilities: np.ndarray
+    weights: np.ndarray
+    shape: tuple[int, ...]
+    steps: tuple[int, int, int]
+    shown: np.ndarray
+    members: np.ndarray
+    overlap: np.ndarray
+    lowest_overlap: tuple[float, ...]
+    model: tuple[str, str]
+
+    def plane(self, k: int, lungs: np.ndarray) -> np.ndarray:
+        """The lobes of upright slice ``k``: uint8 (y, x) of :class:`Lobe`.
+
+        ``lungs``: uint8 (y, x), odd in the left lung, even in the right one, 0 outside (see :func:`find_lobes`).
+        """
+        lobes = np.zeros(lungs.shape, np.uint8)
+        box = _box(lungs)
+        if box is None:
+            return lobes
+        part, found = lungs[box], lobes[box]
+        left = (part & 1).view(bool)
+        for inside, names in ((left, LEFT_LOBES), ((part > 0) ^ left, RIGHT_LOBES)):
+            own = _box(inside)
+            if own is not None:
+                place = tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(box, own, strict=True))
+                np.copyto(found[own], self._best(k, names, *place), where=inside[own])
+        return lobes
+
+    def lobe_map(self, lungs: np.ndarray) -> np.ndarray:
+        """The lobes of all slices: uint8 of the shape of ``lungs``, which is as :func:`find_lobes` takes it."""
+        found = np.zeros(lungs.shape, np.uint8)
+        for k, plane in enumerate(lungs):
+            found[k] = self.plane(k, plane)
+        return found
+
+    def _best(self, k: int, names: Sequence[Lobe], rows: slice, columns: slice) -> np.ndarray:
+        resample = self._resampler.part(rows, columns)
+        low, high, share = self._between(k)
+        fields = []
+        for lobe in names:
+            coarse = (1 - share) * self.probabilities[lobe - 1, low] + share * self.probabilities[lobe - 1, high]
+            fields.append(resample(coarse * self.weights[lobe - 1]))
+        best, largest = np.full(fields[0].shape, int(names[0]), np.uint8), fields[0]
+        for lobe, field in zip(names[1:], fields[1:], strict=True):
+            best[field > largest] = lobe
+            largest = np.maximum(largest, field)
+        return best
+
+    def _between(self, k: int) -> tuple[int, int, float]:
+        """The planes of blocks below and above slice ``k``, and how far it is from the first to the second."""
+        position = (k - (self.steps[0] - 1) / 2) / self.steps[0]
+        last = self.probabilities.shape[1] - 1
+        low = int(np.clip(np.floor(position), 0, last))
+        return low, min(low + 1, last), float(np.clip(position - low, 0, 1))
+
+    @cached_property
+    def _resampler(self) -> PlaneResampler:
+        rows, columns = (
+            stretched(coarse, new, step)
+            for coarse, new, step in zip(self.probabilities.shape[2:], self.shape[1:], self.steps[1:], strict=True)
+        )
+        return PlaneResampler(rows, columns)
+
+
+def _box(plane: np.ndarray) -> tuple[slice, slice] | None:
+    """The smallest part of a plane (bool or uint8) that holds all that is not 0; None where nothing is."""
+    rows = np.flatnonzero(plane.any(axis=1))
+    if not rows.size:
+        return None
+    columns = np.flatnonzero(plane[rows[0] : rows[-1] + 1].any(axis=0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def find_lobes(
+    lungs: np.ndarray, spacing_mm: tuple[float, float, float], model: LobeModel | None = None
+) -> EstimatedLobes:
+    """Estimate the lobes of two whole lungs.
+
+    ``lungs``: uint8 (z, y, x), upright (axes to head, back, left): 1 left lung, 2 right lung, 3 and 4 what of them is
+    infected, 0 outside; ``spacing_mm``: upright x, y, z; ``model``: default the one that comes with CovidSeg. A lung
+    that reaches the first or last plane of the array counts as cut off. Raises InputError, with the reason, where lobes
+    cannot be told from the shape: lungs that are missing, cut off, on the wrong sides or of a shape that was not seen
+    before. Raises ModelError when the model is missing or altered.
+    """
+    if lungs.ndim != 3 or lungs.dtype != np.uint8:
+        raise ValueError(f"lungs must be uint8 (z, y, x), not {lungs.dtype} {lungs.shape}")
+    model = model or read_lobe_model()
+    coarse = coarse_lungs(lungs, spacing_mm)
+    check_whole(lungs, spacing_mm)
+    check_lungs(*coarse)
+    points = [lung.shape_points() for lung in coarse]
+    _check_shapes(model, coarse, points)
+    grid = coarse[0].lung.shape
+    probabilities = np.zeros((len(Lobe), *grid), np.uint8)
+    weights, shown = np.ones(len(Lobe)), np.zeros((len(Lobe), 2), np.int64)
+    members, overlaps = [], []
+    for lung, shape, known in zip(coarse, points, (model.left, model.right), strict=True):
+        votes = _votes(lung, known, shape, probabilities)
+        part = slice(lung.lobes[0] - 1, lung.lobes[-1])
+        weights[part], shown[part], counts, overlap = _decide(lung, votes, probabilities)
+        members.append(counts)
+        overlaps.append(overlap)
+    counted, agreed = (np.concatenate(parts, axis=1) for parts in (members, overlaps))
+    return EstimatedLobes(
+        probabilities,
+        weights,
+        lungs.shape,
+        coarse[0].steps,
+        shown,
+        counted,
+        agreed,
+        model.lowest_overlap,
+        (model.name, model.sha256),
+    )
+
+
+def _check_shapes(model: LobeModel, coarse: tuple[CoarseLung, CoarseLung], points: Sequence[np.ndarray]) -> None:
+    for lung, shape, known in zip(coarse, points, (model.left, model.right), strict=True):
+        if known.is_unusual(shape):
+            raise _unusual(lung)
+    place = beside(*coarse)
+    if (place < model.beside[0]).any() or (place > model.beside[1]).any():
+        raise InputError(
+            _("One lung ends much higher than the other, or lies before it (fluid, collapse or surgery?).")
+        )
+
+
+def _unusual(lung: CoarseLung) -> InputError:
+    if lung.right:
+        return InputError(_("The right lung has a shape from which lobes are not told (fluid, collapse or surgery?)."))
+    return InputError(_("The left lung has a shape from which lobes are not told (fluid, collapse or surgery?)."))
+
+
+def _votes(lung: CoarseLung, known: LungModel, points: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Which lobe each member gives each block with lung: uint8 (blocks, members), 0 the lung's first lobe.
+
+    Fills in ``probabilities`` around the lung, plane by plane.
+    """
+    ensemble = known.members(points).astype(np.float32).T
+    box = bounding_box(lung.lung > 0)
+    assert box is not None  # check_lungs has seen to it
+    around = tuple(slice(max(0, part.start - 1), part.stop + 1) for part in box)
+    votes = []
+    for k in range(around[0].start, min(around[0].stop, len(lung.lung))):
+        z, y, x = lung.coordinates(k)
+        plane = _parted(ensemble, z, y[:, around[1]], x[..., around[2]], lung.right)
+        for number, lobe in enumerate(lung.lobes):
+            share = np.count_nonzero(plane == number, axis=-1) * (255.0 / plane.shape[-1])
+            probabilities[lobe - 1, k][around[1:]] = np.rint(share)
+        votes.append(plane[lung.lung[k][around[1:]] > 0])
+    return np.concatenate(votes)
+
+
+def _parted(ensemble: np.ndarray, z: np.ndarray, y: np.ndarray, x: np.ndarray, right: bool) -> np.ndarray:
+    """The lobe in each member of ``ensemble`` (terms, members) at points of one plane: uint8 (y, x, members)."""
+    height, terms = oblique_terms(z, y, x)
+    below = terms[0].astype(np.float32) @ ensemble[:OBLIQUE_TERMS] > (height + 0 * x)[0][..., None]
+    if not right:
+        return below.view(np.uint8)
+    height, terms = horizontal_terms(z, y, x)
+    under = terms[0].astype(np.float32) @ ensemble[OBLIQUE_TERMS:] > height[0][..., None]
+    return np.where(below, np.uint8(2), under.view(np.uint8))
+
+
+def _decide(
+    lung: CoarseLung, votes: np.ndarray, probabilities: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Weights, voxels as shown (lobes, 2), and of each member: voxels (members, lobes, 2), overlap (members, lobes)."""
+    inside = lung.lung > 0
+    voxels = np.stack([lung.lung[inside], lung.infected[inside]], axis=1).astype(np.float32)
+    shares = np.stack([probabilities[lobe - 1][inside] for lobe in lung.lobes], axis=1)
+    held = [(votes == number).T.astype(np.float32) for number in range(len(lung.lobes))]
+    counts = np.stack([member @ voxels for member in held], axis=1)
+    weights = np.ones(len(lung.lobes))
+    for _round in range(_ROUNDS):
+        best = (shares * weights).argmax(axis=1)
+        overlap = np.empty((votes.shape[1], len(lung.lobes)))
+        for number, member in enumerate(held):
+            own = voxels[:, 0] * (best == number)
+            both = np.maximum(counts[:, number, 0] + own.sum(), 1)
+            overlap[:, number] = 2 * (member @ own) / both
+        weights = 1 / np.maximum(overlap.mean(axis=0), _LEAST_OVERLAP) ** 2
+    shown = np.stack([voxels[best == number].sum(axis=0, dtype=np.float64) for number in range(len(lung.lobes))])
+    return weights, np.rint(shown).astype(np.int64), np.rint(counts).astype(np.int64), overlap

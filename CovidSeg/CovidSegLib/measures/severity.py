@@ -1,0 +1,82 @@
+"""The CT severity score of estimated lobes: never without its range, since nobody has seen the fissures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..anatomy.lobes import EstimatedLobes, Lobe, find_lobes
+from ..errors import InputError, ModelError
+from ..geometry.volume import spacing
+from ..i18n import tr as _
+from .lobes import lobe_name
+from .rules import lobe_score
+from .sided import SidedLungs
+from .values import EstimatedLobe, EstimatedSeverity, Measurements
+
+LOW, HIGH = 0.05, 0.95
+"""Quantiles of the ensemble that bound a range: nine members of ten lie in it."""
+
+
+def with_severity(
+    measured: Measurements, lungs: SidedLungs, voxel_ml: float, *, cut: bool, reason: str = ""
+) -> Measurements:
+    """``measured`` with the score of estimated lobes and its range, or with the reason why there is none.
+
+    ``cut``: whether the scan cuts a lung off; ``reason``: one that is known before.
+    """
+    if cut:
+        reason = reason or _("The scan does not show both lungs whole.")
+    if not reason:
+        try:
+            found = find_lobes(lungs.codes.astype(np.uint8, copy=False), spacing(lungs.affine))
+            return replace(measured, severity=severity_of(found, voxel_ml))
+        except InputError as error:
+            reason = error.sentence
+        except ModelError as error:
+            reason = str(error)
+    return replace(measured, severity_refused=reason)
+
+
+def severity_of(found: EstimatedLobes, voxel_ml: float) -> EstimatedSeverity:
+    """The numbers of estimated lobes."""
+    scores = member_scores(found.members)
+    low, middle, high = (int(value) for value in quantiles(scores.sum(axis=1)))
+    lobes = tuple(_lobe(found, scores, lobe, voxel_ml) for lobe in Lobe)
+    return EstimatedSeverity(middle, low, high, lobes, *found.model)
+
+
+def member_scores(members: np.ndarray) -> np.ndarray:
+    """Scores (members, 5) of the voxels of lung and infection (members, 5, 2) in each lobe."""
+    percents = 100.0 * members[..., 1] / np.maximum(members[..., 0], 1)
+    return np.vectorize(lobe_score, otypes=[np.int64])(percents)
+
+
+def quantiles(values: np.ndarray) -> np.ndarray:
+    """Lower end, median and upper end of the range of ``values``: values that occur among them."""
+    return np.quantile(values, (LOW, 0.5, HIGH), method="inverted_cdf")
+
+
+def _lobe(found: EstimatedLobes, scores: np.ndarray, lobe: Lobe, voxel_ml: float) -> EstimatedLobe:
+    number = lobe - 1
+    lung, infection = (float(count) * voxel_ml for count in found.shown[number])
+    voxels = found.members[:, number].astype(np.float64)
+    percents = 100.0 * voxels[:, 1] / np.maximum(voxels[:, 0], 1)
+    shown = 100.0 * infection / lung if lung else 0.0
+    low, _middle, high = quantiles(percents)
+    least, middle, most = (int(value) for value in quantiles(scores[:, number]))
+    expected = float(found.overlap[:, number].mean())
+    lowest = min(float(np.quantile(found.overlap[:, number], LOW)), found.lowest_overlap[number])
+    return EstimatedLobe(
+        lobe_name(lobe),
+        lung,
+        infection,
+        percent_low=min(float(low), shown),
+        percent_high=max(float(high), shown),
+        score=middle,
+        score_low=least,
+        score_high=most,
+        overlap=expected,
+        overlap_low=lowest,
+    )

@@ -1,0 +1,202 @@
+"""Lobes are estimated from the shape of whole lungs, with their uncertainty; of other lungs the reason is told."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from CovidSegLib.anatomy.lobe_model import DEFAULT_MODEL, read_lobe_model
+from CovidSegLib.anatomy.lobes import find_lobes
+from CovidSegLib.errors import InputError, ModelError
+from CovidSegLib.geometry.volume import voxel_ml
+from CovidSegLib.measures import Lobe, measure
+from CovidSegLib.measures.lobe_map import estimated_lobe_map
+from CovidSegLib.measures.table import as_record, table_rows
+from CovidSegLib.segmentation import Label
+from CovidSegLib.system.resource_files import resource
+from Testing.kit.blocks import UPRIGHT, block_labels
+from Testing.kit.drawn_lungs import AFFINE, SPACING, drawn_lungs
+
+
+def lungs() -> np.ndarray:
+    return np.where(drawn_lungs(infected=False) > 0, drawn_lungs(infected=False), 0).astype(np.uint8)
+
+
+def centre(mask: np.ndarray) -> np.ndarray:
+    return np.array(np.nonzero(mask)).mean(axis=1)
+
+
+def test_each_lobe_lies_where_lobes_lie() -> None:
+    found = find_lobes(lungs(), SPACING).lobe_map(lungs())
+    centres = {lobe: centre(found == lobe) for lobe in Lobe}
+    assert ((found > 0) == (lungs() > 0)).all()
+    assert (np.isin(found, (Lobe.LEFT_UPPER, Lobe.LEFT_LOWER)) == (lungs() == 1)).all()
+    for upper, lower in ((Lobe.LEFT_UPPER, Lobe.LEFT_LOWER), (Lobe.RIGHT_UPPER, Lobe.RIGHT_LOWER)):
+        assert centres[upper][0] > centres[lower][0]
+        assert centres[upper][1] < centres[lower][1]  # in front
+    assert centres[Lobe.RIGHT_MIDDLE][1] < centres[Lobe.RIGHT_LOWER][1]
+    assert centres[Lobe.RIGHT_MIDDLE][0] < centres[Lobe.RIGHT_UPPER][0]
+
+
+def test_the_values_of_a_lobe_map_are_those_of_the_published_masks() -> None:
+    order = (Lobe.LEFT_UPPER, Lobe.LEFT_LOWER, Lobe.RIGHT_UPPER, Lobe.RIGHT_MIDDLE, Lobe.RIGHT_LOWER)
+    assert [int(lobe) for lobe in order] == [1, 2, 3, 4, 5]
+
+
+def test_every_voxel_of_a_lung_has_a_probability_for_each_of_its_lobes() -> None:
+    found = find_lobes(lungs(), SPACING)
+    inside = lungs()[found.steps[0] // 2 :: found.steps[0]] == 1
+    assert inside.any()
+    left = found.probabilities[:2].sum(axis=0, dtype=int)
+    assert set(np.unique(left[left > 0])) <= {254, 255, 256}  # rounded
+    assert np.count_nonzero((found.probabilities > 25) & (found.probabilities < 230)) > 0
+
+
+def test_voxels_of_the_members_add_up_to_the_lungs() -> None:
+    found = find_lobes(lungs(), SPACING)
+    assert (found.members[:, :2, 0].sum(axis=1) == np.count_nonzero(lungs() == 1)).all()
+    assert (found.members[:, 2:, 0].sum(axis=1) == np.count_nonzero(lungs() == 2)).all()
+    assert found.shown[:, 0].sum() == np.count_nonzero(lungs())
+
+
+def test_the_map_agrees_with_the_volumes_that_are_told() -> None:
+    estimated = estimated_lobe_map(drawn_lungs(), AFFINE)
+    for lobe, told in zip(Lobe, estimated.severity.lobes, strict=True):
+        drawn = np.count_nonzero(estimated.lobes == lobe) * voxel_ml(AFFINE)
+        assert drawn == pytest.approx(told.lung_ml, rel=0.03)
+
+
+def test_a_turned_grid_has_the_same_lobes() -> None:
+    straight = estimated_lobe_map(drawn_lungs(), AFFINE).lobes
+    turned = AFFINE @ np.diag([-1.0, 1.0, -1.0, 1.0])
+    found = estimated_lobe_map(np.ascontiguousarray(drawn_lungs()[::-1, :, ::-1]), turned).lobes
+    assert (found[::-1, :, ::-1] == straight).all()
+
+
+def test_a_score_of_estimated_lobes_has_a_range_and_says_what_it_is() -> None:
+    measured = measure(drawn_lungs(), AFFINE)
+    found = measured.severity
+    assert found is not None
+    assert measured.severity_refused == ""
+    assert measured.lobe_score is None
+    assert measured.lobes == ()
+    assert found.low <= found.score <= found.high
+    assert 1 <= found.score <= 5
+    for lobe in found.lobes:
+        assert lobe.percent_low <= lobe.infection_percent <= lobe.percent_high
+        assert lobe.score_low <= lobe.score <= lobe.score_high
+        assert 0 <= lobe.overlap_low <= lobe.overlap <= 1
+    rows = [row for row in table_rows(measured) if "everity" in row.measure or "obe" in row.measure]
+    assert rows
+    assert all("estimated" in row.measure and row.low is not None and row.high is not None for row in rows)
+    record = as_record(measured)["severity_estimated"]
+    assert "estimated" in record["lobes_are"]
+    assert (record["low"], record["score"], record["high"]) == (found.low, found.score, found.high)
+
+
+def test_lobes_that_a_user_brings_come_first_and_have_no_range() -> None:
+    lobes = estimated_lobe_map(drawn_lungs(), AFFINE).lobes
+    measured = measure(drawn_lungs(), AFFINE, lobes=lobes)
+    assert measured.lobe_score is not None
+    assert measured.severity is None
+    assert all(row.low is None for row in table_rows(measured) if "obe" in row.measure)
+
+
+def cut_off(labels: np.ndarray) -> np.ndarray:
+    return labels[30:]
+
+
+def one_lung(labels: np.ndarray) -> np.ndarray:
+    return np.where(labels == Label.LEFT_LUNG, labels, 0).astype(np.uint8)
+
+
+def wrong_sides(labels: np.ndarray) -> np.ndarray:
+    return np.where(labels > 0, 3 - labels, 0).astype(np.uint8)
+
+
+def upside_down(labels: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(labels[::-1])
+
+
+def effusion(labels: np.ndarray) -> np.ndarray:
+    drowned = labels.copy()
+    drowned[:40][labels[:40] == Label.RIGHT_LUNG] = 0
+    return drowned
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (cut_off, "does not show both lungs whole"),
+        (one_lung, "not two lungs"),
+        (wrong_sides, "are the sides right"),
+        (upside_down, "shape from which lobes are not told"),
+        (effusion, "fluid, collapse or surgery"),
+    ],
+)
+def test_lungs_that_do_not_tell_their_lobes_have_none_and_the_reason_is_told(spoil, reason: str) -> None:
+    labels = spoil(drawn_lungs(infected=False))
+    measured = measure(labels, AFFINE)
+    assert measured.severity is None
+    assert reason in measured.severity_refused
+    with pytest.raises(InputError, match=reason):
+        estimated_lobe_map(labels, AFFINE)
+
+
+def test_a_lung_that_was_taken_out_as_a_segment_leaves_no_lobes() -> None:
+    measured = measure(drawn_lungs(), AFFINE, absent=(Label.LEFT_LUNG,))
+    assert measured.severity is None
+    assert measured.severity_refused == "There are not two lungs."
+
+
+def test_blocks_are_no_lungs() -> None:
+    measured = measure(block_labels(), UPRIGHT)
+    assert measured.severity is None
+    assert measured.severity_refused
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """The card of a copy of the model."""
+    for ending in ("json", "npz"):
+        shutil.copy(resource(f"Lobes/{DEFAULT_MODEL}.{ending}"), tmp_path)
+    return tmp_path / f"{DEFAULT_MODEL}.json"
+
+
+def test_the_model_is_small_and_its_card_tells_what_it_is_worth(copied: Path) -> None:
+    model = read_lobe_model(copied)
+    assert copied.with_suffix(".npz").stat().st_size < 2_000_000
+    lobes = model.card["scores"]["lobes"]
+    assert all(lobes[str(int(lobe))]["mean"] > 0.7 for lobe in Lobe)
+    assert "BY-NC-SA" in model.card["licence"]
+    assert "Tang" in model.card["training_data"][0]["source"]
+
+
+def test_a_model_that_was_altered_is_not_used(copied: Path) -> None:
+    npz = copied.with_suffix(".npz")
+    npz.write_bytes(npz.read_bytes()[:-1] + b"x")
+    with pytest.raises(ModelError, match="SHA-256"):
+        read_lobe_model(copied)
+
+
+def test_a_model_with_anything_but_numbers_is_not_opened(copied: Path) -> None:
+    import hashlib
+
+    npz = copied.with_suffix(".npz")
+    np.savez(npz, left_mean=np.array([{"a": 1}], dtype=object))
+    card = json.loads(copied.read_text(encoding="utf-8"))
+    card["files"]["npz"]["sha256"] = hashlib.sha256(npz.read_bytes()).hexdigest()
+    copied.write_text(json.dumps(card), encoding="utf-8")
+    with pytest.raises(ModelError, match="another version"):
+        read_lobe_model(copied)
+
+
+@pytest.mark.parametrize("card", ["{}", "[]", "no json", '{"name": "a", "files": {"npz": {"name": "../x"}}}'])
+def test_a_card_that_is_none_is_told(copied: Path, card: str) -> None:
+    copied.write_text(card, encoding="utf-8")
+    with pytest.raises(ModelError, match="cannot be read"):
+        read_lobe_model(copied)
