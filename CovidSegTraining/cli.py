@@ -14,7 +14,7 @@ from CovidSegLib.progress import Cancelled
 from CovidSegLib.system.printing import Printing
 from CovidSegLib.system.processes import no_ipv6_probe
 
-from . import cli_data, cli_figures, cli_fit, cli_judge, cli_models, cli_preset
+from . import cli_data, cli_figures, cli_fit, cli_judge, cli_lobes, cli_models, cli_preset
 from .needs import is_optional, missing_package
 
 _PLACE_IS_WRONG = {
@@ -84,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
     """The command's parser; each subcommand sets ``run_command``, a function of the parsed arguments."""
     parser = _Parser(prog="covidseg-train", description="Train, judge and export networks of CovidSeg.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (cli_data, cli_fit, cli_judge, cli_figures, cli_models, cli_preset):
+    for module in (cli_data, cli_fit, cli_judge, cli_figures, cli_models, cli_lobes, cli_preset):
         module.add_commands(commands)
     return parser
 
