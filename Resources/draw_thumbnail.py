@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from CovidSegLib.geometry.volume import axial_order
 from CovidSegLib.phantom import make_phantom
 from CovidSegLib.progress import Progress
 from CovidSegLib.segmentation import Label
-from CovidSegLib.geometry.volume import axial_order
 
 SIZE = (260, 280)
 """As Slicer's own thumbnails."""

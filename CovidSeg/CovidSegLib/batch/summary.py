@@ -25,7 +25,8 @@ class Row:
     ``status``: "done", "failed", or "kept" (the earlier result was not replaced, and the numbers are its);
     ``result``: the file in the output folder. Volumes in mL, infection counts as lung, in every ``percent`` too;
     densities in HU; zones are thirds of a lung's height. ``ct_class``: CT-0 to CT-4, as in the JSON; ``zone_score``:
-    0 to 24; ``lobe_score``: 0 to 25, where there is a lobe segmentation (see :mod:`CovidSegLib.measures`).
+    0 to 24; ``lobe_score``: 0 to 25, where there is a lobe segmentation (see :mod:`CovidSegLib.measures`);
+    ``estimated_lobe_score``: that of lobes estimated from the shape of the lungs, with its 90 % range.
     ``kept_edits_ml``, ``edited_segments``: corrections of a reader that are in the result and the numbers, and where.
     ``partly_visible``: the lungs that the scan cuts off; ``seconds``: all stages; ``source``: what was read ("DICOM
     series 2 of 3 (133 slices)"); ``message``: error or warnings, among them why this series was chosen.
@@ -44,6 +45,9 @@ class Row:
     ct_class: str = ""
     zone_score: float | None = None
     lobe_score: float | None = None
+    estimated_lobe_score: float | None = None
+    estimated_lobe_score_low: float | None = None
+    estimated_lobe_score_high: float | None = None
     right_upper_percent: float | None = None
     right_middle_percent: float | None = None
     right_lower_percent: float | None = None
@@ -98,6 +102,7 @@ class Row:
             ct_class=measured["ct_class"] or "",
             zone_score=measured["zone_score"],
             lobe_score=measured["lobe_score"],
+            **_estimated(measured.get("severity_estimated")),
             **zones,
             **{name: density.get(name) for name in _DENSITIES},
             lesions=lesions["count"],
@@ -112,7 +117,12 @@ class Row:
 
 
 _DENSITIES = ("ground_glass_ml", "consolidation_ml", "infection_mean_hu", "lung_mean_hu")
-_NOT_IN_OLDER_TABLES = {"kept_edits_ml", "edited_segments"}
+_ESTIMATED = {f"estimated_lobe_score{end}": name for end, name in (("", "score"), ("_low", "low"), ("_high", "high"))}
+_NOT_IN_OLDER_TABLES = {"kept_edits_ml", "edited_segments", *_ESTIMATED}
+
+
+def _estimated(found: Mapping[str, Any] | None) -> dict[str, float]:
+    return {} if found is None else {column: found[name] for column, name in _ESTIMATED.items()}
 
 
 class Summary:

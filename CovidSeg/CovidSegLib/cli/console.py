@@ -121,7 +121,14 @@ def in_words(record: Mapping[str, Any]) -> str:
     if share is None:
         infection = record["infection_ml"]
         return "No lung was found." if not infection else f"No lung was found, but infection {in_ml(infection)}."
+    found = record.get("measurements", {}).get("severity_estimated")
+    severity = "" if found is None else f" {severity_in_words(found['score'], found['low'], found['high'])}"
     return (
         f"Lungs {in_ml(lung['total'])} (left {in_ml(lung['left'])}, right {in_ml(lung['right'])}); "
-        f"infection {in_ml(record['infection_ml'])}, {percent(share)} % of lung (infection counts as lung)."
+        f"infection {in_ml(record['infection_ml'])}, {percent(share)} % of lung (infection counts as lung).{severity}"
     )
+
+
+def severity_in_words(score: int, low: int, high: int) -> str:
+    """The CT severity score of estimated lobes, as a sentence: never without its range."""
+    return f"CT severity score {score} ({low} to {high}) of 25, lobes estimated from the shape of the lungs."

@@ -12,7 +12,7 @@ from ..progress import Cancelled
 from ..system.interrupts import Interrupts
 from ..system.memory import check_session, too_small
 from ..system.printing import Printing
-from . import batch, followup, models, report, sample, segment, training_case
+from . import batch, followup, lobes, models, report, sample, segment, training_case
 from .console import one_line, say
 from .faults import BUG_SENTENCE, CANCELLED, DONE, WRONG_CALL, exit_code, print_bug
 
@@ -83,6 +83,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (segment, report, followup, batch, training_case, sample, models):
+    for command in (segment, report, followup, batch, training_case, lobes, sample, models):
         command.add_parser(commands)
     return parser

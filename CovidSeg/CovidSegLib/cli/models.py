@@ -55,9 +55,24 @@ def run_verify(args: argparse.Namespace) -> int:
             continue
         if not args.quiet:
             say(f"{model.name}: intact")
+    _verify_lobes(bad, quiet=args.quiet)
     for name, reason in bad:
         say(one_line(f"error: {name}: {reason}"), to_error=True)
     return 2 if bad else 0
+
+
+def _verify_lobes(bad: list[tuple[str, ModelError]], *, quiet: bool) -> None:
+    """Check the model that tells lobes; what is wrong with it goes into ``bad``."""
+    from ..anatomy.lobe_model import DEFAULT_MODEL, read_lobe_model
+    from ..errors import ModelError
+
+    try:
+        model = read_lobe_model()
+    except ModelError as error:
+        bad.append((DEFAULT_MODEL, error))
+        return
+    if not quiet:
+        say(f"{model.name}: intact")
 
 
 def _unusable() -> list[tuple[str, ModelError]]:

@@ -39,6 +39,10 @@ def summary(measured: Measurements, *, infection: bool = True) -> str:
     ]
     if measured.lobe_score is not None:
         texts.insert(2, _("lobes {score}/25").format(score=measured.lobe_score))
+    elif measured.severity is not None:
+        found = measured.severity
+        text = _("CT severity {score} ({low} to {high})/25, lobes estimated")
+        texts.insert(2, text.format(score=found.score, low=found.low, high=found.high))
     return " · ".join(texts)
 
 
@@ -73,7 +77,9 @@ class NumbersSection:
         self.line.toolTip = _(
             "CT class: CT-0 no infection, CT-1 less than 25 % of the lungs, CT-2 25 to 50 %, CT-3 50 to 75 %, CT-4 "
             "more than 75 %. Zone score: each lung has three zones by height, and each zone has 0 to 4 points in the "
-            "same steps; 24 is the most."
+            "same steps; 24 is the most. CT severity: each lobe has 0 to 5 points; 25 is the most. Unless the scene "
+            "has lobes of another program they are estimated from the shape of the lungs, with the range that this "
+            "leaves."
         )
         row = qt.QHBoxLayout()
         layout.addLayout(row)

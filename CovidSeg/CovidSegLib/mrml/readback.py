@@ -13,8 +13,9 @@ from ..geometry.volume import CtVolume
 from ..measures import Lobe, Measurements, Rules, lobe_of_terminology, measure
 from ..segmentation import Label, absent_labels, label_of_codes
 from ..system.steps import result_of
+from ..writing.lobes import ESTIMATED_TAG
 from .corrections import check_belongs, fingerprints_of, fingerprints_so_far
-from .ours import ids_in
+from .ours import ids_in, tag
 from .volumes import read_volume_node, scan_of, world_affine
 
 if TYPE_CHECKING:
@@ -71,9 +72,14 @@ def read_lobes(scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode
     if node is None:
         return None
     found = np.zeros(volume_node.GetImageData().GetDimensions()[::-1], np.uint8)
+    estimated = bool(lobes)
     for lobe, name in lobes.items():
-        found[_mask(node, name, volume_node)] = lobe
-    return found
+        mask = _mask(node, name, volume_node)
+        found[mask] = lobe
+        told = tag(node.GetSegmentation().GetSegment(name), ESTIMATED_TAG)
+        estimated = estimated and told == str(np.count_nonzero(mask))
+    # Our own estimate, as it was written: it has no more to say than the lungs, and its score would lose its range.
+    return None if estimated else found
 
 
 def lobes_state(scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode | None) -> tuple[object, ...]:

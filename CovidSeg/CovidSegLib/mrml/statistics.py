@@ -5,7 +5,7 @@ It is made known at every start of Slicer: what measures is imported when the fi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,10 @@ def _mean_hu(measured: Measurements, side: int) -> float | None:
     return measured.density.left_mean_hu if _is_left(side) else measured.density.right_mean_hu
 
 
+def _severity(name: str) -> Callable[[Measurements], float | None]:
+    return lambda measured: None if measured.severity is None else float(getattr(measured.severity, name))
+
+
 def _density(name: str) -> Callable[[Measurements], float | None]:
     return lambda measured: None if measured.density is None else getattr(measured.density, name)
 
@@ -85,6 +89,18 @@ NUMBERS = {
         "Zone score", "Sum of 0 to 4 for each third of a lung's height: 0 to 12 a lung, 0 to 24 both.", "",
         of_lung=_zone_score,
         of_infection=lambda measured: None if measured.zone_score is None else float(measured.zone_score),
+    ),
+    "severity_estimated": _Number(
+        "CT severity score, lobes estimated: median", "0 to 25, of lobes estimated from the shape of the lungs.", "",
+        of_infection=_severity("score"),
+    ),
+    "severity_estimated_low": _Number(
+        "CT severity score, lobes estimated: low", "Lower end of the 90 % range of the score.", "",
+        of_infection=_severity("low"),
+    ),
+    "severity_estimated_high": _Number(
+        "CT severity score, lobes estimated: high", "Upper end of the 90 % range of the score.", "",
+        of_infection=_severity("high"),
     ),
     "ct_class": _Number(
         "CT class", "0 to 4 (CT-0 to CT-4) by the infected share of both lungs.", "",
@@ -146,7 +162,7 @@ def plugin_class() -> type:
 
             node = slicer.mrmlScene.GetNodeByID(self.getParameterNode().GetParameter("Segmentation"))
             label = our_segments(node).get(segmentID)
-            requested = self.getRequestedKeys()
+            requested = _with_range(self.getRequestedKeys())
             if label is None or not requested:
                 return {}
             scan = slicer.mrmlScene.GetNodeByID(self.getParameterNode().GetParameter("ScalarVolume") or "")
@@ -184,6 +200,14 @@ def plugin_class() -> type:
             return self._last[1]
 
     return CovidSegSegmentStatisticsPlugin
+
+
+_RANGE = ("severity_estimated", "severity_estimated_low", "severity_estimated_high")
+
+
+def _with_range(keys: Sequence[str]) -> list[str]:
+    """``keys``; the score of estimated lobes brings its range, also where only one of the three was asked for."""
+    return [*keys, *(key for key in _RANGE if key not in keys)] if set(_RANGE) & set(keys) else list(keys)
 
 
 def _value(number: _Number, measured: Measurements, label: Label) -> float | None:

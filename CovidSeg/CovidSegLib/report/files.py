@@ -13,7 +13,7 @@ from ..progress import Progress
 from ..segmentation import Segmentation
 from .content import ReportContent, to_csv, to_json
 from .page import render_page
-from .page_pictures import Picture, page_pictures
+from .page_pictures import Picture, lobe_pictures, page_pictures
 from .record import json_text
 
 SUFFIXES = (".html", ".json", ".csv")
@@ -77,4 +77,5 @@ def report_text(
     pictures, note = draw(volume, segmentation, progress)
     if note:
         progress.notice("report", note)
-    return render_page(content, pictures)
+    lobes = lobe_pictures(volume, segmentation) if content.measured.severity is not None else {}
+    return render_page(content, pictures, lobes.get("lobes"))

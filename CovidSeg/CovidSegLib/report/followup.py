@@ -33,7 +33,11 @@ limits: a twentieth is less than an edge that is drawn one voxel further changes
 
 @dataclass(frozen=True)
 class TimePoint:
-    """The main numbers of one scan. ``day``: days since the first scan; ``date``: empty unless it was asked for."""
+    """The main numbers of one scan. ``day``: days since the first scan; ``date``: empty unless it was asked for.
+
+    ``lobe_score``: CT severity score, 0 to 25; where its lobes are estimated, the median, from ``lobe_score_low`` to
+    ``lobe_score_high``.
+    """
 
     day: int
     lung_ml: float
@@ -48,6 +52,21 @@ class TimePoint:
     lesions: int
     partly_visible: tuple[str, ...] = ()
     date: str = ""
+    lobe_score: int | None = None
+    lobe_score_low: int | None = None
+    lobe_score_high: int | None = None
+    lobes_estimated: bool = False
+
+    def __post_init__(self) -> None:
+        if self.lobes_estimated and None in (self.lobe_score, self.lobe_score_low, self.lobe_score_high):
+            raise ValueError("a score of estimated lobes has a range")
+
+    @property
+    def severity(self) -> str:
+        """The CT severity score in words, with its range where lobes are estimated; empty where there is none."""
+        if self.lobes_estimated:
+            return f"{self.lobe_score} ({self.lobe_score_low} to {self.lobe_score_high}), lobes estimated"
+        return "" if self.lobe_score is None else str(self.lobe_score)
 
     @classmethod
     def of_record(cls, record: Mapping[str, Any], day: int, date: str = "") -> TimePoint:
@@ -71,6 +90,7 @@ class TimePoint:
                 int(measured["lesions"]["count"]),
                 _sides(measured["partly_visible"]),
                 date,
+                *_severity(measured),
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(
@@ -84,6 +104,14 @@ def _check_making(record: Mapping[str, Any]) -> None:
     texts = (record["model"]["name"], record["software"], *record["edited_segments"], *record["warnings"])
     if record["schema"] != SCHEMA or not all(isinstance(text, str) for text in texts):
         raise ValueError("another form")
+
+
+def _severity(measured: Mapping[str, Any]) -> tuple[int | None, int | None, int | None, bool]:
+    """Score, lower and upper end of its range, and whether lobes are estimated (not in results of earlier versions)."""
+    found = measured.get("severity_estimated")
+    if measured["lobe_score"] is not None or found is None:
+        return _if_known(int, measured["lobe_score"]), None, None, False
+    return int(found["score"]), int(found["low"]), int(found["high"]), True
 
 
 def _number(value: Any) -> float:

@@ -14,6 +14,7 @@ from ..measures import Lobe, lobe_of_codes, lobe_of_terminology
 from ..reading.dicom_files import files_below, is_dicom
 from ..reading.dicom_headers import modality_of
 from ..writing import is_seg_nrrd, read_reviewed
+from ..writing.lobes import ALGORITHM, is_estimate
 from .dicom_labels import read_dicom_labels
 
 if TYPE_CHECKING:
@@ -60,18 +61,34 @@ def lobes_beside(source: Path, volume: CtVolume, files: Sequence[Path] = ()) -> 
 def _from_slicer(path: Path, volume: CtVolume) -> np.ndarray:
     reviewed = read_reviewed(path, volume.affine, volume.voxels.shape)
     lobes = np.zeros(volume.voxels.shape, np.uint8)
+    estimates = []
     for segment in reviewed.segments:
         lobe = lobe_of_terminology(segment.tags.get(_TERMINOLOGY, ""))
         if lobe is not None:
             layer, value = segment.place
-            lobes[reviewed.layers[layer] == value] = lobe
+            mask = reviewed.layers[layer] == value
+            estimates.append(is_estimate(segment, int(np.count_nonzero(mask))))
+            lobes[mask] = lobe
+    if estimates and all(estimates):
+        raise _estimated()
     return lobes
 
 
-def _from_dicom(path: Path, volume: CtVolume) -> np.ndarray:
-    return read_dicom_labels(
-        path, volume, lambda dataset: {int(one.SegmentNumber): _lobe_of(one) for one in dataset.SegmentSequence}
+def _estimated() -> InputError:
+    return InputError(
+        "The lobes in the file were estimated by CovidSeg, and nobody has corrected them.",
+        "Leave them out: the score of estimated lobes is given with its range.",
     )
+
+
+def _from_dicom(path: Path, volume: CtVolume) -> np.ndarray:
+    return read_dicom_labels(path, volume, _lobes_of)
+
+
+def _lobes_of(dataset: pydicom.Dataset) -> dict[int, Lobe | None]:
+    if any(ALGORITHM in str(one.get("SegmentAlgorithmName", "")) for one in dataset.SegmentSequence):
+        raise _estimated()
+    return {int(one.SegmentNumber): _lobe_of(one) for one in dataset.SegmentSequence}
 
 
 def _lobe_of(segment: pydicom.Dataset) -> Lobe | None:

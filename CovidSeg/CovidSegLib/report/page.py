@@ -29,8 +29,10 @@ _NARROW, _LESS = "\u202f", "<\u2009"
 """Spaces at which no line ends."""
 
 
-def render_page(content: ReportContent, pictures: Mapping[str, Picture]) -> str:
-    """The page with ``pictures`` (by name, in this order). It loads nothing and runs no script.
+def render_page(content: ReportContent, pictures: Mapping[str, Picture], lobes: Picture | None = None) -> str:
+    """The page with ``pictures`` (by name, in this order) and that of the estimated ``lobes``.
+
+    It loads nothing and runs no script.
 
     Raises OutputError when the Python package jinja2 is missing.
     """
@@ -39,6 +41,7 @@ def render_page(content: ReportContent, pictures: Mapping[str, Picture]) -> str:
         content=content,
         measured=content.measured,
         pictures=pictures,
+        lobes=lobes,
         checks=checks(content),
         zones={(zone.side, zone.level): zone for zone in content.measured.zones},
         zone_colors=ZONE_COLORS,

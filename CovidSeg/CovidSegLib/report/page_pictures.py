@@ -13,6 +13,7 @@ from ..geometry.volume import CtVolume
 from ..progress import Progress
 from ..segmentation import Segmentation
 from ..writing.unfinished import unfinished_folder
+from .lobe_picture import CAPTION, lobe_picture
 from .overlays import overlay_picture, projection_picture
 from .pictures import draw_pictures
 from .places import PLANES
@@ -26,8 +27,10 @@ _CAPTIONS = {
     "sagittal": "Sagittal",
     "3d": "3-D view from the front",
     "projection": "Seen through from the front",
+    "lobes": CAPTION,
 }
 _SIZE = (720, 720)
+_WIDE = (1440, 720)
 _QUALITY = 88
 _SURFACE_MM = 1.5
 _ROOM = 1.08
@@ -75,6 +78,12 @@ def _coarser(volume: CtVolume, segmentation: Segmentation) -> tuple[CtVolume, Se
 def slice_pictures(volume: CtVolume, segmentation: Segmentation) -> dict[str, Picture]:
     """The axial, coronal and sagittal slice with most infection."""
     return {plane: _jpeg(plane, overlay_picture(volume, segmentation.labels, plane, _SIZE)) for plane in PLANES}
+
+
+def lobe_pictures(volume: CtVolume, segmentation: Segmentation) -> dict[str, Picture]:
+    """The estimated lobes with their infected shares; none where lobes cannot be estimated."""
+    image = lobe_picture(volume, segmentation, _WIDE)
+    return {} if image is None else {"lobes": _jpeg("lobes", image)}
 
 
 def projection(segmentation: Segmentation) -> Picture:

@@ -1,0 +1,133 @@
+"""The ways of estimated lobes through files: the command, its outputs, reports, and what comes back of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from CovidSegLib.cli.main import main
+from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.volume import CtVolume
+from CovidSegLib.measures import Lobe, lobe_of_terminology
+from CovidSegLib.report.followup import TimePoint, follow_up, to_csv
+from CovidSegLib.report.followup import to_record as followup_record
+from CovidSegLib.report.lobe_files import read_lobe_map
+from CovidSegLib.report.page import render_follow_up
+from CovidSegLib.report.record import result_schema
+from CovidSegLib.segmentation import Label, Provenance, Segmentation
+from CovidSegLib.writing import read_reviewed, write
+from CovidSegLib.writing.labelmap import save_nifti
+from CovidSegLib.writing.seg_nrrd import write_layers
+from Testing.kit.drawn_lungs import AFFINE, drawn_lungs
+
+
+def scan() -> CtVolume:
+    """Air where the lungs are, tissue around."""
+    voxels = np.where(drawn_lungs() == 0, 40, -850).astype(np.int16)
+    voxels[drawn_lungs() == Label.INFECTION] = -500
+    return CtVolume(voxels, AFFINE)
+
+
+@pytest.fixture
+def masks(tmp_path: Path) -> Path:
+    """Masks of CovidSeg as a Slicer segmentation; the scan lies beside them as scan.nii.gz."""
+    save_nifti(scan().voxels, AFFINE, tmp_path / "scan.nii.gz")
+    path = tmp_path / "masks.seg.nrrd"
+    write(Segmentation(drawn_lungs(), AFFINE, Provenance("m", "0" * 64, "e", "d", "s")), path)
+    return path
+
+
+def test_the_command_writes_lobes_in_both_forms_and_says_that_they_are_estimated(
+    masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nifti, slicer = tmp_path / "lobes.nii.gz", tmp_path / "lobes.seg.nrrd"
+    assert main(["lobes", str(masks), "-o", str(nifti), "-o", str(slicer)]) == 0
+    said = capsys.readouterr().out
+    assert said.count("(estimated)") == 5
+    assert "of 25, lobes estimated from the shape of the lungs" in said
+    image = nibabel.load(nifti)
+    lobes = np.asarray(image.dataobj).transpose(2, 1, 0)
+    assert np.allclose(image.affine, AFFINE)
+    assert set(np.unique(lobes)) == {0, *Lobe}
+    assert ((lobes > 0) == (drawn_lungs() > 0)).all()
+    found = read_reviewed(slicer, AFFINE, lobes.shape)
+    for segment in found.segments:
+        lobe = lobe_of_terminology(segment.tags["TerminologyEntry"])
+        assert lobe is not None
+        assert "(estimated)" in segment.fields["Name"]
+        assert ((found.layers[segment.place[0]] == segment.place[1]) == (lobes == lobe)).all()
+
+
+def test_a_labelmap_of_lungs_will_do_and_an_output_that_exists_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    masks, output = tmp_path / "masks.nii.gz", tmp_path / "lobes.nii.gz"
+    save_nifti(drawn_lungs(), AFFINE, masks)
+    assert main(["lobes", str(masks), "-o", str(output), "--quiet"]) == 0
+    before = output.read_bytes()
+    assert main(["lobes", str(masks), "-o", str(output)]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert output.read_bytes() == before
+    assert main(["lobes", str(masks), "-o", str(output), "--overwrite", "--quiet"]) == 0
+
+
+@pytest.mark.parametrize("ending", [".seg.nrrd", ".nii.gz"])
+def test_lungs_without_lobes_leave_no_file_and_a_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str
+) -> None:
+    masks, output = tmp_path / "masks.nii.gz", tmp_path / f"lobes{ending}"
+    save_nifti(drawn_lungs()[40:], AFFINE, masks)
+    assert main(["lobes", str(masks), "-o", str(output)]) == 2
+    assert "Lobes cannot be estimated: The scan does not show both lungs whole." in capsys.readouterr().err
+    assert not output.exists()
+
+
+def test_an_estimate_that_comes_back_as_lobes_is_not_taken_for_a_readers(masks: Path, tmp_path: Path) -> None:
+    slicer = tmp_path / "lobes.seg.nrrd"
+    assert main(["lobes", str(masks), "-o", str(slicer), "--quiet"]) == 0
+    with pytest.raises(InputError, match="estimated by CovidSeg"):
+        read_lobe_map(slicer, scan())
+    # A reader moved a fissure: now they are his.
+    found = read_reviewed(slicer, AFFINE, drawn_lungs().shape)
+    moved = found.layers[0].copy()
+    moved[44:50][moved[44:50] == Lobe.LEFT_LOWER] = Lobe.LEFT_UPPER
+    write_layers([moved], AFFINE, found.segments, slicer)
+    assert (read_lobe_map(slicer, scan()) == moved).all()
+
+
+def test_the_report_shows_the_lobes_and_never_the_score_without_its_range(masks: Path, tmp_path: Path) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    page, record, table = (tmp_path / f"report.{ending}" for ending in ("html", "json", "csv"))
+    outputs = [part for file in (page, record, table) for part in ("-o", str(file))]
+    assert main(["report", str(tmp_path / "scan.nii.gz"), str(masks), *outputs, "--quiet"]) == 0
+    data = json.loads(record.read_text(encoding="utf-8"))
+    jsonschema.validate(data, result_schema())
+    found = data["measurements"]["severity_estimated"]
+    text = page.read_text(encoding="utf-8")
+    assert f"{found['score']}<small> ({found['low']} to {found['high']}) / 25" in text
+    assert "CT severity score, lobes estimated" in text
+    assert "Lobes, estimated from the shape of the lungs" in text  # the picture
+    lines = [line for line in table.read_text(encoding="utf-8").splitlines() if line.startswith(('"CT sev', "CT sev"))]
+    assert len(lines) == 1
+    assert "estimated" in lines[0]
+    assert lines[0].endswith(f",{found['score']},points,{found['low']},{found['high']}")
+
+
+def test_a_follow_up_shows_both_scores_with_their_ranges(masks: Path, tmp_path: Path) -> None:
+    record = tmp_path / "report.json"
+    assert main(["report", str(tmp_path / "scan.nii.gz"), str(masks), "-o", str(record), "--quiet"]) == 0
+    data = json.loads(record.read_text(encoding="utf-8"))
+    older = json.loads(record.read_text(encoding="utf-8"))
+    del older["measurements"]["severity_estimated"], older["measurements"]["severity_refused"]
+    points = [TimePoint.of_record(older, 0), TimePoint.of_record(data, 7)]
+    found = follow_up(points)
+    severity = data["measurements"]["severity_estimated"]
+    ranged = f"{severity['score']} ({severity['low']} to {severity['high']})"
+    assert found.points[0].severity == ""
+    assert f"{ranged}, lobes estimated" in render_follow_up(found)
+    assert followup_record(found)["scans"][1]["lobe_score_low"] == severity["low"]
+    assert to_csv(found).splitlines()[0].count("lobe") == 4
