@@ -73,7 +73,7 @@ def test_a_real_dicom_series_agrees_with_its_radiologists(shared_data, engine, t
     assert specificity >= LEAST_SPECIFICITY
 
 
-@pytest.mark.parametrize("case", ["normal001", "LIDC-IDRI-1011"])
+@pytest.mark.parametrize("case", ["normal001", "LIDC-IDRI-1011", "ACRIN-NSCLC-FDG-PET-042"])
 def test_scans_without_pneumonia_show_next_to_no_infection(shared_data: Path, engine, case):
     volume = read_ct(shared_data / "clean" / f"{case}.nii.gz", Progress())
     result = segment(volume, Options(), Progress(), engine=engine)
@@ -86,7 +86,9 @@ def test_lungs_and_infection_of_the_phantom_are_found_though_never_trained_on(en
     from CovidSegLib.phantom import make_phantom
 
     phantom = make_phantom(seed=0)
-    labels = segment(phantom.volume, Options(), Progress(), engine=engine).labels
+    result = segment(phantom.volume, Options(), Progress(), engine=engine)
+    labels = result.labels
+    assert 10 <= len(measure(labels, result.affine).lesions) <= 30, "a list that a reader can go through; truth: 19"
 
     def dice(mine: np.ndarray, truth: np.ndarray) -> float:
         return 2 * np.count_nonzero(mine & truth) / (np.count_nonzero(mine) + np.count_nonzero(truth))
