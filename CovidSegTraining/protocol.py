@@ -140,7 +140,10 @@ class _Judge:
         for stem, grey, truth in read_pictures(folder):
             if not self.seen(case_name(stem)):
                 overlap = Overlap()
-                labels, pace = self._labels(single_slice(grey))
+                try:
+                    labels, pace = self._labels(single_slice(grey))
+                except InputError:  # refused, as where one lung alone is found: nobody gets a mask
+                    labels, pace = np.zeros((1, *truth.shape), np.uint8), float("nan")
                 overlap.add(labels[0] == Result.INFECTION, truth)
                 rows.append({"case": stem, "fold": self.fold, "infection": overlap.dice, "ms_per_slice": pace})
         return rows
@@ -257,7 +260,8 @@ def _scan_rows(scans: list[CaseScores]) -> list[TableRow]:
 
 def _pace(rows: Iterable[Row]) -> float:
     """Milliseconds a slice, the mean over scans."""
-    return float(np.mean(_column(rows, "ms_per_slice")))
+    known = [value for value in _column(rows, "ms_per_slice") if np.isfinite(value)]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def _column(rows: Iterable[Row], name: str) -> tuple[float, ...]:

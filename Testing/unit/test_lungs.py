@@ -98,6 +98,37 @@ def test_one_lung_in_view_is_told_by_the_room_for_the_heart(left, prone):
     assert (side_mask(found, lung.shape)[lung] == left).all()
 
 
+def test_two_lungs_that_touch_in_a_picture_no_wider_than_deep_are_two():
+    _, y, x = np.indices((1, 120, 130))
+    right = ((y - 60) / 58) ** 2 + ((x - 34) / 33) ** 2 < 1
+    left = ((y - 60) / 58) ** 2 + ((x - 96) / 33) ** 2 < 1
+    touch = (abs(y - 20) < 6) & (abs(x - 65) < 16)
+    heart = ((y - 75) / 40) ** 2 + ((x - 65) / 22) ** 2 < 1
+    both = (right | left | touch) & ~heart
+    found = find_sides(both, (2.0, 2.0, 2.0))
+    assert found.known
+    assert found.parted
+    is_left = found.is_left(0)
+    assert is_left[both[0] & (x[0] > 68)].all()
+    assert not is_left[both[0] & (x[0] < 62)].any()
+
+
+def test_pictures_of_other_patients_show_two_lungs(shared_data):
+    """None is refused: six are squeezed so that two lungs that touch are hardly wider than deep."""
+    from CovidSegLib.pipeline import Options, open_engine, segment
+    from CovidSegLib.progress import Progress
+    from CovidSegTraining.pictures import read_pictures
+    from CovidSegTraining.protocol import single_slice
+
+    engine = open_engine(Options("onnx", "cpu"), Progress())
+    squeezed = {"10", "25", "34", "43", "51", "53"}
+    for stem, grey, _ in read_pictures(shared_data / "slices"):
+        if stem in squeezed:
+            result = segment(single_slice(grey), Options("onnx", "cpu"), Progress(), engine=engine)
+            lungs = np.bincount(result.labels.ravel(), minlength=3)[1:3]
+            assert lungs.min() > 0.2 * lungs.sum(), stem
+
+
 def test_one_lung_that_tells_nothing_has_no_side():
     z, y, x = np.indices((30, 120, 80))
     plain = ((z - 15) / 15) ** 2 + ((y - 60) / 58) ** 2 + ((x - 40) / 38) ** 2 < 1
