@@ -172,7 +172,7 @@ def _face_each_other(right: np.ndarray, left: np.ndarray) -> bool:
     """
     rows = [np.flatnonzero(piece.any(axis=(0, 2))) for piece in (right, left)]
     deep = min(np.ptp(row) + 1 for row in rows) >= BOTH_DEEP * np.count_nonzero((right | left).any(axis=(0, 2)))
-    return deep and _hollow_side(right) >= SURE_HOLLOW and _hollow_side(left) <= -SURE_HOLLOW
+    return bool(deep and _hollow_side(right) >= SURE_HOLLOW and _hollow_side(left) <= -SURE_HOLLOW)
 
 
 def _between_ends(mask: np.ndarray, axis: int) -> np.ndarray:
