@@ -33,8 +33,10 @@ _BATCHES = (1, 3)
 
 @cache
 def phantom_slices() -> list[np.ndarray]:
-    """A few slices of the synthetic chest as the network sees them at both looks: noise would not show a wrong window
-    or order."""
+    """A few slices of the synthetic chest as the network sees them at both looks.
+
+    Noise would not show a wrong window or order.
+    """
     volume = make_phantom(seed=0, slices=8).volume
     upright = axial_order(volume.affine).to_axial(volume.voxels)
     spacing_mm = axial_spacing(volume.affine)

@@ -32,8 +32,10 @@ def check_name(name: str) -> None:
 
 
 def checked_facts(facts: dict[str, Any]) -> dict[str, Any]:
-    """``facts`` that may go into a card: the texts of :data:`TEXTS`, ``training_data`` (a list of name, source and
-    licence), ``finish`` (numbers of :class:`FinishOptions`). Raises InputError for anything else.
+    """``facts`` that may go into a card.
+
+    They are the texts of :data:`TEXTS`, ``training_data`` (a list of name, source and licence), and ``finish`` (numbers
+    of :class:`FinishOptions`). Raises InputError for anything else.
     """
     unknown = sorted(set(facts) - {*TEXTS, "training_data", "finish"})
     if unknown:

@@ -55,9 +55,9 @@ def export(
     formats: Sequence[str] = ("onnx", "keras"),
     stored: str = "float32",
 ) -> Path:
-    """Write ``NAME.onnx``, ``NAME.keras``, the folder ``NAME.savedmodel`` (as far as they are in ``formats``) and the
-    card ``NAME.json`` into ``folder``; returns the card.
+    """Write the network and its card ``NAME.json`` into ``folder``; returns the card.
 
+    That is ``NAME.onnx``, ``NAME.keras`` and the folder ``NAME.savedmodel``, as far as they are in ``formats``.
     ``facts`` (description, training data, licence, command, finish) go into the card as they are. ``stored``: as
     what large kernels are kept (see ``compact``). All formats are compared with the trained network first. Raises
     InputError when ``run`` holds no finished training, ModelError when the formats disagree; then nothing is written.

@@ -51,8 +51,10 @@ def is_optional(name: str | None) -> bool:
 
 
 def check_encoder(encoder: str | None) -> None:
-    """Raise InputError where ImageNet's weights are wanted (``encoder`` "imagenet") and can be had neither from Keras's
-    cache nor from the network. It takes a few seconds at most."""
+    """Raise InputError where ImageNet's weights are wanted and cannot be had; within a few seconds.
+
+    They come with ``encoder`` "imagenet", from Keras's cache or from the network.
+    """
     if encoder != "imagenet" or (_keras_home() / "models" / _WEIGHTS).is_file():
         return
     answers: list[bool] = []

@@ -61,9 +61,9 @@ def is_of_run(card: Mapping[str, Any], run: Path) -> bool:
 
 
 def start_of(init: str | None, encoder: str | None) -> Start:
-    """What a training starts from: ``init``, a ``.h5`` file in a run's folder or a model by name or file; else
-    ``encoder``, a file, "imagenet" or None.
+    """What a training starts from.
 
+    ``init``: a ``.h5`` file in a run's folder, or a model by name or file; else ``encoder``: a file, "imagenet", None.
     Raises InputError or ModelError where there is no such thing.
     """
     if init is None:

@@ -35,8 +35,11 @@ _LEAST_EDGE = 20
 
 @dataclass(frozen=True)
 class ScanValues:
-    """``shift_hu``: how far a scan's values lie above HU; ``padded``: where, in every slice, it was padded (bool; rows,
-    columns) with something else than air; None: nowhere."""
+    """What is wrong with a scan's values.
+
+    ``shift_hu``: how far they lie above HU; ``padded``: where, in every slice, it was padded (bool; rows, columns) with
+    something else than air; None: nowhere.
+    """
 
     shift_hu: float = 0.0
     padded: np.ndarray | None = None

@@ -63,8 +63,10 @@ SEGMENTS = (
 
 
 def label_of_codes(terminology: str) -> Label | None:
-    """Which of our segments has the codes of ``terminology`` (Slicer's serialized entry): those of category, type and
-    type modifier. None where none of ours has them."""
+    """Which of our segments has the codes of ``terminology`` (Slicer's serialized entry).
+
+    Those of category, type and type modifier count. None where none of ours has them.
+    """
     codes = _codes(terminology)
     return next((segment.label for segment in SEGMENTS if codes and codes == _codes(segment.terminology)), None)
 

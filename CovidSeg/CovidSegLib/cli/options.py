@@ -267,6 +267,7 @@ class whole_number:  # noqa: N801 - argparse names the type in its message
         self._least = least
 
     def __call__(self, text: str) -> int:
+        """The number that ``text`` is; raises ArgumentTypeError for any other text."""
         try:
             number = int(text)
         except ValueError:

@@ -120,8 +120,10 @@ def constraints() -> str:
 
 @dataclass(frozen=True)
 class Pip:
-    """Calls of pip for one installation. ``folder``: for what is in between; ``wheels``: a folder with the wheel, or
-    None to download it."""
+    """Calls of pip for one installation.
+
+    ``folder``: for what is in between; ``wheels``: a folder with the wheel, or None to download it.
+    """
 
     folder: Path
     wheels: Path | None

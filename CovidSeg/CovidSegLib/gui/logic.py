@@ -23,8 +23,11 @@ def process(
     ticker: Ticker | None = None,
     before_write: Callable[[slicer.vtkMRMLSegmentationNode], None] = lambda node: None,
 ) -> Task[RunResult]:
-    """Segment ``volume_node``; see ``CovidSegLogic.process``. ``ticker`` drives a run that is not waited for;
-    ``before_write`` is called with the segmentation before it is changed, a new one while it is empty."""
+    """Segment ``volume_node``; see ``CovidSegLogic.process``.
+
+    ``ticker`` drives a run that is not waited for;
+    ``before_write`` is called with the segmentation before it is changed, a new one while it is empty.
+    """
     import slicer
 
     steps = run_steps(volume_node, segmentation_node, options or Options(), worker_in_slicer, before_write)

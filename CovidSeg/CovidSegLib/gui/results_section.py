@@ -54,8 +54,11 @@ class ResultsSection:
         )
 
     def _fit_height(self) -> None:
-        """Make the table as high as its rows. It cannot do so itself: it would ask for the width of its columns, too,
-        which grow with it, and the window with them."""
+        """Make the table as high as its rows.
+
+        It cannot do so itself: it would ask for the width of its columns, too, which grow with it, and the window with
+        them.
+        """
         table = self._ui.resultsTable
         rows = table.verticalHeader().length() + table.horizontalHeader().sizeHint.height()
         table.setFixedHeight(rows + 2 * table.frameWidth)

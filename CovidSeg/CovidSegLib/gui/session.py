@@ -99,8 +99,10 @@ class Session:
             self.reasonsChanged.emit()
 
     def addGate(self, gate: Callable[[], bool]) -> None:
-        """Let ``gate`` be asked before each run. False: something must happen first, and whoever owns the gate calls
-        :meth:`start` again afterwards."""
+        """Let ``gate`` be asked before each run.
+
+        False: something must happen first, and whoever owns the gate calls :meth:`start` again afterwards.
+        """
         self._gates.append(gate)
 
     def setEdited(self, percent: float | None) -> None:

@@ -26,10 +26,13 @@ Seed = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class ReviewLesion:
-    """One lesion to look at. ``number``: its value in :attr:`ReviewList.numbers`; ``rank``: 1 for the largest;
+    """One lesion to look at.
+
+    ``number``: its value in :attr:`ReviewList.numbers`; ``rank``: 1 for the largest;
     ``side``: of the lung that it counts to, or most of it; ``certainty``: the network's mean probability in percent,
     None where the network drew nothing or it is not known; ``readers``: whether a reader drew, changed or accepted any
-    of it; ``accepted``: whether all of it is the reader's word."""
+    of it; ``accepted``: whether all of it is the reader's word.
+    """
 
     number: int
     rank: int

@@ -16,8 +16,11 @@ from ..system.processes import NO_WINDOW, core_count
 
 @dataclass(frozen=True)
 class Hardware:
-    """``cores``: processor cores this process may use; ``engines``: names of the engines that are installed;
-    ``gpu``: name of the graphics card, "" for none; ``gpu_works``: whether ONNX Runtime was built to use it."""
+    """What a machine has.
+
+    ``cores``: processor cores this process may use; ``engines``: names of the engines that are installed;
+    ``gpu``: name of the graphics card, "" for none; ``gpu_works``: whether ONNX Runtime was built to use it.
+    """
 
     cores: int
     engines: tuple[str, ...] = ()

@@ -71,12 +71,12 @@ class Grid:
 
     @cached_property
     def x(self) -> np.ndarray:
-        """x of every column, shape (1, columns)."""
+        """X of every column, shape (1, columns)."""
         return self._line[None, self.pixels[1]]
 
     @cached_property
     def y(self) -> np.ndarray:
-        """y of every row, shape (rows, 1)."""
+        """Y of every row, shape (rows, 1)."""
         return self._line[self.pixels[0], None] + np.float32(CENTRE_ROW_MM)
 
     @cached_property

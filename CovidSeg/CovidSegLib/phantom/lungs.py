@@ -66,7 +66,7 @@ class Lungs:
         return np.abs(self.grid.x - self.middle(z)) - half
 
     def middle(self, z: float) -> np.ndarray:
-        """x of the plane that parts left from right, one for each row."""
+        """X of the plane that parts left from right, one for each row."""
         return 2.0 + 2.5 * np.sin(z / 40.0) + 0.03 * self.grid.y
 
     def outside(self, z: float) -> np.ndarray:

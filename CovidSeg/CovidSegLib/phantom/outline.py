@@ -58,7 +58,7 @@ _RIM = ((0, 82.0), (60, 70.0), (100, 52.0), (140, 38.0), (180, 34.0))
 
 
 def spine_y(z: float) -> float:
-    """y of the spine's axis at height ``z``."""
+    """Y of the spine's axis at height ``z``."""
     return float(_SPINE(z))
 
 
@@ -79,7 +79,7 @@ class Outline:
         self._of_height = PchipInterpolator(tuple(table), radius * (1 + 0.006 * sway), axis=0)
 
     def radius(self, z: float) -> np.ndarray:
-        """mm from (0, 0) for each of the :data:`ANGLES` at height ``z``."""
+        """Mm from (0, 0) for each of the :data:`ANGLES` at height ``z``."""
         return self._of_height(z).astype(np.float32)
 
     def slope(self, z: float) -> np.ndarray:
@@ -97,7 +97,7 @@ class Diaphragm:
 
     @cached_property
     def height(self) -> np.ndarray:
-        """z of the diaphragm, of the grid's shape; it falls without end outside the ribs."""
+        """Z of the diaphragm, of the grid's shape; it falls without end outside the ribs."""
         right, left = (self._dome(side) for side in (-1, 1))
         # Between the domes lies the central tendon, below the heart.
         blend = 1 / (1 + np.exp(-self.grid.x / 9.0))

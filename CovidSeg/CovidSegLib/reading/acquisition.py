@@ -19,8 +19,11 @@ _MOMENTS = ("Acquisition", "Series", "Study", "Content")
 
 @dataclass(frozen=True)
 class Acquisition:
-    """``date`` and ``time`` of the scan, None when they are not known. ``patient`` and ``scan``: identifiers to be
-    compared, never to be shown; empty when they are not known."""
+    """When a scan was made, and of whom.
+
+    ``date`` and ``time``: None when they are not known. ``patient`` and ``scan``: identifiers to be compared, never to
+    be shown; empty when they are not known.
+    """
 
     date: datetime.date | None = None
     patient: str = ""

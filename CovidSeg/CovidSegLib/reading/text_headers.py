@@ -214,5 +214,5 @@ def _put(fields: dict[str, str], key: bytes, value: bytes) -> None:
 
 
 def _unescaped(raw: bytes) -> str:
-    """NRRD writes a line break as ``\\n`` and a backslash as two."""
+    r"""NRRD writes a line break as ``\n`` and a backslash as two."""
     return re.sub(r"\\([\\n])", lambda found: "\n" if found[1] == "n" else "\\", as_text(raw))

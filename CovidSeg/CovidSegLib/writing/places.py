@@ -1,4 +1,4 @@
-"""What lies where an output shall be: is it a file at all, may it be written to, and is it still what it was?"""
+"""What lies where an output shall be: whether it is a file at all, may be written to, and is still what it was."""
 
 from __future__ import annotations
 
