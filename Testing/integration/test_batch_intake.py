@@ -75,7 +75,7 @@ def test_files_in_sub_folders_are_scans_called_after_their_paths(told: CommandLi
 
 def test_what_is_left_out_is_counted_once(told: CommandLine, scans: Path) -> None:
     nested(scans, "a.nii.gz", "sub/b.nii.gz")
-    for name in ("c.zip", "sub/d.tar.gz", "sub/e.hdr", "sub/e.img"):
+    for name in ("c.7z", "sub/d.tar.gz", "sub/e.hdr", "sub/e.img"):
         (scans / name).write_bytes(b"x")
     (scans / "sub/linked").symlink_to(told.folder)
     (scans / "itself").symlink_to(".")
