@@ -17,7 +17,7 @@ from CovidSegLib.batch import Entry
 from CovidSegLib.batch.manifest import Manifest
 from CovidSegLib.batch.plan import model_identity
 from CovidSegLib.errors import OutputError
-from CovidSegLib.network.models import MODELS_FOLDER
+from CovidSegLib.network.models import DEFAULT_NAME, MODELS_FOLDER
 from CovidSegLib.writing.unfinished import unfinished_name
 from Testing.kit.command_line import (
     CLEAN,
@@ -95,7 +95,17 @@ def test_after_kill_9_only_what_was_not_done_is_done(told: CommandLine) -> None:
     assert "5 of 5 scans done" in page
 
 
-def test_what_changed_since_is_done_again_and_nothing_else(told: CommandLine) -> None:
+def another_model(folder: Path) -> str:
+    """The card of a network that differs from the shipped one, in ``folder``."""
+    card = json.loads((MODELS_FOLDER / f"{DEFAULT_NAME}.json").read_text(encoding="utf-8"))
+    card["finish"]["infection"] = 0.5
+    path = folder / "another.json"
+    path.write_text(json.dumps(card), encoding="utf-8")
+    return str(path)
+
+
+def test_what_changed_since_is_done_again_and_nothing_else(told: CommandLine, tmp_path: Path) -> None:
+    another = another_model(tmp_path)
     tell(told, a=CLEAN, b=CLEAN, c=CLEAN)
     assert told.run("batch", "scans", "out").returncode == 0
     before = written(told)
@@ -105,8 +115,8 @@ def test_what_changed_since_is_done_again_and_nothing_else(told: CommandLine) ->
     after = written(told)
     assert {name for name in after if after[name] == before[name]} == {"c.seg.nrrd"}
     # Another network: all of it.
-    assert told.run("batch", "scans", "out", "--model", "another").stdout.splitlines()[-1] == "3 of 3 scans done."
-    assert told.run("batch", "scans", "out", "--model", "another", "--restart").stdout.endswith("3 of 3 scans done.\n")
+    assert told.run("batch", "scans", "out", "--model", another).stdout.splitlines()[-1] == "3 of 3 scans done."
+    assert told.run("batch", "scans", "out", "--model", another, "--restart").stdout.endswith("3 of 3 scans done.\n")
 
 
 def test_the_same_weights_with_another_threshold_are_another_network(tmp_path: Path) -> None:
@@ -122,7 +132,10 @@ def test_the_same_weights_with_another_threshold_are_another_network(tmp_path: P
     assert model_identity(str(card)) != before
 
 
-def test_a_labelmap_that_the_batch_wrote_is_replaced_and_one_that_was_changed_is_not(told: CommandLine) -> None:
+def test_a_labelmap_that_the_batch_wrote_is_replaced_and_one_that_was_changed_is_not(
+    told: CommandLine, tmp_path: Path
+) -> None:
+    another = another_model(tmp_path)
     tell(told, a=CLEAN, b=CLEAN, c=CLEAN)
     call = ("batch", "scans", "out", "--format", "nii.gz")
     assert told.run(*call).returncode == 0
@@ -130,12 +143,12 @@ def test_a_labelmap_that_the_batch_wrote_is_replaced_and_one_that_was_changed_is
     # A kill after the result was moved to its place and before the manifest could say so.
     manifest = told.folder / "out/manifest.jsonl"
     manifest.write_text("".join(line for line in manifest.open() if '"case": "c", "status": "done"' not in line))
-    ended = told.run(*call, "--model", "another")
+    ended = told.run(*call, "--model", another)
     assert ended.returncode == 2
     assert ended.stdout.splitlines()[-1] == "2 of 3 scans done."
     assert statuses(told) == {"a": "done", "b": "kept", "c": "done"}
     assert (told.folder / "out/b.nii.gz").read_bytes() == b"corrected by hand"
-    assert told.run(*call, "--model", "another", "--overwrite").stdout.splitlines()[-1].startswith("1 of 1 scans done")
+    assert told.run(*call, "--model", another, "--overwrite").stdout.splitlines()[-1].startswith("1 of 1 scans done")
 
 
 def test_a_labelmap_that_is_corrected_after_a_kill_is_not_replaced(told: CommandLine) -> None:

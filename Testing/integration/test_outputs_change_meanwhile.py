@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from CovidSegLib.batch import Entry, PlannedCase, segment_case
+from CovidSegLib.batch import Entry, PlannedCase, SegmentCase, segment_case
 from CovidSegLib.batch.outcome import run_case
 from CovidSegLib.batch.ownership import settled, state_to_keep
 from CovidSegLib.errors import OutputError
@@ -159,7 +160,7 @@ def test_what_a_reader_puts_there_before_the_turn_of_a_scan_is_a_row_with_an_err
     case = PlannedCase("a", tmp_path / "ct.nii.gz", tmp_path / f"a{suffix}", tmp_path / "a.jpg")
     entry = None
     if before == "its own result":
-        assert run_case(0, settled(case, None), threshold).failure is None
+        assert run_case(0, settled(case, None), with_threshold).failure is None
         entry = Entry("a", "done", states={case.result.name: state_to_keep(case)})
     planned = settled(case, entry)
     labels = np.zeros((4, 32, 32), np.uint8)
@@ -170,11 +171,16 @@ def test_what_a_reader_puts_there_before_the_turn_of_a_scan_is_a_row_with_an_err
         rewrite(tmp_path / "b.seg.nrrd", erase)
     (tmp_path / f"b{suffix}").replace(case.result)
     content = case.result.read_bytes()
-    failure = run_case(0, planned, threshold).failure
+    failure = run_case(0, planned, with_threshold).failure
     assert failure is not None
     assert "--overwrite" in failure.message
     assert not failure.own_fault
     assert case.result.read_bytes() == content
+
+
+def with_threshold(job: SegmentCase, progress: Progress) -> dict[str, Any]:
+    """Do a case in this process, with a network that finds left lung where the scan is dark."""
+    return job.run(threshold, progress)
 
 
 def threshold(volume: CtVolume, progress: Progress) -> Segmentation:

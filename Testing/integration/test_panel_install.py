@@ -18,6 +18,7 @@ from kit.slicers_python import answer, frozen
 from kit.wheels import BREAKS, WORKS, make_wheel
 
 from CovidSegLib.gui import install
+from CovidSegLib.gui.child import child_steps
 
 if TYPE_CHECKING:
     from kit.slicer_window.module import OpenModule
@@ -167,7 +168,7 @@ def test_cancel_while_pip_writes_into_slicer_leaves_no_half_a_package(
     before = frozen(slicers_python)
     half = next(slicers_python.parents[1].glob("lib/python*/site-packages")) / "onnxruntime" / "half.py"
     writes = f"import pathlib, time; p = pathlib.Path({str(half)!r}); p.parent.mkdir(); p.touch(); time.sleep(60)"
-    monkeypatch.setattr(install.Pip, "install", lambda _pip: [str(slicers_python), "-c", writes])
+    monkeypatch.setattr(install.Pip, "install", lambda _pip: child_steps([str(slicers_python), "-c", writes]))
     answer(monkeypatch, tmp_path / "wheels")
     panel.click("applyButton")
     panel.click("installFolderButton")

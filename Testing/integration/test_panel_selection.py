@@ -195,4 +195,4 @@ def test_once_the_scan_was_moved_nothing_says_any_more_that_the_segments_are_in_
     shift.SetMatrixTransformToParent(matrix)
     chest.SetAndObserveTransformNodeID(shift.GetID())
     panel.until(lambda: "under different transforms" in ui.resultsHint.text)
-    assert ui.statusLabel.text.startswith("Ready.")
+    panel.until(lambda: ui.statusLabel.text.startswith("Ready."))

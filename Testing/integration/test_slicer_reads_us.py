@@ -262,13 +262,14 @@ def test_the_terminology_file_knows_our_segments(mrml: OffscreenSlicer) -> None:
     vtk.vtkObject.GlobalWarningDisplayOff()  # Slicer's own terminologies are not in the package
     logic.SetMRMLScene(mrml.scene)
     vtk.vtkObject.GlobalWarningDisplayOn()
-    assert logic.LoadTerminologyFromFile(str(TERMINOLOGY)) == "CovidSeg"
+    context = logic.LoadTerminologyFromFile(str(TERMINOLOGY))
+    assert context == "Segmentation category and type: CovidSeg"
     for segment in SEGMENTS:
         entry = slicer.vtkSlicerTerminologyEntry()
         assert logic.DeserializeTerminologyEntry(segment.terminology, entry)
         assert logic.SerializeTerminologyEntry(entry) == segment.terminology
         found = slicer.vtkSlicerTerminologyEntry()
-        assert logic.FindTypeInTerminologyBy3dSlicerLabel("CovidSeg", segment.name, found)
+        assert logic.FindTypeInTerminologyBy3dSlicerLabel(context, segment.name, found)
         assert found.GetTypeObject().GetCodeValue() == entry.GetTypeObject().GetCodeValue()
         modifier = found.GetTypeModifierObject()
         assert (modifier.GetCodeValue() or "") == (entry.GetTypeModifierObject().GetCodeValue() or "")

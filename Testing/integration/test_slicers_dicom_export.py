@@ -87,11 +87,11 @@ def test_a_new_segmentation_is_exported_with_its_codes_in_its_study(study: Study
 def test_a_corrected_segmentation_is_exported_as_corrected_also_after_undo(study: Study) -> None:
     study.reader.paint(INFECTION, np.s_[3:5, 4:6, 2:5])
     mark_edited(study.node, read_state(study.node, study.volume))
-    expected = study.result().labels
+    expected = study.result().labels.copy()
     expected[3:5, 4:6, 2:5] = Label.INFECTION
     undo = UndoPoints()
     write_segmentation(study.result(infected=False), study.volume, study.node, before_write=undo.save)
-    without = study.result(infected=False).labels
+    without = study.result(infected=False).labels.copy()
     without[3:5, 4:6, 2:5] = Label.INFECTION
     study.exported(without)
     undo.undo(study.node)

@@ -34,7 +34,8 @@ def not_ours() -> OutputError:
 
 def is_manifest(path: Path) -> bool:
     """Whether the file is the manifest of a batch, and not another program's of that name."""
-    if not path.is_file():  # a pipe would block whoever opens it
+    # A pipe would block whoever opens it; Path raises where a folder may be listed and not entered.
+    if not os.path.isfile(path):
         return False
     try:
         with path.open(encoding="utf-8") as file:
