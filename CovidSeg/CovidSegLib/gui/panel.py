@@ -115,6 +115,7 @@ class Panel(VTKObservationMixin):
             old.disconnectGui(self._link)
             self.removeObserver(old.parameterNode, vtk.vtkCommand.ModifiedEvent, self._parameters_changed)
         self.session.setResult(None)
+        self.session.parameters = None  # what the selectors show now was chosen by nobody: it belongs to no other set
         if parameters is not None:
             self._link = parameters.connectGui(self.ui)
             self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._parameters_changed)
