@@ -80,7 +80,7 @@ def test_after_kill_9_only_what_was_not_done_is_done(told: CommandLine) -> None:
     (unfinished / "d.seg.nrrd").write_bytes(b"half")
     tell(told, b=CLEAN, d=CLEAN)
     before = written(told)
-    assert "a.seg.nrrd" in finished
+    assert finished  # which of them, is decided by who was faster
     assert finished <= set(before) < {f"{stem}.seg.nrrd" for stem in "abcde"}
     ended = told.run("batch", "scans", "out", "--json", "all.json")
     assert ended.returncode == 0, ended.stderr
