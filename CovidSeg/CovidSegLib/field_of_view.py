@@ -6,7 +6,7 @@ or 3071. Air is what lies there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,14 +45,18 @@ class ScanValues:
     padded: np.ndarray | None = None
 
     @classmethod
-    def of_planes(cls, planes: Sequence[np.ndarray], pixel_mm: tuple[float, float]) -> ScanValues:
-        """Look at some axial slices of a scan (:func:`find_padding`, :func:`.soft_tissue.soft_tissue_shift`)."""
-        padded = find_padding(planes, pixel_mm)
+    def of_planes(cls, planes: Iterable[np.ndarray], pixel_mm: tuple[float, float]) -> ScanValues:
+        """Look at some axial slices of a scan, one after the other; none of them is kept."""
+        seen = _Corners()
+        samples = []
+        for plane in planes:
+            seen.look_at(plane)
+            samples.append(coarse(plane)[0].copy())  # a view would keep the whole slice
+        padded = seen.padding(pixel_mm, 0.0)
         measured = None if padded is None else ~coarse(padded)[0]
-        samples = [coarse(plane)[0] for plane in planes]
         shift = soft_tissue_shift(samples if measured is None else [sample[measured] for sample in samples])
         if abs(shift) > LARGEST_SHIFT:
-            padded = find_padding(planes, pixel_mm, shift)
+            padded = seen.padding(pixel_mm, shift)
         return cls(shift, padded)
 
     def roughly_hu(self, plane: np.ndarray) -> np.ndarray:
@@ -75,32 +79,46 @@ def coarse(plane: np.ndarray) -> tuple[np.ndarray, int]:
     return plane[::stride, ::stride], stride
 
 
-def find_padding(
-    planes: Sequence[np.ndarray], pixel_mm: tuple[float, float], shift_hu: float = 0.0
-) -> np.ndarray | None:
-    """Where the scan was padded with a value that is not air: bool (rows, columns), or None where it was not.
+class _Corners:
+    """What slices, seen one after the other, have in common with the value in most corners of the first."""
 
-    ``planes``: axial slices of HU, all of one shape; ``pixel_mm``: distance of rows and of columns; ``shift_hu``: how
-    far the scan's values lie above HU. What is padded has one value in two corners or more and in all slices, and a
-    round edge (or a value that no tissue has).
-    """
-    corners = np.array([[plane[0, 0], plane[0, -1], plane[-1, 0], plane[-1, -1]] for plane in planes])
-    values, counts = np.unique(corners[0], return_counts=True)
-    value = values[np.argmax(counts)]
-    is_padded = (corners == value).all(axis=0)
-    hu = float(value) - shift_hu
-    if np.count_nonzero(is_padded) < 2 or AIR_LIKE_HU[0] <= hu <= AIR_LIKE_HU[1]:
-        return None
-    if hu > AIR_LIKE_HU[1] and min(float(plane.min()) for plane in planes) > float(value) - _DARKER_HU:
-        return None
-    same = np.logical_and.reduce([plane == value for plane in planes])
-    pieces, _count = ndimage.label(same)
-    at_corners = {int(pieces[row, column]) for row in (0, -1) for column in (0, -1)} - {0}
-    padded = np.isin(pieces, list(at_corners))
-    if padded.mean() < _LEAST_SHARE or padded.all():
-        return None
-    sure = hu < AIR_LIKE_HU[0] or hu > _SURE_HU
-    return padded if sure or _has_round_edge(padded, pixel_mm) else None
+    def __init__(self) -> None:
+        self._value: np.generic | None = None
+        self._is_padded = np.ones(4, bool)
+        self._same: np.ndarray | None = None
+        self._lowest = np.inf
+
+    def look_at(self, plane: np.ndarray) -> None:
+        """Take in one more slice."""
+        corners = plane[[0, 0, -1, -1], [0, -1, 0, -1]]
+        if self._value is None:
+            values, counts = np.unique(corners, return_counts=True)
+            self._value = values[np.argmax(counts)]
+        self._is_padded &= corners == self._value
+        same = plane == self._value
+        self._same = same if self._same is None else self._same & same
+        self._lowest = min(self._lowest, float(plane.min()))
+
+    def padding(self, pixel_mm: tuple[float, float], shift_hu: float) -> np.ndarray | None:
+        """Where the scan was padded with a value that is not air: bool (rows, columns), or None where it was not.
+
+        ``pixel_mm``: distance of rows and of columns; ``shift_hu``: how far the scan's values lie above HU. What is
+        padded has one value in two corners or more and in all slices, and a round edge (or a value that no tissue has).
+        """
+        assert self._value is not None, "no slice was looked at"
+        assert self._same is not None
+        hu = float(self._value) - shift_hu
+        if np.count_nonzero(self._is_padded) < 2 or AIR_LIKE_HU[0] <= hu <= AIR_LIKE_HU[1]:
+            return None
+        if hu > AIR_LIKE_HU[1] and self._lowest > float(self._value) - _DARKER_HU:
+            return None
+        pieces, _count = ndimage.label(self._same)
+        at_corners = {int(pieces[row, column]) for row in (0, -1) for column in (0, -1)} - {0}
+        padded = np.isin(pieces, list(at_corners))
+        if padded.mean() < _LEAST_SHARE or padded.all():
+            return None
+        sure = hu < AIR_LIKE_HU[0] or hu > _SURE_HU
+        return padded if sure or _has_round_edge(padded, pixel_mm) else None
 
 
 def _has_round_edge(padded: np.ndarray, pixel_mm: tuple[float, float]) -> bool:

@@ -197,7 +197,7 @@ class SliceFraming:
     ) -> SliceFraming:
         """Look at a scan once. ``spacing_mm``: upright (column, row, slice) distances, as x, y, z."""
         pixel_mm = spacing_mm[1], spacing_mm[0]
-        values = ScanValues.of_planes([plane(k) for k in looked_at(count)], pixel_mm)
+        values = ScanValues.of_planes((plane(k) for k in looked_at(count)), pixel_mm)
         crop = body_crop(lambda k: values.roughly_hu(plane(k)), count, pixel_mm)
         offset = neighbour_offset(spacing_mm[2])
         return cls(plane(0).shape, crop, offset, values.shift_hu, padded=values.padded)

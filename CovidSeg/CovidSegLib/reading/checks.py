@@ -65,7 +65,7 @@ def inspect(volume: CtVolume) -> Findings:
     """
     slices = axial_order(volume.affine).to_axial(volume.voxels)
     across, back, _up = axial_spacing(volume.affine)
-    padded = ScanValues.of_planes([slices[k] for k in looked_at(len(slices))], (back, across)).padded
+    padded = ScanValues.of_planes((slices[k] for k in looked_at(len(slices))), (back, across)).padded
     values = [oddity.warning for oddity in _odd_values(volume.voxels if padded is None else slices, padded)]
     # Where the values are no HU, what lies in a slice cannot be told.
     return Findings((*values, *_grid_warnings(volume), *([] if values else slice_warnings(volume, padded))))
