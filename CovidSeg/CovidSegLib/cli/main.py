@@ -21,9 +21,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run ``covidseg`` with ``argv`` (default: the process's own arguments); returns the exit code.
 
     Progress, warnings and errors go to standard error, results to standard output. Where these take nothing more the
-    work goes on; the code is then 2 for a full disk, and what the work deserves for a reader that went away.
+    work goes on; the code is then 2 for a full disk, and what the work deserves for a reader that went away. Without
+    ``argv`` the process is taken to end with the command: after Ctrl-C it is deaf to further ones.
     """
-    with Printing() as printing, Interrupts() as interrupts:
+    with Printing() as printing, Interrupts(process_ends=argv is None) as interrupts:
         try:
             code = _run(argv, interrupts)
         except (KeyboardInterrupt, Cancelled):

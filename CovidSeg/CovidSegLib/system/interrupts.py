@@ -12,10 +12,13 @@ class Interrupts:
     """While entered, the first SIGINT, SIGTERM or SIGHUP raises KeyboardInterrupt; further ones are ignored.
 
     So cleaning up is not itself interrupted. Signals that the caller chose to ignore (nohup, background jobs) stay so.
+    With ``process_ends`` the process ends after this: once one signal came, further ones stay ignored. Otherwise a
+    second Ctrl-C could kill the process in Python's own shutdown, and its exit code would be the signal's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, process_ends: bool = False) -> None:
         self._asked = False
+        self._process_ends = process_ends
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
@@ -28,7 +31,7 @@ class Interrupts:
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if self._asked and self._process_ends else handler)
 
     def asked(self) -> bool:
         """Whether the user asked to stop; for :class:`CovidSegLib.progress.Progress`.

@@ -64,7 +64,7 @@ def serve() -> None:
     """Open the engine, and meanwhile and then do job after job until the input ends. Does not return."""
     channel = _own_channel()
     requests = os.fdopen(os.dup(sys.stdin.fileno()), "rb")
-    with Interrupts() as interrupts:
+    with Interrupts(process_ends=True) as interrupts:
         hello = json.loads(requests.readline() or b"null")
         if hello is None:
             return

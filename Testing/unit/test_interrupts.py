@@ -1,0 +1,43 @@
+"""Ctrl-C once is enough, and pressing it again changes neither the cleaning up nor the exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from CovidSegLib.system.interrupts import Interrupts
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals")
+
+# A command that is interrupted, and once more by an exit handler: after the command, before Python has ended.
+STOPPED_AGAIN_WHILE_LEAVING = """
+import atexit, os, signal, sys
+from CovidSegLib.cli import main, models
+
+def interrupted(args):
+    os.kill(os.getpid(), signal.{name})
+
+models.run_list = interrupted
+atexit.register(os.kill, os.getpid(), signal.{name})
+sys.argv = ["covidseg", "models", "list"]
+sys.exit(main.main())
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_second_signal_while_the_process_leaves_does_not_change_the_exit_code(name: str) -> None:
+    script = STOPPED_AGAIN_WHILE_LEAVING.format(name=name)
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "cancelled\n")
+
+
+def test_a_caller_that_lives_on_gets_its_own_handlers_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), Interrupts() as interrupts:
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert interrupts.asked()
+    assert signal.getsignal(signal.SIGTERM) is before
