@@ -16,12 +16,14 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
 import slicer
+import vtk
 from kit.panel_steps import finish
 
 from CovidSegLib.gui import install, startup, ticker
@@ -161,6 +163,28 @@ def test_the_synthetic_chest_is_made_here_and_can_be_segmented(
     empty_panel.ui.inputSelector.setCurrentNode(node)
     finish(empty_panel)
     assert empty_panel.session.result.measurements.total.infection_ml > 0
+
+
+def test_the_synthetic_chest_comes_by_its_name_too_as_slicer_fetches_samples(
+    empty_panel: OpenModule, world: SlicerWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import SampleData
+
+    monkeypatch.setattr(startup, "PHANTOM_SLICES", 12)
+    by_click = world.samples[0]["customDownloader"](None)
+    by_name = SampleData.downloadSample("CovidSegPhantom")
+    assert by_name.GetScene() is world.scene
+    assert by_name.GetName().startswith(by_click.GetName())
+    assert np.array_equal(slicer.util.arrayFromVolume(by_name), slicer.util.arrayFromVolume(by_click))
+    matrices = [vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()]
+    for node, matrix in zip((by_name, by_click), matrices, strict=True):
+        node.GetIJKToRASMatrix(matrix)
+    assert np.allclose(*map(slicer.util.arrayFromVTKMatrix, matrices), atol=1e-4)
+    files = list(Path(slicer.mrmlScene.GetCacheManager().GetRemoteCacheDirectory()).glob("CovidSegPhantom*"))
+    assert len(files) == 1
+    monkeypatch.setattr(startup, "make_phantom_file", lambda _file: pytest.fail("it lies in Slicer's cache"))
+    assert SampleData.downloadSample("CovidSegPhantom") is not by_name
+    assert startup.phantom_address("https://elsewhere.org/a.nrrd") == "https://elsewhere.org/a.nrrd"
 
 
 def test_what_a_task_brought_is_not_kept_by_qts_timer_after_its_end(world: SlicerWorld) -> None:

@@ -7,15 +7,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import slicer
 from slicer.i18n import tr as _
 
+from .. import __version__
 from ..mrml import statistics
+
+if TYPE_CHECKING:
+    from ..phantom.scan import Phantom
 
 CATEGORY = "CovidSeg"
 PHANTOM_SLICES = 60
+
+PHANTOM_ADDRESS = "covidseg:phantom"
+"""Leads to no server: see :func:`phantom_address`."""
+
+_PHANTOM_FILE = f"CovidSegPhantom-{__version__}.nrrd"
+"""Its name in Slicer's cache of samples."""
 
 _CT_CHEST_SHA256 = "4507b664690840abb6cb9af2d919377ffc4ef75b167cb6fd0f747befdb12e38e"
 _CT_CHEST = f"https://github.com/Slicer/SlicerTestingData/releases/download/SHA256/{_CT_CHEST_SHA256}"
@@ -37,10 +48,9 @@ def _register_samples(resource_path: Callable[[str], str]) -> None:
     add(
         category=CATEGORY,
         sampleName="CovidSegPhantom",
-        # Nothing is downloaded; Slicer counts these lists, also where a function of ours brings the scan.
-        uris=[],
-        fileNames=[],
-        nodeNames=[],
+        uris=PHANTOM_ADDRESS,
+        fileNames=_PHANTOM_FILE,
+        nodeNames=_("Synthetic chest"),
         customDownloader=load_phantom,
         thumbnailFileName=resource_path("Icons/CovidSegPhantom.png"),
     )
@@ -54,20 +64,52 @@ def _register_samples(resource_path: Callable[[str], str]) -> None:
         thumbnailFileName=_slicers_own_thumbnail("CTChest.png"),
     )
 
+    # A click calls customDownloader. downloadSample("CovidSegPhantom"), in scripts, goes by the address alone.
+    SampleData.SampleDataLogic.registerUrlRewriteRule("CovidSeg", phantom_address)
+
 
 def _slicers_own_thumbnail(name: str) -> str | None:
     file = os.path.join(os.path.dirname(slicer.modules.sampledata.path), "Resources", "Icons", name)
     return file if os.path.isfile(file) else None
 
 
-def load_phantom(_source: Any = None) -> slicer.vtkMRMLScalarVolumeNode:
-    """Compute a synthetic chest with pneumonia and add it to the scene; Slicer's Sample Data module calls this.
+def phantom_address(address: str) -> str:
+    """A rule for Slicer's Sample Data, which hands over every address: for that of the phantom its file is made.
 
-    The window stays live; nothing is downloaded, and it was made from no patient.
+    It is put into Slicer's cache of samples, where Slicer looks before it would fetch anything.
     """
+    if address == PHANTOM_ADDRESS:
+        file = Path(slicer.mrmlScene.GetCacheManager().GetRemoteCacheDirectory(), _PHANTOM_FILE)
+        if not file.exists():
+            make_phantom_file(file)
+    return address
+
+
+def make_phantom_file(file: Path) -> None:
+    """Write the synthetic chest. Raises OutputError; then there is no file."""
+    import SimpleITK
+
+    from ..writing import replace_file
+    from ..writing.labelmap import array_to_itk
+
+    volume = _phantom().volume
+    image = array_to_itk(volume.voxels, volume.affine)
+    replace_file(file, lambda place: SimpleITK.WriteImage(image, str(place), useCompression=True))
+
+
+def load_phantom(_source: Any = None) -> slicer.vtkMRMLScalarVolumeNode:
+    """Compute a synthetic chest with pneumonia and add it to the scene; Slicer's Sample Data module calls this."""
+    from .scene import add_scan
+
+    node = add_scan(_phantom().volume, _("Synthetic chest"))
+    slicer.util.setSliceViewerLayers(background=node, fit=True)
+    return node
+
+
+def _phantom() -> Phantom:
+    """The synthetic chest. The window stays live; nothing is downloaded, and it was made from no patient."""
     from ..phantom import make_phantom
     from ..progress import Progress, Report
-    from .scene import add_scan
 
     def tell(report: Report) -> None:
         message = _("Computing a synthetic chest: {percent} %")
@@ -76,6 +118,4 @@ def load_phantom(_source: Any = None) -> slicer.vtkMRMLScalarVolumeNode:
 
     phantom = make_phantom(seed=0, slices=PHANTOM_SLICES, progress=Progress(tell))
     slicer.util.showStatusMessage("")
-    node = add_scan(phantom.volume, _("Synthetic chest"))
-    slicer.util.setSliceViewerLayers(background=node, fit=True)
-    return node
+    return phantom

@@ -6,7 +6,6 @@ import importlib
 import os
 import sys
 import traceback
-import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from PySide6.QtCore import Property
 
 from CovidSegLib.report.views import OffscreenSlicer
 
-from . import parameter_node, pythonqt, scripted, widgets
+from . import parameter_node, pythonqt, sample_data, scripted, widgets
 
 MODULE_FILE = Path(__file__).resolve().parents[3] / "CovidSeg" / "CovidSeg.py"
 SLICER_SOURCE = os.environ.get("COVIDSEG_SLICER_SOURCE", "")
@@ -212,9 +211,6 @@ class SlicerWorld:
         slicer.selfTests = {}
         editor = Strict(self=lambda: Strict(editor=self.editor))
         terminologies = slicer.vtkSlicerTerminologiesModuleLogic()
-        self.samples: list[dict[str, object]] = []
-        sys.modules["SampleData"] = types.ModuleType("SampleData")
-        sys.modules["SampleData"].SampleDataLogic = Strict(registerCustomSampleDataSource=self._add_sample)
         slicer.modules = Strict(
             sampledata=Strict(path=str(folder / "SampleData.py")),
             segmenteditor=Strict(widgetRepresentation=lambda: editor),
@@ -223,6 +219,7 @@ class SlicerWorld:
             terminologies=Strict(logic=lambda: terminologies),
             volumes=Strict(logic=slicer.vtkSlicerVolumesLogic),
         )
+        self.samples = sample_data.install()
         slicer.util.moduleSelector = lambda: Strict(selectModule=self.selected_modules.append)
 
     def _watch(self) -> None:
@@ -270,24 +267,6 @@ class SlicerWorld:
             scene.AddObserver(scene.NodeAddedEvent, added),
             scene.AddObserver(scene.NodeAboutToBeRemovedEvent, removed),
         ]
-
-    def _add_sample(
-        self,
-        *,
-        category: str,
-        sampleName: str,  # noqa: N803
-        uris: str | list[str] | None = None,
-        fileNames: str | list[str] | None = None,  # noqa: N803
-        nodeNames: str | list[str] | None = None,  # noqa: N803
-        checksums: str | None = None,
-        customDownloader: Callable | None = None,  # noqa: N803
-        thumbnailFileName: str | None = None,  # noqa: N803
-    ) -> None:
-        """As SampleDataLogic.registerCustomSampleDataSource; those of its parameters that the module uses."""
-        values = locals()
-        if not isinstance(uris, str):  # Slicer's class makes lists of one address and its names, and counts the rest
-            assert len(uris) == len(fileNames) == len(nodeNames)
-        self.samples.append({name: value for name, value in values.items() if name != "self"})
 
     def save(self, file: Path) -> None:
         """Save the scene with all its data (.mrb)."""
