@@ -21,7 +21,7 @@ from CovidSegLib.errors import OutputError
 from CovidSegLib.geometry import resampling
 from CovidSegLib.network import inputs
 from CovidSegLib.network.inputs import INPUT_SHAPE
-from CovidSegLib.writing.unfinished import sweep, unfinished_prefix
+from CovidSegLib.system.unfinished import sweep, unfinished_prefix
 
 from . import dataset
 from .dataset import Case, FramedCase, Label, is_drawn, is_infected

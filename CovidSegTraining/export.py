@@ -24,7 +24,7 @@ from CovidSegLib.network.inputs import (
     SECOND_SHAPE,
 )
 from CovidSegLib.network.models import Model
-from CovidSegLib.writing.unfinished import unfinished_folder
+from CovidSegLib.system.unfinished import unfinished_folder
 
 from .agreement import answers_of, check_agreement
 from .architecture import CLASSES, build_network

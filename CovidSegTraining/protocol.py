@@ -8,7 +8,6 @@ scans, and of all else what its card does not name as trained on.
 from __future__ import annotations
 
 import csv
-import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterable
@@ -26,6 +25,7 @@ from CovidSegLib.pipeline import Options, open_engine, segment
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import Label as Result
+from CovidSegLib.system.unfinished import unfinished_folder
 
 from .cases import Case, find_cases, with_folds
 from .evaluation import CaseScores, Overlap, Row, evaluate_cases, percent
@@ -152,11 +152,11 @@ class _Judge:
         rows: list[Row] = []
         for archive in sorted(folder.glob("*.zip")) if folder.is_dir() else []:
             table = archive.with_name(f"{archive.stem}_slices.csv")
-            with tempfile.TemporaryDirectory() as unpacked, table.open(newline="", encoding="utf-8") as file:
+            with unfinished_folder() as unpacked, table.open(newline="", encoding="utf-8") as file:
                 infected = np.array([row["infected"] == "1" for row in csv.DictReader(file)])
                 with zipfile.ZipFile(archive) as packed:
                     packed.extractall(unpacked)
-                labels, pace = self._labels(read_ct(Path(unpacked), Progress()))
+                labels, pace = self._labels(read_ct(unpacked, Progress()))
             found = (labels[::-1] == Result.INFECTION).sum(axis=(1, 2)) >= INFECTED_PIXELS
             facts = {"sensitivity": float(found[infected].mean()), "specificity": float((~found[~infected]).mean())}
             rows.append({"case": archive.stem, "fold": self.fold, **facts, "ms_per_slice": pace})

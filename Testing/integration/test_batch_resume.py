@@ -18,7 +18,7 @@ from CovidSegLib.batch.manifest import Manifest
 from CovidSegLib.batch.plan import model_identity
 from CovidSegLib.errors import OutputError
 from CovidSegLib.network.models import DEFAULT_NAME, MODELS_FOLDER
-from CovidSegLib.writing.unfinished import unfinished_name
+from CovidSegLib.system.unfinished import unfinished_name
 from Testing.kit.command_line import (
     CLEAN,
     IS_REFUSED,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,11 +15,13 @@ import numpy as np
 import pytest
 
 from CovidSegLib.segmentation import Provenance, Segmentation
+from CovidSegLib.system import unfinished
 from CovidSegLib.system.processes import started
-from CovidSegLib.writing import OutputSet, unfinished, write
-from CovidSegLib.writing.unfinished import remove_leftovers, unfinished_name
+from CovidSegLib.system.unfinished import remove_leftovers, unfinished_name
+from CovidSegLib.writing import OutputSet, write
 from Testing.kit.killed import killed_at
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 PROVENANCE = Provenance("network | one", "ab" * 32, "onnx", "CPU", "CovidSeg 1.0")
 
 
@@ -102,7 +105,15 @@ def test_a_folder_for_unfinished_work_that_a_kill_left_is_gone_when_the_next_is_
             os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(process, 0)
     assert len(list(tmp_path.iterdir())) == 1
-    unfinished._sweep.cache_clear()
     with unfinished.unfinished_folder() as folder:
         assert list(tmp_path.iterdir()) == [folder]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_temporary_folder_has_a_name_that_the_next_process_can_sweep_by() -> None:
+    """Others stay for ever where their process is killed."""
+    named = re.compile(r"TemporaryDirectory\(prefix=_IMPORTING|mkd?s?temp\([^)]*(unfinished_prefix\(\)|staged)")
+    made = re.compile(r"TemporaryDirectory\(|mkdtemp\(|mkstemp\(|NamedTemporaryFile\(")
+    sources = [*REPOSITORY.glob("CovidSeg/**/*.py"), *REPOSITORY.glob("CovidSegTraining/*.py")]
+    lines = [(path.name, line) for path in sources for line in path.read_text(encoding="utf-8").splitlines()]
+    assert [(name, line) for name, line in lines if made.search(line) and not named.search(line)] == []

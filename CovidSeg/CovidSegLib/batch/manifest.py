@@ -18,8 +18,8 @@ from typing import IO, Any
 
 from ..errors import OutputError
 from ..system.locks import try_lock
+from ..system.unfinished import remove_leftovers
 from ..writing import refuse_special
-from ..writing.unfinished import remove_leftovers
 from .entry import Entry
 
 _HEADER = {"covidseg_manifest": 1}
@@ -170,7 +170,7 @@ def _finite(text: str) -> float:
 def clear_up(folder: Path, *, own: bool = False) -> None:
     """Remove what processes that are gone left in ``folder`` and in the one for pictures in it.
 
-    ``own``: see :func:`CovidSegLib.writing.unfinished.remove_leftovers`; for the holder of the manifest's lock alone.
+    ``own``: see :func:`CovidSegLib.system.unfinished.remove_leftovers`; for the holder of the manifest's lock alone.
     """
     for place in (folder, *(entry for entry in folder.iterdir() if entry.is_dir() and not entry.is_symlink())):
         remove_leftovers(place, own=own)

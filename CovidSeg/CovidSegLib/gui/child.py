@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..system.processes import NO_WINDOW, ending_steps
+from ..system.unfinished import unfinished_folder
 from .task import ended_by
 
 
@@ -27,8 +26,8 @@ def child_steps(command: Sequence[str], environment: dict[str, str] | None = Non
     ``environment``: variables besides those of this process. When the steps are stopped, the child and all it started
     are ended. Raises OSError when it cannot be started.
     """
-    with tempfile.TemporaryDirectory(prefix="covidseg-") as folder:
-        output = Path(folder) / "output.txt"
+    with unfinished_folder() as folder:
+        output = folder / "output.txt"
         with output.open("wb") as written:
             process = subprocess.Popen(
                 command,

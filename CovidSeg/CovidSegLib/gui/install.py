@@ -14,7 +14,6 @@ import platform
 import re
 import shutil
 import sys
-import tempfile
 import uuid
 from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +24,7 @@ from slicer.i18n import tr as _
 
 from ..errors import EngineError
 from ..system.processes import library_environment
+from ..system.unfinished import unfinished_folder
 from .child import Outcome, child_steps
 from .pip_install import pip_install_steps
 from .run import python_interpreter
@@ -162,8 +162,8 @@ def install_steps(wheels: Path | None) -> Generator[str | None, None, None]:
     One that is too old is replaced. Raises :class:`InstallError`; Slicer's packages are then as they were before.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix="covidseg-") as name:
-            yield from _install(Pip(Path(name), wheels))
+        with unfinished_folder() as folder:
+            yield from _install(Pip(folder, wheels))
     except OSError as error:
         raise explained(str(error)) from error
     importlib.invalidate_caches()

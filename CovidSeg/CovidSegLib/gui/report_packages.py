@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
 from slicer.i18n import tr as _
 
+from ..system.unfinished import unfinished_folder
 from .install import InstallError, constraints, explained
 from .pip_install import pip_install_steps
 
@@ -25,8 +25,8 @@ def is_needed(path: Path) -> bool:
 
 def install_steps() -> Generator[str | None, None, None]:
     """Install it in steps; no package that Slicer has is changed. Raises InstallError."""
-    with tempfile.TemporaryDirectory(prefix="covidseg-") as folder:
-        kept = Path(folder) / "constraints.txt"
+    with unfinished_folder() as folder:
+        kept = folder / "constraints.txt"
         kept.write_text(constraints(), encoding="utf-8")
         outcome = yield from pip_install_steps([f"{PACKAGE}>=3.1"], kept)
     if outcome.code != 0:

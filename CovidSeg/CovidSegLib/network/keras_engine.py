@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +13,7 @@ import numpy as np
 from ..errors import EngineError
 from ..i18n import tr as _
 from ..system.processes import no_ipv6_probe
+from ..system.unfinished import unfinished_folder
 from .answers import checked_answers
 from .models import Model
 
@@ -38,9 +37,9 @@ def load_network(model: Model) -> keras.Model:
     """
     import keras
 
-    with tempfile.TemporaryDirectory() as folder:
+    with unfinished_folder() as folder:
         # Keras opens files only; what it opens is the very bytes that were verified.
-        file = Path(folder) / "network.keras"
+        file = folder / "network.keras"
         file.write_bytes(model.read("keras"))
         try:
             return keras.saving.load_model(file, compile=False, safe_mode=True)

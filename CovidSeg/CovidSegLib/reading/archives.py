@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import stat
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ..errors import InputError
 from ..progress import Progress
+from ..system.unfinished import unfinished_folder
 from .dicom_files import begins_as_dicom, files_below, is_dicom
 from .files import suffix_of
 from .studies import find_studies
@@ -68,8 +68,7 @@ def unpacked(path: Path, progress: Progress) -> Iterator[Path]:
 
     Raises InputError when there is not just one, or the ZIP is damaged or none; Cancelled.
     """
-    with tempfile.TemporaryDirectory(prefix="covidseg-") as name:
-        folder = Path(name)
+    with unfinished_folder() as folder:
         try:
             with zipfile.ZipFile(path) as archive:
                 members = _members(archive)

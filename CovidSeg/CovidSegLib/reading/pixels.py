@@ -7,7 +7,6 @@ alone is put into a small file of our own.
 from __future__ import annotations
 
 import struct
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,7 @@ import numpy as np
 import SimpleITK
 
 from ..errors import InputError
+from ..system.unfinished import unfinished_folder
 from .hounsfield import MAX_COMPRESSION
 from .itk import run_itk
 from .packed_streams import check_stream, unpack_rle
@@ -64,7 +64,7 @@ class PixelReader:
         if stored.rows * stored.columns * stored.allocated // 8 > MAX_COMPRESSION * len(stream):
             raise DamagedFileError
         if self._folder is None:
-            self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="covidseg-")))
+            self._folder = self._stack.enter_context(unfinished_folder())
         path = self._folder / "slice.dcm"
         path.write_bytes(_bare_file(stream, stored))
         reader = SimpleITK.ImageFileReader()

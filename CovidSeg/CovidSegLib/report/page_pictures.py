@@ -12,7 +12,7 @@ from ..errors import EngineError, OutputError
 from ..geometry.volume import CtVolume
 from ..progress import Progress
 from ..segmentation import Segmentation
-from ..writing.unfinished import unfinished_folder
+from ..system.unfinished import unfinished_folder
 from .lobe_picture import CAPTION, lobe_picture
 from .overlays import overlay_picture, projection_picture
 from .pictures import draw_pictures

@@ -21,8 +21,8 @@ from ..geometry.volume import CtVolume
 from ..progress import Progress
 from ..segmentation import Segmentation
 from ..system.processes import library_environment
+from ..system.unfinished import unfinished_folder
 from ..writing import OutputSet
-from ..writing.unfinished import unfinished_folder
 from .places import PLANES
 
 PICTURES = (*PLANES, "3d")

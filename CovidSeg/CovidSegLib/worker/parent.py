@@ -27,7 +27,7 @@ from ..progress import Progress, Report
 from ..segmentation import Segmentation
 from ..system.memory import limit_of_session, session_too_small, too_small
 from ..system.processes import finish
-from ..writing.unfinished import remove_leftovers
+from ..system.unfinished import remove_leftovers
 from .jobs import VOXELS_FILE, Job, SegmentVoxels
 from .process import Child
 

@@ -21,7 +21,7 @@ from ..i18n import from_json
 from ..i18n import tr as _
 from ..segmentation import Provenance, Segmentation
 from ..system.processes import NO_WINDOW, PATIENCE_SECONDS, ending_steps, finish, library_environment
-from ..writing.unfinished import temporary_folder
+from ..system.unfinished import temporary_folder
 from .child import LOG_FILE
 from .jobs import CERTAINTY_FILE, LABELS_FILE
 

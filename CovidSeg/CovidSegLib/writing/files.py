@@ -9,12 +9,12 @@ from pathlib import Path
 from ..errors import OutputError
 from ..i18n import tr as _
 from ..segmentation import Segmentation
+from ..system.unfinished import unfinished_name
 from . import dicom_seg
 from .labelmap import write_image, write_nifti
 from .places import refuse_special
 from .publish import output_errors, replace_file
 from .seg_nrrd import write_seg_nrrd
-from .unfinished import unfinished_name
 
 _WRITERS: dict[str, Callable[[Segmentation, Path], None]] = {
     # The longer ending first: "x.seg.nrrd" ends in ".nrrd" too.

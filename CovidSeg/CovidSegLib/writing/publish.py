@@ -13,9 +13,9 @@ from types import MappingProxyType
 
 from ..errors import OutputError
 from ..i18n import tr as _
+from ..system.unfinished import sweep, unfinished_prefix
 from .places import check_still, refuse_special
 from .read_back import check_bytes
-from .unfinished import sweep, unfinished_prefix
 
 _ENDING = 16
 """Characters of a name that its ending is surely among; a whole name and a number might be too long."""

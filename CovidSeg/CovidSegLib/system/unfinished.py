@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from ..system.processes import is_alive, started
+from .processes import is_alive, started
 
 FORGOTTEN_SECONDS = 7 * 24 * 3600.0
 """What was not written to for so long nobody will finish, wherever its process is or was: saving takes seconds."""
@@ -38,13 +38,15 @@ def unfinished_prefix() -> str:
     return f".covidseg-{_machine()}-{os.getpid()}.{started(os.getpid()) or 0}-"
 
 
-def temporary_folder() -> Path:
-    """A new private folder (mode 0700) for what shall not outlive this process, in the system's folder for such.
+def temporary_folder(place: Path | None = None) -> Path:
+    """A new private folder (mode 0700) for what shall not outlive this process, in ``place``.
 
-    The caller removes it. If it is killed before, the next call of any process does. Raises OSError.
+    ``place``: None for the system's folder for such. The caller removes the new folder; if it is killed before, the
+    next call of any process does. Raises OSError.
     """
-    remove_leftovers(Path(tempfile.gettempdir()))
-    return Path(tempfile.mkdtemp(prefix=unfinished_prefix()))
+    place = Path(tempfile.gettempdir()) if place is None else place
+    remove_leftovers(place)
+    return Path(tempfile.mkdtemp(prefix=unfinished_prefix(), dir=place))
 
 
 def remove_leftovers(folder: Path, *, own: bool = False) -> None:
@@ -68,14 +70,12 @@ def remove_leftovers(folder: Path, *, own: bool = False) -> None:
 
 @contextmanager
 def unfinished_folder(place: Path | None = None) -> Iterator[Path]:
-    """A folder in ``place`` (None: where temporary files go) until the end of the context.
-
-    What processes that were killed left there is cleared up first. Raises OSError where it cannot be made.
-    """
-    place = Path(tempfile.gettempdir()) if place is None else place
-    sweep(place)
-    with tempfile.TemporaryDirectory(prefix=unfinished_prefix(), dir=place) as name:
-        yield Path(name)
+    """A :func:`temporary_folder` until the end of the context. Raises OSError where it cannot be made."""
+    folder = temporary_folder(place)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep(folder: Path) -> None:
