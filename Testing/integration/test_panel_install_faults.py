@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,7 @@ def test_no_space_for_temporary_files_is_said_too(
 
     panel.click("applyButton")
     with monkeypatch.context() as patched:
-        patched.setattr(install.tempfile, "TemporaryDirectory", full)
+        patched.setattr(tempfile, "mkdtemp", full)
         panel.click("installButton")
         panel.until(lambda: sees(panel.ui.messageFrame))
     assert "the disk is full. Slicer is as it was. Free some space" in panel.ui.messageLabel.text
