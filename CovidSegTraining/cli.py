@@ -9,7 +9,7 @@ import os
 import sys
 from typing import NoReturn
 
-from CovidSegLib.errors import CovidSegError, OutputError
+from CovidSegLib.errors import CovidSegError, OutputError, traceback_text
 from CovidSegLib.progress import Cancelled
 from CovidSegLib.system.printing import Printing
 from CovidSegLib.system.processes import no_ipv6_probe
@@ -50,7 +50,7 @@ def _run(argv: list[str] | None) -> int:
         if is_optional(error.name):
             print(f"error: {missing_package(error.name or '')}", file=sys.stderr)
             return 2
-        logging.getLogger(__name__).exception("covidseg-train failed, by a fault of its own")
+        logging.getLogger(__name__).error("covidseg-train failed, by a fault of its own\n%s", traceback_text(error))
         return 1
     except (Cancelled, KeyboardInterrupt):
         print("error: Cancelled.", file=sys.stderr)
@@ -61,7 +61,7 @@ def _run(argv: list[str] | None) -> int:
             return 2
         # Told here and let go: an exception that lives on until Python ends keeps TensorFlow's data threads alive, and
         # the two would wait for each other for ever.
-        logging.getLogger(__name__).exception("covidseg-train failed, by a fault of its own")
+        logging.getLogger(__name__).error("covidseg-train failed, by a fault of its own\n%s", traceback_text(error))
         return 1
 
 

@@ -5,10 +5,15 @@ Everything else that is raised is our own fault and keeps its traceback.
 
 from __future__ import annotations
 
+import re
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .i18n import one_line
+
+_SEES_HEADERS = re.compile(r"[/\\](pydicom|highdicom|nibabel|CovidSegLib[/\\]reading)[/\\]")
+"""Code whose exceptions may quote what stands in a header."""
 
 
 class CovidSegError(Exception):
@@ -53,6 +58,30 @@ def about(argument: object, kind: type[CovidSegError] = CovidSegError) -> Iterat
     except kind as error:
         error.subject = error.subject or str(argument)
         raise
+
+
+def traceback_text(error: BaseException) -> str:
+    """The traceback of ``error`` and of what led to it, without what code that sees headers says in it.
+
+    Such exceptions quote values, and a value may name a patient. Their kinds and places stay.
+    """
+    text = "".join(traceback.format_exception(error))
+    for one in _chain(error):
+        seen = any(_SEES_HEADERS.search(frame.filename) for frame in traceback.extract_tb(one.__traceback__))
+        if seen and str(one):
+            text = text.replace(str(one), "(left out: it may be from a header)")
+    return text
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    known: set[int] = set()
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is not None and id(one) not in known:
+            known.add(id(one))
+            yield one
+            waiting += [one.__cause__, one.__context__]
 
 
 class WorkerDiedError(EngineError):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import CovidSegError, OutputError, WorkerDiedError
+from ..errors import CovidSegError, OutputError, WorkerDiedError, traceback_text
 from ..progress import Cancelled, Progress, Report
 from ..report.request import ReportRequest
 from ..worker.parent import WorkerCrashError
@@ -35,9 +34,7 @@ class Failure:
             return cls(str(error), isinstance(error, WorkerDiedError), refused=isinstance(error, OutputError))
         if isinstance(error, MemoryError):
             return cls("There was not enough memory for the scan. Close other programs, or use fewer --jobs.", True)
-        text = (
-            error.child_traceback if isinstance(error, WorkerCrashError) else "".join(traceback.format_exception(error))
-        )
+        text = error.child_traceback if isinstance(error, WorkerCrashError) else traceback_text(error)
         return cls("An unexpected error: a fault of CovidSeg.", True, text.rstrip())
 
 

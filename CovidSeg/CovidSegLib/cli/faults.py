@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-import traceback
 
-from ..errors import CovidSegError, WorkerDiedError
+from ..errors import CovidSegError, WorkerDiedError, traceback_text
 
 DONE, OWN_FAULT, WRONG_CALL, CANCELLED = 0, 1, 2, 130
 """Exit codes. A child process that was killed counts as our own fault: it says nothing about the input."""
@@ -20,7 +19,7 @@ def print_bug(error: Exception) -> None:
     """Write the traceback of a bug to standard error, once: that of the child process if it happened there."""
     from ..worker.parent import WorkerCrashError
 
-    text = error.child_traceback if isinstance(error, WorkerCrashError) else "".join(traceback.format_exception(error))
+    text = error.child_traceback if isinstance(error, WorkerCrashError) else traceback_text(error)
     print(text.rstrip(), file=sys.stderr)
 
 

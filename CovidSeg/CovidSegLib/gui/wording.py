@@ -8,7 +8,7 @@ from slicer.i18n import tr as _
 from slicer.i18n import translate
 
 from .. import i18n
-from ..errors import CovidSegError
+from ..errors import CovidSegError, traceback_text
 from ..network.hardware import Hardware
 from ..worker.parent import WorkerCrashError
 
@@ -67,15 +67,13 @@ def device_text(hardware: Hardware, wanted: str) -> str:
 
 def sentence_and_details(error: BaseException) -> tuple[str, str]:
     """An exception as one sentence for the user, and what a developer wants to see ("" if there is nothing more)."""
-    import traceback
-
     if isinstance(error, CovidSegError):
         cause = error.__cause__
         said = getattr(error, "output", "")  # of pip
         sentence = f"{translated(error.sentence)} {translated(error.hint)}".strip()
-        return sentence, said or ("".join(traceback.format_exception(cause)) if cause is not None else "")
+        return sentence, said or (traceback_text(cause) if cause is not None else "")
     details = error.child_traceback if isinstance(error, WorkerCrashError) else ""
-    details = details or "".join(traceback.format_exception(error))
+    details = details or traceback_text(error)
     if isinstance(error, MemoryError):
         return _("There is not enough memory for this scan. Close other programs and try again."), details
     return _("CovidSeg met a fault of its own; nothing in the scene was changed. Please report the details."), details

@@ -17,13 +17,12 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
-from ..errors import CovidSegError, EngineError
+from ..errors import CovidSegError, EngineError, traceback_text
 from ..i18n import to_json
 from ..i18n import tr as _
 from ..progress import Cancelled, Progress, Report
@@ -245,7 +244,7 @@ def _described(error: Exception, *, last: bool) -> dict[str, Any]:
         kind = next(kind for kind in type(error).mro() if kind.__module__ == CovidSegError.__module__)
         words = {"sentence": to_json(error.sentence), "hint": to_json(error.hint), "subject": error.subject}
         return {"error": kind.__name__, **words, "last": last}
-    return {"crash": "".join(traceback.format_exception(error)), "last": last}
+    return {"crash": traceback_text(error), "last": last}
 
 
 if __name__ == "__main__":

@@ -6,8 +6,11 @@ CT, as every DICOM object of the study does.
 
 from __future__ import annotations
 
+import copy
+import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +23,8 @@ from ..progress import Progress
 from ..reading import series_files
 from ..reading.geometry import LPS_TO_RAS
 from ..reading.silent_pydicom import load_pydicom, quiet_pydicom
-from ..segmentation import SEGMENTS, Segmentation, SegmentDefinition
+from ..segmentation import SEGMENTS, Provenance, Segmentation, SegmentDefinition
+from .dicom_source import read_header
 from .read_back import not_as_written
 
 if TYPE_CHECKING:
@@ -32,12 +36,13 @@ SUFFIX = ".dcm"
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
 """Without these a SEG cannot say which images it belongs to (DICOM's type 1)."""
 
-_MAY_BE_EMPTY = (
-    "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
-    "StudyTime", "ReferringPhysicianName",
-)  # fmt: skip
 _SERIES_STEP = 1000
 """Our series is numbered this much higher than the CT's."""
+
+_NO_SEG = (
+    "The headers of the DICOM series hold values of which no DICOM segmentation can be made.",
+    "Choose another form of output, such as .seg.nrrd.",
+)
 
 _MEANING_LENGTH = 64
 """The longest code meaning that DICOM allows (VR LO)."""
@@ -68,7 +73,7 @@ def read_source_series(folder: Path, progress: Progress, files: Sequence[Path] =
             "The CT is an enhanced (multi-frame) object: no DICOM segmentation is written of it.",
             "Choose another form of output, such as .seg.nrrd.",
         )
-    images = tuple(None if path is None else _header(path) for path in paths)
+    images = tuple(None if path is None else read_header(path) for path in paths)
     uids = [_uids(image) for image in images if image is not None]
     for name in _UIDS:
         if not all(one[name] for one in uids):
@@ -80,7 +85,18 @@ def read_source_series(folder: Path, progress: Progress, files: Sequence[Path] =
     for name in ("StudyInstanceUID", "FrameOfReferenceUID"):
         if len({one[name] for one in uids}) > 1:
             raise InputError(f"The images of the DICOM series differ in {name}.", "Export the series again.")
+    _try(next(image for image in images if image is not None))
     return SourceSeries(images)
+
+
+def _try(image: pydicom.Dataset) -> None:
+    """Make an empty segmentation of one image, to say now what would be said when all work is done."""
+    empty = np.zeros((1, int(image.Rows), int(image.Columns)), np.uint8)
+    made = Provenance("none", "", "none", "none", "none")
+    try:
+        _dataset(Segmentation(empty, np.eye(4), made), SourceSeries((copy.deepcopy(image),)))
+    except OutputError:
+        raise InputError(*_NO_SEG) from None
 
 
 def write_dicom_seg(segmentation: Segmentation, series: SourceSeries, path: Path) -> None:
@@ -88,35 +104,66 @@ def write_dicom_seg(segmentation: Segmentation, series: SourceSeries, path: Path
 
     Frames lie where the CT's images lie; slices that were filled in on reading have frames of their own.
     """
+    dataset = _dataset(segmentation, series)
+    with _quiet():
+        dataset.save_as(path, enforce_file_format=True)
+    check_written(path, dataset)
+
+
+def _dataset(segmentation: Segmentation, series: SourceSeries) -> pydicom.Dataset:
+    """The SEG. Raises OutputError where highdicom cannot make one of these headers; it would name the value."""
     highdicom = _import_highdicom()
     from pydicom.uid import generate_uid
 
     images = [image for image in series.images if image is not None]
     if segmentation.labels.shape != (len(series.images), int(images[0].Rows), int(images[0].Columns)):
         raise ValueError("the segmentation is not on the grid of the series")
+    for image in images:
+        if image.SliceThickness is None:  # highdicom does not read again what has none
+            image.SliceThickness = spacing(segmentation.affine)[2]
     made = segmentation.provenance
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd values in the CT's own header, which may name the patient
-        dataset = highdicom.seg.Segmentation(
-            images,
-            segmentation.labels,
-            highdicom.seg.SegmentationTypeValues.BINARY,
-            [_description(highdicom, segment, segmentation) for segment in SEGMENTS],
-            series_instance_uid=generate_uid(),
-            series_number=int(images[0].get("SeriesNumber") or 0) + _SERIES_STEP,
-            sop_instance_uid=generate_uid(),
-            instance_number=1,
-            manufacturer="CovidSeg",
-            manufacturer_model_name=made.model[:_MEANING_LENGTH],
-            software_versions=made.software[:_MEANING_LENGTH],
-            device_serial_number=made.sha256,
-            content_label="COVIDSEG",
-            content_description="Lungs and COVID-19 infection; for research only",
-            series_description="CovidSeg segmentation",
-            **({} if len(images) == len(series.images) else _planes(highdicom, segmentation)),
-        )
-        dataset.save_as(path, enforce_file_format=True)
-    check_written(path, dataset)
+    try:
+        with _quiet():
+            return highdicom.seg.Segmentation(
+                images,
+                segmentation.labels,
+                highdicom.seg.SegmentationTypeValues.BINARY,
+                [_description(highdicom, segment, segmentation) for segment in SEGMENTS],
+                series_instance_uid=generate_uid(),
+                series_number=_series_number(images[0]),
+                sop_instance_uid=generate_uid(),
+                instance_number=1,
+                manufacturer="CovidSeg",
+                manufacturer_model_name=made.model[:_MEANING_LENGTH],
+                software_versions=made.software[:_MEANING_LENGTH],
+                device_serial_number=made.sha256,
+                content_label="COVIDSEG",
+                content_description="Lungs and COVID-19 infection; for research only",
+                series_description="CovidSeg segmentation",
+                **({} if len(images) == len(series.images) else _planes(highdicom, segmentation)),
+            )
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        raise OutputError(*_NO_SEG) from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what highdicom and pydicom say of odd values in the CT's own header, which may name the patient."""
+    logger = logging.getLogger("highdicom")
+    level = logger.level
+    try:
+        logger.setLevel(logging.CRITICAL + 1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _series_number(image: pydicom.Dataset) -> int:
+    with suppress(TypeError, ValueError):
+        return max(int(image.get("SeriesNumber") or 0), 0) + _SERIES_STEP
+    return _SERIES_STEP
 
 
 def check_written(path: Path, written: pydicom.Dataset) -> None:
@@ -174,18 +221,6 @@ def _code(highdicom: Any, text: str) -> highdicom.sr.CodedConcept:
     """Slicer's ``scheme^value^meaning`` as DICOM's coded concept."""
     scheme, value, meaning = text.split("^")
     return highdicom.sr.CodedConcept(value, scheme, meaning[:_MEANING_LENGTH])
-
-
-def _header(path: Path) -> pydicom.Dataset:
-    """The image's header with what a SEG copies from it present, if need be empty."""
-    with quiet_pydicom() as pydicom:
-        dataset = pydicom.dcmread(path, stop_before_pixels=True)
-        for name in _MAY_BE_EMPTY:
-            if name not in dataset:
-                setattr(dataset, name, None if name.endswith(("Date", "Time")) else "")
-        if dataset.PatientSex not in ("M", "F", "O"):
-            dataset.PatientSex = ""
-    return dataset
 
 
 def _uids(image: pydicom.Dataset) -> dict[str, str]:
