@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK
 from kit.dicom_files import ENHANCED_CT, MR_IMAGE, SEGMENTATION, write_series, write_slice
@@ -298,7 +299,18 @@ def test_a_series_in_which_one_slice_does_not_say_where_it_lies_is_refused(
 ) -> None:
     write_series(tmp_path, SCAN)
     write_slice(tmp_path / f"{place:03d}_1.dcm", SCAN[place], (-10, -20, 2 * place), **{lost: None})
-    assert "does not say where its slices lie" in refusal(tmp_path, capfd).sentence
+    assert f"does not say where its slices lie: {lost} is missing" in refusal(tmp_path, capfd).sentence
+
+
+def test_a_pixel_size_with_decimal_commas_is_refused_by_its_name(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for path in write_series(tmp_path, SCAN):
+        dataset = pydicom.dcmread(path)
+        tag = pydicom.tag.Tag("PixelSpacing")
+        dataset[tag] = pydicom.dataelem.RawDataElement(tag, "DS", 8, b"3,0\\3,0 ", 0, False, True)
+        dataset.save_as(path)
+    assert "PixelSpacing is missing or cannot be understood" in refusal(tmp_path, capfd).sentence
 
 
 def test_a_series_stored_as_a_negative_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import InputError
 from ..geometry.volume import CtVolume
 from ..progress import Progress
+from .dicom_headers import lost_elements
 from .folder_contents import FolderContents, scan
 from .geometry import LPS_TO_RAS, checked_affine
 from .hounsfield import HounsfieldVolume
@@ -81,7 +82,7 @@ def _arranged(slices: list[SliceHeader]) -> SliceGrid:
     """The grid that ``slices`` (at least one) make. Raises InputError."""
     if not placements(slices):
         raise InputError(
-            "The CT series does not say where its slices lie: position, direction or pixel size cannot be read.",
+            f"The CT series does not say where its slices lie: {_lost(slices)} missing or cannot be understood.",
             "Export the original series again; pictures made from it cannot be measured.",
         )
     if any(header.inverted for header in slices):
@@ -90,6 +91,12 @@ def _arranged(slices: list[SliceHeader]) -> SliceGrid:
             "Export it again as an ordinary CT series (MONOCHROME2).",
         )
     return arranged(slices)
+
+
+def _lost(slices: list[SliceHeader]) -> str:
+    """Which elements of the first slice without a place make no sense, by their names in DICOM."""
+    lost = lost_elements(next(header.path for header in slices if header.placement is None))
+    return f"{' and '.join(lost)} {'is' if len(lost) == 1 else 'are'}"
 
 
 def _scale_notes(slices: list[SliceHeader]) -> tuple[str, ...]:

@@ -31,6 +31,9 @@ _TAGS = [
     "AnatomicRegionSequence", *FUNCTIONAL_GROUPS,
 ]  # fmt: skip
 
+_PLACING = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
+"""The elements that say where a slice lies, and how many numbers each has."""
+
 _MODALITIES = {
     "AR", "BI", "BMD", "CR", "DG", "DOC", "DX", "ECG", "ES", "FID", "GM", "IO", "KO", "LS", "M3D", "MG", "MR", "NM",
     "OP", "OT", "PR", "PT", "PX", "REG", "RF", "RG", "RTDOSE", "RTIMAGE", "RTPLAN", "RTRECORD", "RTSTRUCT", "RWV",
@@ -178,20 +181,34 @@ def _taken(frame: Any) -> Taken:
     )
 
 
+def lost_elements(path: Path) -> list[str]:
+    """Which of the elements that place a slice a DICOM file lacks, or has no such numbers in; all if each has some."""
+    with quiet_pydicom() as pydicom:
+        try:
+            with open_dicom(path) as file:
+                dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=list(_PLACING))
+            lost = [name for name, count in _PLACING.items() if len(_numbers(dataset, name)) != count]
+        except Exception:  # as above
+            lost = []
+    return lost or list(_PLACING)
+
+
+def _numbers(dataset: Any, name: str) -> list[float]:
+    """A field with numbers; empty where one of them is none."""
+    try:
+        numbers = [float(value) for value in values_of(dataset, name)]
+    except ValueError:
+        return []
+    return numbers if np.isfinite(numbers).all() else []
+
+
 def _placement(dataset: Any) -> SlicePlacement | None:
     """Position, directions and pixel size; None unless all are there and make sense."""
-    try:
-        position, orientation, pixel = (
-            np.array([float(value) for value in values_of(dataset, name)])
-            for name in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
-        )
-    except ValueError:
-        return None
-    if (position.size, orientation.size, pixel.size) != (3, 6, 2):
+    position, orientation, pixel = (np.array(_numbers(dataset, name)) for name in _PLACING)
+    if (position.size, orientation.size, pixel.size) != tuple(_PLACING.values()):
         return None
     row, column = orientation[:3], orientation[3:]
-    finite = all(np.isfinite(part).all() for part in (position, orientation, pixel))
-    if not finite or (pixel <= 0).any() or abs(row @ column) > SAME_DIRECTION:
+    if (pixel <= 0).any() or abs(row @ column) > SAME_DIRECTION:
         return None
     if abs(np.linalg.norm(row) - 1) > 0.01 or abs(np.linalg.norm(column) - 1) > 0.01:
         return None
