@@ -11,7 +11,6 @@ import keras
 import numpy as np
 
 from CovidSegLib.errors import ModelError
-from CovidSegLib.geometry.volume import axial_order, axial_spacing
 from CovidSegLib.network.engines import open_engine
 from CovidSegLib.network.inputs import SECOND_SHAPE, network_batches
 from CovidSegLib.network.models import Model
@@ -38,8 +37,8 @@ def phantom_slices() -> list[np.ndarray]:
     Noise would not show a wrong window or order.
     """
     volume = make_phantom(seed=0, slices=8).volume
-    upright = axial_order(volume.affine).to_axial(volume.voxels)
-    spacing_mm = axial_spacing(volume.affine)
+    upright = volume.upright_voxels
+    spacing_mm = volume.grid.upright.spacing
     framing, numbers, inputs = next(network_batches(upright, spacing_mm, len(upright)))
     chosen = numbers[2 : 2 + sum(_BATCHES)]
     larger = replace(framing, seen=SECOND_SHAPE)

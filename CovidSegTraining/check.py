@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from CovidSegLib.errors import CovidSegError, InputError
-from CovidSegLib.geometry.volume import CtVolume, spacing
+from CovidSegLib.geometry.grid import Grid
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Cancelled, Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.reading.checks import inspect
@@ -75,7 +76,7 @@ def check_case(case: Case) -> CaseReport:
     report = replace(
         report,
         shape=volume.voxels.shape[::-1],
-        spacing=tuple(round(mm, 3) for mm in volume.spacing),
+        spacing=tuple(round(mm, 3) for mm in volume.grid.spacing),
         values=(int(volume.voxels.min()), int(volume.voxels.max())),
         digest=hashlib.sha256(volume.voxels.tobytes()).hexdigest(),
     )
@@ -84,7 +85,7 @@ def check_case(case: Case) -> CaseReport:
         labels = read_ct(case.labels, Progress())
     except CovidSegError as error:
         return replace(report, problems=(*report.problems, f"Labels: {error.sentence}"))
-    problems = _geometry_problems(*((one.voxels.shape[::-1], one.affine) for one in (volume, labels)))
+    problems = _geometry_problems(volume.grid, labels.grid)
     if problems:
         return replace(report, problems=report.problems + problems)
     try:
@@ -104,19 +105,12 @@ def _value_notes(volume: CtVolume) -> tuple[str, ...]:
     return inspect(volume).warnings if lowest != highest else ()
 
 
-Grid = tuple[tuple[int, ...], np.ndarray]
-"""Voxels along (x, y, z) as stored, and IJK to RAS in mm."""
-
-
 def _geometry_problems(image: Grid, labels: Grid) -> tuple[str, ...]:
-    (shape, affine), (labels_shape, labels_affine) = image, labels
-    if shape != labels_shape:
-        mine, theirs = (" x ".join(map(str, one)) for one in (shape, labels_shape))
+    if image.shape != labels.shape:
+        mine, theirs = (" x ".join(map(str, one.shape[::-1])) for one in (image, labels))
         return (f"Image and labels have different sizes, {mine} and {theirs} (x, y, z).",)
-    x, y, z = shape
-    corners = np.array([(i, j, k, 1.0) for i in (0, x - 1) for j in (0, y - 1) for k in (0, z - 1)])
-    apart = np.linalg.norm((corners @ (affine - labels_affine).T)[:, :3], axis=1).max()
-    if apart > SAME_PLACE * min(spacing(affine)):
+    apart = image.apart_mm(labels)
+    if apart > SAME_PLACE * min(image.spacing):
         return (f"Image and labels lie in different places, up to {apart:.1f} mm apart.",)
     return ()
 
@@ -229,7 +223,7 @@ def check_headers(cases: Iterable[Case]) -> None:
                 _check_header(path)
             except CovidSegError as error:
                 raise InputError(f"{kind} of case {case.name}: {error.sentence}", error.hint) from error
-        for problem in _geometry_problems(*((file.grid, file.affine) for file in open_files(case))):
+        for problem in _geometry_problems(*(file.grid for file in open_files(case))):
             raise InputError(f"Case {case.name}: {problem}", "covidseg-train check says more.")
 
 

@@ -125,7 +125,6 @@ def _panel(case: Case, options: Any, engine: Any) -> Panel:
     """The slice with most infection drawn (else most lung) of one case."""
     import numpy as np
 
-    from CovidSegLib.geometry.volume import axial_order
     from CovidSegLib.pipeline import segment
     from CovidSegLib.segmentation import Label
 
@@ -139,7 +138,7 @@ def _panel(case: Case, options: Any, engine: Any) -> Panel:
     k = max(range(len(planes)), key=lambda n: (np.sum(planes[n] == Label.INFECTION), np.count_nonzero(planes[n])))
     volume = read_scan(case.image)
     result = segment(volume, options, Progress(), engine=engine)
-    order = axial_order(volume.affine)
-    found = order.to_axial(result.labels)[k]
+    order = volume.grid.order
+    found = order.to_upright(result.labels)[k]
     name = f"{case.name}, slice {k + 1} of {len(planes)}"
-    return Panel(name, order.to_axial(volume.voxels)[k], {"true": planes[k], "predicted": found})
+    return Panel(name, order.to_upright(volume.voxels)[k], {"true": planes[k], "predicted": found})

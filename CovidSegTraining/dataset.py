@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from CovidSegLib.errors import InputError
-from CovidSegLib.geometry.volume import AIR_HU, AxialOrder, axial_order, check_affine, spacing
+from CovidSegLib.geometry.grid import Grid
+from CovidSegLib.geometry.volume import AIR_HU
 from CovidSegLib.network.inputs import INPUT_SHAPE, SliceFraming
 
 from .cases import Case, find_cases
@@ -102,9 +103,9 @@ def grey_to_hu(values: np.ndarray) -> np.ndarray:
 class SliceFile:
     """One NIfTI file whose upright axial slices are read one at a time, each decompressed only when asked for.
 
-    ``name``: what errors call it, as "Image of case one". ``grid``: (x, y, z) as stored, one where the file has fewer
-    dimensions; ``shape``: (z, y, x) upright; ``affine``: IJK to RAS in mm. Raises InputError, here and where slices are
-    read, for what cannot be read.
+    ``name``: what errors call it, as "Image of case one". ``grid``: as stored, one voxel wide where the file has fewer
+    dimensions; ``shape``: (z, y, x) upright. Raises InputError, here and where slices are read, for what cannot be
+    read.
     """
 
     def __init__(self, path: Path, name: str = "") -> None:
@@ -115,14 +116,13 @@ class SliceFile:
             raise self._refusal("The image has more than three dimensions.", "Split the file first.")
         if image.get_data_dtype().kind not in "iuf":
             raise self._refusal("The image holds colours or several numbers per voxel.", "Give one number per voxel.")
-        self.grid: tuple[int, ...] = (*image.shape, 1, 1)[:3]
-        self.affine = _affine_in_mm(image)
+        x, y, z = (*image.shape, 1, 1)[:3]
         try:
-            check_affine(self.affine)
+            self.grid = Grid(_affine_in_mm(image), (z, y, x))
         except ValueError as error:
             raise self._refusal("The geometry of the image is unusable.", "Export it again.") from error
-        self._order: AxialOrder = axial_order(self.affine)
-        self.shape: tuple[int, ...] = tuple(self.grid[2 - axis] for axis in self._order.permutation)
+        self._order = self.grid.order
+        self.shape = self.grid.upright.shape
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -146,9 +146,7 @@ class SliceFile:
     @property
     def spacing(self) -> tuple[float, float, float]:
         """Upright (column, row, slice) distances in mm, as x, y, z."""
-        grid = spacing(self.affine)[::-1]
-        up, back, across = (grid[axis] for axis in self._order.permutation)
-        return across, back, up
+        return self.grid.upright.spacing
 
     def plane(self, k: int) -> np.ndarray:
         """Upright axial slice ``k`` (0 nearest to the feet), float32 (rows to the back, columns to the left).
@@ -183,7 +181,7 @@ class SliceFile:
             raise self._refusal(f"The file is cut off or damaged: its slice {k} cannot be read.", _AGAIN) from error
         grid = values.reshape((*values.shape, 1, 1)[:3]).transpose(2, 1, 0)
         # The flip along the slice axis is already in the index; on one slice it changes nothing.
-        return self._order.to_axial(grid)[0]
+        return self._order.to_upright(grid)[0]
 
 
 def _affine_in_mm(image: nibabel.Nifti1Image) -> np.ndarray:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from CovidSegLib.errors import InputError
-from CovidSegLib.geometry.volume import CtVolume, axial_order
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.network.engines import Engine
 from CovidSegLib.pipeline import Options, segment
 from CovidSegLib.progress import Progress
@@ -148,7 +148,7 @@ def evaluate_cases(
         started = time.perf_counter()
         result = segment(volume, options, Progress(), engine=engine)
         seconds = time.perf_counter() - started
-        labels = axial_order(result.affine).to_axial(result.labels)
+        labels = result.grid.to_upright(result.labels)
         scores = score(case.name, labels, open_files(case)[1], flags)
         scores.ms_per_slice = 1000 * seconds / len(labels)
         found.append(scores)

@@ -10,7 +10,6 @@ import numpy as np
 
 from CovidSegLib.anatomy.lobe_shape import LEFT_LOBES, CoarseLung, Lobe, coarse_lungs
 from CovidSegLib.errors import InputError
-from CovidSegLib.geometry.volume import axial_order, axial_spacing
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 
@@ -61,8 +60,8 @@ def read_lobe_cases(folder: Path, progress: Progress) -> tuple[LobeCase, ...]:
         labels = read_ct(file, progress, labels=True)
         if sorted(set(np.unique(labels.voxels).tolist()) - {0}) != sorted(Lobe):
             raise InputError(f"{file.name} does not hold the five lobes 1 to 5.", "Take it out of the folder.")
-        upright = axial_order(labels.affine).to_axial(labels.voxels).astype(np.uint8)
-        cases.append(LobeCase(file.name.split(".")[0], upright, axial_spacing(labels.affine)))
+        upright = labels.upright_voxels.astype(np.uint8)
+        cases.append(LobeCase(file.name.split(".")[0], upright, labels.grid.upright.spacing))
     return tuple(cases)
 
 

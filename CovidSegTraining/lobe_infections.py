@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from CovidSegLib.geometry.volume import axial_order
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.options import Options
 from CovidSegLib.pipeline import segment
 from CovidSegLib.progress import Progress
@@ -40,18 +40,17 @@ def read_infected(folder: Path, progress: Progress) -> tuple[InfectedLungs, ...]
         volume = read_ct(case.image, progress)
         drawn = read_ct(case.labels, progress, labels=True)
         result = segment(volume, Options(), progress)
-        upright = axial_order(volume.affine).to_axial
+        upright = volume.grid.to_upright
         infected = upright(drawn.voxels) == Label.INFECTION
-        found.append(InfectedLungs(case.name, _sided(upright(result.labels), volume.affine), infected))
+        found.append(InfectedLungs(case.name, _sided(upright(result.labels), volume.grid.upright), infected))
     return tuple(found)
 
 
-def _sided(labels: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    from CovidSegLib.geometry.volume import axial_affine
+def _sided(labels: np.ndarray, grid: Grid) -> np.ndarray:
     from CovidSegLib.measures.sided import sided_lungs
 
     lungs = np.zeros(labels.shape, np.uint8)
-    found = sided_lungs(labels, axial_affine(affine, labels.shape))
+    found = sided_lungs(labels, grid)
     if found is not None:
         lungs[found.box] = np.where(found.codes > 0, 2 - found.codes % 2, 0)
     return lungs

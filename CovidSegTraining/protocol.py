@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from CovidSegLib.errors import InputError
-from CovidSegLib.geometry.volume import CtVolume, axial_order
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.network import models
 from CovidSegLib.network.engines import Engine
 from CovidSegLib.pipeline import Options, open_engine, segment
@@ -167,7 +167,7 @@ class _Judge:
         started = time.perf_counter()
         result = segment(volume, self.options, Progress(), engine=self.engine)
         pace = 1000 * (time.perf_counter() - started) / len(volume.voxels)
-        return axial_order(result.affine).to_axial(result.labels), pace
+        return result.grid.to_upright(result.labels), pace
 
 
 def single_slice(grey: np.ndarray) -> CtVolume:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from CovidSegLib.geometry.volume import CtVolume, axial_order
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures.rules import GROUND_GLASS_BELOW_HU
 from CovidSegLib.network.inputs import SliceFraming
 from CovidSegLib.segmentation import Label as Result
@@ -55,7 +55,7 @@ class ReaderJudge:
             self.agreement.append({**facts, **agreement(found, first, second)})
         kinds, slices = self.scans / KINDS / f"{case.name}.nii.gz", self._slices()[case.name]
         if kinds.is_file() and slices:
-            upright = axial_order(volume.affine).to_axial(volume.voxels)
+            upright = volume.upright_voxels
             drawn = SliceFile(kinds, f"Kinds of infection of case {case.name}")
             framing = SliceFraming.of_scan(upright.__getitem__, len(upright), drawn.spacing)
             planes = np.stack([drawn.numbers(k) for k in slices])

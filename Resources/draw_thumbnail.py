@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from CovidSegLib.geometry.volume import axial_order
 from CovidSegLib.phantom import make_phantom
 from CovidSegLib.progress import Progress
 from CovidSegLib.segmentation import Label
@@ -25,12 +24,12 @@ TARGET = Path(__file__).resolve().parents[1] / "CovidSeg/Resources/Icons/CovidSe
 def main() -> None:
     """Draw it."""
     phantom = make_phantom(seed=0, slices=120, progress=Progress())
-    volume, order = phantom.volume, axial_order(phantom.volume.affine)
-    infection = order.to_axial(phantom.truth) == Label.INFECTION
+    volume, order = phantom.volume, phantom.volume.grid.order
+    infection = order.to_upright(phantom.truth) == Label.INFECTION
     most = int(infection.sum(axis=(0, 2)).argmax())
-    plane = order.to_axial(volume.voxels)[::-1, most, :].astype(float)  # head on top, the patient's left on the right
+    plane = order.to_upright(volume.voxels)[::-1, most, :].astype(float)  # head on top, the patient's left on the right
     grey = np.clip((plane - BLACK_HU) / (WHITE_HU - BLACK_HU), 0, 1) * 255
-    x, _y, z = volume.spacing
+    x, _y, z = volume.grid.spacing
     picture = Image.fromarray(grey.astype(np.uint8))
     width = SIZE[0]
     height = round(width * (plane.shape[0] * z) / (plane.shape[1] * x))

@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 
 from .errors import EngineError
-from .geometry.volume import axial_order, axial_spacing
 from .i18n import tr as _
 from .network.engines import Engine, Opener
 from .network.inputs import network_batches
@@ -127,8 +126,8 @@ def _seconds(engine: Engine, inputs: np.ndarray) -> float:
 def trial_slices() -> np.ndarray:
     """Two slices of the synthetic chest as the network sees them, float32 (2, rows, columns, 3)."""
     volume = make_phantom(slices=_SLICES).volume
-    upright = axial_order(volume.affine).to_axial(volume.voxels)
-    return np.concatenate([batch for _, _, batch in network_batches(upright, axial_spacing(volume.affine), _SLICES)])
+    upright = volume.upright_voxels
+    return np.concatenate([batch for _, _, batch in network_batches(upright, volume.grid.upright.spacing, _SLICES)])
 
 
 def _key(model: Model, provider: Provider) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .errors import InputError
-from .geometry.volume import spacing
+from .geometry.grid import Grid
 from .i18n import tr as _
 
 MISFIT, DOUBT = 0.35, 0.6
@@ -30,7 +30,7 @@ _MOST_SLICES = 64
 DOUBTFUL = _("The masks' edges hardly follow the lungs of the scan: were they drawn on it?")
 
 
-def edge_share(voxels: np.ndarray, labels: np.ndarray, affine: np.ndarray) -> float | None:
+def edge_share(voxels: np.ndarray, labels: np.ndarray, grid: Grid) -> float | None:
     """At which share of the masks' edge (0 to 1) the ``voxels`` outside are brighter than those inside.
 
     ``labels``: of the same shape (z, y, x), 0 outside of the lungs; ``affine``: IJK→RAS in mm. The edge is looked at
@@ -38,7 +38,7 @@ def edge_share(voxels: np.ndarray, labels: np.ndarray, affine: np.ndarray) -> fl
     """
     filled = np.flatnonzero(labels.any(axis=(1, 2)))
     chosen = filled[np.unique(np.linspace(0, len(filled) - 1, min(_MOST_SLICES, len(filled))).astype(int))]
-    pairs = [_across(voxels[k], labels[k] > 0, spacing(affine)) for k in chosen]
+    pairs = [_across(voxels[k], labels[k] > 0, grid.spacing) for k in chosen]
     if sum(inside.size for inside, _outside in pairs) < _LEAST_PLACES:
         return None
     inside, outside = (np.concatenate(parts).astype(np.float32) for parts in zip(*pairs, strict=True))
@@ -62,12 +62,12 @@ def _across(plane: np.ndarray, mask: np.ndarray, sizes: tuple[float, float, floa
     return np.concatenate(inside), np.concatenate(outside)
 
 
-def fit_warnings(voxels: np.ndarray, labels: np.ndarray, affine: np.ndarray) -> tuple[str, ...]:
+def fit_warnings(voxels: np.ndarray, labels: np.ndarray, grid: Grid) -> tuple[str, ...]:
     """A sentence where the masks ``labels`` may be another scan's (see :func:`edge_share`).
 
     Raises InputError where they surely are.
     """
-    share = edge_share(voxels, labels, affine)
+    share = edge_share(voxels, labels, grid)
     if share is not None and share < MISFIT:
         raise InputError(
             _("The masks do not fit the scan: their edges lie where the scan has none."),

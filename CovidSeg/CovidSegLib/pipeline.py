@@ -16,7 +16,7 @@ from . import __version__
 from .anatomy.finish import FinishOptions, RoughMask, finish
 from .device_trial import admit
 from .geometry.masks import bounding_box
-from .geometry.volume import CtVolume, axial_order, axial_spacing
+from .geometry.volume import CtVolume
 from .i18n import tr as _
 from .network import models
 from .network.engines import Engine
@@ -57,9 +57,9 @@ def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: E
         warnings = (*volume.notes, *inspect(volume).warnings)
     with _timed(seconds, "engine"):
         engine = engine or open_engine(options, progress)
-    order = axial_order(volume.affine)
-    upright = order.to_axial(volume.voxels)
-    spacing_mm = axial_spacing(volume.affine)
+    order = volume.grid.order
+    upright = order.to_upright(volume.voxels)
+    spacing_mm = volume.grid.upright.spacing
     finishing = FinishOptions(**model.card.get("finish", {}))
     rough = RoughMask(upright.shape, finishing)
     with _timed(seconds, "network"):
@@ -71,8 +71,8 @@ def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: E
             progress.step("network", answers[-1][1] + 1, len(upright))
     with _timed(seconds, "masks"):
         progress.step("masks", 0, 1)
-        labels = np.ascontiguousarray(order.from_axial(finish(rough, spacing_mm, finishing)))
-        certainty = _certainty(labels, order.from_axial(rough.infection))
+        labels = np.ascontiguousarray(order.from_upright(finish(rough, spacing_mm, finishing)))
+        certainty = _certainty(labels, order.from_upright(rough.infection))
         progress.step("masks", 1, 1)
     warnings += _missing_lungs(labels)
     return Segmentation(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 
 import numpy as np
 
-from .geometry.volume import check_affine, read_only
+from .geometry.grid import Grid, read_only
 
 
 class Label(IntEnum):
@@ -144,8 +145,12 @@ class Segmentation:
     def __post_init__(self) -> None:
         if self.labels.ndim != 3 or self.labels.dtype != np.uint8:
             raise ValueError(f"labels must be uint8 (z, y, x), not {self.labels.dtype} {self.labels.shape}")
-        check_affine(self.affine)
         object.__setattr__(self, "labels", read_only(self.labels))
-        object.__setattr__(self, "affine", read_only(self.affine))
+        object.__setattr__(self, "affine", self.grid.affine)
         if self.certainty is not None:
             object.__setattr__(self, "certainty", read_only(self.certainty))
+
+    @cached_property
+    def grid(self) -> Grid:
+        """Where the labels lie."""
+        return Grid(self.affine, self.labels.shape)

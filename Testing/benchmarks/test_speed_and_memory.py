@@ -102,7 +102,7 @@ def test_the_network_beside_two_yardsticks(scan: Path, tmp_path: Path) -> None:
     from CovidSegLib.reading import read_ct
 
     volume = read_ct(scan, Progress())
-    _, _, slices = next(network_batches(volume.voxels[SLICES // 2 :], volume.spacing, BATCH))
+    _, _, slices = next(network_batches(volume.voxels[SLICES // 2 :], volume.grid.spacing, BATCH))
     inputs = {"encoder": slices, "ours": slices, "unet": np.ascontiguousarray(slices[:1, ..., 1:2])}
     for network, name in ((bare_encoder(INPUT_SHAPE), "encoder"), (lungmask_unet(INPUT_SHAPE), "unet")):
         write_onnx(network, tmp_path / f"{name}.onnx")

@@ -107,7 +107,7 @@ def _read_masks(path: Path) -> None:
     finally:
         choice = ExistingFiles(keep_edits=True)
         if path.name.endswith(".seg.nrrd"):
-            find_reviewed([path], volume.affine, volume.voxels.shape, choice, volume.fingerprint)
+            find_reviewed([path], volume.grid, choice, volume.fingerprint)
 
 
 def _models(folder: Path) -> list[Path]:

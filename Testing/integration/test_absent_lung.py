@@ -17,6 +17,7 @@ import jsonschema
 import slicer
 from kit.slicer_window.pythonqt import qt
 
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.mrml import add_segmentation, plan_update
 from CovidSegLib.mrml.tables import table_for
@@ -111,7 +112,7 @@ def test_a_new_run_on_what_is_left_knows_what_was_taken_out(nodes, tmp_path: Pat
     assert plan_update(new, scan, node).result.absent == (Label.RIGHT_LUNG,)
     assert plan_update(new, scan, None).result.absent == ()
     save(node, tmp_path / "masks.seg.nrrd")
-    reviewed = read_reviewed(tmp_path / "masks.seg.nrrd", UPRIGHT, block_labels().shape)
+    reviewed = read_reviewed(tmp_path / "masks.seg.nrrd", Grid(UPRIGHT, block_labels().shape))
     assert update(reviewed, new)[1].absent == (Label.RIGHT_LUNG,)
 
 

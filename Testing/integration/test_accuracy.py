@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from CovidSegLib.geometry.volume import axial_order
 from CovidSegLib.measures import measure
 from CovidSegLib.network import models
 from CovidSegLib.pipeline import Options, open_engine, segment
@@ -61,10 +60,10 @@ def test_a_real_dicom_series_agrees_with_its_radiologists(shared_data, engine, t
     with zipfile.ZipFile(shared_data / "dicom" / "covid_ct_md_P002.zip") as archive:
         archive.extractall(tmp_path)
     result = segment(read_ct(tmp_path, Progress()), Options(), Progress(), engine=engine)
-    assert 3000 <= measure(result.labels, result.affine).total.lung_ml <= 6000
+    assert 3000 <= measure(result.labels, result.grid).total.lung_ml <= 6000
     with (shared_data / "dicom" / "covid_ct_md_P002_slices.csv").open(newline="", encoding="utf-8") as table:
         infected = np.array([row["infected"] == "1" for row in csv.DictReader(table)])
-    head_to_feet = axial_order(result.affine).to_axial(result.labels)[::-1]
+    head_to_feet = result.grid.to_upright(result.labels)[::-1]
     found = (head_to_feet == Label.INFECTION).sum(axis=(1, 2)) >= INFECTED_FROM_PIXELS
     sensitivity, specificity = found[infected].mean(), (~found[~infected]).mean()
     with capsys.disabled():
@@ -77,7 +76,7 @@ def test_a_real_dicom_series_agrees_with_its_radiologists(shared_data, engine, t
 def test_scans_without_pneumonia_show_next_to_no_infection(shared_data: Path, engine, case):
     volume = read_ct(shared_data / "clean" / f"{case}.nii.gz", Progress())
     result = segment(volume, Options(), Progress(), engine=engine)
-    percent = measure(result.labels, result.affine).total.infection_percent
+    percent = measure(result.labels, result.grid).total.infection_percent
     assert percent is not None
     assert percent < 1
 
@@ -88,7 +87,7 @@ def test_lungs_and_infection_of_the_phantom_are_found_though_never_trained_on(en
     phantom = make_phantom(seed=0)
     result = segment(phantom.volume, Options(), Progress(), engine=engine)
     labels = result.labels
-    assert 10 <= len(measure(labels, result.affine).lesions) <= 30, "a list that a reader can go through; truth: 19"
+    assert 10 <= len(measure(labels, result.grid).lesions) <= 30, "a list that a reader can go through; truth: 19"
 
     def dice(mine: np.ndarray, truth: np.ndarray) -> float:
         return 2 * np.count_nonzero(mine & truth) / (np.count_nonzero(mine) + np.count_nonzero(truth))

@@ -14,7 +14,8 @@ import slicer
 
 from CovidSegLib.corrections.merge import edited_percent
 from CovidSegLib.errors import InputError
-from CovidSegLib.geometry.volume import CtVolume, axial_order
+from CovidSegLib.geometry.grid import Grid
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.mrml import UndoPoints, add_segmentation, mark_edited, plan_update, read_state, write_segmentation
 from CovidSegLib.mrml.corrections import fingerprints_so_far, tag
 from CovidSegLib.mrml.volumes import read_volume_node
@@ -150,7 +151,7 @@ def test_the_command_line_goes_on_where_slicer_saved_and_slicer_where_it_wrote(
     node.GetSegmentation().GetSegment(LEFT).SetName("Lunge links")
     expected = labels_of(node, volume)
     save_and_load(mrml, node, path)
-    reviewed = read_reviewed(path, volume.affine, SHAPE)
+    reviewed = read_reviewed(path, Grid(volume.affine, SHAPE))
     second = result(volume, "two", shift=2)
     merged, joined = update(reviewed, second)
     write_reviewed(reviewed, merged, joined, path)
@@ -316,7 +317,7 @@ def test_a_scan_that_was_turned_with_its_segmentation_is_no_other_scan_for_the_n
     mrml: OffscreenSlicer, volume: slicer.vtkMRMLScalarVolumeNode
 ) -> None:
     scan = read_volume_node(volume)
-    half_turn = axial_order(scan.affine).turned((0, 1, 2))[-1]
+    half_turn = scan.grid.order.turned((0, 1, 2))[-1]
     before, now = (
         replace(result(volume), provenance=replace(result(volume).provenance, volume=f"scan, SHA-256 {name}"))
         for name in (scan.fingerprint_in(half_turn), scan.fingerprint)

@@ -18,7 +18,7 @@ import pydicom
 
 from CovidSegLib.batch import segment_case
 from CovidSegLib.errors import InputError, OutputError
-from CovidSegLib.geometry.volume import CtVolume, axial_order
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.report.inputs import read_masks
@@ -111,7 +111,7 @@ def test_it_is_the_right_way_up(tmp_path: Path) -> None:
     ]
     heights = sorted(float(frame.PlanePositionSequence[0].ImagePositionPatient[2]) for frame in infection)
     assert heights == [-97.5, -95.0]
-    upright = axial_order(expected.affine).to_axial(expected.labels)
+    upright = expected.grid.to_upright(expected.labels)
     assert np.argwhere(upright == Label.INFECTION)[:, 2].min() >= 12  # columns run to the patient's left
 
 
@@ -177,7 +177,7 @@ def test_a_corrected_segmentation_goes_out_as_semiautomatic(tmp_path: Path) -> N
     reviewed = tmp_path / "reviewed.seg.nrrd"
     volume = read_ct(folder, Progress())
     write(drawn(volume), reviewed)
-    before = read_reviewed(reviewed, volume.affine, volume.voxels.shape)
+    before = read_reviewed(reviewed, volume.grid)
     corrected = before.layers[0].copy()
     corrected[4, 4:6, 10:13] = Label.INFECTION
     write_layers([corrected], volume.affine, before.segments, reviewed)

@@ -11,6 +11,7 @@ import pytest
 
 from CovidSegLib.cli.main import main
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import Lobe, lobe_of_terminology
 from CovidSegLib.report.followup import TimePoint, follow_up, to_csv
@@ -54,7 +55,7 @@ def test_the_command_writes_lobes_in_both_forms_and_says_that_they_are_estimated
     assert np.allclose(image.affine, AFFINE)
     assert set(np.unique(lobes)) == {0, *Lobe}
     assert ((lobes > 0) == (drawn_lungs() > 0)).all()
-    found = read_reviewed(slicer, AFFINE, lobes.shape)
+    found = read_reviewed(slicer, Grid(AFFINE, lobes.shape))
     for segment in found.segments:
         lobe = lobe_of_terminology(segment.tags["TerminologyEntry"])
         assert lobe is not None
@@ -92,7 +93,7 @@ def test_an_estimate_that_comes_back_as_lobes_is_not_taken_for_a_readers(masks: 
     with pytest.raises(InputError, match="estimated by CovidSeg"):
         read_lobe_map(slicer, scan())
     # A reader moved a fissure: now they are his.
-    found = read_reviewed(slicer, AFFINE, drawn_lungs().shape)
+    found = read_reviewed(slicer, Grid(AFFINE, drawn_lungs().shape))
     moved = found.layers[0].copy()
     moved[44:50][moved[44:50] == Lobe.LEFT_LOWER] = Lobe.LEFT_UPPER
     write_layers([moved], AFFINE, found.segments, slicer)

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import measure
 from CovidSegLib.mrml import add_segmentation
@@ -35,7 +36,7 @@ def scan() -> CtVolume:
 def test_the_panels_line_shows_the_score_with_its_range_and_that_it_is_estimated(world: SlicerWorld) -> None:
     from CovidSegLib.gui.numbers_section import summary
 
-    measured = measure(drawn_lungs(), AFFINE)
+    measured = measure(drawn_lungs(), Grid(AFFINE, drawn_lungs().shape))
     found = measured.severity
     assert f"CT severity {found.score} ({found.low} to {found.high})/25, lobes estimated" in summary(measured)
 
@@ -45,7 +46,7 @@ def test_statistics_ask_for_the_range_wherever_the_score_is_asked_for() -> None:
     assert len(three) == 3
     assert all(three <= set(_with_range([key])) for key in three)
     assert _with_range(["lesions"]) == ["lesions"]
-    measured = measure(drawn_lungs(), AFFINE)
+    measured = measure(drawn_lungs(), Grid(AFFINE, drawn_lungs().shape))
     values = {key: NUMBERS[key].of_infection(measured) for key in three}
     found = measured.severity
     assert sorted(values.values()) == sorted([found.low, found.score, found.high])
@@ -55,7 +56,7 @@ def test_statistics_ask_for_the_range_wherever_the_score_is_asked_for() -> None:
 def test_the_table_has_the_range_beside_the_score(mrml: OffscreenSlicer) -> None:
     node = mrml.add_volume(scan())
     segments = add_segmentation(mrml.scene, Segmentation(drawn_lungs(), AFFINE, MADE), node, "COVID-19")
-    measured = measure(drawn_lungs(), AFFINE)
+    measured = measure(drawn_lungs(), Grid(AFFINE, drawn_lungs().shape))
     table = table_for(segments)
     write_table(measured, table)
     content = table.GetTable()

@@ -15,6 +15,7 @@ from CovidSegLib.batch.manifest import is_manifest
 from CovidSegLib.cli.options import check_targets
 from CovidSegLib.corrections.merge import RECORD_TAG
 from CovidSegLib.errors import OutputError
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import measure
 from CovidSegLib.report.files import is_report
@@ -38,6 +39,7 @@ from Testing.kit.rewritten import rewrite
 
 AFFINE = np.array(((-0.7, 0, 0, 100), (0, -0.8, 0, -80.5), (0, 0, 2.5, 7), (0, 0, 0, 1)))
 SHAPE = (6, 9, 14)
+GRID = Grid(AFFINE, SHAPE)
 
 
 def result(seed: int) -> Segmentation:
@@ -63,10 +65,10 @@ def test_what_has_no_volume_is_not_replaced_either_and_called_by_its_name(
 ) -> None:
     path = tmp_path / "a.seg.nrrd"
     write(Segmentation(np.zeros(SHAPE, np.uint8), AFFINE, result(0).provenance), path)
-    assert find_reviewed([path], AFFINE, SHAPE, NOTHING_LOST) is None
+    assert find_reviewed([path], GRID, NOTHING_LOST) is None
     rewrite(path, lambda array: None, {change[0].removeprefix("ID:"): change[1].removeprefix("ID:")})
     with pytest.raises(OutputError, match=f"holds a reader's work: {lost}") as refused:
-        find_reviewed([path], AFFINE, SHAPE, NOTHING_LOST)
+        find_reviewed([path], GRID, NOTHING_LOST)
     assert "mL" not in str(refused.value)
 
 
@@ -78,7 +80,7 @@ def test_a_file_that_is_write_protected_is_never_replaced(choice: ExistingFiles 
     if choice == "own":
         choice = ExistingFiles(own_state=file_state(path))
     with pytest.raises(OutputError, match="write-protected"):
-        find_reviewed([path], AFFINE, SHAPE, choice)
+        find_reviewed([path], GRID, choice)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="devices and pipes of Unix")
@@ -90,7 +92,7 @@ def test_a_device_a_pipe_or_a_socket_is_neither_read_nor_replaced(
     path = special_file(tmp_path / "a.seg.nrrd", kind)
     before = path.lstat()
     for attempt in (
-        lambda: find_reviewed([path], AFFINE, SHAPE, choice),
+        lambda: find_reviewed([path], GRID, choice),
         lambda: check_suffix(path),
         lambda: write(result(0), path),
         lambda: replace_text("", path),
@@ -140,7 +142,7 @@ def test_a_file_of_another_scan_with_the_same_grid_is_pointed_out(tmp_path: Path
         for name in ("aa", "bb")
     )
     write(first, path)
-    reviewed = read_reviewed(path, AFFINE, SHAPE)
+    reviewed = read_reviewed(path, GRID)
     assert update(reviewed, first)[1].provenance.warnings == ()
     (warning,) = update(reviewed, second)[1].provenance.warnings
     assert "made from another scan" in warning
@@ -156,14 +158,12 @@ def test_what_another_program_edited_counts_as_edited_whatever_its_tags_say(tmp_
     assert (masks.segmentation.provenance.edited, masks.segmentation.provenance.kept_ml) == ((), 0)
     rewrite(path, lambda array: array.__setitem__((array == 1) & (np.arange(14) < 3), 0))
     gone = np.count_nonzero((result(0).labels == 1)[..., :3])
-    assert {one.tags["DICOM.SegmentAlgorithmType"] for one in read_reviewed(path, AFFINE, SHAPE).segments} == {
-        "AUTOMATIC"
-    }
+    assert {one.tags["DICOM.SegmentAlgorithmType"] for one in read_reviewed(path, GRID).segments} == {"AUTOMATIC"}
     masks = read_masks(path, volume)
     made = masks.segmentation.provenance
     assert (made.edited, made.kept_ml) == (("LeftLung",), pytest.approx(gone * voxel))
     assert masks.edits[0].removed_ml == pytest.approx(gone * voxel)
-    record = result_record(measure(masks.segmentation.labels, AFFINE), made, {})
+    record = result_record(measure(masks.segmentation.labels, masks.segmentation.grid), made, {})
     assert record["edited_segments"] == ["LeftLung"]
     rewrite(path, lambda array: None, {RECORD_TAG: "Another.Tag"})
     assert read_masks(path, volume).segmentation.provenance.edited == tuple(one.id for one in SEGMENTS)
@@ -184,7 +184,7 @@ def test_a_segment_keeps_the_name_that_a_reader_gave_it_in_whatever_letters(
     path, updated = tmp_path / "a.seg.nrrd", tmp_path / "b.seg.nrrd"
     write(result(0), path)
     path.write_bytes(path.read_bytes().replace(b"Segment0_Name:=Left lung", b"Segment0_Name:=" + name))
-    reviewed = read_reviewed(path, AFFINE, SHAPE)
+    reviewed = read_reviewed(path, GRID)
     assert "the new name of Left lung" in reviewed.would_be_lost()
     write_reviewed(reviewed, *update(reviewed, result(1)), updated)
-    assert read_reviewed(updated, AFFINE, SHAPE).segments[0].fields["Name"] == kept
+    assert read_reviewed(updated, GRID).segments[0].fields["Name"] == kept

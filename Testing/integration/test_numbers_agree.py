@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from CovidSegLib.batch import segment_case
 from CovidSegLib.cli.console import in_words
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
@@ -83,7 +84,7 @@ def test_nothing_that_is_handed_on_can_be_written_into(tmp_path: Path) -> None:
     save_nifti(labels.astype(np.int16), affine, tmp_path / "ct.nii")
     write(made, tmp_path / "a.seg.nrrd")
     volume = read_ct(tmp_path / "ct.nii", Progress())
-    reviewed = read_reviewed(tmp_path / "a.seg.nrrd", affine, labels.shape)
+    reviewed = read_reviewed(tmp_path / "a.seg.nrrd", Grid(affine, labels.shape))
     merged, result = update(reviewed, made)
     arrays = [volume.voxels, volume.affine, made.labels, made.affine, made.certainty, result.labels, merged.bits]
     arrays += [merged.last.drawn, merged.last.agreed, reviewed.current, *reviewed.layers, reviewed.last.drawn]

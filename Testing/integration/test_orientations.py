@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from CovidSegLib.geometry.volume import AxialOrder, CtVolume, axial_order
+from CovidSegLib.geometry.grid import UprightOrder
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.pipeline import Options, open_engine, segment
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
@@ -23,7 +24,7 @@ ORIENTATIONS = {
 }
 
 
-def stored(volume: CtVolume, order: AxialOrder) -> CtVolume:
+def stored(volume: CtVolume, order: UprightOrder) -> CtVolume:
     """The same patient, with the array permuted and flipped."""
     affine = np.eye(4)
     first = np.zeros(3)
@@ -31,7 +32,7 @@ def stored(volume: CtVolume, order: AxialOrder) -> CtVolume:
         affine[:3, 2 - axis] = volume.affine[:3, 2 - source] * (-1 if flip else 1)
         first[2 - source] = volume.voxels.shape[source] - 1 if flip else 0
     affine[:3, 3] = volume.affine[:3, :3] @ first + volume.affine[:3, 3]
-    return CtVolume(np.ascontiguousarray(order.to_axial(volume.voxels)), affine)
+    return CtVolume(np.ascontiguousarray(order.to_upright(volume.voxels)), affine)
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +55,9 @@ def expected(scan, engine) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ORIENTATIONS)
 def test_masks_are_the_same_voxel_for_voxel_however_the_scan_is_stored(name, scan, expected, engine):
-    order = AxialOrder(*ORIENTATIONS[name])
+    order = UprightOrder(*ORIENTATIONS[name])
     labels = segment(stored(scan, order), Options(), Progress(), engine=engine).labels
-    np.testing.assert_array_equal(order.from_axial(labels), expected)
+    np.testing.assert_array_equal(order.from_upright(labels), expected)
 
 
 def test_masks_of_an_oblique_scan_are_the_same(scan, expected, engine):
@@ -70,7 +71,7 @@ def test_masks_of_an_oblique_scan_are_the_same(scan, expected, engine):
 
 
 def test_left_is_the_patients_left(scan, expected):
-    upright = axial_order(scan.affine).to_axial(expected)
+    upright = scan.grid.to_upright(expected)
     columns = np.indices(upright.shape)[2]
     left, right = (columns[upright == label].mean() for label in (Label.LEFT_LUNG, Label.RIGHT_LUNG))
     assert left > right  # upright columns run to the patient's left
@@ -78,10 +79,10 @@ def test_left_is_the_patients_left(scan, expected):
 
 def test_a_prone_patient_keeps_left_and_right(scan, engine):
     """Lying face down and stored as seen from the feet: the picture is turned by 180 degrees, the affine says so."""
-    order = AxialOrder((0, 1, 2), (False, True, True))
-    turned = CtVolume(np.ascontiguousarray(order.to_axial(scan.voxels)), scan.affine)
+    order = UprightOrder((0, 1, 2), (False, True, True))
+    turned = CtVolume(np.ascontiguousarray(order.to_upright(scan.voxels)), scan.affine)
     labels = segment(turned, Options(), Progress(), engine=engine).labels
-    upright = axial_order(scan.affine).to_axial(labels)
+    upright = scan.grid.to_upright(labels)
     columns = np.indices(upright.shape)[2]
     assert columns[upright == Label.LEFT_LUNG].mean() > columns[upright == Label.RIGHT_LUNG].mean()
     assert np.count_nonzero(labels) > 0

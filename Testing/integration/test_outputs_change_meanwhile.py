@@ -14,6 +14,7 @@ from CovidSegLib.batch import Entry, PlannedCase, SegmentCase, segment_case
 from CovidSegLib.batch.outcome import run_case
 from CovidSegLib.batch.ownership import settled, state_to_keep
 from CovidSegLib.errors import OutputError
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
@@ -25,6 +26,7 @@ from Testing.kit.rewritten import erase, labels_of, rewrite
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals and looks at processes")
 AFFINE = np.array(((-0.7, 0, 0, 100), (0, -0.8, 0, -80.5), (0, 0, 2.5, 7), (0, 0, 0, 1)))
 SHAPE = (6, 9, 14)
+GRID = Grid(AFFINE, SHAPE)
 
 
 def result(seed: int) -> Segmentation:
@@ -144,10 +146,10 @@ def test_a_result_of_a_batch_that_a_reader_corrects_before_its_turn_is_not_repla
     write(result(0), path)
     case = PlannedCase("a", tmp_path / "ct.nii.gz", path, tmp_path / "a.jpg")
     planned = settled(case, Entry("a", "done", states={path.name: file_state(path)}))
-    assert find_reviewed([path], AFFINE, SHAPE, planned.existing) is None
+    assert find_reviewed([path], GRID, planned.existing) is None
     rewrite(path, lambda array: array.fill(0))
     with pytest.raises(OutputError, match="would be lost"):
-        find_reviewed([path], AFFINE, SHAPE, planned.existing)
+        find_reviewed([path], GRID, planned.existing)
 
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".seg.nrrd"])

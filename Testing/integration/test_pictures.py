@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from CovidSegLib.errors import EngineError, OutputError
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Cancelled, Progress, Report
 from CovidSegLib.report import draw_pictures
@@ -132,7 +133,7 @@ def test_slices_go_through_the_most_infection_else_the_most_lung(order: tuple[in
     affine[:3, :3] = AXIAL[:3, [2 - axis for axis in order[::-1]]]
     affine[:3, 3] = AXIAL[:3, 3] + affine[:3, 2] * (labels.shape[0] - 1)
     affine[:3, 2] *= -1
-    points = central_points(labels, affine)
+    points = central_points(labels, Grid(affine, labels.shape))
     to_index = np.linalg.inv(AXIAL)
     x, y, z = (round((to_index @ [*points[name], 1.0])[axis], 6) for axis, name in enumerate(PICTURES[2::-1]))
     if infected:

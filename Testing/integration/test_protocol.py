@@ -111,11 +111,10 @@ def test_a_picture_is_judged_by_the_networks_that_did_not_learn_from_it(data, mo
 
 
 def test_a_single_picture_becomes_a_slice_that_lies_the_right_way_up():
-    from CovidSegLib.geometry.volume import axial_order
     from CovidSegTraining.protocol import single_slice
 
     volume = single_slice(np.array([[0, 255], [0, 0]], np.float32))
-    np.testing.assert_array_equal(axial_order(volume.affine).to_axial(volume.voxels)[0], [[-1250, 250], [-1250, -1250]])
+    np.testing.assert_array_equal(volume.upright_voxels[0], [[-1250, 250], [-1250, -1250]])
     assert nibabel.aff2axcodes(volume.affine) == ("L", "P", "S")
 
 

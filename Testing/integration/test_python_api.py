@@ -74,10 +74,10 @@ def test_the_result_reads_as_its_documentation_says(result: covidseg.Result) -> 
 def _images() -> dict[str, object]:
     volume = small_phantom().volume
     sitk = SimpleITK.GetImageFromArray(volume.voxels)
-    sitk.SetSpacing(volume.spacing)
+    sitk.SetSpacing(volume.grid.spacing)
     lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ volume.affine
     sitk.SetOrigin(lps[:3, 3].tolist())
-    sitk.SetDirection((lps[:3, :3] / volume.spacing).ravel().tolist())
+    sitk.SetDirection((lps[:3, :3] / volume.grid.spacing).ravel().tolist())
     return {
         "SimpleITK": sitk,
         "nibabel": nibabel.Nifti1Image(volume.voxels.T, volume.affine),

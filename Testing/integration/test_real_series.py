@@ -35,7 +35,7 @@ def test_the_series_is_upright_hounsfield_units(whole: CtVolume) -> None:
     assert whole.voxels.shape == (133, 512, 512)
     assert whole.source == "DICOM series (133 slices)"
     assert whole.notes == ()
-    assert whole.spacing == pytest.approx((0.603515625, 0.603515625, 2.0))
+    assert whole.grid.spacing == pytest.approx((0.603515625, 0.603515625, 2.0))
     assert np.allclose(whole.affine[:3, 3], [162.1982421875, 293.1982421875, -437.7])
     # Air outside and soft tissue in the middle of the body are where they belong on the HU scale.
     assert -1024 <= np.median(whole.voxels[:, :5, 5:20]) < -950

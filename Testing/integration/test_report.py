@@ -272,7 +272,7 @@ def test_a_real_scan_is_measured_and_its_density_only_if_it_is_in_hounsfield_uni
     (truth,) = (shared_data / "scans/labels").glob(f"{case}*")
     volume, labels = read_ct(image, Progress()), read_ct(truth, Progress()).voxels
     known = np.where(labels <= 3, labels, 0).astype(np.uint8)
-    measured = measure(known, volume.affine, voxels=volume.voxels)
+    measured = measure(known, volume.grid, voxels=volume.voxels)
     assert measured.total.infection_percent is not None
     assert 1 < measured.total.infection_percent < 60
     assert measured.total.infection_ml == pytest.approx(

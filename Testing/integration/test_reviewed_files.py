@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from CovidSegLib.corrections.merge import ALL, RECORD_TAG
 from CovidSegLib.errors import InputError
-from CovidSegLib.geometry.grids import on_grid
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import Provenance, Segmentation
@@ -32,6 +32,7 @@ from Testing.kit.rewritten import erase, labels_of, rewrite
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals and looks at processes")
 AFFINE = np.array(((-0.7, 0, 0, 100), (0, -0.8, 0, -80.5), (0, 0, 2.5, 7), (0, 0, 0, 1)))
 SHAPE = (6, 9, 14)
+GRID = Grid(AFFINE, SHAPE)
 
 
 def result(seed: int, model: str = "one") -> Segmentation:
@@ -184,10 +185,10 @@ def test_tags_say_how_a_segment_was_made_and_who_edited_it(tmp_path: Path) -> No
     path = tmp_path / "a.seg.nrrd"
     write(result(0), path)
     rewrite(path, lambda array: array.__setitem__(np.s_[:2, :2, :2], 3))
-    reviewed = read_reviewed(path, AFFINE, SHAPE)
+    reviewed = read_reviewed(path, GRID)
     merged, joined = update(reviewed, result(1, "two"))
     write_reviewed(reviewed, merged, joined, path)
-    tags = {one.id: one.tags for one in read_reviewed(path, AFFINE, SHAPE).segments}
+    tags = {one.id: one.tags for one in read_reviewed(path, GRID).segments}
     assert {one["CovidSeg.Model"] for one in tags.values()} == {"two"}
     assert tags["Covid19Infection"]["DICOM.SegmentAlgorithmType"] == "SEMIAUTOMATIC"
     assert joined.provenance.edited == ("LeftLung", "RightLung", "Covid19Infection")
@@ -201,9 +202,9 @@ def test_the_readers_status_and_terminology_stay(tmp_path: Path) -> None:
     path = tmp_path / "a.seg.nrrd"
     write(result(0), path)
     rewrite(path, lambda array: None, {"Status:notstarted": "Status:flagged", "Lung~": "Lung lobe~"})
-    reviewed = read_reviewed(path, AFFINE, SHAPE)
+    reviewed = read_reviewed(path, GRID)
     write_reviewed(reviewed, *update(reviewed, result(1, "two")), path)
-    for before, after in zip(reviewed.segments, read_reviewed(path, AFFINE, SHAPE).segments, strict=True):
+    for before, after in zip(reviewed.segments, read_reviewed(path, GRID).segments, strict=True):
         assert after.tags["Segmentation.Status"] == "flagged"
         assert after.tags["TerminologyEntry"] == before.tags["TerminologyEntry"]
         assert after.tags["CovidSeg.Model"] == "two"
@@ -220,7 +221,7 @@ def test_where_the_record_is_lost_or_altered_everything_is_the_readers(tmp_path:
     first = result(0)
     write(first, path)
     rewrite(path, lambda array: None, {RECORD_TAG: "Another.Tag"})
-    reviewed = read_reviewed(path, AFFINE, SHAPE)
+    reviewed = read_reviewed(path, GRID)
     assert reviewed.last.known == 0
     assert reviewed.would_be_lost()
     merged, joined = update(reviewed, result(1))
@@ -235,11 +236,11 @@ def test_completed_removed_and_foreign_segments_are_never_touched(tmp_path: Path
     write(first, path)
     rewrite(path, lambda array: None, {"RightLung": "Drainage", "Left lung": "Lunge links"})
     rewrite(path, lambda array: None, {"Status:notstarted": "Status:completed"})
-    reviewed = read_reviewed(path, AFFINE, SHAPE)
+    reviewed = read_reviewed(path, GRID)
     assert reviewed.held == ALL
     merged, joined = update(reviewed, second)
     write_reviewed(reviewed, merged, joined, path)
-    again = read_reviewed(path, AFFINE, SHAPE)
+    again = read_reviewed(path, GRID)
     assert [one.id for one in again.segments] == ["LeftLung", "Drainage", "Covid19Infection"]
     assert [one.tags for one in again.segments] == [one.tags for one in reviewed.segments]
     assert again.segments[0].fields["Name"] == "Lunge links"
@@ -278,7 +279,7 @@ def test_a_grid_that_was_turned_cropped_or_extended_comes_back(
             turned = np.flip(turned, axis)
             own[:3, 3] += own[:3, 2 - axis] * (turned.shape[axis] - 1)
             own[:3, 2 - axis] *= -1
-    np.testing.assert_array_equal(on_grid(turned, own, affine, shape), array)
+    np.testing.assert_array_equal(Grid(affine, shape).bring(turned, own), array)
 
 
 @pytest.mark.parametrize("change", ["shifted by half a voxel", "of another voxel size", "beyond the edge"])
@@ -291,8 +292,8 @@ def test_voxels_that_are_not_those_of_the_scan_are_refused(change: str) -> None:
     else:
         own[2, 3] += 2.5
     with pytest.raises(InputError, match="another scan"):
-        on_grid(np.ones((3, 4, 5), np.uint8), own, AFFINE, (3, 4, 5))
-    assert not on_grid(np.zeros((1, 1, 1), np.uint8), own, AFFINE, (3, 4, 5)).any()
+        Grid(AFFINE, (3, 4, 5)).bring(np.ones((3, 4, 5), np.uint8), own)
+    assert not Grid(AFFINE, (3, 4, 5)).bring(np.zeros((1, 1, 1), np.uint8), own).any()
 
 
 @pytest.mark.parametrize("way", ["one file", "several files"])

@@ -13,6 +13,7 @@ import slicer
 import vtk
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import AIR_HU, CtVolume
 from CovidSegLib.mrml import add_segmentation, read_volume_node
 from CovidSegLib.report.views import OffscreenSlicer
@@ -135,7 +136,7 @@ def test_what_slicer_saves_again_is_the_same_picture(mrml: OffscreenSlicer, tmp_
     storage = node.GetStorageNode() or slicer.vtkMRMLSegmentationStorageNode()
     storage.SetFileName(str(tmp_path / "b.seg.nrrd"))
     assert storage.WriteData(node) == 1
-    assert read_reviewed(tmp_path / "b.seg.nrrd", segmentation.affine, (6, 9, 14)).would_be_lost() == []
+    assert read_reviewed(tmp_path / "b.seg.nrrd", Grid(segmentation.affine, (6, 9, 14))).would_be_lost() == []
     again = load(mrml, tmp_path / "b.seg.nrrd")
     assert_segments(again, segmentation.labels, mrml.add_volume(scan(segmentation.affine)))
 

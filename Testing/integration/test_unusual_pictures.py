@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from CovidSegLib.geometry.volume import CtVolume, axial_order
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.pipeline import Options, open_engine, segment
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
@@ -45,12 +45,12 @@ def test_a_shift_of_all_values_is_said_and_changes_hardly_a_voxel(scan, labels, 
 
 
 def test_a_volume_cropped_to_the_lungs_gets_the_masks_of_the_whole_scan(scan, labels, engine):
-    order = axial_order(scan.affine)
-    upright, whole = order.to_axial(scan.voxels), order.to_axial(labels)
+    order = scan.grid.order
+    upright, whole = order.to_upright(scan.voxels), order.to_upright(labels)
     rows, columns = (np.flatnonzero((whole > 0).any(axis=axes))[[0, -1]] for axes in ((0, 2), (0, 1)))
     seen = (slice(None), slice(rows[0] - 4, rows[1] + 5), slice(columns[0] - 4, columns[1] + 5))
     cropped = CtVolume(np.ascontiguousarray(upright[seen]), np.diag([-1.0, -1.0, 2.0, 1.0]), "cropped")
     result = segment(cropped, OPTIONS, Progress(), engine=engine)
-    found = axial_order(result.affine).to_axial(result.labels)
+    found = result.grid.to_upright(result.labels)
     assert _dice(found > 0, whole[seen] > 0) > 0.97
     assert _dice(found == Label.INFECTION, whole[seen] == Label.INFECTION) > 0.85

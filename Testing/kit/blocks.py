@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from CovidSegLib.geometry.volume import AIR_HU, axial_order
+from CovidSegLib.geometry.grid import UprightOrder
+from CovidSegLib.geometry.volume import AIR_HU
 from CovidSegLib.segmentation import Label
 
 SIZES = (2.0, 2.5, 3.0)
@@ -52,7 +53,7 @@ def stored(array: np.ndarray, axes: tuple[int, int, int], signs: tuple[int, int,
     affine[:3, :3] = 0
     for column, axis in enumerate(axes):
         affine[axis, column] = signs[column] * SIZES[axis]
-    return np.ascontiguousarray(axial_order(affine).from_axial(array)), affine
+    return np.ascontiguousarray(UprightOrder.of(affine).from_upright(array)), affine
 
 
 def turned(affine: np.ndarray, axis: int, degrees: float) -> np.ndarray:

@@ -15,6 +15,7 @@ from CovidSegLib.batch.books import check_record
 from CovidSegLib.batch.plan import MANIFEST_NAME, SUMMARY_NAME
 from CovidSegLib.batch.summary import check_own_table
 from CovidSegLib.errors import InputError, OutputError
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import measure
 from CovidSegLib.progress import Cancelled, Progress
@@ -160,7 +161,8 @@ def test_a_batch_from_python_writes_over_nothing_that_is_not_its_own(scans: Path
 
 
 def record_of(labels: np.ndarray) -> dict:
-    return result_record(measure(labels, np.diag([-1.0, -1.0, 1.0, 1.0])), MADE, {"total": 1.5}) | {"source": "file"}
+    measured = measure(labels, Grid(np.diag([-1.0, -1.0, 1.0, 1.0]), labels.shape))
+    return result_record(measured, MADE, {"total": 1.5}) | {"source": "file"}
 
 
 @pytest.mark.parametrize("value", [None, "x", [1], True, float("nan")])

@@ -11,7 +11,6 @@ import pytest
 from kit.training_data import write_case
 
 from CovidSegLib.errors import OutputError
-from CovidSegLib.geometry.volume import axial_order
 from CovidSegLib.network.inputs import network_batches
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
@@ -98,8 +97,8 @@ def test_voxels_that_are_no_numbers_are_seen_as_air_by_training_and_pipeline_ali
     voxels[:, :40], voxels[60:64, 60:64, 2] = np.nan, np.inf
     nibabel.save(nibabel.Nifti1Image(voxels, image.affine), case.image)
     volume = read_ct(case.image, Progress())
-    seen = axial_order(volume.affine).to_axial(volume.voxels)
-    ((_, _, wanted),) = network_batches(seen, volume.spacing, len(seen))
+    seen = volume.upright_voxels
+    ((_, _, wanted),) = network_batches(seen, volume.grid.spacing, len(seen))
     framed, cached = FramedCase(case), open_cached(case, tmp_path / "cache")
     for k in range(len(framed)):
         np.testing.assert_allclose(framed.slice(k)[0], wanted[k], atol=1e-5)

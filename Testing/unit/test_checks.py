@@ -38,7 +38,7 @@ def test_a_chest_in_hounsfield_units_raises_no_warning() -> None:
 @pytest.mark.parametrize(("thickness", "words"), [(1.0, "1 mm"), (1.25, "1.25 mm"), (10.0, "10 mm")])
 def test_of_one_slice_it_is_said_how_thick_it_is_counted(thickness: float, words: str) -> None:
     volume = chest()
-    affine = volume.affine @ np.diag([1, 1, thickness / volume.spacing[2], 1])
+    affine = volume.affine @ np.diag([1, 1, thickness / volume.grid.spacing[2], 1])
     (warning,) = inspect(CtVolume(volume.voxels[:1], affine)).warnings
     assert f"one slice, counted as {words} thick" in warning
 

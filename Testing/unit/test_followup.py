@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.i18n import tr
 from CovidSegLib.measures import measure
 from CovidSegLib.report.followup import FollowUp, TimePoint, follow_up, to_csv, to_record
@@ -107,7 +108,7 @@ def test_a_record_holds_mere_text() -> None:
     """A batch keeps a thousand of them; what can still be translated takes ten times the memory."""
     labels = block_labels()
     made = Provenance("m", "0", "onnx", "cpu", "s", warnings=(tr("Something is odd."),))
-    record = result_record(measure(labels, UPRIGHT, voxels=labels.astype(np.int16)), made, {})
+    record = result_record(measure(labels, Grid(UPRIGHT, labels.shape), voxels=labels.astype(np.int16)), made, {})
     measured = record["measurements"]
     texts = [*record["warnings"], *measured["flags"], measured["density_refused"]]
     assert len(texts) > 3
@@ -116,7 +117,7 @@ def test_a_record_holds_mere_text() -> None:
 
 def test_numbers_come_from_the_record_of_a_result() -> None:
     labels = block_labels()
-    measured = measure(labels, UPRIGHT, voxels=block_scan(labels))
+    measured = measure(labels, Grid(UPRIGHT, labels.shape), voxels=block_scan(labels))
     record = result_record(measured, Provenance("m", "0", "onnx", "cpu", "s"), {})
     one = TimePoint.of_record(json.loads(json.dumps(record)), 3)
     assert one.infection_ml == pytest.approx((LEFT_INFECTED + RIGHT_INFECTED) * VOXEL_ML)
@@ -125,7 +126,7 @@ def test_numbers_come_from_the_record_of_a_result() -> None:
         with pytest.raises(InputError, match="no result"):
             TimePoint.of_record(broken, 0)
     labels[labels == Label.INFECTION] = Label.LEFT_LUNG
-    nothing = result_record(measure(labels * 0, UPRIGHT), Provenance("", "", "", "", ""), {})
+    nothing = result_record(measure(labels * 0, Grid(UPRIGHT, labels.shape)), Provenance("", "", "", "", ""), {})
     assert TimePoint.of_record(nothing, 0).infection_percent is None
 
 
@@ -150,7 +151,7 @@ def test_numbers_come_from_the_record_of_a_result() -> None:
 )
 def test_a_record_that_was_written_by_hand_or_lost_a_part_is_refused(place: str, value: object) -> None:
     labels = block_labels()
-    measured = measure(labels, UPRIGHT, voxels=block_scan(labels))
+    measured = measure(labels, Grid(UPRIGHT, labels.shape), voxels=block_scan(labels))
     record = json.loads(json.dumps(result_record(measured, Provenance("m", "0", "onnx", "cpu", "s"), {})))
     *path, last = place.split(".")
     inner = record

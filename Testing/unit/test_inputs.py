@@ -6,7 +6,6 @@ import nibabel
 import numpy as np
 import pytest
 
-from CovidSegLib.geometry.volume import axial_order, axial_spacing
 from CovidSegLib.network.inputs import (
     HU_WINDOW,
     INPUT_SHAPE,
@@ -206,8 +205,8 @@ def test_training_sees_exactly_what_prediction_sees(shared_data):
     image, labels = (shared_data / "scans" / folder / name for folder in ("images", "labels"))
     framed = FramedCase(Case("case", image, labels))
     volume = read_ct(image, Progress())
-    upright = axial_order(volume.affine).to_axial(volume.voxels)
-    spacing_mm = axial_spacing(volume.affine)
+    upright = volume.upright_voxels
+    spacing_mm = volume.grid.upright.spacing
     for _, numbers, inputs in network_batches(upright, spacing_mm, 4):
         if numbers[0] % 20 == 0:
             trained, _ = framed.slice(numbers[1])

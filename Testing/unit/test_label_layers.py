@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from CovidSegLib.writing import read_reviewed, update, write, write_reviewed
 
 AFFINE = np.array([[-0.7, 0, 0, 40], [0, -0.8, 0, 50], [0, 0, 2.5, -60], [0, 0, 0, 1]])
 SHAPE = (6, 9, 14)
+GRID = Grid(AFFINE, SHAPE)
 LABELS = np.zeros(SHAPE, np.uint8)
 LABELS[1:5, 2:7, 1:6] = Label.RIGHT_LUNG
 LABELS[1:5, 2:7, 8:13] = Label.LEFT_LUNG
@@ -47,11 +49,11 @@ def change(path: Path, old: bytes, new: bytes) -> None:
 )
 def test_a_segments_name_is_read_as_well_as_can_be_told_and_kept(file: Path, raw: bytes, name: str) -> None:
     change(file, b"Segment1_Name:=Right lung", b"Segment1_Name:=" + raw)
-    reviewed = read_reviewed(file, AFFINE, SHAPE)
+    reviewed = read_reviewed(file, GRID)
     assert [segment.fields["Name"] for segment in reviewed.segments] == ["Left lung", name, "COVID-19 infection"]
     merged, result = update(reviewed, replace(RESULT))
     write_reviewed(reviewed, merged, result, file)
-    assert read_reviewed(file, AFFINE, SHAPE).segments[1].fields["Name"] == name
+    assert read_reviewed(file, GRID).segments[1].fields["Name"] == name
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def test_a_segments_name_is_read_as_well_as_can_be_told_and_kept(file: Path, raw
 )
 def test_an_odd_line_in_the_header_is_no_hindrance(file: Path, line: bytes) -> None:
     change(file, b"Segment0_ID:=", line + b"\nSegment0_ID:=")
-    assert np.array_equal(read_reviewed(file, AFFINE, SHAPE).layers[0], LABELS)
+    assert np.array_equal(read_reviewed(file, GRID).layers[0], LABELS)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +79,7 @@ def test_a_field_that_makes_no_sense_is_refused(file: Path, line: bytes) -> None
     content = [line if one.startswith(key) else one for one in file.read_bytes().split(b"\n", 20)]
     file.write_bytes(b"\n".join(content) if line in content else b"NRRD0004\n" + line + b"\n" + b"\n".join(content[1:]))
     with pytest.raises(InputError):
-        read_reviewed(file, AFFINE, SHAPE)
+        read_reviewed(file, GRID)
 
 
 @pytest.mark.parametrize(("kind", "edge"), [("unsigned char", 1000), ("longlong", 1024), ("short", 16384)])
@@ -92,7 +94,7 @@ def test_a_small_file_that_promises_a_large_grid_takes_no_memory(tmp_path: Path,
     tracemalloc.start()
     try:
         with pytest.raises(InputError):
-            read_reviewed(path, AFFINE, SHAPE)
+            read_reviewed(path, GRID)
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:
         tracemalloc.stop()
@@ -108,6 +110,6 @@ def test_layers_that_share_a_file_are_told_apart(tmp_path: Path) -> None:
     )
     path = tmp_path / "a.seg.nrrd"
     path.write_bytes(header.encode() + np.stack([LABELS, 7 * (LABELS > 0)], axis=-1).astype(">i8").tobytes())
-    reviewed = read_reviewed(path, AFFINE, SHAPE)
+    reviewed = read_reviewed(path, GRID)
     assert np.array_equal(reviewed.layers[0], LABELS)
     assert np.array_equal(reviewed.layers[1], 7 * (LABELS > 0))

@@ -12,7 +12,7 @@ import pytest
 from CovidSegLib.anatomy.lobe_model import DEFAULT_MODEL, read_lobe_model
 from CovidSegLib.anatomy.lobes import find_lobes
 from CovidSegLib.errors import InputError, ModelError
-from CovidSegLib.geometry.volume import voxel_ml
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.measures import Lobe, measure
 from CovidSegLib.measures.lobe_map import estimated_lobe_map
 from CovidSegLib.measures.table import as_record, table_rows
@@ -64,21 +64,22 @@ def test_voxels_of_the_members_add_up_to_the_lungs() -> None:
 
 
 def test_the_map_agrees_with_the_volumes_that_are_told() -> None:
-    estimated = estimated_lobe_map(drawn_lungs(), AFFINE)
+    estimated = estimated_lobe_map(drawn_lungs(), Grid(AFFINE, drawn_lungs().shape))
     for lobe, told in zip(Lobe, estimated.severity.lobes, strict=True):
-        drawn = np.count_nonzero(estimated.lobes == lobe) * voxel_ml(AFFINE)
+        drawn = np.count_nonzero(estimated.lobes == lobe) * Grid(AFFINE, drawn_lungs().shape).voxel_ml
         assert drawn == pytest.approx(told.lung_ml, rel=0.03)
 
 
 def test_a_turned_grid_has_the_same_lobes() -> None:
-    straight = estimated_lobe_map(drawn_lungs(), AFFINE).lobes
+    straight = estimated_lobe_map(drawn_lungs(), Grid(AFFINE, drawn_lungs().shape)).lobes
     turned = AFFINE @ np.diag([-1.0, 1.0, -1.0, 1.0])
-    found = estimated_lobe_map(np.ascontiguousarray(drawn_lungs()[::-1, :, ::-1]), turned).lobes
+    labels = np.ascontiguousarray(drawn_lungs()[::-1, :, ::-1])
+    found = estimated_lobe_map(labels, Grid(turned, labels.shape)).lobes
     assert (found[::-1, :, ::-1] == straight).all()
 
 
 def test_a_score_of_estimated_lobes_has_a_range_and_says_what_it_is() -> None:
-    measured = measure(drawn_lungs(), AFFINE)
+    measured = measure(drawn_lungs(), Grid(AFFINE, drawn_lungs().shape))
     found = measured.severity
     assert found is not None
     assert measured.severity_refused == ""
@@ -99,8 +100,8 @@ def test_a_score_of_estimated_lobes_has_a_range_and_says_what_it_is() -> None:
 
 
 def test_lobes_that_a_user_brings_come_first_and_have_no_range() -> None:
-    lobes = estimated_lobe_map(drawn_lungs(), AFFINE).lobes
-    measured = measure(drawn_lungs(), AFFINE, lobes=lobes)
+    lobes = estimated_lobe_map(drawn_lungs(), Grid(AFFINE, drawn_lungs().shape)).lobes
+    measured = measure(drawn_lungs(), Grid(AFFINE, drawn_lungs().shape), lobes=lobes)
     assert measured.lobe_score is not None
     assert measured.severity is None
     assert all(row.low is None for row in table_rows(measured) if "obe" in row.measure)
@@ -140,21 +141,21 @@ def effusion(labels: np.ndarray) -> np.ndarray:
 )
 def test_lungs_that_do_not_tell_their_lobes_have_none_and_the_reason_is_told(spoil, reason: str) -> None:
     labels = spoil(drawn_lungs(infected=False))
-    measured = measure(labels, AFFINE)
+    measured = measure(labels, Grid(AFFINE, labels.shape))
     assert measured.severity is None
     assert reason in measured.severity_refused
     with pytest.raises(InputError, match=reason):
-        estimated_lobe_map(labels, AFFINE)
+        estimated_lobe_map(labels, Grid(AFFINE, labels.shape))
 
 
 def test_a_lung_that_was_taken_out_as_a_segment_leaves_no_lobes() -> None:
-    measured = measure(drawn_lungs(), AFFINE, absent=(Label.LEFT_LUNG,))
+    measured = measure(drawn_lungs(), Grid(AFFINE, drawn_lungs().shape), absent=(Label.LEFT_LUNG,))
     assert measured.severity is None
     assert measured.severity_refused == "There are not two lungs."
 
 
 def test_blocks_are_no_lungs() -> None:
-    measured = measure(block_labels(), UPRIGHT)
+    measured = measure(block_labels(), Grid(UPRIGHT, block_labels().shape))
     assert measured.severity is None
     assert measured.severity_refused
 

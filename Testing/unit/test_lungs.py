@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from CovidSegLib.anatomy.lungs import find_sides
-from CovidSegLib.geometry.volume import axial_order, axial_spacing
+from CovidSegLib.geometry.grid import Grid, UprightOrder
 
 SPACING = (1.5, 1.5, 3.0)
 SHAPE = (30, 120, 160)
@@ -47,9 +47,9 @@ def test_a_prone_patient_keeps_left_and_right():
 def test_sides_follow_the_affine_not_the_columns(flip):
     right, left = lungs(5)
     affine = np.diag([-SPACING[0] * flip[2], -SPACING[1] * flip[1], SPACING[2] * flip[0], 1.0])
-    grid = axial_order(affine).from_axial(right | left)
-    upright = axial_order(affine).to_axial(grid)
-    found = side_mask(find_sides(upright, axial_spacing(affine)), SHAPE)
+    grid = UprightOrder.of(affine).from_upright(right | left)
+    upright = UprightOrder.of(affine).to_upright(grid)
+    found = side_mask(find_sides(upright, Grid(affine, SHAPE).upright.spacing), SHAPE)
     assert np.count_nonzero(found & left) > 0.99 * np.count_nonzero(left)
     assert np.count_nonzero(found & right) < 0.01 * np.count_nonzero(right)
 
@@ -141,12 +141,13 @@ def test_each_lung_of_real_patients_is_told_alone_where_no_other_is_in_view(shar
 
     for path in sorted((shared_data / "lobes").glob("*.nii.gz"))[::4]:
         image = nibabel.load(path)
-        lobes = axial_order(image.affine).to_axial(np.asanyarray(image.dataobj).T)
+        grid = Grid(image.affine, image.shape[::-1])
+        lobes = grid.to_upright(np.asanyarray(image.dataobj).T)
         for is_left, values in ((True, (1, 2)), (False, (3, 4, 5))):
             lung = np.isin(lobes, values)
             columns = np.flatnonzero(lung.any(axis=(0, 1)))[[0, -1]]
             lung = lung[:, :, columns[0] : columns[1] + 1]
-            found = find_sides(lung, axial_spacing(image.affine))
+            found = find_sides(lung, grid.upright.spacing)
             assert found.known
             assert (side_mask(found, lung.shape)[lung] == is_left).all(), path.name
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.mask_fit import DOUBT, DOUBTFUL, MISFIT, edge_share, fit_warnings
 from CovidSegLib.report.inputs import read_masks
@@ -22,28 +23,28 @@ AFFINE = np.diag([-3.0, -3.0, 5.0, 1.0])
 def test_masks_fit_their_own_scan_on_any_scale() -> None:
     voxels, labels = chest_slices(5, 1)
     for scan in (voxels, voxels // 6 + 170, voxels * 2):
-        share = edge_share(scan, labels, AFFINE)
+        share = edge_share(scan, labels, Grid(AFFINE, voxels.shape))
         assert share is not None
         assert share > 0.95
-        assert fit_warnings(scan, labels, AFFINE) == ()
+        assert fit_warnings(scan, labels, Grid(AFFINE, voxels.shape)) == ()
 
 
 def test_masks_that_are_a_little_off_are_doubted_and_others_are_refused() -> None:
     voxels, labels = chest_slices(5, 1)
-    assert fit_warnings(voxels, np.roll(labels, 1, axis=2), AFFINE) == ()
-    assert fit_warnings(voxels, np.roll(labels, 2, axis=1), AFFINE) == (DOUBTFUL,)
+    assert fit_warnings(voxels, np.roll(labels, 1, axis=2), Grid(AFFINE, voxels.shape)) == ()
+    assert fit_warnings(voxels, np.roll(labels, 2, axis=1), Grid(AFFINE, voxels.shape)) == (DOUBTFUL,)
     for wrong in (np.roll(labels, 9, axis=2), np.roll(labels, 20, axis=1)):
         with pytest.raises(InputError, match="do not fit the scan"):
-            fit_warnings(voxels, wrong, AFFINE)
+            fit_warnings(voxels, wrong, Grid(AFFINE, voxels.shape))
 
 
 def test_of_an_even_scan_and_of_a_few_voxels_nothing_is_said() -> None:
     voxels, labels = chest_slices(5, 1)
     few = np.zeros_like(labels)
     few[2, 40:44, 40:44] = 1
-    assert edge_share(np.zeros_like(voxels), labels, AFFINE) is None
-    assert edge_share(voxels, few, AFFINE) is None
-    assert edge_share(voxels, np.zeros_like(labels), AFFINE) is None
+    assert edge_share(np.zeros_like(voxels), labels, Grid(AFFINE, voxels.shape)) is None
+    assert edge_share(voxels, few, Grid(AFFINE, voxels.shape)) is None
+    assert edge_share(voxels, np.zeros_like(labels), Grid(AFFINE, voxels.shape)) is None
 
 
 def test_neither_a_report_nor_a_training_case_is_made_of_another_patients_masks(tmp_path: Path) -> None:
@@ -69,5 +70,5 @@ def test_patients_of_a_public_set_are_told_apart(shared_data: Path) -> None:
         middle = drawn[len(drawn) // 2 - 8 :][:16]
         read.append((voxels[middle], labels[middle], image.affine))
     for (voxels, own, affine), (_, others, _) in (read, read[::-1]):
-        assert (edge_share(voxels, own, affine) or 0) > DOUBT
-        assert (edge_share(voxels, others, affine) or 1) < MISFIT
+        assert (edge_share(voxels, own, Grid(affine, voxels.shape)) or 0) > DOUBT
+        assert (edge_share(voxels, others, Grid(affine, voxels.shape)) or 1) < MISFIT

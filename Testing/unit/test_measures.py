@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.measures import Measurements, Rules, measure
 from CovidSegLib.measures.sided import infection_on_right, sided_lungs
 from CovidSegLib.segmentation import Label
@@ -26,7 +27,7 @@ from Testing.kit.blocks import (
 
 def measured(**options: object) -> Measurements:
     labels = block_labels()
-    return measure(labels, UPRIGHT, voxels=block_scan(labels), **options)
+    return measure(labels, Grid(UPRIGHT, labels.shape), voxels=block_scan(labels), **options)
 
 
 def main_numbers(result: Measurements) -> list[float]:
@@ -48,7 +49,7 @@ def test_volumes_and_percentages_are_those_worked_out_by_hand() -> None:
 @pytest.mark.parametrize("kind", [np.int16, np.int64])
 def test_labels_of_another_kind_of_number_give_the_same_numbers(kind: type) -> None:
     """As nibabel or Slicer may hand them out."""
-    other = measure(block_labels().astype(kind), UPRIGHT)
+    other = measure(block_labels().astype(kind), Grid(UPRIGHT, block_labels().shape))
     assert main_numbers(other) == pytest.approx(main_numbers(measured()))
     assert len(other.lesions) == len(measured().lesions)
 
@@ -75,7 +76,7 @@ def test_every_orientation_gives_the_same_numbers(axes: tuple, signs: tuple) -> 
     upright = block_labels()
     labels, affine = stored(upright, axes, signs)
     voxels, _ = stored(block_scan(upright), axes, signs)
-    result, expected = measure(labels, affine, voxels=voxels), measured()
+    result, expected = measure(labels, Grid(affine, labels.shape), voxels=voxels), measured()
     assert main_numbers(result) == pytest.approx(main_numbers(expected))
     assert result.density is not None
     assert result.density.ground_glass_ml == pytest.approx(expected.density.ground_glass_ml)
@@ -91,7 +92,7 @@ def test_every_orientation_gives_the_same_numbers(axes: tuple, signs: tuple) -> 
 def test_volumes_hold_on_oblique_grids(axis: int, degrees: float, shift: float) -> None:
     affine = turned(UPRIGHT, axis, degrees)
     affine[:3, 3] += shift
-    result = measure(block_labels(), affine)
+    result = measure(block_labels(), Grid(affine, block_labels().shape))
     assert result.left.lung_ml == pytest.approx(LUNG_VOXELS * VOXEL_ML)
     assert result.right.infection_ml == pytest.approx(RIGHT_INFECTED * VOXEL_ML)
     assert sum(zone.lung_ml for zone in result.zones) == pytest.approx(result.total.lung_ml)
@@ -107,14 +108,14 @@ def test_thirds_are_counted_along_s_also_when_the_slices_are_tilted() -> None:
     half = np.abs(affine[2, :3]).sum() / 2
     edges = np.linspace(heights.min() - half, heights.max() + half, 4)
     expected = np.histogram(heights, edges)[0][::-1] * VOXEL_ML
-    result = measure(labels, affine)
+    result = measure(labels, Grid(affine, labels.shape))
     assert [zone.lung_ml for zone in result.zones if zone.side == "left"] == pytest.approx(expected, abs=0.05)
 
 
 def test_a_wholly_infected_lung_still_counts_to_its_side() -> None:
     labels = block_labels()
     labels[labels == Label.LEFT_LUNG] = Label.INFECTION
-    result = measure(labels, UPRIGHT)
+    result = measure(labels, Grid(UPRIGHT, labels.shape))
     assert result.left.infection_percent == pytest.approx(100)
     assert result.left.lung_ml == pytest.approx(result.right.lung_ml)
     assert [zone.score for zone in result.zones] == [0, 0, 1, 4, 4, 4]
@@ -125,7 +126,7 @@ def test_infection_of_a_single_lung_counts_to_it_also_beyond_the_middle_of_the_s
         labels = np.zeros((30, 60, 100), np.uint8)
         labels[5:25, 10:50, 20:80] = side
         labels[10:14, 20:26, 25:75] = Label.INFECTION
-        result = measure(labels, UPRIGHT)
+        result = measure(labels, Grid(UPRIGHT, labels.shape))
         alone, other = (result.right, result.left) if side == Label.RIGHT_LUNG else (result.left, result.right)
         assert alone.lung_ml == pytest.approx(20 * 40 * 60 * VOXEL_ML)
         assert alone.infection_ml == pytest.approx(4 * 6 * 50 * VOXEL_ML)
@@ -136,9 +137,9 @@ def test_infection_of_a_single_lung_counts_to_it_also_beyond_the_middle_of_the_s
 def test_infection_of_a_lung_that_was_taken_out_is_not_counted_to_the_other(gone: Label) -> None:
     labels = block_labels()
     labels[12:14, 20:30, 38:44] = Label.INFECTION  # at the inner edge of the right lung, and joined with it
-    whole = measure(labels, UPRIGHT)
+    whole = measure(labels, Grid(UPRIGHT, labels.shape))
     labels[labels == gone] = Label.BACKGROUND
-    result = measure(labels, UPRIGHT)
+    result = measure(labels, Grid(UPRIGHT, labels.shape))
     assert result.left.infection_ml == pytest.approx(whole.left.infection_ml)
     assert result.right.infection_ml == pytest.approx(whole.right.infection_ml)
     stays = [(one.left, one.right)[gone == Label.LEFT_LUNG].infection_percent for one in (result, whole)]
@@ -148,8 +149,9 @@ def test_infection_of_a_lung_that_was_taken_out_is_not_counted_to_the_other(gone
 def test_a_lung_whose_segment_was_taken_out_has_no_percentage() -> None:
     labels = block_labels()
     labels[labels == Label.RIGHT_LUNG] = Label.BACKGROUND
-    there = measure(labels, UPRIGHT, voxels=block_scan(labels), stability=True)
-    gone = measure(labels, UPRIGHT, voxels=block_scan(labels), stability=True, absent=(Label.RIGHT_LUNG,))
+    grid, voxels = Grid(UPRIGHT, labels.shape), block_scan(labels)
+    there = measure(labels, grid, voxels=voxels, stability=True)
+    gone = measure(labels, grid, voxels=voxels, stability=True, absent=(Label.RIGHT_LUNG,))
     assert there.right.infection_percent == pytest.approx(100), "the segment is there and empty: wholly infected"
     assert gone.right.infection_percent is None
     assert gone.right.infection_ml == there.right.infection_ml > 0
@@ -163,7 +165,7 @@ def test_a_lung_whose_segment_was_taken_out_has_no_percentage() -> None:
 
 def test_infection_without_any_lung_segment_is_no_share_of_a_lung() -> None:
     labels = np.where(block_labels() == Label.INFECTION, Label.INFECTION, Label.BACKGROUND).astype(np.uint8)
-    result = measure(labels, UPRIGHT, absent=(Label.LEFT_LUNG, Label.RIGHT_LUNG))
+    result = measure(labels, Grid(UPRIGHT, labels.shape), absent=(Label.LEFT_LUNG, Label.RIGHT_LUNG))
     assert (result.total.infection_percent, result.ct_class, result.zone_score) == (None, None, None)
     assert result.total.infection_ml == pytest.approx((LEFT_INFECTED + RIGHT_INFECTED) * VOXEL_ML)
 
@@ -178,14 +180,15 @@ def test_infection_just_beside_the_only_lung_is_its_own(side: Label) -> None:
     if side == Label.RIGHT_LUNG:
         labels = labels[:, :, ::-1].copy()
         labels[labels == Label.LEFT_LUNG] = side
-    result = measure(labels, UPRIGHT)
+    result = measure(labels, Grid(UPRIGHT, labels.shape))
     alone = result.right if side == Label.RIGHT_LUNG else result.left
     assert alone.infection_ml == pytest.approx(result.total.infection_ml)
     assert alone.lung_ml == pytest.approx(result.total.lung_ml)
 
 
 def test_without_lung_there_are_no_percentages_no_scores_and_no_class() -> None:
-    result = measure(np.zeros((3, 4, 5), np.uint8), UPRIGHT, voxels=np.zeros((3, 4, 5), np.int16), stability=True)
+    labels, voxels = (np.zeros((3, 4, 5), kind) for kind in (np.uint8, np.int16))
+    result = measure(labels, Grid(UPRIGHT, labels.shape), voxels=voxels, stability=True)
     assert result.total.lung_ml == 0
     assert result.total.infection_percent is None
     assert result.zone_score is None
@@ -196,7 +199,7 @@ def test_without_lung_there_are_no_percentages_no_scores_and_no_class() -> None:
 
 def test_arrays_of_two_grids_are_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="one grid"):
-        measure(block_labels(), UPRIGHT, voxels=np.zeros((3, 4, 5), np.int16))
+        measure(block_labels(), Grid(UPRIGHT, block_labels().shape), voxels=np.zeros((3, 4, 5), np.int16))
 
 
 def test_densities_are_those_of_the_voxels_inside_the_masks() -> None:
@@ -204,7 +207,7 @@ def test_densities_are_those_of_the_voxels_inside_the_masks() -> None:
     voxels = block_scan(labels)
     infection = np.argwhere(labels == Label.INFECTION)
     voxels[tuple(infection[:225].T)] = -300  # a quarter of the infection, on the split itself
-    density = measure(labels, UPRIGHT, voxels=voxels).density
+    density = measure(labels, Grid(UPRIGHT, labels.shape), voxels=voxels).density
     assert density is not None
     assert density.consolidation_ml == pytest.approx(225 * VOXEL_ML)
     assert density.ground_glass_ml == pytest.approx(675 * VOXEL_ML)
@@ -234,7 +237,7 @@ def test_density_is_refused_in_words_where_values_are_no_hounsfield_units(cut: s
         voxels = np.clip(voxels, -1250, 250)
     else:
         voxels = voxels + np.int16(1024)
-    result = measure(labels, UPRIGHT, voxels=voxels)
+    result = measure(labels, Grid(UPRIGHT, labels.shape), voxels=voxels)
     assert result.density is None
     assert "Hounsfield" in result.density_refused or "HU" in result.density_refused
     assert result.density_refused.endswith("not reported.")
@@ -246,7 +249,8 @@ def test_what_one_voxel_at_the_edge_does_is_shown() -> None:
     labels[5:25, 10:50, 10:40] = Label.RIGHT_LUNG
     labels[5:25, 10:50, 60:90] = Label.LEFT_LUNG
     labels[10:14, 20:26, 65:75] = Label.INFECTION
-    moves = {(move.mask, move.voxels): move for move in measure(labels, UPRIGHT, stability=True).stability}
+    measured = measure(labels, Grid(UPRIGHT, labels.shape), stability=True)
+    moves = {(move.mask, move.voxels): move for move in measured.stability}
     lung = 2 * 20 * 40 * 30
     grown = 4 * 6 * 10 + 2 * (4 * 6 + 6 * 10 + 4 * 10)  # six neighbours: faces grow, corners do not
     for key, infection, whole in (
@@ -258,9 +262,9 @@ def test_what_one_voxel_at_the_edge_does_is_shown() -> None:
         assert moves[key].infection_ml == pytest.approx(infection * VOXEL_ML), key
         assert moves[key].lung_ml == pytest.approx(whole * VOXEL_ML), key
         assert moves[key].infection_percent == pytest.approx(100 * infection / whole), key
-    low, high = measure(labels, UPRIGHT, stability=True).span("infection_ml")
+    low, high = measure(labels, Grid(UPRIGHT, labels.shape), stability=True).span("infection_ml")
     assert (low, high) == pytest.approx((2 * 4 * 8 * VOXEL_ML, grown * VOXEL_ML))
-    assert measure(labels, UPRIGHT).stability == ()
+    assert measure(labels, Grid(UPRIGHT, labels.shape)).stability == ()
 
 
 @pytest.mark.parametrize(
@@ -277,7 +281,7 @@ def test_what_one_voxel_at_the_edge_does_is_shown() -> None:
 )
 def test_a_lung_that_the_scan_cuts_off_is_flagged(part: tuple, words: str) -> None:
     labels = block_labels()[part]
-    result = measure(labels, UPRIGHT)
+    result = measure(labels, Grid(UPRIGHT, labels.shape))
     assert "left" in result.partly_visible
     assert any(f"cut off by the {words} of the scan" in flag for flag in result.flags)
     assert measured().partly_visible == ()
@@ -287,7 +291,7 @@ def test_a_lung_beyond_a_round_field_of_view_is_flagged() -> None:
     labels = block_labels()
     voxels = block_scan(labels)
     voxels[:, :, 90:] = -3024
-    result = measure(labels, UPRIGHT, voxels=voxels)
+    result = measure(labels, Grid(UPRIGHT, labels.shape), voxels=voxels)
     assert result.partly_visible == ("left",)
     assert "round field of view" in result.flags[0]
 
@@ -296,28 +300,28 @@ def test_a_tip_that_ends_at_the_edge_is_no_lung_cut_off() -> None:
     labels = np.zeros((24, 60, 100), np.uint8)
     labels[1:] = block_labels()[1:]
     labels[0:3, 20:23, 20:23] = Label.RIGHT_LUNG  # 0.45 cm² on the lowest slice
-    assert measure(labels, UPRIGHT).partly_visible == ()
+    assert measure(labels, Grid(UPRIGHT, labels.shape)).partly_visible == ()
 
 
 def test_a_single_slice_is_not_called_small_nor_cut_off_above_and_below() -> None:
-    result = measure(block_labels()[10:11], UPRIGHT)
+    result = measure(block_labels()[10:11], Grid(UPRIGHT, block_labels()[10:11].shape))
     assert result.flags == ()
     assert result.partly_visible == ("left", "right")
     assert result.plausible is None  # nor are its volumes called plausible
     labels = block_labels()[10:11]
     labels[:, :, :50] = 0
-    assert ["No right lung" in flag for flag in measure(labels, UPRIGHT).flags] == [True]
-    assert not measure(labels, UPRIGHT).plausible
-    assert not measure(np.zeros_like(labels), UPRIGHT).plausible
+    assert ["No right lung" in flag for flag in measure(labels, Grid(UPRIGHT, labels.shape)).flags] == [True]
+    assert not measure(labels, Grid(UPRIGHT, labels.shape)).plausible
+    assert not measure(np.zeros_like(labels), Grid(UPRIGHT, labels.shape)).plausible
 
 
 def test_volumes_that_whole_lungs_hardly_have_are_said() -> None:
     assert "unusually small" in " ".join(measured().flags)
     labels = block_labels()
     labels[:, :, :50] = 0
-    (flag,) = (flag for flag in measure(labels, UPRIGHT).flags if "No right lung" in flag)
+    (flag,) = (flag for flag in measure(labels, Grid(UPRIGHT, labels.shape)).flags if "No right lung" in flag)
     assert "those of one" in flag
-    large = measure(block_labels(), UPRIGHT @ np.diag([2.0, 2.0, 2.0, 1]))
+    large = measure(block_labels(), Grid(UPRIGHT @ np.diag([2.0, 2.0, 2.0, 1]), block_labels().shape))
     assert large.flags == ()
 
 
@@ -331,14 +335,14 @@ def test_measuring_does_not_change_labels_that_fill_their_grid(sides: str) -> No
     given = labels.copy()
     affine = np.diag([-1.0, -1.0, 1.0, 1.0])
     voxels, lobes = np.full(labels.shape, -800, np.int16), (given > 0).astype(np.uint8)
-    result = measure(given, affine, voxels=voxels, lobes=lobes, stability=True)
+    result = measure(given, Grid(affine, given.shape), voxels=voxels, lobes=lobes, stability=True)
     np.testing.assert_array_equal(given, labels)
     assert result.right.infection_ml == pytest.approx(24 / 1000)
-    assert np.count_nonzero(infection_on_right(given, affine)) == 24
+    assert np.count_nonzero(infection_on_right(given, Grid(affine, given.shape))) == 24
     np.testing.assert_array_equal(given, labels)
 
 
 def test_the_sides_of_infection_cannot_be_written_through() -> None:
-    lungs = sided_lungs(block_labels(), UPRIGHT)
+    lungs = sided_lungs(block_labels(), Grid(UPRIGHT, block_labels().shape))
     assert lungs is not None
     assert not lungs.codes.flags.writeable

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.measures import Lobe, lobe_of_codes, lobe_of_terminology, measure
 from CovidSegLib.segmentation import Label
 from Testing.kit.blocks import UPRIGHT, VOXEL_ML, block_labels
@@ -51,7 +52,7 @@ def test_what_is_no_snomed_code_is_no_lobe() -> None:
 
 def test_lobes_are_measured_and_scored() -> None:
     labels = block_labels()
-    result = measure(labels, UPRIGHT, lobes=lobe_map())
+    result = measure(labels, Grid(UPRIGHT, labels.shape), lobes=lobe_map())
     by_name = {lobe.name: lobe for lobe in result.lobes}
     lower = by_name["left lower lobe"]
     assert lower.lung_ml == pytest.approx(9 * 40 * 30 * VOXEL_ML)
@@ -69,7 +70,7 @@ def test_lobes_are_measured_and_scored() -> None:
 def test_a_lobe_map_with_a_missing_lobe_gives_no_sum_and_says_so() -> None:
     lobes = lobe_map()
     lobes[lobes == Lobe.RIGHT_MIDDLE] = 0
-    result = measure(block_labels(), UPRIGHT, lobes=lobes)
+    result = measure(block_labels(), Grid(UPRIGHT, block_labels().shape), lobes=lobes)
     assert result.lobe_score is None
     flags = " ".join(result.flags)
     assert "no right middle lobe" in flags
@@ -77,7 +78,7 @@ def test_a_lobe_map_with_a_missing_lobe_gives_no_sum_and_says_so() -> None:
 
 
 def test_a_lobe_map_of_somebody_else_is_not_used() -> None:
-    result = measure(block_labels(), UPRIGHT, lobes=np.zeros((24, 60, 100), np.uint8))
+    result = measure(block_labels(), Grid(UPRIGHT, block_labels().shape), lobes=np.zeros((24, 60, 100), np.uint8))
     assert result.lobes == ()
     assert any("does not lie on the lungs" in flag for flag in result.flags)
 
@@ -85,4 +86,4 @@ def test_a_lobe_map_of_somebody_else_is_not_used() -> None:
 def test_without_lobes_there_is_no_lobe_score() -> None:
     labels = block_labels()
     labels[labels == Label.INFECTION] = Label.LEFT_LUNG
-    assert measure(labels, UPRIGHT).lobe_score is None
+    assert measure(labels, Grid(UPRIGHT, labels.shape)).lobe_score is None

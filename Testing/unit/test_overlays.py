@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.report.overlays import overlay_picture, projection_picture
 from CovidSegLib.report.places import PLANES
@@ -56,7 +57,7 @@ def test_sides_are_as_radiologists_look_and_millimetres_are_true() -> None:
 
 
 def test_the_projection_shows_both_lungs_and_the_infection_on_its_side() -> None:
-    picture = np.asarray(projection_picture(block_labels(), UPRIGHT)).astype(int)
+    picture = np.asarray(projection_picture(block_labels(), Grid(UPRIGHT, block_labels().shape))).astype(int)
     reddish = (picture[..., 0] > picture[..., 1] + 20) & (picture[..., 0] > picture[..., 2] + 20)
     assert reddish[:, 450:].sum() > 1.5 * reddish[:, :450].sum() > 0  # more of it in the left lung
 
@@ -66,7 +67,7 @@ def test_nothing_to_outline_is_a_picture_too() -> None:
     nothing = np.zeros_like(labels)
     for plane in PLANES:
         assert not outlined(np.asarray(overlay_picture(volume, nothing, plane)), Label.INFECTION).any()
-    blank = np.asarray(projection_picture(nothing, volume.affine)).astype(int)
+    blank = np.asarray(projection_picture(nothing, volume.grid)).astype(int)
     assert np.ptp(blank, axis=-1).max() < 10  # grey alone
     one = CtVolume(volume.voxels[:1], volume.affine)
     assert overlay_picture(one, labels[:1], "coronal", (240, 180)).size == (240, 180)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import measure, visibility
 from CovidSegLib.report.content import ReportContent, checks, report_content
@@ -20,7 +21,7 @@ MADE = Provenance("a-network-with-a-long-name", "0123456789abcdef" * 4, "tensorf
 
 def content(labels: np.ndarray, voxels: np.ndarray, *, scale: float = 2.4, **more: object) -> ReportContent:
     affine = UPRIGHT @ np.diag([scale, scale, scale, 1])
-    measured = measure(labels, affine, voxels=voxels, stability=True)
+    measured = measure(labels, Grid(affine, labels.shape), voxels=voxels, stability=True)
     return report_content(CtVolume(voxels, affine), Segmentation(labels, affine, MADE), measured, **more)
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from CovidSegLib.geometry.volume import axial_order, voxel_ml
 from CovidSegLib.phantom import Phantom, make_phantom
 from CovidSegLib.progress import Cancelled, Progress, Report
 from CovidSegLib.segmentation import Label
@@ -39,7 +38,7 @@ def _values(phantom: Phantom, label: Label) -> np.ndarray:
 
 
 def _slice_at(phantom: Phantom, z_mm: float) -> int:
-    return int(z_mm / phantom.volume.spacing[2])
+    return int(z_mm / phantom.volume.grid.spacing[2])
 
 
 def _patch(phantom: Phantom, *, right: float, front: float, up: float) -> np.ndarray:
@@ -66,11 +65,11 @@ def test_array_types_and_grid_are_those_of_a_ct(phantom: Phantom):
     assert phantom.volume.voxels.dtype == np.int16
     assert phantom.truth.dtype == np.uint8
     assert set(np.unique(phantom.truth)) == set(Label)
-    assert phantom.volume.spacing == pytest.approx((0.75, 0.75, 320 / SLICES))
+    assert phantom.volume.grid.spacing == pytest.approx((0.75, 0.75, 320 / SLICES))
 
 
 def test_rows_run_to_the_back_columns_to_the_left_and_slices_to_the_head(phantom: Phantom):
-    order = axial_order(phantom.volume.affine)
+    order = phantom.volume.grid.order
 
     assert order.permutation == (0, 1, 2)
     assert order.flips == (False, False, False)
@@ -96,7 +95,7 @@ def test_the_left_lung_is_on_the_patients_left(phantom: Phantom):
 
 
 def test_volumes_are_those_of_a_human(phantom: Phantom):
-    ml = np.bincount(phantom.truth.ravel(), minlength=4) * voxel_ml(phantom.volume.affine)
+    ml = np.bincount(phantom.truth.ravel(), minlength=4) * phantom.volume.grid.voxel_ml
 
     assert 3500 < ml[1:].sum() < 5500
     assert 0.75 < ml[Label.LEFT_LUNG] / ml[Label.RIGHT_LUNG] < 1.05
@@ -128,7 +127,7 @@ def test_tissues_have_their_hounsfield_units(phantom: Phantom):
     assert np.mean(_patch(phantom, right=60, front=20, up=40)) == pytest.approx(60, abs=15)  # liver
     assert np.mean(_patch(phantom, right=-1, front=0, up=250)) < -900  # trachea
     assert np.mean(_patch(phantom, right=0, front=-57 + 10, up=136)) > 100  # vertebra
-    assert np.sum(voxels > 500) * voxel_ml(phantom.volume.affine) > 100  # cortical bone
+    assert np.sum(voxels > 500) * phantom.volume.grid.voxel_ml > 100  # cortical bone
 
 
 def test_noise_in_the_liver_is_that_of_a_scan(phantom: Phantom):

@@ -118,7 +118,7 @@ def test_positions_rounded_to_tenths_are_even_slices(tmp_path: Path, scan: np.nd
     write_series(tmp_path, scan, [round(0.625 * index, 1) for index in range(8)])
     volume = read(tmp_path)
     assert volume.voxels.shape == scan.shape
-    assert volume.spacing[2] == pytest.approx(0.625, abs=0.01)
+    assert volume.grid.spacing[2] == pytest.approx(0.625, abs=0.01)
 
 
 def test_a_slice_that_occurs_twice_is_used_once(tmp_path: Path, scan: np.ndarray) -> None:
@@ -183,9 +183,9 @@ def test_one_slice_is_a_volume_with_its_own_thickness(tmp_path: Path, scan: np.n
     write_slice(tmp_path / "b/only", scan[0], (0, 0, 5), SliceThickness=None)
     thick, unknown = read(tmp_path / "a"), read(tmp_path / "b")
     assert thick.voxels.shape == (1, 6, 5)
-    assert thick.spacing[2] == pytest.approx(3)
+    assert thick.grid.spacing[2] == pytest.approx(3)
     assert thick.source == "DICOM series (1 slice)"
-    assert unknown.spacing[2] == pytest.approx(1)
+    assert unknown.grid.spacing[2] == pytest.approx(1)
     assert "1 mm was assumed" in unknown.notes[0]
 
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from kit.dicom_files import write_series
 
 from CovidSegLib.errors import InputError
-from CovidSegLib.geometry.volume import CtVolume, axial_affine, axial_order
+from CovidSegLib.geometry.grid import UprightOrder
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import find_cases, read_ct
 from CovidSegTraining.dataset import SliceFile
@@ -127,7 +128,7 @@ def test_a_nifti_file_whose_handedness_is_zero_is_right_handed(tmp_path: Path, s
     volume = read(tmp_path / "scan.nii")
     assert np.allclose(volume.affine, UPRIGHT, atol=1e-5)
     assert volume.notes == ()
-    assert np.allclose(SliceFile(tmp_path / "scan.nii").affine, UPRIGHT, atol=1e-5)  # that of the training
+    assert np.allclose(SliceFile(tmp_path / "scan.nii").grid.affine, UPRIGHT, atol=1e-5)  # that of the training
 
 
 @pytest.mark.parametrize("beyond", [4.5e-7, 1e-5])
@@ -214,14 +215,14 @@ def test_any_orientation_comes_upright_again(
 ) -> None:
     upright = np.random.default_rng(2).integers(-1000, 1000, (4, 5, 6)).astype(np.int16)
     tilted = _turned(turns) @ UPRIGHT
-    home = axial_order(tilted)
+    home = UprightOrder.of(tilted)
     # Turned far enough, another pairing of the axes is the closest to upright: no example for this test.
     if home.permutation != (0, 1, 2) or any(home.flips):
         return
     stored, affine = _stored(upright, tilted, order, flips)
     volume = read(write(tmp_path_factory.mktemp("turned") / f"scan{suffix}", stored, affine))
-    assert np.array_equal(axial_order(volume.affine).to_axial(volume.voxels), upright)
-    assert np.allclose(axial_affine(volume.affine, volume.voxels.shape), tilted, atol=1e-3)
+    assert np.array_equal(volume.upright_voxels, upright)
+    assert np.allclose(volume.grid.upright.affine, tilted, atol=1e-3)
 
 
 def _turned(angles: tuple[float, ...]) -> np.ndarray:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.measures import measure
 from CovidSegLib.measures.review import lesion_seeds, make_review_list, read_seeds, seeds_text, with_certainty
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
@@ -34,9 +35,8 @@ def drawn() -> Segmentation:
 def listed(infection: np.ndarray, seeds, readers=None, accepted=None):
     labels = np.where(infection, Label.INFECTION, Label.LEFT_LUNG).astype(np.uint8)
     nobody = np.zeros(SHAPE, bool)
-    return make_review_list(
-        labels, AFFINE, nobody if readers is None else readers, nobody if accepted is None else accepted, seeds
-    )
+    readers, accepted = (nobody if one is None else one for one in (readers, accepted))
+    return make_review_list(labels, Grid(AFFINE, SHAPE), readers, accepted, seeds)
 
 
 def test_lesions_come_largest_or_least_certain_first(drawn: Segmentation) -> None:
@@ -84,9 +84,9 @@ def test_a_lesion_has_the_side_that_the_numbers_count_it_to(gone: Label) -> None
     labels, affine = stored(block_labels(), (1, 2, 0), (1, -1, -1))
     labels[labels == gone] = Label.BACKGROUND
     nobody = np.zeros(labels.shape, bool)
-    found = make_review_list(labels, affine, nobody, nobody, ()).lesions
+    found = make_review_list(labels, Grid(affine, labels.shape), nobody, nobody, ()).lesions
     assert [(one.rank, one.side) for one in found] == [(1, "left"), (2, "right")]
-    result = measure(labels, affine)
+    result = measure(labels, Grid(affine, labels.shape))
     assert [one.lesion.ml for one in found] == pytest.approx([result.left.infection_ml, result.right.infection_ml])
 
 
@@ -94,7 +94,7 @@ def test_a_lesion_that_reaches_into_both_lungs_has_the_side_of_most_of_it() -> N
     labels = block_labels()
     labels[12:14, 20:30, 35:90] = Label.INFECTION
     nobody = np.zeros(labels.shape, bool)
-    assert make_review_list(labels, UPRIGHT, nobody, nobody, ()).lesions[0].side == "left"
+    assert make_review_list(labels, Grid(UPRIGHT, labels.shape), nobody, nobody, ()).lesions[0].side == "left"
 
 
 def test_what_a_reader_drew_changed_or_accepted_is_told(drawn: Segmentation) -> None:
@@ -129,7 +129,7 @@ def test_seeds_survive_their_text_and_damage(drawn: Segmentation) -> None:
 
 def test_a_file_of_segments_carries_the_certainty(drawn: Segmentation, tmp_path: Path) -> None:
     write(with_certainty(drawn), tmp_path / "a.seg.nrrd")
-    tags = {one.id: one.tags for one in read_reviewed(tmp_path / "a.seg.nrrd", AFFINE, SHAPE).segments}
+    tags = {one.id: one.tags for one in read_reviewed(tmp_path / "a.seg.nrrd", Grid(AFFINE, SHAPE)).segments}
     assert read_seeds(tags["Covid19Infection"][CERTAINTY_TAG]) == lesion_seeds(drawn)
     assert CERTAINTY_TAG not in tags["LeftLung"]
 

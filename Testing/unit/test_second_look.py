@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from CovidSegLib.anatomy.finish import FinishOptions, RoughMask
-from CovidSegLib.geometry.volume import CtVolume, axial_order, axial_spacing
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.network import models
 from CovidSegLib.network.engines import open_engine
 from CovidSegLib.network.inputs import INPUT_SHAPE, SECOND_SHAPE, network_batches
@@ -119,8 +119,8 @@ def test_the_pipeline_draws_infection_from_both_looks_on_a_real_patient(shared_d
     whole = read_ct(shared_data / "scans/images/radiopaedia_29_86491_1.nii.gz", Progress())
     middle = len(whole.voxels) // 2
     scan = CtVolume(np.ascontiguousarray(whole.voxels[middle - 2 : middle + 2]), whole.affine)
-    upright = axial_order(scan.affine).to_axial(scan.voxels)
-    spacing_mm = axial_spacing(scan.affine)
+    upright = scan.upright_voxels
+    spacing_mm = scan.grid.upright.spacing
     engine = open_engine(models.find("default"), "onnx", "cpu", Progress())
     areas = {}
     for twice in (False, True):
@@ -131,7 +131,7 @@ def test_the_pipeline_draws_infection_from_both_looks_on_a_real_patient(shared_d
                 rough.add(framing, k, probabilities)
         areas[twice] = rough.infection >= 0.25 * 255
     result = segment(scan, Options(device="cpu"), Progress(), engine=engine)
-    drawn = axial_order(scan.affine).to_axial(result.labels) == Label.INFECTION
+    drawn = scan.grid.to_upright(result.labels) == Label.INFECTION
 
     def dice(one: np.ndarray, other: np.ndarray) -> float:
         return 2 * np.count_nonzero(one & other) / (np.count_nonzero(one) + np.count_nonzero(other))

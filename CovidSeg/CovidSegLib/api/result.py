@@ -13,7 +13,7 @@ import numpy as np
 import SimpleITK
 
 from ..errors import OutputError
-from ..geometry.volume import CtVolume, spacing
+from ..geometry.volume import CtVolume
 from ..measures import Density, Lesion, LobeRegion, Measurements, Region, Zone
 from ..measures.review import with_certainty
 from ..measures.table import table_rows
@@ -127,7 +127,7 @@ class Result:
         """The labels as an image of SimpleITK (uint8), on the scan's grid."""
         image = SimpleITK.GetImageFromArray(self.segmentation.labels)
         lps = LPS_TO_RAS @ self.affine  # the same matrix leads back
-        sizes = spacing(self.affine)
+        sizes = self.volume.grid.spacing
         image.SetSpacing(sizes)
         image.SetOrigin(lps[:3, 3].tolist())
         image.SetDirection((lps[:3, :3] / sizes).ravel().tolist())
@@ -151,7 +151,7 @@ class Result:
         target = Path(path)
         check_suffix(target)
         choice = ExistingFiles(overwrite=overwrite)
-        find_reviewed([target], self.affine, self.segmentation.labels.shape, choice)
+        find_reviewed([target], self.segmentation.grid, choice)
         series = None
         if is_dicom_seg(target):
             if self.path is None:

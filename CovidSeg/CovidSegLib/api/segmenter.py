@@ -147,9 +147,7 @@ class Segmenter:
     def _result(self, scan: Scan, volume: CtVolume, reading: float, progress: Progress) -> Result:
         segmentation = self._worker.segment(volume, progress)
         began = time.perf_counter()
-        measured = measure(
-            segmentation.labels, segmentation.affine, voxels=volume.voxels, rules=Rules(), stability=True
-        )
+        measured = measure(segmentation.labels, segmentation.grid, voxels=volume.voxels, rules=Rules(), stability=True)
         now = time.perf_counter()
         seconds = {"reading": reading, **segmentation.provenance.seconds, "measures": now - began}
         path = Path(scan) if isinstance(scan, str | os.PathLike) else None

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..geometry.volume import voxel_ml
 from ..measures.edits import reader_edits
 from ..progress import Progress
 from ..reading import read_ct
@@ -100,7 +99,7 @@ def segment_case(
     counted = time.perf_counter()
     with OutputSet(plan.states) as files_to_be:
         if report.files:
-            edits = reader_edits(segmentation.labels, network.labels, voxel_ml(network.affine))
+            edits = reader_edits(segmentation.labels, network.labels, network.grid.voxel_ml)
             report.write(volume, segmentation, measured, edits, files_to_be, progress)
         del volume, network  # a large scan need not stay in memory while the result is packed
         for number, output in enumerate(outputs):

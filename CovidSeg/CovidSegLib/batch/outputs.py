@@ -60,7 +60,7 @@ class CaseOutputs:
         # Taken before the look, so that no save falls between the two.
         states = {} if existing.overwrite else {output: file_state(output) for output in (*outputs, *numbers)}
         scan = volume.fingerprint if any(is_seg_nrrd(output) and output.exists() for output in outputs) else ""
-        reviewed = find_reviewed(outputs, volume.affine, volume.voxels.shape, existing, scan)
+        reviewed = find_reviewed(outputs, volume.grid, existing, scan)
         wants_dicom = any(is_dicom_seg(output) for output in outputs)
         series = read_source_series(source, progress, files) if wants_dicom else None
         return cls(reviewed, series, None, any(is_seg_nrrd(output) for output in outputs), states)

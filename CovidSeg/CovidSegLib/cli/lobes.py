@@ -14,6 +14,7 @@ from .options import add_quiet, check_input, check_targets, file_name
 if TYPE_CHECKING:
     import numpy as np
 
+    from ..geometry.grid import Grid
     from ..measures import EstimatedLobe
     from ..progress import Progress
 
@@ -48,16 +49,16 @@ def run(args: argparse.Namespace) -> int:
         _check_existing(output, overwrite=args.overwrite)
     console, progress = Console.of(args)
     try:
-        labels, affine = _read(args.masks, progress)
+        labels, grid = _read(args.masks, progress)
         progress.step("lobes", 0, 1)
         try:
-            estimated = estimated_lobe_map(labels, affine)
+            estimated = estimated_lobe_map(labels, grid)
         except InputError as error:
             raise InputError(f"Lobes cannot be estimated: {error.sentence}", error.hint) from error
         with OutputSet() as files:
             for output in args.output:
                 progress.step("writing", 0, 1)
-                write_lobes(estimated.lobes, affine, files.add(output))
+                write_lobes(estimated.lobes, grid, files.add(output))
             files.publish()
     finally:
         console.clear()
@@ -92,8 +93,8 @@ def _check_existing(output: Path, *, overwrite: bool) -> None:
             )
 
 
-def _read(path: Path, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
-    """Labels (uint8, z, y, x) and IJK→RAS of the masks in ``path``."""
+def _read(path: Path, progress: Progress) -> tuple[np.ndarray, Grid]:
+    """Labels (uint8, z, y, x) and grid of the masks in ``path``."""
     import numpy as np
 
     from ..corrections.merge import to_labels
@@ -103,15 +104,15 @@ def _read(path: Path, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
     from ..writing import is_seg_nrrd, read_reviewed
 
     if is_seg_nrrd(path):
-        grid = read_layers(path)
-        reviewed = read_reviewed(path, grid.affine, grid.layers[0].shape)
+        grid = read_layers(path).grid
+        reviewed = read_reviewed(path, grid)
         if not reviewed.ours:
             raise InputError(
                 "The segmentation has none of the segments of CovidSeg.",
                 "Give one that CovidSeg wrote, or a labelmap (1 left lung, 2 right lung, 3 infection).",
             )
-        return to_labels(reviewed.current), grid.affine
+        return to_labels(reviewed.current), grid
     labelmap = read_ct(path, progress, labels=True)
     if labelmap.voxels.min() < 0 or labelmap.voxels.max() > max(Label):
         raise InputError("The file is no labelmap with values 0 to 3.", "1 left lung, 2 right lung, 3 infection.")
-    return labelmap.voxels.astype(np.uint8), labelmap.affine
+    return labelmap.voxels.astype(np.uint8), labelmap.grid

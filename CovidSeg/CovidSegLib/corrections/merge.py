@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..geometry.volume import read_only, voxel_ml
+from ..geometry.grid import read_only
 from ..segmentation import SEGMENTS, Label, Segmentation
 from .beneath import lungs_beneath
 from .run_lengths import decode, encode
@@ -217,7 +217,7 @@ def merged_result(
     provenance = replace(
         new.provenance,
         edited=tuple(one.id for one in SEGMENTS if bit(one.label) & edited),
-        kept_ml=merged.kept_voxels * voxel_ml(new.affine),
+        kept_ml=merged.kept_voxels * new.grid.voxel_ml,
         warnings=(*new.provenance.warnings, *warnings),
     )
     return merged, Segmentation(to_labels(merged.bits), new.affine, provenance, absent=absent)

@@ -6,7 +6,8 @@ from collections.abc import Generator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..geometry.volume import AxialOrder, CtVolume
+from ..geometry.grid import UprightOrder
+from ..geometry.volume import CtVolume
 from ..mrml import read_in_steps
 from ..mrml.corrections import check_belongs, fingerprints_of
 from ..mrml.volumes import own_affine, possible_orders, voxels_time, world_affine
@@ -16,7 +17,7 @@ from .task import in_thread
 if TYPE_CHECKING:
     import slicer
 
-_last: tuple[tuple[object, ...], dict[AxialOrder, str]] | None = None
+_last: tuple[tuple[object, ...], dict[UprightOrder, str]] | None = None
 """The scan that was looked at last, and its fingerprints by what was upright: they are asked for after each stroke of a
 reader."""
 

@@ -63,7 +63,7 @@ def reading_steps(
     lobes, absent = read_lobes(volume_node.GetScene(), volume_node), absent_in(node)
 
     def measured() -> Measurements:
-        return measure(labels, volume.affine, voxels=volume.voxels, lobes=lobes, absent=absent, stability=False)
+        return measure(labels, volume.grid, voxels=volume.voxels, lobes=lobes, absent=absent, stability=False)
 
     return Reading(*(yield from in_thread(lambda: _side_by_side(measured, listed))))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..corrections.merge import ALL, to_labels
-from ..geometry.volume import CtVolume, voxel_ml
+from ..geometry.volume import CtVolume
 from ..measures import Measurements, measure
 from ..measures.edits import SegmentEdit, reader_edits
 from ..mrml import read_in_steps, read_state
@@ -57,7 +57,7 @@ def numbers_steps(
     yield None
     lobes = read_lobes(volume_node.GetScene(), volume_node)
     measured = yield from in_thread(
-        lambda: measure(labels, volume.affine, voxels=volume.voxels, lobes=lobes, absent=absent, stability=stability)
+        lambda: measure(labels, volume.grid, voxels=volume.voxels, lobes=lobes, absent=absent, stability=stability)
     )
     return Numbers(volume, labels, measured)
 
@@ -108,4 +108,4 @@ def _edits(
     state = read_state(node, volume_node)
     if state.last.known != ALL:
         return None
-    return reader_edits(numbers.labels, to_labels(state.last.drawn), voxel_ml(numbers.volume.affine))
+    return reader_edits(numbers.labels, to_labels(state.last.drawn), numbers.volume.grid.voxel_ml)

@@ -115,7 +115,7 @@ def run_steps(
         node = _where(volume_node, segmentation_node)
         update = plan_update(segmentation, volume_node, node, known)
         joined = update.result
-        compute = partial(measure, joined.labels, joined.affine, voxels=volume.voxels, absent=joined.absent)
+        compute = partial(measure, joined.labels, joined.grid, voxels=volume.voxels, absent=joined.absent)
         measurements = yield from in_thread(compute)
         yield Report("writing")
         read_at = yield from _check_unchanged(volume_node, volume, read_at)

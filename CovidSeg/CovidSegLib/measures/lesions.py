@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ..geometry.grid import Grid
 from ..geometry.masks import Box, bounding_box
-from ..geometry.volume import voxel_ml
 
 COUNTED_ML = 0.5
 """The smallest lesion that is counted and listed. In Zenodo 3757476 smaller pieces hold 0.3 % of the infection that
@@ -45,28 +45,28 @@ def label_lesions(infection: np.ndarray, least: int = 1) -> tuple[np.ndarray, Bo
     return numbers, box
 
 
-def lesions_of(numbers: np.ndarray, box: Box, affine: np.ndarray) -> tuple[tuple[int, Lesion], ...]:
-    """Each number of :func:`label_lesions` with its lesion, largest first. ``affine``: IJK→RAS of the whole array."""
+def lesions_of(numbers: np.ndarray, box: Box, grid: Grid) -> tuple[tuple[int, Lesion], ...]:
+    """Each number of :func:`label_lesions` with its lesion, largest first. ``grid``: that of the whole array."""
     if numbers.size == 0:
         return ()
     sizes = np.bincount(numbers[numbers > 0])  # of few voxels: numpy makes 8 bytes of each
     start = np.array([part.start for part in box])
-    ml = voxel_ml(affine)
+    ml = grid.voxel_ml
     found = []
     for number, part in enumerate(ndimage.find_objects(numbers), start=1):
         place = start + [piece.start for piece in part]
         centre = _centre(numbers[part] == number) + place
-        ras = affine @ [*centre[::-1], 1.0]
+        ras = grid.to_ras(centre[::-1])
         stop = start + [piece.stop for piece in part]
         k, j, i = zip(place.tolist(), stop.tolist(), strict=True)
         size = int(sizes[number])
-        found.append((number, Lesion(size, float(size * ml), tuple(ras[:3].tolist()), (k, j, i))))
+        found.append((number, Lesion(size, float(size * ml), tuple(ras.tolist()), (k, j, i))))
     return tuple(sorted(found, key=lambda pair: -pair[1].voxels))
 
 
-def find_lesions(infection: np.ndarray, affine: np.ndarray, least: int = 1) -> tuple[Lesion, ...]:
-    """The lesions of ``infection`` (as for :func:`label_lesions`; ``affine``: IJK→RAS), largest first."""
-    return tuple(lesion for _, lesion in lesions_of(*label_lesions(infection, least), affine))
+def find_lesions(infection: np.ndarray, grid: Grid, least: int = 1) -> tuple[Lesion, ...]:
+    """The lesions of ``infection`` (as for :func:`label_lesions`; on ``grid``), largest first."""
+    return tuple(lesion for _, lesion in lesions_of(*label_lesions(infection, least), grid))
 
 
 def _centre(lesion: np.ndarray) -> np.ndarray:

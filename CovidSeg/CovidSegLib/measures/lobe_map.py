@@ -8,7 +8,7 @@ import numpy as np
 
 from ..anatomy.lobes import EstimatedLobes, find_lobes
 from ..errors import InputError
-from ..geometry.volume import axial_order, spacing, voxel_ml
+from ..geometry.grid import Grid
 from ..i18n import tr as _
 from .severity import severity_of
 from .sided import sided_lungs
@@ -24,16 +24,16 @@ class LobeMap:
     severity: EstimatedSeverity
 
 
-def estimated_lobe_map(labels: np.ndarray, affine: np.ndarray) -> LobeMap:
-    """The lobes of ``labels`` (uint8 (K, J, I) of :class:`CovidSegLib.segmentation.Label`; ``affine``: IJK→RAS in mm).
+def estimated_lobe_map(labels: np.ndarray, grid: Grid) -> LobeMap:
+    """The lobes of ``labels`` (uint8 (K, J, I) of :class:`CovidSegLib.segmentation.Label`) on ``grid``.
 
     Raises InputError, with the reason, where they cannot be told from the shape of the lungs, or ModelError.
     """
-    lungs = sided_lungs(labels, affine)
+    lungs = sided_lungs(labels, grid)
     if lungs is None:
         raise InputError(_("There are not two lungs."))
     codes = lungs.codes.astype(np.uint8, copy=False)
-    found = find_lobes(codes, spacing(lungs.affine))
+    found = find_lobes(codes, lungs.grid.spacing)
     lobes = np.zeros(labels.shape, np.uint8)
-    axial_order(affine).to_axial(lobes)[lungs.box] = found.lobe_map(codes)  # into a view
-    return LobeMap(lobes, found, severity_of(found, voxel_ml(affine)))
+    grid.to_upright(lobes)[lungs.box] = found.lobe_map(codes)  # into a view
+    return LobeMap(lobes, found, severity_of(found, grid.voxel_ml))

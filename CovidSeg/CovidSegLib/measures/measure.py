@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..geometry.volume import axial_order, read_only, voxel_ml
+from ..geometry.grid import Grid, read_only
 from ..i18n import tr as _
 from ..segmentation import Label
 from .density import density, histograms, refusal
@@ -27,7 +27,7 @@ _SIDES = (("right", RIGHT_CODES), ("left", LEFT_CODES))
 
 def measure(
     labels: np.ndarray,
-    affine: np.ndarray,
+    grid: Grid,
     *,
     voxels: np.ndarray | None = None,
     lobes: np.ndarray | None = None,
@@ -37,8 +37,8 @@ def measure(
 ) -> Measurements:
     """All numbers of one scan, also after its labels were corrected by hand.
 
-    ``labels``: uint8 (K, J, I) of :class:`CovidSegLib.segmentation.Label`; ``affine``: their IJK→RAS in mm, may be
-    oblique. ``voxels``: the scan itself, int16 HU of the same shape, for the densities. ``lobes``: uint8 of
+    ``labels``: uint8 (K, J, I) of :class:`CovidSegLib.segmentation.Label`; ``grid``: theirs, may be oblique.
+    ``voxels``: the scan itself, int16 HU of the same shape, for the densities. ``lobes``: uint8 of
     :class:`.lobes.Lobe` of the same shape; without them lobes are estimated from the shape of the lungs, and the score
     has a range. ``absent``: labels without a segment (see
     :class:`CovidSegLib.segmentation.Segmentation`); such a lung has no percentage. ``stability``: also measure with
@@ -52,17 +52,17 @@ def measure(
     labels = read_only(labels)
     voxels, lobes = (None if other is None else read_only(other) for other in (voxels, lobes))
     refused = refusal(voxels) if voxels is not None else ""
-    lungs = sided_lungs(labels, affine)
+    lungs = sided_lungs(labels, grid)
     if lungs is None:
         nothing = np.zeros((len(Code), len(LEVELS)), np.int64)
         return replace(_of_zones(nothing, 0.0), density_refused=refused, rules=rules)
-    upright = axial_order(affine).to_axial
+    upright = grid.to_upright
     hounsfield = upright(voxels)[lungs.box] if voxels is not None else None
     faces = cut_faces(lungs, hounsfield)
-    ml = voxel_ml(affine)
-    pieces = find_lesions(labels, affine, Label.INFECTION)
+    ml = grid.voxel_ml
+    pieces = find_lesions(labels, grid, Label.INFECTION)
     measured = replace(
-        _of_zones(count_zones(lungs.codes, lungs.affine), ml, absent),
+        _of_zones(count_zones(lungs.codes, lungs.grid), ml, absent),
         lesions=tuple(piece for piece in pieces if piece.ml >= COUNTED_ML),
         small_lesions=tuple(piece for piece in pieces if piece.ml < COUNTED_ML),
         density_refused=refused,
@@ -128,7 +128,7 @@ def _zone(side: Any, level: Any, lung_ml: float, infection_ml: float, present: b
 def _stability(lungs: SidedLungs, ml: float, absent: Collection[Label]) -> tuple[EdgeMove, ...]:
     moves = []
     for mask, voxels, codes in moved_edges(lungs.codes):
-        moved = _of_zones(count_zones(codes, lungs.affine), ml, absent)
+        moved = _of_zones(count_zones(codes, lungs.grid), ml, absent)
         moves.append(
             EdgeMove(
                 mask,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..geometry.grid import Grid
 from ..geometry.masks import Box
 from ..segmentation import Label, Segmentation
 from .lesions import COUNTED_ML, Lesion, label_lesions, lesions_of
@@ -79,9 +80,9 @@ def _doubt(lesion: ReviewLesion) -> int:
 
 
 def make_review_list(
-    labels: np.ndarray, affine: np.ndarray, readers: np.ndarray, accepted: np.ndarray, seeds: Sequence[Seed]
+    labels: np.ndarray, grid: Grid, readers: np.ndarray, accepted: np.ndarray, seeds: Sequence[Seed]
 ) -> ReviewList:
-    """The lesions of ``labels`` (uint8, K J I, of :class:`Label`; ``affine``: IJK→RAS in mm).
+    """The lesions of ``labels`` (uint8, K J I, of :class:`Label`) on ``grid``.
 
     ``readers``: voxels where a reader decided; ``accepted``: voxels that a reader confirmed or drew (bool, K J I).
     """
@@ -91,14 +92,14 @@ def make_review_list(
     any_reader = np.bincount(flat, readers[box].ravel(), count + 1) > 0
     sizes = np.bincount(flat, minlength=count + 1)
     all_accepted = np.bincount(flat, accepted[box].ravel(), count + 1) == sizes
-    on_right = 2 * np.bincount(flat, infection_on_right(labels, affine)[box].ravel(), count + 1) > sizes
+    on_right = 2 * np.bincount(flat, infection_on_right(labels, grid)[box].ravel(), count + 1) > sizes
     certainty: dict[int, list[int]] = {}
     for *voxel, percent in seeds:
         place = [at - part.start for at, part in zip(voxel, box, strict=True)]
         if all(0 <= at < size for at, size in zip(place, numbers.shape, strict=True)) and numbers[tuple(place)]:
             certainty.setdefault(int(numbers[tuple(place)]), []).append(percent)
     found = []
-    for rank, (number, lesion) in enumerate(lesions_of(numbers, box, affine), start=1):
+    for rank, (number, lesion) in enumerate(lesions_of(numbers, box, grid), start=1):
         # Two lesions of the network that the reader joined: the less certain one is the reason to look.
         sure = min(certainty[number]) if number in certainty else None
         side: Side = "right" if on_right[number] else "left"

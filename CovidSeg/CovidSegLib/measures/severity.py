@@ -8,7 +8,6 @@ import numpy as np
 
 from ..anatomy.lobes import EstimatedLobes, Lobe, find_lobes
 from ..errors import InputError, ModelError
-from ..geometry.volume import spacing
 from ..i18n import tr as _
 from .lobes import lobe_name
 from .rules import lobe_score
@@ -30,7 +29,7 @@ def with_severity(
         reason = reason or _("The scan does not show both lungs whole.")
     if not reason:
         try:
-            found = find_lobes(lungs.codes.astype(np.uint8, copy=False), spacing(lungs.affine))
+            found = find_lobes(lungs.codes.astype(np.uint8, copy=False), lungs.grid.spacing)
             return replace(measured, severity=severity_of(found, voxel_ml))
         except InputError as error:
             reason = error.sentence

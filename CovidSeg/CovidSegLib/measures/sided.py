@@ -9,8 +9,8 @@ import numpy as np
 from scipy import ndimage
 
 from ..anatomy.lungs import SMALLER_SHARE, Sides, find_sides
+from ..geometry.grid import Grid, read_only
 from ..geometry.masks import Box, bounding_box, grown
-from ..geometry.volume import axial_affine, axial_order, read_only, spacing
 from ..segmentation import Label
 
 
@@ -35,23 +35,23 @@ ACROSS_MM = 10.0
 class SidedLungs:
     """The lungs in their box of the upright grid (axes to head, back, left).
 
-    ``codes``: uint8 of :class:`Code`; ``affine``: IJK→RAS of ``codes``; ``box``: where ``codes`` lies in the upright
+    ``codes``: uint8 of :class:`Code`; ``grid``: where they lie; ``box``: where ``codes`` lies in the upright
     grid of ``shape`` (a rim of one voxel around the lungs is included wherever the grid has one).
     """
 
     codes: np.ndarray
-    affine: np.ndarray
+    grid: Grid
     box: Box
     shape: tuple[int, int, int]
 
 
-def sided_lungs(labels: np.ndarray, affine: np.ndarray) -> SidedLungs | None:
-    """Give infection its side. ``labels``: uint8 (K, J, I) of :class:`Label`, ``affine``: IJK→RAS. None without lung.
+def sided_lungs(labels: np.ndarray, grid: Grid) -> SidedLungs | None:
+    """Give infection its side. ``labels``: uint8 (K, J, I) of :class:`Label` on ``grid``. None without lung.
 
     In the labels an infected voxel has no side; it is found from lung and infection together
     (:func:`CovidSegLib.anatomy.lungs.find_sides`).
     """
-    upright = axial_order(affine).to_axial(read_only(labels))
+    upright = grid.to_upright(read_only(labels))
     tight = bounding_box(upright)
     if tight is None:
         return None
@@ -59,20 +59,19 @@ def sided_lungs(labels: np.ndarray, affine: np.ndarray) -> SidedLungs | None:
         slice(max(part.start - 1, 0), min(part.stop + 1, size)) for part, size in zip(tight, upright.shape, strict=True)
     )
     codes = upright[box].copy()  # written into below, also where the box is the whole grid
-    moved = axial_affine(affine, labels.shape)
     infected = bounding_box(codes, Label.INFECTION)
     if infected is not None:
-        _part_infection(codes, infected, box, find_sides(upright, spacing(moved)), spacing(moved)[0])
-    moved[:3, 3] = (moved @ [*(part.start for part in reversed(box)), 1.0])[:3]
-    return SidedLungs(read_only(codes), moved, box, upright.shape)
+        mm = grid.upright.spacing
+        _part_infection(codes, infected, box, find_sides(upright, mm), mm[0])
+    return SidedLungs(read_only(codes), grid.upright.part(box), box, upright.shape)
 
 
-def infection_on_right(labels: np.ndarray, affine: np.ndarray) -> np.ndarray:
+def infection_on_right(labels: np.ndarray, grid: Grid) -> np.ndarray:
     """Where infection counts to the right lung: bool of the shape of ``labels`` (see :func:`sided_lungs`)."""
     found = np.zeros(labels.shape, bool)
-    lungs = sided_lungs(labels, affine)
+    lungs = sided_lungs(labels, grid)
     if lungs is not None:
-        axial_order(affine).to_axial(found)[lungs.box] = lungs.codes == Code.RIGHT_INFECTED  # a view
+        grid.to_upright(found)[lungs.box] = lungs.codes == Code.RIGHT_INFECTED  # a view
     return found
 
 

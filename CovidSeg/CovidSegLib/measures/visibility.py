@@ -29,7 +29,7 @@ def cut_faces(lungs: SidedLungs, voxels: np.ndarray | None = None) -> dict[Side,
     ``voxels``: the scan's HU (z, y, x) in the box of ``lungs``, to find the edge of a round field of view too.
     """
     found: dict[Side, list[str]] = {"left": [], "right": []}
-    sizes = np.linalg.norm(lungs.affine[:3, :3], axis=0)[::-1]
+    sizes = lungs.grid.spacing[::-1]
     sides: tuple[tuple[Side, tuple[int, int]], ...] = (("left", LEFT_CODES), ("right", RIGHT_CODES))
     for side, codes in sides:
         for axis, names in enumerate(_FACES):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..geometry.grid import Grid
 from .sided import LEFT_CODES, RIGHT_CODES, Code
 
 LEVELS = ("lower", "middle", "upper")
@@ -13,18 +14,19 @@ _CODES = len(Code)
 _ALIGNED = 1e-6
 
 
-def count_zones(codes: np.ndarray, affine: np.ndarray) -> np.ndarray:
+def count_zones(codes: np.ndarray, grid: Grid) -> np.ndarray:
     """How many voxels of each code lie in each third of their lung's height: int64 (5 codes, 3 levels).
 
-    ``codes``: uint8 (z, y, x) of :class:`Code`, ``affine``: IJK→RAS. A lung's height runs along S from the lower edge
+    ``codes``: uint8 (z, y, x) of :class:`Code` on ``grid``. A lung's height runs along S from the lower edge
     of its lowest voxel to the upper edge of its highest one; a voxel belongs to the third in which its centre lies,
     also on an oblique grid.
     """
-    s_x, s_y, s_z, s_0 = affine[2]
+    s_x, s_y, s_z, s_0 = grid.affine[2]
     oblique = max(abs(s_x), abs(s_y)) > _ALIGNED
     rows, columns = (np.arange(size, dtype=np.float32) for size in codes.shape[1:])
     tilt = np.float32(s_y) * rows[:, None] + np.float32(s_x) * columns if oblique else np.zeros(1, np.float32)
-    edges = [_height(codes, side, tilt, s_z, s_0, np.abs(affine[2, :3]).sum()) for side in (LEFT_CODES, RIGHT_CODES)]
+    voxel = np.abs(grid.affine[2, :3]).sum()
+    edges = [_height(codes, side, tilt, s_z, s_0, voxel) for side in (LEFT_CODES, RIGHT_CODES)]
     counts = np.zeros((_CODES, 3), np.int64)
     for k, plane in enumerate(codes):
         heights = tilt + (s_z * k + s_0)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..corrections.merge import ALL, RECORD_TAG, LastWritten, Merged, bit, count_edits, joined, merged_result
 from ..errors import InputError
-from ..geometry.grids import on_grid
+from ..geometry.grid import Grid
 from ..i18n import tr as _
 from ..segmentation import SEGMENTS, Label, Segmentation, absent_labels
 from ..writing import SOURCE_TAG, source_warnings
@@ -260,10 +260,10 @@ def _on_another_grid(
 def _has_same_sizes(node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode) -> bool:
     """Whether the grid of the segmentation has as many voxels as the scan along each axis, and of the same mm."""
     grid = reference_grid(node.GetSegmentation())
-    if grid is None or grid[1] != volume_node.GetImageData().GetDimensions()[::-1]:
+    if grid is None or grid.shape != volume_node.GetImageData().GetDimensions()[::-1]:
         return False
-    own, scans = (np.linalg.norm(affine[:3, :3], axis=0) for affine in (grid[0], own_affine(volume_node)))
-    return np.allclose(own, scans, rtol=1e-4, atol=0)
+    scans = np.linalg.norm(own_affine(volume_node)[:3, :3], axis=0)
+    return np.allclose(grid.spacing, scans, rtol=1e-4, atol=0)
 
 
 def _is_inside(segment: slicer.vtkSegment, volume_node: slicer.vtkMRMLScalarVolumeNode) -> bool:
@@ -302,4 +302,4 @@ def _mask(
     own, affine = _grids(image, volume_node)
     first = np.eye(4)
     first[:3, 3] = image.GetExtent()[::2]
-    return on_grid(values == segment.GetLabelValue(), own @ first, affine, shape)
+    return Grid(affine, shape).bring(values == segment.GetLabelValue(), own @ first)

@@ -10,13 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from ..geometry.grids import is_inside
+from ..geometry.grid import Grid
 from .looks import SURFACE, looks_of, show_as, substance, surfaces_kept
 from .ours import ids_in
 from .volumes import reference_grid
 
 if TYPE_CHECKING:
-    import numpy as np
     import slicer
     import vtk
 
@@ -93,7 +92,7 @@ class _State:
     segments: dict[str, slicer.vtkSegment]
     run: bool = False
     looks: dict[str, dict[str, Any]] = field(default_factory=dict)
-    grid: tuple[np.ndarray, tuple[int, int, int]] | None = None
+    grid: Grid | None = None
 
     def has_surfaces(self) -> bool:
         """Whether all its segments have one: it was captured while they were shown."""
@@ -155,7 +154,7 @@ class _History:
     def _fits(self, state: _State) -> bool:
         """Whether the voxels of ``state`` are voxels of the grid that the segmentation has now."""
         now = reference_grid(self.content)
-        return state.grid is None or now is None or is_inside(*state.grid, *now)
+        return state.grid is None or now is None or now.holds(state.grid)
 
     def _was_edited(self) -> bool:
         """Whether anything changed since the last undo or redo."""

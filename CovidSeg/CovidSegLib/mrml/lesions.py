@@ -9,7 +9,6 @@ import numpy as np
 
 from ..corrections.merge import accept, bit, edited_percent, reader_voxels, to_labels
 from ..errors import InputError
-from ..geometry.volume import axial_order
 from ..i18n import tr as _
 from ..measures.review import ReviewLesion, ReviewList, make_review_list, read_seeds
 from ..measures.sided import Code, sided_lungs
@@ -18,7 +17,7 @@ from ..writing import CERTAINTY_TAG
 from .corrections import NodeState, infection_id, mark_edited, read_state, set_record, tag
 from .looks import surfaces_kept
 from .segmentations import replace_voxels
-from .volumes import world_affine
+from .volumes import world_grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,13 +62,13 @@ def plan_review(
     state = state or read_state(node, volume_node)
     segment = node.GetSegmentation().GetSegment(infection_id(node))
     seeds = read_seeds(tag(segment, CERTAINTY_TAG)) if segment is not None else ()
-    affine = world_affine(volume_node)
+    grid = world_grid(volume_node)
 
     def compute() -> Review:
         readers = reader_voxels(state.current, state.last)
         last = state.last
         decided = ((state.current & ~last.drawn) | last.agreed) & bit(Label.INFECTION) != 0
-        lesions = make_review_list(to_labels(state.current), affine, readers, decided, seeds)
+        lesions = make_review_list(to_labels(state.current), grid, readers, decided, seeds)
         there = Label.INFECTION in state.present  # else there is nothing left of which a share could be edited
         return Review(node, volume_node, state, lesions, edited_percent(state.current, last) if there else None)
 
@@ -106,15 +105,14 @@ def _without(review: Review, lesion: ReviewLesion) -> np.ndarray:
     Raises InputError where that lung is completed: it must not change, and the lesion would become a hole in it.
     """
     state, mask = review.state, review.mask(lesion)
-    affine = world_affine(review.volume_node)
+    grid = world_grid(review.volume_node)
     bits = state.current.copy()
     bits[mask] &= np.uint8(~bit(Label.INFECTION) & 0xFF)
-    lungs = sided_lungs(to_labels(state.current), affine)  # its side is the one that it was counted to
+    lungs = sided_lungs(to_labels(state.current), grid)  # its side is the one that it was counted to
     if lungs is None:
         return bits
-    to_axial = axial_order(affine).to_axial
-    inside = to_axial(bits)[lungs.box]
-    bare = to_axial(mask)[lungs.box] & (inside == 0)
+    inside = grid.to_upright(bits)[lungs.box]
+    bare = grid.to_upright(mask)[lungs.box] & (inside == 0)
     for label, code in zip(_LUNGS, (Code.LEFT_INFECTED, Code.RIGHT_INFECTED), strict=True):
         grows = bare & (lungs.codes == code)
         if label in state.present and grows.any():

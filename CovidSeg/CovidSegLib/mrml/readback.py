@@ -16,7 +16,7 @@ from ..system.steps import result_of
 from ..writing.lobes import ESTIMATED_TAG
 from .corrections import check_belongs, fingerprints_of, fingerprints_so_far
 from .ours import ids_in, tag
-from .volumes import read_volume_node, scan_of, world_affine
+from .volumes import read_volume_node, scan_of, world_grid
 
 if TYPE_CHECKING:
     import slicer
@@ -137,7 +137,7 @@ def measure_nodes(
     volume = read_volume_node(volume_node)
     measured = measure(
         read_labels(segmentation_node, volume_node),
-        volume.affine,
+        volume.grid,
         voxels=volume.voxels,
         lobes=read_lobes(volume_node.GetScene(), volume_node),
         absent=absent_in(segmentation_node),
@@ -176,7 +176,7 @@ def measure_segments_alone(segmentation_node: slicer.vtkMRMLSegmentationNode) ->
             raise RuntimeError("Slicer did not give the segments")
         volume_node.SetAndObserveTransformNodeID(segmentation_node.GetTransformNodeID())
         labels = read_labels(segmentation_node, volume_node)
-        return measure(labels, world_affine(volume_node), absent=absent_in(segmentation_node))
+        return measure(labels, world_grid(volume_node), absent=absent_in(segmentation_node))
     finally:
         scene.RemoveNode(volume_node)
 

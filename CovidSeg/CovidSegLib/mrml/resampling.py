@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
-from ..geometry.volume import AIR_HU, spacing
+from ..geometry.volume import AIR_HU
 from ..i18n import tr as _
 from ..reading.hounsfield import check_size
 from .segmentations import place_beside
@@ -92,7 +92,7 @@ def resample_steps(
 def _grid(node: slicer.vtkMRMLScalarVolumeNode) -> tuple[tuple[int, int, int], np.ndarray]:
     """Size (I, J, K) and IJK→RAS of a grid along the patient's axes (to left, back, head) around all of ``node``."""
     own = own_affine(node)
-    mm = np.array(spacing(own))
+    mm = np.linalg.norm(own[:3, :3], axis=0)
     # Each patient axis gets the voxel size of the grid axis that is closest to it.
     closest = np.abs(own[:3, :3] / mm).argmax(axis=1)
     steps = mm[closest]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
-from ..geometry.volume import AxialOrder, CtVolume, axial_order
+from ..geometry.grid import Grid, UprightOrder
+from ..geometry.volume import CtVolume
 from ..i18n import tr as _
 from ..reading.geometry import checked_affine
 from ..reading.hounsfield import HounsfieldVolume
@@ -69,6 +70,11 @@ def world_affine(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
     return checked_affine(slicer.util.arrayFromVTKMatrix(affine))
 
 
+def world_grid(node: slicer.vtkMRMLVolumeNode) -> Grid:
+    """The grid of ``node`` with its parent transforms applied; raises InputError as :func:`read_volume_node` does."""
+    return Grid(world_affine(node), node.GetImageData().GetDimensions()[::-1])
+
+
 def own_affine(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
     """IJK→RAS of ``node`` (4x4, mm) without its parent transforms."""
     import slicer
@@ -84,19 +90,19 @@ def scan_of(node: slicer.vtkMRMLSegmentationNode) -> slicer.vtkMRMLScalarVolumeN
     return node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
 
 
-def possible_orders(node: slicer.vtkMRMLVolumeNode) -> list[AxialOrder]:
+def possible_orders(node: slicer.vtkMRMLVolumeNode) -> list[UprightOrder]:
     """What may have been upright when masks of this scan were made, the likeliest first.
 
     The voxels are read upright, and a transform that came after the masks may have turned the scan over. Where it was
     hardened on both no matrix tells of it. Nearly all scans are stored in axial slices; to try all 24 directions would
     take ten seconds for a large scan.
     """
-    now = axial_order(world_affine(node))
-    return [now, axial_order(own_affine(node)), *now.turned((0, 1, 2)), *now.turned(now.permutation)]
+    now = UprightOrder.of(world_affine(node))
+    return [now, UprightOrder.of(own_affine(node)), *now.turned((0, 1, 2)), *now.turned(now.permutation)]
 
 
-def reference_grid(content: slicer.vtkSegmentation) -> tuple[np.ndarray, tuple[int, int, int]] | None:
-    """The grid of a segmentation: IJK→RAS without parent transforms, and shape (z, y, x); None where it has none."""
+def reference_grid(content: slicer.vtkSegmentation) -> Grid | None:
+    """The grid of a segmentation without parent transforms; None where it has none, or one without volume."""
     import slicer
     import vtk
 
@@ -107,23 +113,22 @@ def reference_grid(content: slicer.vtkSegmentation) -> tuple[np.ndarray, tuple[i
     grid.GetImageToWorldMatrix(matrix)
     first = np.eye(4)
     first[:3, 3] = grid.GetExtent()[::2]
-    return slicer.util.arrayFromVTKMatrix(matrix) @ first, grid.GetDimensions()[::-1]
+    try:
+        return Grid(slicer.util.arrayFromVTKMatrix(matrix) @ first, grid.GetDimensions()[::-1])
+    except ValueError:
+        return None
 
 
 def slices_of(node: slicer.vtkMRMLScalarVolumeNode) -> int:
     """Number of axial slices of a scan, however its voxels are stored."""
-    return node.GetImageData().GetDimensions()[::-1][axial_order(own_affine(node)).permutation[0]]
+    return node.GetImageData().GetDimensions()[::-1][UprightOrder.of(own_affine(node)).permutation[0]]
 
 
 def check_same_grid(segmentation: Segmentation, volume_node: slicer.vtkMRMLScalarVolumeNode) -> None:
     """Raise InputError unless ``segmentation`` covers the voxels of ``volume_node`` where they are now."""
     image = volume_node.GetImageData()
     shape = image.GetDimensions()[::-1] if image is not None else ()
-    moved = True
-    if shape == segmentation.labels.shape:
-        corners = np.array(np.meshgrid(*[(0, size - 1) for size in shape[::-1]], [1])).reshape(4, -1)
-        moved = np.abs((world_affine(volume_node) - segmentation.affine) @ corners).max() > _SAME_PLACE_MM
-    if moved:
+    if shape != segmentation.grid.shape or world_grid(volume_node).apart_mm(segmentation.grid) > _SAME_PLACE_MM:
         raise InputError(_("The volume was changed or moved after it was segmented."), _("Segment it again."))
 
 

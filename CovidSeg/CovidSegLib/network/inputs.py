@@ -2,7 +2,7 @@
 
 Training and prediction both call this file and nothing else: a network that was trained with one window, crop or
 neighbourhood and used with another fails silently. Everything here works on upright axial slices
-(:func:`geometry.volume.axial_order`): rows run to the back, columns to the patient's left, slices to the head.
+(:mod:`geometry.grid`): rows run to the back, columns to the patient's left, slices to the head.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from . import tissue
-from .grid import ANGLES, Blob, Grid, Tube
 from .outline import Frame, spine_y
+from .pixel_grid import ANGLES, Blob, PixelGrid, Tube
 
 _TOP_VERTEBRA_MM = 274.0
 _VERTEBRA_MM = 23.0
@@ -77,7 +77,7 @@ def paint_ribs(hu: np.ndarray, frame: Frame, z: float, outside: np.ndarray) -> N
     hu[shell] = np.where(size < 1, value, hu[shell])
 
 
-def _paint_bone(hu: np.ndarray, grid: Grid, z: float, shape: Blob | Tube, cortex_mm: float) -> None:
+def _paint_bone(hu: np.ndarray, grid: PixelGrid, z: float, shape: Blob | Tube, cortex_mm: float) -> None:
     found = shape.distance(grid, z, 2.0)
     if found is None:
         return
@@ -118,7 +118,7 @@ def paint_girdle(hu: np.ndarray, frame: Frame, z: float, outside: np.ndarray) ->
         _paint_bone(hu, frame.grid, z, shape, 2.2)
 
 
-def spine_distance(grid: Grid, z: float) -> np.ndarray:
+def spine_distance(grid: PixelGrid, z: float) -> np.ndarray:
     """Signed distance from what keeps the lungs off the spine: bodies, rib heads and the muscle behind."""
     y0 = spine_y(z)
     body = Blob((0, y0, z), (21, 18, 60)).within(grid, z)
@@ -127,7 +127,7 @@ def spine_distance(grid: Grid, z: float) -> np.ndarray:
     return np.minimum(body, wedge)
 
 
-def paint_spine(hu: np.ndarray, grid: Grid, z: float) -> None:
+def paint_spine(hu: np.ndarray, grid: PixelGrid, z: float) -> None:
     """Draw the vertebra, its canal, arch and processes, and the heads of its ribs."""
     y0 = spine_y(z)
     phase = (z - _TOP_VERTEBRA_MM) / _VERTEBRA_MM

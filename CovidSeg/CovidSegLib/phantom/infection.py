@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import tissue
-from .grid import Grid, SmoothField
+from .pixel_grid import PixelGrid, SmoothField
 
 _FADE = (1.14, 0.84)
 """Shares of a patch's size at which its opacity begins and is full: the border is soft."""
@@ -28,7 +28,7 @@ class Patch:
     ground_glass: float
     core: float
 
-    def distance(self, grid: Grid, z: float) -> np.ndarray:
+    def distance(self, grid: PixelGrid, z: float) -> np.ndarray:
         """1 at the patch's (undeformed) border, less inside."""
         x0, y0, z0 = self.centre
         length = np.hypot(x0, y0)
@@ -52,7 +52,7 @@ class Infection:
     mottle: SmoothField
     size: float = 1.0
 
-    def depth(self, grid: Grid, z: float) -> tuple[np.ndarray, np.ndarray]:
+    def depth(self, grid: PixelGrid, z: float) -> tuple[np.ndarray, np.ndarray]:
         """Of ``grid``'s shape each: the smallest deformed distance of any patch (1 at ``size`` 1), and whose it is."""
         noise = 1 + _RAGGED * (self.ragged.plane(grid, z) + 0.55 * self.ragged_fine.plane(grid, z))
         depth, owner = np.full(grid.shape, np.float32(_FAR)), np.zeros(grid.shape, np.int8)
@@ -64,7 +64,7 @@ class Infection:
             depth[nearer], owner[nearer] = distance[nearer], number
         return depth * np.clip(noise, 0.35, 2.2), owner
 
-    def apply(self, lung: np.ndarray, grid: Grid, z: float) -> tuple[np.ndarray, np.ndarray]:
+    def apply(self, lung: np.ndarray, grid: PixelGrid, z: float) -> tuple[np.ndarray, np.ndarray]:
         """Lung HU with infection in it, and where infection is (bool)."""
         depth, owner = self.depth(grid, z)
         share = depth / self.size

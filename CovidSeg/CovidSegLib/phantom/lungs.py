@@ -8,9 +8,9 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from .bones import spine_distance
-from .grid import Grid, SmoothField, smooth_max, smooth_min, union
 from .organs import FAT_PADS, GREAT_VESSELS, HEART, HILA, MAIN_BRONCHI, OESOPHAGUS, TRACHEA
 from .outline import Frame
+from .pixel_grid import PixelGrid, SmoothField, smooth_max, smooth_min, union
 
 _FRONT_SHEET = PchipInterpolator(
     (0, 70, 100, 130, 150, 164, 176, 196, 206, 222, 240, 262, 320),
@@ -41,7 +41,7 @@ class Lungs:
     bumps: SmoothField
 
     @property
-    def grid(self) -> Grid:
+    def grid(self) -> PixelGrid:
         """The grid of all planes."""
         return self.frame.grid
 
@@ -83,7 +83,7 @@ class Lungs:
         return np.maximum(result, -self._sheet(z))
 
 
-def fissures(grid: Grid, z: float, bumps: np.ndarray) -> np.ndarray:
+def fissures(grid: PixelGrid, z: float, bumps: np.ndarray) -> np.ndarray:
     """How much of a fissure each pixel holds (0 to 1): oblique ones, and the right horizontal one."""
     bow = 0.0022 * (np.abs(grid.x) - 70.0) ** 2
     oblique = z - 150.0 - 0.95 * grid.y - np.where(grid.x < 0, 0.0, 10.0) + bow

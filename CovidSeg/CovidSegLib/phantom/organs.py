@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import tissue
-from .grid import Blob, Tube
+from .pixel_grid import Blob, Tube
 
 HEART = (
     Blob((32, -30, 112), (42, 34, 44), 28),

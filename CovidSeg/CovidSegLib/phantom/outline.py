@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
-from .grid import ANGLES, Grid
+from .pixel_grid import ANGLES, PixelGrid
 
 _DEGREES = (0, 20, 40, 60, 80, 100, 120, 140, 155, 168, 180)
 """Where an outline is given, from front (0) to back; it is mirrored, then made a little uneven."""
@@ -91,7 +91,7 @@ class Outline:
 class Diaphragm:
     """The two domes as a height over the plane, cut out for one ``grid``; ``lift`` (mm) is the state of breath."""
 
-    grid: Grid
+    grid: PixelGrid
     cavity: Outline
     lift: float
 
@@ -144,21 +144,21 @@ class Diaphragm:
 class Frame:
     """Body, cavity, fat and diaphragm of one phantom on one grid."""
 
-    grid: Grid
+    grid: PixelGrid
     body: Outline
     cavity: Outline
     fat: Outline
     diaphragm: Diaphragm
 
     @classmethod
-    def random(cls, rng: np.random.Generator, grid: Grid) -> Frame:
+    def random(cls, rng: np.random.Generator, grid: PixelGrid) -> Frame:
         """Outlines of a seeded person."""
         sway = rng.uniform(-1, 1, (3, 4))
         cavity = Outline(_CAVITY, sway[0])
         diaphragm = Diaphragm(grid, cavity, float(rng.uniform(-5, 5)))
         return cls(grid, Outline(_BODY, sway[1] * 0.7), cavity, Outline(_FAT, 8 * sway[2]), diaphragm)
 
-    def on(self, grid: Grid) -> Frame:
+    def on(self, grid: PixelGrid) -> Frame:
         """The same person on another grid."""
         lift = self.diaphragm.lift
         return Frame(grid, self.body, self.cavity, self.fat, Diaphragm(grid, self.cavity, lift))

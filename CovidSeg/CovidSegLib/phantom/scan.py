@@ -12,20 +12,20 @@ from ..progress import Progress
 from ..segmentation import Label
 from . import tissue
 from .bones import paint_girdle, paint_ribs, paint_spine
-from .grid import HEIGHT_MM, PIXEL_MM, PIXELS, Grid, SmoothField, union
 from .infection import Infection, random_patches
 from .lungs import Lungs, airway_shapes, fissures
 from .organs import ABDOMEN, GREAT_VESSELS, HEART, HILA, LOBAR_BRONCHI, OESOPHAGUS
 from .outline import Frame
+from .pixel_grid import HEIGHT_MM, PIXEL_MM, PIXELS, PixelGrid, SmoothField, union
 from .vessels import Vessels, grow_vessels
 
 _CHEST_MM = ((-146.0, 146.0), (-100.0, 114.0))
 """The part of every slice that can hold lung (x, y)."""
 
-_CHEST = Grid().part(*_CHEST_MM)
-_COARSE = Grid(4).part(*_CHEST_MM)
+_CHEST = PixelGrid().part(*_CHEST_MM)
+_COARSE = PixelGrid(4).part(*_CHEST_MM)
 _COARSE_MM = 4.0
-"""Grid on which the anatomy is planned, and the distance of its planes."""
+"""PixelGrid on which the anatomy is planned, and the distance of its planes."""
 
 
 _TARGETS = 2600
@@ -109,7 +109,7 @@ def _affine(slice_mm: float) -> np.ndarray:
 
 def _anatomy(seed: int) -> _Anatomy:
     rng = np.random.default_rng([seed, 0])
-    frame = Frame.random(rng, Grid())
+    frame = Frame.random(rng, PixelGrid())
     bumps = SmoothField(rng, 16.0)
     coarse = Lungs(frame.on(_COARSE), bumps)
     heights = np.arange(_COARSE_MM / 2, HEIGHT_MM, _COARSE_MM)
@@ -169,7 +169,7 @@ def _labels(lungs: Lungs, z: float, surface: np.ndarray, infected: np.ndarray) -
     return labels
 
 
-def _paint_table(hu: np.ndarray, grid: Grid) -> None:
+def _paint_table(hu: np.ndarray, grid: PixelGrid) -> None:
     top = 143.0 - 42.0 * (grid.x / 190.0) ** 2
     bottom = 176.0 - 78.0 * np.abs(grid.x / 190.0) ** 2.4
     shell = (np.abs(grid.y - top) < 0.9) | (np.abs(grid.y - bottom) < 0.9)
@@ -216,7 +216,7 @@ def _paint_inside(hu: np.ndarray, anatomy: _Anatomy, z: float, outside: np.ndarr
         np.copyto(hu[found[0]], tissue.OESOPHAGUS, where=found[1] < 0)
 
 
-def _paint_abdomen(hu: np.ndarray, grid: Grid, z: float, where: np.ndarray, below: np.ndarray) -> None:
+def _paint_abdomen(hu: np.ndarray, grid: PixelGrid, z: float, where: np.ndarray, below: np.ndarray) -> None:
     for shape, value in ABDOMEN:
         found = shape.distance(grid, z, 2.0)
         if found is not None:
@@ -251,7 +251,7 @@ def _lung_hu(anatomy: _Anatomy, z: float) -> tuple[np.ndarray, np.ndarray]:
     return lung, infected
 
 
-def _paint_airways(hu: np.ndarray, grid: Grid, z: float) -> None:
+def _paint_airways(hu: np.ndarray, grid: PixelGrid, z: float) -> None:
     airways = union(airway_shapes(), grid, z, reach=3.0, rounding=2.0)
     wall = (airways < 1.5) & (airways >= 0)
     hu[wall] = np.maximum(hu[wall], tissue.AIRWAY_WALL)

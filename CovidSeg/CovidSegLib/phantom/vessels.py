@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .grid import Grid, cone_distance
+from .pixel_grid import PixelGrid, cone_distance
 
 ROOTS = {
     -1: ((-38.0, 8.0, 178.0), (-44.0, 18.0, 158.0), (-42.0, 24.0, 138.0)),
@@ -30,7 +30,7 @@ class Vessels:
     starts: np.ndarray
     ends: np.ndarray
 
-    def plane(self, grid: Grid, z: float) -> np.ndarray:
+    def plane(self, grid: PixelGrid, z: float) -> np.ndarray:
         """float32 of ``grid``'s shape: how much vessel each pixel holds at height ``z``, 0 to 1."""
         result = np.zeros(grid.shape, np.float32)
         reach = np.maximum(self.starts[:, 3], self.ends[:, 3]) + _SOFT_EDGE_MM

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..field_of_view import ScanValues, looked_at
-from ..geometry.volume import AIR_HU, CtVolume, axial_order, axial_spacing
+from ..geometry.volume import AIR_HU, CtVolume
 from ..i18n import Text
 from ..i18n import tr as _
 from ..soft_tissue import LARGEST_SHIFT, soft_tissue_scale, soft_tissue_shift
@@ -63,8 +63,8 @@ def inspect(volume: CtVolume) -> Findings:
 
     Costs one look at every voxel for the extremes and a sample of about a million for the rest.
     """
-    slices = axial_order(volume.affine).to_axial(volume.voxels)
-    across, back, _up = axial_spacing(volume.affine)
+    slices = volume.upright_voxels
+    across, back, _up = volume.grid.upright.spacing
     padded = ScanValues.of_planes((slices[k] for k in looked_at(len(slices))), (back, across)).padded
     values = [oddity.warning for oddity in _odd_values(volume.voxels if padded is None else slices, padded)]
     # Where the values are no HU, what lies in a slice cannot be told.
@@ -73,7 +73,7 @@ def inspect(volume: CtVolume) -> Findings:
 
 def check_is_scan(volume: CtVolume) -> None:
     """Raise InputError where ``volume`` is a labelmap, or its values are HU halved or doubled: no mask were right."""
-    slices = axial_order(volume.affine).to_axial(volume.voxels)
+    slices = volume.upright_voxels
     looked = [slices[k] for k in looked_at(len(slices))]
     lowest, highest = int(volume.voxels.min()), int(volume.voxels.max())
     if 0 <= lowest < highest <= _HIGHEST_LABEL and _is_drawn(looked):
@@ -175,8 +175,8 @@ def _clipped(sample: np.ndarray, lowest: int, highest: int) -> list[_Oddity]:
 
 def _grid_warnings(volume: CtVolume) -> list[str]:
     """Upright grids only need three numbers: how far apart the slices are, how wide and how deep the picture is."""
-    shape = axial_order(volume.affine).to_axial(volume.voxels).shape
-    across, back, up = axial_spacing(volume.affine)
+    shape = volume.upright_voxels.shape
+    across, back, up = volume.grid.upright.spacing
     width, depth = across * shape[2], back * shape[1]
     warnings: list[str] = []
     if shape[0] == 1:  # no other slice says how far it reaches

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..geometry.grid import Grid
 from .geometry import checked_affine
 from .itk import unreadable
 from .nrrd import read_nrrd
@@ -20,10 +21,10 @@ _WIDEST = np.dtype(np.int32)
 
 @dataclass(frozen=True)
 class LabelLayers:
-    """``layers``: whole numbers (z, y, x); ``affine``: IJK→RAS in mm; ``pairs``: what else the header says."""
+    """``layers``: whole numbers (z, y, x); ``grid``: theirs; ``pairs``: what else the header says."""
 
     layers: tuple[np.ndarray, ...]
-    affine: np.ndarray
+    grid: Grid
     pairs: Mapping[str, str]
 
 
@@ -49,4 +50,4 @@ def read_layers(path: Path) -> LabelLayers:
                 layer[index] = plane if image.layers == 1 else plane[..., number]
     except OSError:
         raise InputError("The file cannot be read.", "Check that it is there and that you may open it.") from None
-    return LabelLayers(layers, affine, image.pairs)
+    return LabelLayers(layers, Grid(affine, image.shape), image.pairs)

@@ -6,7 +6,8 @@ import numpy as np
 from scipy import ndimage
 
 from ..field_of_view import ScanValues
-from ..geometry.volume import AIR_HU, CtVolume, axial_affine, axial_order, spacing
+from ..geometry.grid import Grid
+from ..geometry.volume import AIR_HU, CtVolume
 from ..i18n import tr as _
 
 _EVERY = 4
@@ -39,10 +40,10 @@ def slice_warnings(volume: CtVolume, padded: np.ndarray | None = None) -> list[s
 
     ``padded``: where each upright slice was padded with something else than air (bool; rows, columns).
     """
-    slices = axial_order(volume.affine).to_axial(volume.voxels)
-    affine = axial_affine(volume.affine, volume.voxels.shape)
+    slices = volume.upright_voxels
+    grid = volume.grid.upright
     thin = np.ascontiguousarray(slices[:, ::_EVERY, ::_EVERY])
-    return [*_gap_warnings(thin), *_cut_warnings(slices, affine, padded), *tilt_warnings(affine)]
+    return [*_gap_warnings(thin), *_cut_warnings(slices, grid, padded), *tilt_warnings(grid.affine)]
 
 
 def _gap_warnings(thin: np.ndarray) -> list[str]:
@@ -100,9 +101,9 @@ def _jump(steps: np.ndarray) -> int | None:
     return place + 1 if ratios and ratios[place] > _JUMP else None
 
 
-def _cut_warnings(slices: np.ndarray, affine: np.ndarray, padded: np.ndarray | None) -> list[str]:
+def _cut_warnings(slices: np.ndarray, grid: Grid, padded: np.ndarray | None) -> list[str]:
     """Lungs that are still there in the first or the last slice."""
-    across, back, _up = spacing(affine)
+    across, back, _up = grid.spacing
     filled = ScanValues(padded=padded).roughly_hu
     ends = [
         len(slices) > 1 and _lung_like(filled(slices[index])) * across * back / 100.0 > limit

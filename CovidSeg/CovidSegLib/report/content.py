@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..geometry.volume import CtVolume, axial_order, axial_spacing
+from ..geometry.volume import CtVolume
 from ..measures import Measurements
 from ..measures.edits import SegmentEdit
 from ..measures.table import table_rows
@@ -66,8 +66,8 @@ def report_content(
     label: str = "",
 ) -> ReportContent:
     """The content for ``measured``, the numbers of ``segmentation`` on ``volume``."""
-    slices, rows, columns = axial_order(volume.affine).to_axial(volume.voxels).shape
-    upright = axial_spacing(volume.affine)
+    slices, rows, columns = volume.upright_voxels.shape
+    upright = volume.grid.upright.spacing
     return ReportContent(
         measured,
         segmentation.provenance,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
-from ..geometry.grids import on_grid
 from ..geometry.volume import CtVolume
 from ..reading.geometry import LPS_TO_RAS
 from ..reading.silent_pydicom import quiet_pydicom
@@ -42,7 +41,7 @@ def read_dicom_labels(
         raise
     except Exception as error:  # pydicom raises nearly anything on a damaged file
         raise InputError("The DICOM segmentation cannot be read.", "Export it again.") from error
-    return on_grid(array, affine, volume.affine, volume.voxels.shape)
+    return volume.grid.bring(array, affine)
 
 
 def _stack(

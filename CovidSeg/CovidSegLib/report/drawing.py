@@ -30,7 +30,7 @@ def draw(folder: Path, names: Sequence[str]) -> None:
     display.SetOpacity2DFill(1.0)  # it is multiplied with each segment's own
     for segment in SEGMENTS:
         display.SetSegmentOpacity2DFill(segment.id, FILL_OPACITY[segment.label])
-    for name, point in central_points(segmentation.labels, volume.affine).items():
+    for name, point in central_points(segmentation.labels, volume.grid).items():
         if name in names:
             SliceView(offscreen, name.capitalize(), volume_node).save(folder / f"{name}.png", point)
     if "3d" in names:

@@ -11,8 +11,7 @@ import numpy as np
 
 from ..corrections.merge import ALL, bit, count_edits, is_corrected, to_labels
 from ..errors import InputError
-from ..geometry.grids import on_grid
-from ..geometry.volume import CtVolume, voxel_ml
+from ..geometry.volume import CtVolume
 from ..mask_fit import fit_warnings
 from ..measures.edits import SegmentEdit, reader_edits
 from ..progress import Progress
@@ -67,7 +66,7 @@ def read_masks(path: Path, volume: CtVolume) -> Masks:
     """
     masks = _read(path, volume)
     labels = masks.segmentation.labels
-    return replace(masks, doubts=fit_warnings(volume.voxels, labels, volume.affine))
+    return replace(masks, doubts=fit_warnings(volume.voxels, labels, volume.grid))
 
 
 def _read(path: Path, volume: CtVolume) -> Masks:
@@ -76,13 +75,13 @@ def _read(path: Path, volume: CtVolume) -> Masks:
     if is_dicom(path) and modality_of(path) == "SEG":
         return _dicom_masks(path, volume)
     if is_seg_nrrd(path):
-        reviewed = read_reviewed(path, volume.affine, volume.voxels.shape)
+        reviewed = read_reviewed(path, volume.grid)
         return replace(_reviewed_masks(reviewed), of_another_scan=reviewed.is_of_another_scan(volume.fingerprint))
     labelmap = read_ct(path, Progress(), labels=True)
     lowest, highest = int(labelmap.voxels.min()), int(labelmap.voxels.max())
     if lowest < 0 or highest > max(Label):
         raise InputError("The file is no labelmap with values 0 to 3.", _ANOTHER_FILE)
-    labels = on_grid(labelmap.voxels.astype(np.uint8), labelmap.affine, volume.affine, volume.voxels.shape)
+    labels = volume.grid.bring(labelmap.voxels.astype(np.uint8), labelmap.affine)
     return Masks(Segmentation(labels, volume.affine, UNKNOWN_PROVENANCE))
 
 
@@ -130,10 +129,10 @@ def _reviewed_masks(reviewed: Reviewed) -> Masks:
     if not reviewed.ours:
         raise InputError("The segmentation has none of the segments of CovidSeg.", _ANOTHER_FILE)
     labels = to_labels(reviewed.current)
-    segmentation = Segmentation(labels, reviewed.affine, _provenance(reviewed), absent=reviewed.absent)
+    segmentation = Segmentation(labels, reviewed.grid.affine, _provenance(reviewed), absent=reviewed.absent)
     if reviewed.last.known != ALL:
         return Masks(segmentation)
-    edits = reader_edits(labels, to_labels(reviewed.last.drawn), voxel_ml(reviewed.affine))
+    edits = reader_edits(labels, to_labels(reviewed.last.drawn), reviewed.grid.voxel_ml)
     return Masks(segmentation, edits, corrected=is_corrected(reviewed.current, reviewed.last))
 
 
@@ -146,5 +145,5 @@ def _provenance(reviewed: Reviewed) -> Provenance:
     made = provenance_of(segment.tags.get for segment in reviewed.segments if segment.id in ids)
     voxels, bits = count_edits(reviewed.current, reviewed.last)
     edited = tuple(one.id for one in reviewed.ours if bits & bit(one.label))
-    kept_ml = voxels * voxel_ml(reviewed.affine)
+    kept_ml = voxels * reviewed.grid.voxel_ml
     return replace(made, edited=edited, kept_ml=kept_ml)

@@ -59,7 +59,7 @@ def lobes_beside(source: Path, volume: CtVolume, files: Sequence[Path] = ()) -> 
 
 
 def _from_slicer(path: Path, volume: CtVolume) -> np.ndarray:
-    reviewed = read_reviewed(path, volume.affine, volume.voxels.shape)
+    reviewed = read_reviewed(path, volume.grid)
     lobes = np.zeros(volume.voxels.shape, np.uint8)
     estimates = []
     for segment in reviewed.segments:

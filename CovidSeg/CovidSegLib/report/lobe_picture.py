@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from ..anatomy.lobe_shape import LEFT_LOBES, RIGHT_LOBES
 from ..errors import CovidSegError
-from ..geometry.volume import LUNG_LEVEL, LUNG_WINDOW, CtVolume, axial_order, axial_spacing
+from ..geometry.volume import LUNG_LEVEL, LUNG_WINDOW, CtVolume
 from ..measures.lobe_map import LobeMap, estimated_lobe_map
 from ..measures.lobes import lobe_name
 from ..segmentation import Label, Lobe, Segmentation
@@ -32,7 +32,7 @@ def lobe_picture(volume: CtVolume, segmentation: Segmentation, size: tuple[int, 
     from PIL import Image
 
     try:
-        found = estimated_lobe_map(segmentation.labels, segmentation.affine)
+        found = estimated_lobe_map(segmentation.labels, segmentation.grid)
     except CovidSegError:
         return None
     half = size[0] // 2, size[1]
@@ -48,12 +48,12 @@ def _lung(
     """One lung; ``lobes``: its lobes."""
     from PIL import Image
 
-    upright = axial_order(volume.affine).to_axial
+    upright = volume.grid.to_upright
     lobe_map = upright(found.lobes)
     column = _column(lobe_map, lobes)
     hounsfield, labelled, drawn = (upright(array)[:, :, column][::-1] for array in (volume.voxels, labels, found.lobes))
     drawn = np.where(np.isin(drawn, lobes), drawn, 0)
-    _wide, high_mm, tall_mm = axial_spacing(volume.affine)
+    _wide, high_mm, tall_mm = volume.grid.upright.spacing
     rows, columns = (
         slice(max(0, part.start - round(_MARGIN_MM / mm)), part.stop + round(_MARGIN_MM / mm))
         for part, mm in zip(ndimage.find_objects((drawn > 0).astype(np.uint8))[0], (tall_mm, high_mm), strict=True)

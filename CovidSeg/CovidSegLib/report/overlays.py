@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from ..geometry.volume import LUNG_LEVEL, LUNG_WINDOW, CtVolume, axial_order, axial_spacing
+from ..geometry.grid import Grid
+from ..geometry.volume import LUNG_LEVEL, LUNG_WINDOW, CtVolume
 from ..segmentation import SEGMENTS, Label
 from .places import PLANES, central_slices
 
@@ -35,15 +36,15 @@ def overlay_picture(
     """
     from PIL import Image
 
-    order = axial_order(volume.affine)
+    order = volume.grid.order
     axis = PLANES.index(plane)
-    index = central_slices(labels, volume.affine)[plane]
-    sizes = axial_spacing(volume.affine)[::-1]
+    index = central_slices(labels, volume.grid)[plane]
+    sizes = volume.grid.upright.spacing[::-1]
     hounsfield, segments = (
-        _as_seen(np.take(order.to_axial(array), index, axis=axis), plane) for array in (volume.voxels, labels)
+        _as_seen(np.take(order.to_upright(array), index, axis=axis), plane) for array in (volume.voxels, labels)
     )
     high, wide = (sizes[other] for other in range(3) if other != axis)
-    part = _around_lungs(_as_seen(order.to_axial(labels).max(axis=axis) > 0, plane), high, wide)
+    part = _around_lungs(_as_seen(order.to_upright(labels).max(axis=axis) > 0, plane), high, wide)
     hounsfield, segments = hounsfield[part], segments[part]
     rows, columns = hounsfield.shape
     scale = min(size[0] / (columns * wide), size[1] / (rows * high))
@@ -57,15 +58,15 @@ def overlay_picture(
     return canvas
 
 
-def projection_picture(labels: np.ndarray, affine: np.ndarray, size: tuple[int, int] = (900, 700)) -> Image.Image:
+def projection_picture(labels: np.ndarray, grid: Grid, size: tuple[int, int] = (900, 700)) -> Image.Image:
     """Both lungs seen through from the front: the deeper the infection behind a point, the redder it is.
 
     Stands in for the 3-D view where Slicer's views are not installed.
     """
     from PIL import Image
 
-    upright = axial_order(affine).to_axial(labels)
-    sizes = axial_spacing(affine)[::-1]
+    upright = grid.to_upright(labels)
+    sizes = grid.upright.spacing[::-1]
     picture = np.full((*upright.shape[0::2], 3), 255.0)
     for label in (Label.LEFT_LUNG, Label.RIGHT_LUNG, Label.INFECTION):
         depth = np.count_nonzero(upright == label, axis=1) * sizes[1]

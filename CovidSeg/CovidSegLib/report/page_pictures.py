@@ -66,7 +66,7 @@ def page_pictures(volume: CtVolume, segmentation: Segmentation, progress: Progre
 
 def _coarser(volume: CtVolume, segmentation: Segmentation) -> tuple[CtVolume, Segmentation]:
     """Every so many voxels: the surfaces of a large scan take long, and a picture shows no more than this."""
-    steps = [max(1, round(_SURFACE_MM / mm)) for mm in volume.spacing]
+    steps = [max(1, round(_SURFACE_MM / mm)) for mm in volume.grid.spacing]
     if max(steps) == 1:
         return volume, segmentation
     part = tuple(slice(None, None, step) for step in reversed(steps))
@@ -88,7 +88,7 @@ def lobe_pictures(volume: CtVolume, segmentation: Segmentation) -> dict[str, Pic
 
 def projection(segmentation: Segmentation) -> Picture:
     """What stands in for the 3-D view."""
-    return _jpeg("projection", projection_picture(segmentation.labels, segmentation.affine, _SIZE))
+    return _jpeg("projection", projection_picture(segmentation.labels, segmentation.grid, _SIZE))
 
 
 def picture_of(name: str, data: bytes) -> Picture:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..geometry.grid import Grid
 from ..geometry.masks import bounding_box
-from ..geometry.volume import axial_affine, axial_order
 from ..segmentation import Label
 
 PLANES = ("axial", "coronal", "sagittal")
 """The planes, in the order of the upright grid's axes (to head, back, left) on which they stand."""
 
 
-def central_slices(labels: np.ndarray, affine: np.ndarray) -> dict[str, int]:
+def central_slices(labels: np.ndarray, grid: Grid) -> dict[str, int]:
     """Index, along the upright grid's own axis, of the axial, coronal and sagittal slice with the most infection.
 
-    ``labels``: uint8 (K, J, I), ``affine``: IJK→RAS. Without infection the most lung counts, without lung the middle.
+    ``labels``: uint8 (K, J, I) on ``grid``. Without infection the most lung counts, without lung the middle.
     """
-    upright = axial_order(affine).to_axial(labels)
+    upright = grid.to_upright(labels)
     least = Label.INFECTION
     box = bounding_box(upright, least)
     if box is None:
@@ -32,13 +32,12 @@ def central_slices(labels: np.ndarray, affine: np.ndarray) -> dict[str, int]:
     return places
 
 
-def central_points(labels: np.ndarray, affine: np.ndarray) -> dict[str, np.ndarray]:
+def central_points(labels: np.ndarray, grid: Grid) -> dict[str, np.ndarray]:
     """Where :func:`central_slices` lie: RAS (mm) of a point on each of them."""
-    upright = axial_order(affine).to_axial(labels)
-    to_ras = axial_affine(affine, labels.shape)
+    upright = grid.upright
     points = {}
-    for axis, (plane, index) in enumerate(central_slices(labels, affine).items()):
+    for axis, (plane, index) in enumerate(central_slices(labels, grid).items()):
         place = [size // 2 for size in upright.shape]
         place[axis] = index
-        points[plane] = (to_ras @ [*place[::-1], 1.0])[:3]
+        points[plane] = upright.to_ras(place[::-1])
     return points

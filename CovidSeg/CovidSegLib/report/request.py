@@ -48,7 +48,7 @@ class ReportRequest:
                 lobes = read_lobe_map(self.lobes, volume)
         return measure(
             segmentation.labels,
-            segmentation.affine,
+            segmentation.grid,
             voxels=volume.voxels,
             lobes=lobes,
             absent=segmentation.absent,

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError, OutputError
-from ..geometry.volume import spacing
 from ..progress import Progress
 from ..reading import series_files
 from ..reading.geometry import LPS_TO_RAS
@@ -120,7 +119,7 @@ def _dataset(segmentation: Segmentation, series: SourceSeries) -> pydicom.Datase
         raise ValueError("the segmentation is not on the grid of the series")
     for image in images:
         if image.SliceThickness is None:  # highdicom does not read again what has none
-            image.SliceThickness = spacing(segmentation.affine)[2]
+            image.SliceThickness = segmentation.grid.spacing[2]
     made = segmentation.provenance
     try:
         with _quiet():
@@ -178,7 +177,7 @@ def check_written(path: Path, written: pydicom.Dataset) -> None:
 def _planes(highdicom: Any, segmentation: Segmentation) -> dict[str, Any]:
     """Where every slice lies, for a volume that has more slices than the series has images."""
     lps = LPS_TO_RAS @ segmentation.affine
-    x_mm, y_mm, z_mm = spacing(segmentation.affine)
+    x_mm, y_mm, z_mm = segmentation.grid.spacing
     corners = [(lps @ (0, 0, k, 1))[:3] for k in range(len(segmentation.labels))]
     system = highdicom.CoordinateSystemNames.PATIENT
     directions = np.concatenate([lps[:3, 0] / x_mm, lps[:3, 1] / y_mm])

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ..errors import InputError, OutputError, about
+from ..geometry.grid import Grid
 from .files import is_seg_nrrd
 from .places import file_state, refuse_protected, refuse_special
 from .reviewed import Reviewed, read_reviewed
@@ -32,12 +31,10 @@ NOTHING_LOST = ExistingFiles()
 """What holds unless the user says otherwise."""
 
 
-def find_reviewed(
-    outputs: Sequence[Path], affine: np.ndarray, shape: tuple[int, int, int], choice: ExistingFiles, scan: str = ""
-) -> Reviewed | None:
+def find_reviewed(outputs: Sequence[Path], grid: Grid, choice: ExistingFiles, scan: str = "") -> Reviewed | None:
     """Look at the ``outputs`` that exist; the content of the one to bring up to date, or None.
 
-    ``affine`` (IJK→RAS, mm) and ``shape`` (z, y, x): the scan's grid; ``scan``: the SHA-256 of its voxels, by which
+    ``grid``: the scan's; ``scan``: the SHA-256 of its voxels, by which
     the result of another one is told. Raises OutputError when an output must not be replaced; nothing was touched
     then.
     """
@@ -56,9 +53,9 @@ def find_reviewed(
             if choice.keep_edits:
                 if found is not None:
                     raise OutputError("Corrections can be kept in one file only.", "Name one existing .seg.nrrd.")
-                found = _to_keep(_read(output, affine, shape), output, scan)
+                found = _to_keep(_read(output, grid), output, scan)
             elif not choice.overwrite:
-                _refuse_edits(_read(output, affine, shape), output, scan)
+                _refuse_edits(_read(output, grid), output, scan)
     return found
 
 
@@ -94,8 +91,7 @@ def _to_keep(reviewed: Reviewed, output: Path, scan: str) -> Reviewed | None:
 
 def _is_edited(reviewed: Reviewed, output: Path) -> bool:
     """Whether a reader's work is in the result of another scan: on its own grid, since its records fit no other."""
-    affine, (z, y, x) = reviewed.own_grid
-    return bool(_read(output, affine, (z, y, x)).would_be_lost())
+    return bool(_read(output, reviewed.own_grid).would_be_lost())
 
 
 def _of_another_scan(*, edited: bool) -> OutputError:
@@ -106,9 +102,9 @@ def _of_another_scan(*, edited: bool) -> OutputError:
     )
 
 
-def _read(output: Path, affine: np.ndarray, shape: tuple[int, int, int]) -> Reviewed:
+def _read(output: Path, grid: Grid) -> Reviewed:
     try:
-        return read_reviewed(output, affine, shape)
+        return read_reviewed(output, grid)
     except InputError as error:
         raise OutputError(
             f"The output exists, but its content cannot be kept. {error.sentence}",

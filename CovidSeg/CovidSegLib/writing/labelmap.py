@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..geometry.volume import spacing
+from ..geometry.grid import Grid
 from ..reading.geometry import LPS_TO_RAS
 from ..reading.silent_pydicom import load_pydicom
 from ..segmentation import Segmentation
@@ -68,7 +68,7 @@ def array_to_itk(array: np.ndarray, affine: np.ndarray) -> SimpleITK.Image:
     import SimpleITK
 
     lps = LPS_TO_RAS @ affine  # turns both axes round: its own inverse
-    sizes = spacing(affine)
+    sizes = Grid(affine, array.shape[:3]).spacing
     image = SimpleITK.GetImageFromArray(array, isVector=array.ndim == 4)
     image.SetSpacing(sizes)
     image.SetDirection((lps[:3, :3] / sizes).ravel().tolist())

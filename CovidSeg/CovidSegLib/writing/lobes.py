@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import __version__
 from ..errors import OutputError
+from ..geometry.grid import Grid
 from ..segmentation import Lobe
 from .files import is_seg_nrrd
 from .labelmap import save_nifti
@@ -44,15 +45,15 @@ def check_lobe_file(path: Path) -> None:
         raise OutputError("Lobes are written as .seg.nrrd, .nii.gz or .nii.", "Give the file such an ending.")
 
 
-def write_lobes(lobes: np.ndarray, affine: np.ndarray, path: Path) -> None:
-    """Write ``lobes`` (uint8 (z, y, x) of :class:`Lobe`; ``affine``: IJK→RAS in mm) to ``path``. Raises OutputError."""
+def write_lobes(lobes: np.ndarray, grid: Grid, path: Path) -> None:
+    """Write ``lobes`` (uint8 (z, y, x) of :class:`Lobe`) on ``grid`` to ``path``. Raises OutputError."""
     check_lobe_file(path)
     with output_errors():
         if is_seg_nrrd(path):
             counts = np.bincount(lobes.ravel(), minlength=len(Lobe) + 1)
-            write_layers([lobes], affine, [_segment(lobe, int(counts[lobe])) for lobe in Lobe], path)
+            write_layers([lobes], grid.affine, [_segment(lobe, int(counts[lobe])) for lobe in Lobe], path)
         else:
-            save_nifti(lobes, affine, path)
+            save_nifti(lobes, grid.affine, path)
 
 
 def is_estimate(segment: FileSegment, voxels: int) -> bool:

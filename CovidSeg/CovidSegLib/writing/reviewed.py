@@ -25,8 +25,7 @@ from ..corrections.merge import (
     to_labels,
 )
 from ..errors import InputError
-from ..geometry.grids import on_grid
-from ..geometry.volume import read_only, voxel_ml
+from ..geometry.grid import Grid, read_only
 from ..reading.itk import unreadable
 from ..reading.layers import read_layers
 from ..segmentation import SEGMENTS, Label, Segmentation, SegmentDefinition, absent_labels, our_ids
@@ -44,20 +43,20 @@ _KEPT_FIELDS = re.compile(r"(?!Segment\d+_|Segmentation_|NRRD_|ITK_)")
 
 @dataclass(frozen=True)
 class Reviewed:
-    """A segmentation from a file, on the grid of its scan: IJK→RAS ``affine``, arrays (z, y, x).
+    """A segmentation from a file, on the ``grid`` of its scan, arrays (z, y, x).
 
     ``current``: bits of our segments (see corrections.py); ``last``: their records; ``segments``: all in their order;
-    ``layers``: their voxels; ``more``: header fields that are not about segments; ``own_grid``: IJK→RAS (mm) and shape
-    (z, y, x) as the file has them. The arrays are views that cannot be written through.
+    ``layers``: their voxels; ``more``: header fields that are not about segments; ``own_grid``: that
+    of the file. The arrays are views that cannot be written through.
     """
 
-    affine: np.ndarray
+    grid: Grid
     current: np.ndarray
     last: LastWritten
     segments: tuple[FileSegment, ...]
     layers: tuple[np.ndarray, ...]
     more: dict[str, str]
-    own_grid: tuple[np.ndarray, tuple[int, ...]]
+    own_grid: Grid
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "current", read_only(self.current))
@@ -108,7 +107,7 @@ class Reviewed:
                 layer, value = segment.place
                 lost |= self.layers[layer][k] == value
             count += int(np.count_nonzero(lost))
-        return count * voxel_ml(self.affine)
+        return count * self.grid.voxel_ml
 
     def would_be_lost(self) -> list[str]:
         """What of a reader's work a new result in the place of this file would destroy, in words; empty for nothing."""
@@ -126,24 +125,23 @@ class Reviewed:
         return words + ["a segment that is not CovidSeg's"] * any(one.id not in _OURS for one in self.segments)
 
 
-def read_reviewed(path: Path, affine: np.ndarray, shape: tuple[int, int, int]) -> Reviewed:
-    """The segmentation in ``path`` on the grid ``affine`` (IJK→RAS, mm) and ``shape`` (z, y, x) of its scan.
+def read_reviewed(path: Path, grid: Grid) -> Reviewed:
+    """The segmentation in ``path`` on the ``grid`` of its scan.
 
     Raises InputError when it is no segmentation file, or belongs to another scan (its voxels are not voxels of the
     grid, or lie outside of it).
     """
     found = read_layers(path)
-    layers = tuple(on_grid(layer, found.affine, affine, shape) for layer in found.layers)
+    layers = tuple(grid.bring(layer, found.grid.affine) for layer in found.layers)
     segments = _under_our_ids(_segments(found.pairs))
     _check_places(segments, len(layers))
     drawn = [(_OURS[one.id].label, layers[one.place[0]] == one.place[1]) for one in segments if one.id in _OURS]
     texts: dict[int, str | None] = {
         _OURS[one.id].label: one.tags.get(RECORD_TAG) for one in segments if one.id in _OURS
     }
-    last = LastWritten.of_texts(texts, shape)
+    last = LastWritten.of_texts(texts, grid.shape)
     more = {key: value for key, value in found.pairs.items() if _KEPT_FIELDS.match(key)}
-    own_grid = found.affine, found.layers[0].shape
-    return Reviewed(affine, joined(drawn, shape), last, segments, layers, more, own_grid)
+    return Reviewed(grid, joined(drawn, grid.shape), last, segments, layers, more, found.grid)
 
 
 def update(reviewed: Reviewed, new: Segmentation) -> tuple[Merged, Segmentation]:
@@ -176,7 +174,7 @@ def write_reviewed(reviewed: Reviewed, merged: Merged, result: Segmentation, pat
     kind = np.result_type(*layers)
     whole = [layer.astype(kind, copy=False) for layer in layers]
     with output_errors():
-        write_layers(whole, reviewed.affine, segments, path, reviewed.more)
+        write_layers(whole, reviewed.grid.affine, segments, path, reviewed.more)
 
 
 def _new_tags(

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from ..corrections.merge import RECORD_TAG, LastWritten
+from ..geometry.grid import Grid
 from ..i18n import tr as _
 from ..segmentation import SEGMENTS, Label, Provenance, Segmentation, SegmentDefinition
 from .labelmap import array_to_itk
@@ -114,13 +115,13 @@ def write_layers(
 
     content = layers[0] if len(layers) == 1 else np.stack(layers, axis=-1)
     image = array_to_itk(content, affine)
-    for key, value in {**more, **header_fields(segments, affine, layers[0].shape)}.items():
+    for key, value in {**more, **header_fields(segments, Grid(affine, layers[0].shape))}.items():
         image.SetMetaData(key, value)
     SimpleITK.WriteImage(image, str(path), useCompression=True)
     check_voxels(path, content)
 
 
-def header_fields(segments: Sequence[FileSegment], affine: np.ndarray, shape: tuple[int, ...]) -> dict[str, str]:
+def header_fields(segments: Sequence[FileSegment], grid: Grid) -> dict[str, str]:
     """What the header says besides the grid: key to value, as vtkMRMLSegmentationStorageNode reads and writes them."""
     fields = {
         # Slicer's code says Master, its file format's description says Source; other programs follow either.
@@ -128,13 +129,13 @@ def header_fields(segments: Sequence[FileSegment], affine: np.ndarray, shape: tu
         "Segmentation_SourceRepresentation": _REPRESENTATION,
         "Segmentation_ContainedRepresentationNames": f"{_REPRESENTATION}|",
         "Segmentation_ConversionParameters": (
-            f"Reference image geometry|{reference_geometry(affine, shape)}|"
+            f"Reference image geometry|{reference_geometry(grid)}|"
             "Image geometry description string determining the geometry of the labelmap.&"
         ),
         "Segmentation_ReferenceImageExtentOffset": "0 0 0",
     }
     for number, segment in enumerate(segments):
-        own = {**segment.fields, "Extent": _extent(shape)}
+        own = {**segment.fields, "Extent": _extent(grid.shape)}
         fields.update({f"Segment{number}_{key}": value for key, value in own.items()})
     return fields
 
@@ -179,10 +180,10 @@ def source_warnings(known: Iterable[str | None], new: str) -> tuple[str, ...]:
     return (_("The segmentation was made from another scan, or from this one before it changed: do the two match?"),)
 
 
-def reference_geometry(affine: np.ndarray, shape: tuple[int, ...]) -> str:
+def reference_geometry(grid: Grid) -> str:
     """Slicer's text for a grid: the 16 numbers of IJK→RAS row by row, then the extent, each followed by ``;``."""
-    numbers = [repr(float(number)) for number in affine.ravel()]
-    return "".join(f"{text};" for text in [*numbers, *_extent(shape).split()])
+    numbers = [repr(float(number)) for number in grid.affine.ravel()]
+    return "".join(f"{text};" for text in [*numbers, *_extent(grid.shape).split()])
 
 
 def _extent(shape: tuple[int, ...]) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError, OutputError
-from ..geometry.volume import CtVolume, axial_order
+from ..geometry.volume import CtVolume
 from ..i18n import tr as _
 from ..mask_fit import fit_warnings
 from ..progress import Progress
@@ -53,7 +53,7 @@ def save_training_case(
     if labels.shape != volume.voxels.shape:
         raise ValueError("labels and volume must be on one grid")
     _check_content(labels, absent)
-    fit_warnings(volume.voxels, labels, volume.affine)
+    fit_warnings(volume.voxels, labels, volume.grid)
     case = f"case_{volume.fingerprint[:12]}"
     paths = {name: folder / name / f"{case}{_SUFFIX}" for name in ("labels", "images")}
     try:
@@ -107,7 +107,7 @@ def _holds(path: Path, volume: CtVolume, labels: np.ndarray) -> bool:
         there = read_ct(path, Progress())
     except InputError:
         return False
-    return np.array_equal(axial_order(there.affine).to_axial(there.voxels), axial_order(volume.affine).to_axial(labels))
+    return np.array_equal(there.upright_voxels, volume.grid.to_upright(labels))
 
 
 def _row(case: str, patient: str, *, corrected: bool) -> dict[str, str]:

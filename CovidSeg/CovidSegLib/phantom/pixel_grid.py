@@ -29,7 +29,7 @@ Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
-class Grid:
+class PixelGrid:
     """Pixels of an axial slice, or a part of them.
 
     ``stride`` 1 is the scan's own grid, 4 a coarse one over the same field of view; ``rows`` and ``columns`` (first,
@@ -45,13 +45,13 @@ class Grid:
         """Distance of neighbouring pixels in mm."""
         return PIXEL_MM * self.stride
 
-    def part(self, x_range: tuple[float, float], y_range: tuple[float, float]) -> Grid:
+    def part(self, x_range: tuple[float, float], y_range: tuple[float, float]) -> PixelGrid:
         """The pixels in a rectangle (mm) as a grid of their own; only of a whole grid. Raises ValueError for none."""
         window = self.window(x_range, y_range)
         if window is None:
             raise ValueError(f"no pixel lies in x {x_range}, y {y_range}")
         rows, columns = window
-        return Grid(self.stride, (rows.start, rows.stop), (columns.start, columns.stop))
+        return PixelGrid(self.stride, (rows.start, rows.stop), (columns.start, columns.stop))
 
     @property
     def pixels(self) -> Window:
@@ -133,7 +133,7 @@ class SmoothField:
         across, up = _knots(PIXELS * PIXEL_MM, step_mm), _knots(HEIGHT_MM, step_mm)
         self._values = rng.standard_normal((up, across, across), dtype=np.float32)
 
-    def plane(self, grid: Grid, z: float) -> np.ndarray:
+    def plane(self, grid: PixelGrid, z: float) -> np.ndarray:
         """float32 of ``grid``'s shape at height ``z``."""
         weights = _spline_weights(np.array([z / self._step]), len(self._values))[0]
         values = sum(weights[used] * self._values[used] for used in np.flatnonzero(weights))
@@ -161,7 +161,7 @@ class Blob:
     semi_axes: tuple[float, float, float]
     turn: float = 0.0
 
-    def distance(self, grid: Grid, z: float, reach: float) -> tuple[Window, np.ndarray] | None:
+    def distance(self, grid: PixelGrid, z: float, reach: float) -> tuple[Window, np.ndarray] | None:
         """Approximate signed distance at height ``z`` in a window that reaches ``reach`` mm past the shape."""
         if abs(z - self.centre[2]) > self.semi_axes[2] + reach:
             return None
@@ -173,7 +173,7 @@ class Blob:
             return None
         return window, self.within(grid, z, window)
 
-    def within(self, grid: Grid, z: float, window: Window = (slice(None), slice(None))) -> np.ndarray:
+    def within(self, grid: PixelGrid, z: float, window: Window = (slice(None), slice(None))) -> np.ndarray:
         """Approximate signed distance at height ``z``, float32 of ``window`` (default: all of ``grid``)."""
         dz = z - self.centre[2]
         cos, sin = np.cos(np.radians(self.turn)), np.sin(np.radians(self.turn))
@@ -191,7 +191,7 @@ class Tube:
 
     points: tuple[tuple[float, float, float, float], ...]
 
-    def distance(self, grid: Grid, z: float, reach: float) -> tuple[Window, np.ndarray] | None:
+    def distance(self, grid: PixelGrid, z: float, reach: float) -> tuple[Window, np.ndarray] | None:
         """As :meth:`Blob.distance`."""
         ends = np.array(self.points)
         largest = ends[:, 3].max() + reach
@@ -217,7 +217,7 @@ def cone_distance(x: np.ndarray, y: np.ndarray, z: float, a: np.ndarray, b: np.n
 
 
 def union(
-    shapes: Iterable[Blob | Tube], grid: Grid, z: float, *, reach: float = 12.0, rounding: float = 4.0
+    shapes: Iterable[Blob | Tube], grid: PixelGrid, z: float, *, reach: float = 12.0, rounding: float = 4.0
 ) -> np.ndarray:
     """Signed distance of the rounded union of ``shapes``; where none is near, ``reach``."""
     result = np.full(grid.shape, reach, np.float32)
