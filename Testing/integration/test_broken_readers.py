@@ -7,8 +7,10 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import covidseg
 from Testing.kit.command_line import CLEAN, CommandLine, tell, told_scan
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="ends processes by signals")
@@ -65,3 +67,19 @@ def test_a_scan_that_breaks_its_reader_is_one_line_in_every_command(told: Comman
         ("followup", "s.nii.gz", name, "--days", 0, 1, "-o", "f.json", "--quiet"),
     ):
         assert words in told.refused(*call)
+
+
+@pytest.mark.usefixtures("stand_in_pipeline")
+def test_a_scan_that_breaks_its_reader_costs_a_script_or_a_notebook_that_scan_alone(tmp_path: Path) -> None:
+    names = ("a.nii.gz", BREAKS, "b.nii.gz", TAKES, "c.nii.gz")
+    scans = [tmp_path / name for name in names]
+    for scan in scans:
+        told_scan(scan, CLEAN)
+    with covidseg.Segmenter() as segmenter:
+        found = list(segmenter.map(scans, errors="return"))
+        assert [isinstance(one, covidseg.Result) for one in found] == [True, False, True, False, True]
+        assert "broke down" in str(found[1])
+        assert "memory ran out" in str(found[3])
+        with pytest.raises(covidseg.InputError, match="broke down"):
+            segmenter(scans[1])
+        assert np.array_equal(segmenter(scans[0]).labels, found[2].labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,6 @@ import SimpleITK
 
 from ..errors import InputError
 from ..geometry.volume import CtVolume
-from ..progress import Progress
-from ..reading import read_ct
 from ..reading.geometry import checked_affine
 from ..reading.hounsfield import HounsfieldVolume
 from ..reading.itk import affine_of
@@ -23,10 +22,10 @@ if TYPE_CHECKING:
     Scan = str | os.PathLike[str] | SimpleITK.Image | nibabel.spatialimages.SpatialImage | np.ndarray | CtVolume
 
 
-def as_volume(scan: Scan, affine: np.ndarray | None, progress: Progress) -> CtVolume:
+def as_volume(scan: Scan, affine: np.ndarray | None, read: Callable[[Path], CtVolume]) -> CtVolume:
     """``scan`` as int16 HU (z, y, x) with its IJK→RAS ``affine`` in mm, which only an array needs.
 
-    Raises InputError for what cannot be used, Cancelled.
+    ``read`` is called with the path, where it is one. Raises InputError for what cannot be used, Cancelled.
     """
     if isinstance(scan, np.ndarray):
         return _of_array(scan, affine, "array")
@@ -35,7 +34,7 @@ def as_volume(scan: Scan, affine: np.ndarray | None, progress: Progress) -> CtVo
     if isinstance(scan, CtVolume):
         return scan
     if isinstance(scan, str | os.PathLike):
-        return read_ct(Path(scan), progress)
+        return read(Path(scan).absolute())
     if isinstance(scan, SimpleITK.Image):
         return _of_sitk(scan)
     if hasattr(scan, "dataobj") and hasattr(scan, "affine"):

@@ -1,10 +1,11 @@
-"""The network, kept open in a child process for as many scans as come."""
+"""The network, kept open in a child process for as many scans as come; files are read in another one."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -64,7 +65,7 @@ def segment(
 class Segmenter:
     """Segments scan after scan with one network, which is loaded once.
 
-    Use it in a ``with`` statement: its child process ends with it. The parameters are those of :func:`segment`;
+    Use it in a ``with`` statement: its child processes end with it. The parameters are those of :func:`segment`;
     ``threads``: how many processor cores the network may use (0: all).
     """
 
@@ -80,6 +81,8 @@ class Segmenter:
         # In Slicer sys.executable is Slicer itself.
         python = shutil.which("PythonSlicer") if "slicer" in sys.modules else None
         self._worker = Worker(Options(engine, device, model, threads), python=python)
+        # A file that breaks a library breaks a process, which must not be the user's own.
+        self._reader, self._reading = Worker(None, python=python), threading.Lock()
         self._progress = progress
 
     def __enter__(self) -> Segmenter:
@@ -90,15 +93,24 @@ class Segmenter:
         self.close()
 
     def close(self) -> None:
-        """End the child process."""
+        """End the child processes."""
         self._worker.close()
+        self._reader.close()
 
     def __call__(self, scan: Scan, *, affine: np.ndarray | None = None) -> Result:
         """Segment one scan, as :func:`segment` does."""
         with _shown(self._progress) as progress:
-            began = time.perf_counter()
-            volume = as_volume(scan, affine, progress)
-            return self._result(scan, volume, time.perf_counter() - began, progress)
+            return self._result(scan, *self._read(scan, affine, progress), progress)
+
+    def _read(self, scan: Scan, affine: np.ndarray | None, progress: Progress) -> tuple[CtVolume, float]:
+        """``scan`` as a volume, and the seconds that took; a path is read by a child. From one thread at a time."""
+
+        def read(path: Path) -> CtVolume:
+            with self._reading:
+                return self._reader.read(path, progress)
+
+        began = time.perf_counter()
+        return as_volume(scan, affine, read), time.perf_counter() - began
 
     @overload
     def map(self, scans: Iterable[Scan]) -> Iterator[Result]: ...
@@ -132,16 +144,11 @@ class Segmenter:
                         raise
                     yield error
 
-    @staticmethod
     def _read_next(
-        scans: Iterator[Scan], reader: ThreadPoolExecutor
+        self, scans: Iterator[Scan], reader: ThreadPoolExecutor
     ) -> tuple[Scan, Future[tuple[CtVolume, float]]] | None:
-        def read(scan: Scan) -> tuple[CtVolume, float]:
-            began = time.perf_counter()
-            return as_volume(scan, None, Progress()), time.perf_counter() - began
-
         for scan in scans:
-            return scan, reader.submit(read, scan)
+            return scan, reader.submit(self._read, scan, None, Progress())
         return None
 
     def _result(self, scan: Scan, volume: CtVolume, reading: float, progress: Progress) -> Result:

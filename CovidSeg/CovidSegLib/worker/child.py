@@ -91,7 +91,6 @@ def _work(
 
     inbox = _Inbox(requests, folder)
     engine = _LateEngine(options, send, inbox)
-    progress = Progress(_Reporter(send, engine), interrupts.asked)
     while True:
         packed = inbox.jobs.get()
         try:
@@ -99,7 +98,8 @@ def _work(
             # By our own parent, through a pipe that nobody else has.
             job: Job = pickle.loads(base64.b64decode(packed))
             bound_memory(_READING_BYTES + _needed(job.sources))
-            answer = {"record": job.run(engine.segment, progress)}
+            # A reporter of its own: what a job says first is heard, however soon it comes after the last one.
+            answer = {"record": job.run(engine.segment, Progress(_Reporter(send, engine), interrupts.asked))}
         except Cancelled:
             _end(folder)
         except Exception as error:

@@ -42,6 +42,39 @@ class Job(Protocol):
 
 
 @dataclass(frozen=True)
+class ReadScan:
+    """Reads the scan at ``path`` and puts its voxels into ``folder``."""
+
+    folder: Path
+    path: Path
+
+    @property
+    def sources(self) -> Sequence[Path]:
+        """The scan."""
+        return (self.path,)
+
+    @property
+    def folders(self) -> Sequence[Path]:
+        """None but the private one, which goes with the child."""
+        return ()
+
+    def run(self, segment: SegmentFunction, progress: Progress) -> dict[str, Any]:
+        """Returns what :class:`geometry.volume.CtVolume` has besides its voxels."""
+        import numpy as np
+
+        from ..reading import read_ct
+
+        progress.step("reading", 0, 1)
+        volume = read_ct(self.path, progress)
+        np.save(self.folder / VOXELS_FILE, volume.voxels, allow_pickle=False)
+        return {
+            "affine": volume.affine.tolist(),
+            "source": to_json(volume.source),
+            "notes": [to_json(note) for note in volume.notes],
+        }
+
+
+@dataclass(frozen=True)
 class SegmentVoxels:
     """Segments the voxels that lie in ``folder`` and puts the labels beside them.
 

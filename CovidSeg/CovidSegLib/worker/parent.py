@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,7 @@ from ..segmentation import Segmentation
 from ..system.memory import limit_of_session, session_too_small, too_small
 from ..system.processes import finish
 from ..system.unfinished import remove_leftovers
-from .jobs import VOXELS_FILE, Job, SegmentVoxels
+from .jobs import VOXELS_FILE, Job, ReadScan, SegmentVoxels
 from .process import Child
 
 if TYPE_CHECKING:
@@ -128,6 +129,20 @@ class Worker:
                 continue
             if record is not None:
                 return record
+
+    def read(self, path: Path, progress: Progress) -> CtVolume:
+        """Let the child read the scan at ``path`` (:func:`CovidSegLib.reading.read_ct`). Raises as :meth:`run`."""
+        if self._job is not None:
+            self.close()
+        self.start()
+        assert self._child is not None
+        file = self._child.folder / VOXELS_FILE
+        record = self.run(ReadScan(file.parent, path), progress)
+        voxels = np.load(file, allow_pickle=False)
+        file.unlink()
+        return CtVolume(
+            voxels, np.array(record["affine"]), from_json(record["source"]), tuple(map(from_json, record["notes"]))
+        )
 
     def segment(self, volume: CtVolume, progress: Progress) -> Segmentation:
         """Segment ``volume`` in the child and wait for it. Raises as :meth:`run` and :meth:`begin`."""
