@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import math
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,12 +13,12 @@ from typing import Any
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.network.inputs import INPUT_SHAPE
+from CovidSegLib.system.typed_json import FormError, read_typed
 
 from .augmentation import Augmentation
 
 NAME = "config.json"
 
-_Made = typing.TypeVar("_Made")
 _Settings = typing.TypeVar("_Settings", bound="RunSettings")
 
 
@@ -42,7 +40,10 @@ class RunSettings:
             data = json.loads(text)
         except ValueError as error:
             raise InputError("The configuration is not JSON.", "Start from the config.json of a run.") from error
-        return read_typed(cls, {**data, **given} if isinstance(data, Mapping) else data, "")
+        try:
+            return read_typed(cls, {**data, **given} if isinstance(data, Mapping) else data)
+        except FormError as error:
+            raise _in_words(error) from error
 
     @classmethod
     def load(cls: type[_Settings], run: Path) -> _Settings:
@@ -162,43 +163,10 @@ MOST_SEED = 2**32 - 1
 PRECISIONS = ("auto", "float32", "mixed_float16")
 
 
-def read_typed(kind: type[_Made], data: Any, where: str) -> _Made:
-    """A dataclass ``kind`` from JSON data; ``where`` is its place, for messages. Raises InputError (see from_json)."""
-    if not isinstance(data, Mapping):
-        raise InputError(f"The configuration{where and ' of ' + where} is not a table of names.", "Correct it.")
-    hints = typing.get_type_hints(kind)
-    unknown = sorted(set(data) - set(hints))
-    if unknown:
-        near = difflib.get_close_matches(unknown[0], hints, 1)
-        hint = f"Did you mean {near[0]}?" if near else f"Known are {', '.join(sorted(hints))}."
-        raise InputError(f"The configuration has an unknown key {_path(where, unknown[0])}.", hint)
-    return kind(**{name: _value(hints[name], value, _path(where, name)) for name, value in data.items()})
-
-
-def _path(where: str, name: str) -> str:
-    return f"{where}.{name}" if where else name
-
-
-def _value(kind: Any, value: Any, where: str) -> Any:
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        return read_typed(kind, value, where)
-    if typing.get_origin(kind) is tuple:
-        kinds = typing.get_args(kind)
-        if kinds[1:] == (...,) and isinstance(value, list | tuple):
-            kinds = kinds[:1] * len(value)
-        if isinstance(value, list | tuple) and len(value) == len(kinds):
-            return tuple(_value(part, one, where) for part, one in zip(kinds, value, strict=True))
-    elif isinstance(kind, types.UnionType):
-        if any(_fits(part, value) for part in typing.get_args(kind)):
-            return value
-    elif _fits(kind, value):
-        return kind(value)
-    name = getattr(kind, "__name__", str(kind))
-    raise InputError(f"{where} in the configuration must be {name}, not {value!r}.", "Correct it.")
-
-
-def _fits(kind: Any, value: Any) -> bool:
-    """JSON has one kind of number: a whole one is also a float; true and false are not numbers."""
-    if isinstance(value, bool):
-        return kind is bool
-    return isinstance(value, (int, float) if kind is float else kind)
+def _in_words(error: FormError) -> InputError:
+    """What is wrong in a configuration, for the user."""
+    if error.problem == "unknown":
+        return InputError(f"The configuration has an unknown key {error.place}.", error.hint)
+    if error.problem == "no table":
+        return InputError(f"The configuration{error.place and ' of ' + error.place} {error.told}.", "Correct it.")
+    return InputError(f"{error.place} in the configuration {error.told}.", "Correct it.")

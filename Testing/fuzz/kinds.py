@@ -15,7 +15,6 @@ import nibabel
 import numpy as np
 import SimpleITK
 
-from CovidSegLib.batch.books import check_record
 from CovidSegLib.batch.manifest import Manifest
 from CovidSegLib.batch.summary import Row, Summary, check_own_table
 from CovidSegLib.errors import CovidSegError
@@ -27,6 +26,7 @@ from CovidSegLib.reading import find_cases, inspect, read_ct
 from CovidSegLib.report.files import is_report
 from CovidSegLib.report.followup import TimePoint
 from CovidSegLib.report.inputs import read_masks
+from CovidSegLib.report.record import ResultRecord
 from CovidSegLib.segmentation import UNKNOWN_PROVENANCE, Segmentation
 from CovidSegLib.writing import ExistingFiles, write
 from CovidSegLib.writing.existing import find_reviewed
@@ -159,7 +159,7 @@ def _tables(folder: Path) -> list[Path]:
     lines.append({"case": "a", **ended, "fingerprint": "ab", "origin": ["1", "2"], "model": "m", "record": record})
     manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
     summary = Summary(folder / "summary.csv")
-    summary.put(0, Row.of_entry(_entry(lines[2]), record))
+    summary.put(0, Row.of_entry(_entry(lines[2]), ResultRecord.from_json(record)))
     summary.write()
     return [table, numbers, manifest, folder / "summary.csv"]
 
@@ -181,11 +181,9 @@ def _read_table(path: Path) -> None:
         _read_result(path)
     else:
         with Manifest(path) as manifest:
-            for case, entry in manifest.entries.items():
-                record, last = manifest.record(case), manifest.last_done(case)
-                check_record(entry, record)
-                if last is not None:
-                    check_record(*last)
+            for case in manifest.entries:
+                manifest.record(case)
+                manifest.last_done(case)
 
 
 def _read_result(path: Path) -> None:
@@ -196,7 +194,7 @@ def _read_result(path: Path) -> None:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         raise InputError("A JSON file cannot be read.") from None
-    TimePoint.of_record(record, 0)
+    TimePoint.of(ResultRecord.from_json(record), 0)
 
 
 KINDS = (

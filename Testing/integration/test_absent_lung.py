@@ -21,7 +21,8 @@ from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.mrml import add_segmentation, plan_update
 from CovidSegLib.mrml.tables import table_for
-from CovidSegLib.report.record import result_schema
+from CovidSegLib.report.record import SCHEMA
+from CovidSegLib.report.schemas import published_schema
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from CovidSegLib.writing import read_reviewed, update
 from Testing.kit.blocks import RIGHT_INFECTED, UPRIGHT, VOXEL_ML, block_labels, block_scan
@@ -61,7 +62,7 @@ def save(node: slicer.vtkMRMLSegmentationNode, file: Path) -> None:
 
 def check_record(record: dict) -> None:
     """Hold that a record has the published form, and no percentage of the right lung."""
-    jsonschema.validate(record, result_schema())
+    jsonschema.validate(record, published_schema(SCHEMA))
     right = record["measurements"]["right"]
     assert right["infection_percent"] is None
     assert right["infection_ml"] == pytest.approx(RIGHT_INFECTED * VOXEL_ML)

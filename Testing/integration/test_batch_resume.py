@@ -17,7 +17,11 @@ from CovidSegLib.batch import Entry
 from CovidSegLib.batch.manifest import Manifest
 from CovidSegLib.batch.plan import model_identity
 from CovidSegLib.errors import OutputError
+from CovidSegLib.geometry.grid import Grid
+from CovidSegLib.measures import measure
 from CovidSegLib.network.models import DEFAULT_NAME, MODELS_FOLDER
+from CovidSegLib.report.record import ResultRecord
+from CovidSegLib.segmentation import UNKNOWN_PROVENANCE
 from CovidSegLib.system.unfinished import unfinished_name
 from Testing.kit.command_line import (
     CLEAN,
@@ -234,16 +238,18 @@ def test_a_manifest_of_another_program_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_records_are_read_back_from_the_manifest_also_those_of_an_earlier_run(tmp_path: Path) -> None:
+    nothing = measure(np.zeros((2, 3, 4), np.uint8), Grid(np.eye(4), (2, 3, 4)))
+    records = [ResultRecord.of(nothing, UNKNOWN_PROVENANCE, {"total": seconds}) for seconds in (1.0, 2.0, 3.0)]
     path = tmp_path / "manifest.jsonl"
     with Manifest(path) as manifest:
         manifest.begin([Entry("ä", "begun"), Entry("b\udcff", "begun")])
         manifest.add(Entry("ä", "failed"))
-        manifest.add(Entry("b\udcff", "done"), {"ml": 2})
+        manifest.add(Entry("b\udcff", "done"), records[1])
     with Manifest(path) as manifest:
         manifest.begin([])
-        manifest.add(Entry("c", "done"), {"ml": 3})
-        manifest.add(Entry("ä", "done"), {"ml": 1})
-        assert [manifest.record(case) for case in ("ä", "b\udcff", "c")] == [{"ml": 1}, {"ml": 2}, {"ml": 3}]
+        manifest.add(Entry("c", "done"), records[2])
+        manifest.add(Entry("ä", "done"), records[0])
+        assert [manifest.record(case) for case in ("ä", "b\udcff", "c")] == records
         assert manifest.entries["ä"] == Entry("ä", "done")
 
 

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from CovidSegLib.network import models
-from CovidSegLib.report.record import result_schema
+from CovidSegLib.report.record import SCHEMA
+from CovidSegLib.report.schemas import published_schema
 from Testing.kit.command_line import (
     CLEAN,
     HAS_A_BUG,
@@ -82,7 +83,7 @@ def _check_json(path: Path, lung_ml: float) -> None:
     assert lung["right"] > 0
     assert record["infection_percent"] == pytest.approx(100 * record["infection_ml"] / lung["total"], abs=0.01)
     assert record["infection_counts_as_lung"] is True
-    jsonschema.validate(record, result_schema())
+    jsonschema.validate(record, published_schema(SCHEMA))
     model = models.find("default")
     assert record["model"] == {"name": model.name, "sha256": model.sha256}
     assert (record["engine"], record["device"]) == ("onnx", "cpu")

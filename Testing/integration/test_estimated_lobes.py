@@ -18,7 +18,8 @@ from CovidSegLib.report.followup import TimePoint, follow_up, to_csv
 from CovidSegLib.report.followup import to_record as followup_record
 from CovidSegLib.report.lobe_files import read_lobe_map
 from CovidSegLib.report.page import render_follow_up
-from CovidSegLib.report.record import result_schema
+from CovidSegLib.report.record import SCHEMA, ResultRecord
+from CovidSegLib.report.schemas import published_schema
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from CovidSegLib.writing import read_reviewed, write
 from CovidSegLib.writing.labelmap import save_nifti
@@ -106,7 +107,7 @@ def test_the_report_shows_the_lobes_and_never_the_score_without_its_range(masks:
     outputs = [part for file in (page, record, table) for part in ("-o", str(file))]
     assert main(["report", str(tmp_path / "scan.nii.gz"), str(masks), *outputs, "--quiet"]) == 0
     data = json.loads(record.read_text(encoding="utf-8"))
-    jsonschema.validate(data, result_schema())
+    jsonschema.validate(data, published_schema(SCHEMA))
     found = data["measurements"]["severity_estimated"]
     text = page.read_text(encoding="utf-8")
     assert f"{found['score']}<small> ({found['low']} to {found['high']}) / 25" in text
@@ -124,11 +125,11 @@ def test_a_follow_up_shows_both_scores_with_their_ranges(masks: Path, tmp_path: 
     data = json.loads(record.read_text(encoding="utf-8"))
     older = json.loads(record.read_text(encoding="utf-8"))
     del older["measurements"]["severity_estimated"], older["measurements"]["severity_refused"]
-    points = [TimePoint.of_record(older, 0), TimePoint.of_record(data, 7)]
+    points = [TimePoint.of(ResultRecord.from_json(older), 0), TimePoint.of(ResultRecord.from_json(data), 7)]
     found = follow_up(points)
     severity = data["measurements"]["severity_estimated"]
     ranged = f"{severity['score']} ({severity['low']} to {severity['high']})"
     assert found.points[0].severity == ""
     assert f"{ranged}, lobes estimated" in render_follow_up(found)
-    assert followup_record(found)["scans"][1]["lobe_score_low"] == severity["low"]
+    assert followup_record(found).scans[1].lobe_score_low == severity["low"]
     assert to_csv(found).splitlines()[0].count("lobe") == 4

@@ -20,7 +20,7 @@ from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import measure
 from CovidSegLib.report.files import is_report
 from CovidSegLib.report.inputs import read_masks
-from CovidSegLib.report.record import result_record
+from CovidSegLib.report.record import ResultRecord
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
 from CovidSegLib.writing import (
     NOTHING_LOST,
@@ -163,8 +163,8 @@ def test_what_another_program_edited_counts_as_edited_whatever_its_tags_say(tmp_
     made = masks.segmentation.provenance
     assert (made.edited, made.kept_ml) == (("LeftLung",), pytest.approx(gone * voxel))
     assert masks.edits[0].removed_ml == pytest.approx(gone * voxel)
-    record = result_record(measure(masks.segmentation.labels, masks.segmentation.grid), made, {})
-    assert record["edited_segments"] == ["LeftLung"]
+    record = ResultRecord.of(measure(masks.segmentation.labels, masks.segmentation.grid), made, {})
+    assert record.edited_segments == ("LeftLung",)
     rewrite(path, lambda array: None, {RECORD_TAG: "Another.Tag"})
     assert read_masks(path, volume).segmentation.provenance.edited == tuple(one.id for one in SEGMENTS)
 

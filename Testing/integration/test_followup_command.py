@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from CovidSegLib.report.followup import FOLLOWUP_SCHEMA
-from CovidSegLib.report.record import result_schema
+from CovidSegLib.report.schemas import published_schema
 from CovidSegLib.segmentation import Label
 from Testing.kit.blocks import block_labels, block_scan
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan
@@ -55,7 +55,7 @@ def test_days_come_from_dicom_and_no_date_gets_out(covidseg: CommandLine) -> Non
     changes = [float(row["change_infection_ml"]) for row in rows]
     assert changes == pytest.approx([0, 3 * 40 * voxel_ml, 40 * voxel_ml], abs=0.002)
     found = json.loads((covidseg.folder / "f.json").read_text(encoding="utf-8"))
-    jsonschema.validate(found, result_schema(FOLLOWUP_SCHEMA))
+    jsonschema.validate(found, published_schema(FOLLOWUP_SCHEMA))
     assert found["since_first"][0]["percentage_points"] == pytest.approx(100 * 120 / 43200, abs=0.01)
     assert found["since_first"][0]["lung_ml"] == 0
     everything = "".join((covidseg.folder / f"f.{kind}").read_text() for kind in ("csv", "json", "html"))

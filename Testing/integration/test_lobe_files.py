@@ -95,7 +95,7 @@ def drawn(volume: CtVolume, progress: Progress) -> Segmentation:
 def test_a_report_finds_the_lobes_in_the_folder_of_the_scan(folder: Path, tmp_path: Path) -> None:
     request = ReportRequest((tmp_path / "r.csv",))
     record = segment_case(folder, [], segment=drawn, progress=Progress(), report=request)
-    assert record["measurements"]["lobe_score"] == 3
+    assert record.measurements.lobe_score == 3
     assert "CT severity score" in (tmp_path / "r.csv").read_text(encoding="utf-8")
 
 
@@ -106,7 +106,7 @@ def test_a_batch_finds_the_lobes_of_each_study_without_a_report(folder: Path) ->
     # In a folder of several studies a scan has the lobes of its own study alone.
     images = sorted(file for file in folder.iterdir() if file.name != "lobes.dcm")
     record = segment_case(folder, [], segment=drawn, progress=Progress(), files=images)
-    assert record["measurements"]["lobes"] == []
+    assert record.measurements.lobes == ()
     assert Row.of_entry(entry, record).lobe_score is None
 
 

@@ -17,7 +17,7 @@ from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.report.inputs import read_masks
-from CovidSegLib.report.record import result_record
+from CovidSegLib.report.record import ResultRecord
 from CovidSegLib.report.request import ReportRequest
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from CovidSegLib.writing import read_reviewed, update, write
@@ -69,11 +69,11 @@ def test_printed_numbers_those_in_json_and_those_of_the_written_file_are_equal(
         record = segment_case(scan, [result], segment=segment, progress=Progress(), json_file=numbers)
         volume = read_ct(scan, Progress())
         written = read_masks(result, volume).segmentation
-        again = result_record(ReportRequest().measure(scan, volume, written), written.provenance, {})
+        again = ResultRecord.of(ReportRequest().measure(scan, volume, written), written.provenance, {})
         np.testing.assert_array_equal(labels, network)
         np.testing.assert_array_equal(written.labels, network)
-        assert json.loads(numbers.read_text("utf-8"))["measurements"] == record["measurements"]
-    assert again["measurements"] == record["measurements"]
+        assert ResultRecord.from_json(json.loads(numbers.read_text("utf-8"))) == record
+    assert again.measurements == record.measurements
     assert in_words(again) == in_words(record)
 
 

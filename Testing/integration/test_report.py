@@ -24,7 +24,8 @@ from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.report.files import check_report
 from CovidSegLib.report.page_pictures import page_pictures
-from CovidSegLib.report.record import result_schema
+from CovidSegLib.report.record import SCHEMA
+from CovidSegLib.report.schemas import published_schema
 from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegLib.writing import write
 from Testing.kit.blocks import LEFT_INFECTED, LUNG_VOXELS, UPRIGHT, VOXEL_ML, block_labels, block_scan
@@ -96,7 +97,7 @@ def record(written: CommandLine) -> dict:
 
 
 def test_the_record_has_its_published_form_and_the_readers_numbers(record: dict) -> None:
-    jsonschema.validate(record, result_schema())
+    jsonschema.validate(record, published_schema(SCHEMA))
     assert record["infection_ml"] == pytest.approx((LEFT_INFECTED + 100 + 80) * VOXEL_ML)
     assert record["lung_ml"]["left"] == pytest.approx(LUNG_VOXELS * VOXEL_ML)
     assert record["measurements"]["lobe_score"] == 3
@@ -110,13 +111,13 @@ def test_the_record_has_its_published_form_and_the_readers_numbers(record: dict)
         "Right lung": 0,
         "COVID-19 infection": 80 * VOXEL_ML,
     }
-    jsonschema.Draft202012Validator.check_schema(result_schema())
+    jsonschema.Draft202012Validator.check_schema(published_schema(SCHEMA))
 
 
 def test_a_record_of_another_form_is_told_by_the_schema(record: dict) -> None:
     for change in ({"infection_ml": -1}, {"schema": "covidseg-result-2"}, {"measurements": {}}):
         with pytest.raises(jsonschema.ValidationError):
-            jsonschema.validate({**record, **change}, result_schema())
+            jsonschema.validate({**record, **change}, published_schema(SCHEMA))
 
 
 def test_the_table_says_the_same(written: CommandLine, record: dict) -> None:

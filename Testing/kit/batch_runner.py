@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from CovidSegLib.batch import Listener, Outcome, Row, SegmentCase
 from CovidSegLib.batch.outcome import RunCases, run_case
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.options import Options
 from CovidSegLib.progress import Progress
+from CovidSegLib.report.record import ResultRecord
 from CovidSegLib.segmentation import Segmentation
 
 
@@ -26,8 +26,8 @@ class InThisProcess:
     def open(self, progress: Progress, cases: int) -> Iterator[RunCases]:
         yield lambda cases: (run_case(number, case, self._run) for number, case in cases)
 
-    def _run(self, job: SegmentCase, progress: Progress) -> dict[str, Any]:
-        return job.run(self._segment, progress)
+    def _run(self, job: SegmentCase, progress: Progress) -> ResultRecord:
+        return job.done_by(self._segment, progress)
 
 
 class Statuses(Listener):

@@ -18,8 +18,9 @@ from CovidSegLib.measures import measure
 from CovidSegLib.report.followup import FollowUp, TimePoint, follow_up, to_csv, to_record
 from CovidSegLib.report.page import render_follow_up
 from CovidSegLib.report.plot import make_plot, nice_ticks
-from CovidSegLib.report.record import result_record
+from CovidSegLib.report.record import ResultRecord
 from CovidSegLib.segmentation import Label, Provenance
+from CovidSegLib.system.typed_json import write_typed
 from Testing.kit.blocks import LEFT_INFECTED, RIGHT_INFECTED, UPRIGHT, VOXEL_ML, block_labels, block_scan
 from Testing.kit.browser import Browser
 
@@ -67,7 +68,7 @@ def test_a_shallower_breath_is_pointed_out_beside_the_larger_share() -> None:
 def test_the_way_the_infection_went_is_a_word_and_no_alarm_where_it_went_well(before, after, trend) -> None:
     found = follow_up([point(0, infection=before), point(9, infection=after)])
     assert found.since_first[0].trend == trend
-    assert to_record(found)["since_first"][0]["trend"] == trend
+    assert to_record(found).since_first[0].trend == trend
     page = render_follow_up(found)
     assert f'<div class="key first {trend}">' in page
     assert f"day 0 to day 9: <b>{trend}</b>" in page
@@ -96,7 +97,7 @@ def test_what_makes_scans_hard_to_compare_is_said() -> None:
     lungless = follow_up([point(0), point(5, lung=0.0, infection=0.0)])
     assert lungless.since_first[0].percentage_points is None
     assert "nan" not in to_csv(lungless)
-    json.dumps(to_record(lungless), allow_nan=False)
+    json.dumps(write_typed(to_record(lungless)), allow_nan=False)
 
 
 def test_one_scan_is_no_follow_up() -> None:
@@ -108,7 +109,9 @@ def test_a_record_holds_mere_text() -> None:
     """A batch keeps a thousand of them; what can still be translated takes ten times the memory."""
     labels = block_labels()
     made = Provenance("m", "0", "onnx", "cpu", "s", warnings=(tr("Something is odd."),))
-    record = result_record(measure(labels, Grid(UPRIGHT, labels.shape), voxels=labels.astype(np.int16)), made, {})
+    record = ResultRecord.of(
+        measure(labels, Grid(UPRIGHT, labels.shape), voxels=labels.astype(np.int16)), made, {}
+    ).to_json()
     measured = record["measurements"]
     texts = [*record["warnings"], *measured["flags"], measured["density_refused"]]
     assert len(texts) > 3
@@ -118,16 +121,16 @@ def test_a_record_holds_mere_text() -> None:
 def test_numbers_come_from_the_record_of_a_result() -> None:
     labels = block_labels()
     measured = measure(labels, Grid(UPRIGHT, labels.shape), voxels=block_scan(labels))
-    record = result_record(measured, Provenance("m", "0", "onnx", "cpu", "s"), {})
-    one = TimePoint.of_record(json.loads(json.dumps(record)), 3)
+    record = ResultRecord.of(measured, Provenance("m", "0", "onnx", "cpu", "s"), {}).to_json()
+    one = TimePoint.of(ResultRecord.from_json(json.loads(json.dumps(record))), 3)
     assert one.infection_ml == pytest.approx((LEFT_INFECTED + RIGHT_INFECTED) * VOXEL_ML)
     assert (one.day, one.ct_class, one.lesions, one.date) == (3, "CT-1", 2, "")
     for broken in ({}, {**record, "schema": "other"}, {**record, "measurements": {}}, []):
         with pytest.raises(InputError, match="no result"):
-            TimePoint.of_record(broken, 0)
+            ResultRecord.from_json(broken)
     labels[labels == Label.INFECTION] = Label.LEFT_LUNG
-    nothing = result_record(measure(labels * 0, Grid(UPRIGHT, labels.shape)), Provenance("", "", "", "", ""), {})
-    assert TimePoint.of_record(nothing, 0).infection_percent is None
+    nothing = ResultRecord.of(measure(labels * 0, Grid(UPRIGHT, labels.shape)), Provenance("", "", "", "", ""), {})
+    assert TimePoint.of(nothing, 0).infection_percent is None
 
 
 @pytest.mark.parametrize(
@@ -152,7 +155,7 @@ def test_numbers_come_from_the_record_of_a_result() -> None:
 def test_a_record_that_was_written_by_hand_or_lost_a_part_is_refused(place: str, value: object) -> None:
     labels = block_labels()
     measured = measure(labels, Grid(UPRIGHT, labels.shape), voxels=block_scan(labels))
-    record = json.loads(json.dumps(result_record(measured, Provenance("m", "0", "onnx", "cpu", "s"), {})))
+    record = json.loads(json.dumps(ResultRecord.of(measured, Provenance("m", "0", "onnx", "cpu", "s"), {}).to_json()))
     *path, last = place.split(".")
     inner = record
     for name in path:
@@ -162,7 +165,7 @@ def test_a_record_that_was_written_by_hand_or_lost_a_part_is_refused(place: str,
     else:
         inner[last] = value
     with pytest.raises(InputError, match="no result"):
-        TimePoint.of_record(record, 0)
+        TimePoint.of(ResultRecord.from_json(record), 0)
 
 
 @given(st.floats(1e-3, 1e5))

@@ -15,9 +15,11 @@ from CovidSegLib.errors import InputError, ModelError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.measures import Lobe, measure
 from CovidSegLib.measures.lobe_map import estimated_lobe_map
-from CovidSegLib.measures.table import as_record, table_rows
+from CovidSegLib.measures.record import MeasurementsRecord
+from CovidSegLib.measures.table import table_rows
 from CovidSegLib.segmentation import Label
 from CovidSegLib.system.resource_files import resource
+from CovidSegLib.system.typed_json import write_typed
 from Testing.kit.blocks import UPRIGHT, block_labels
 from Testing.kit.drawn_lungs import AFFINE, SPACING, drawn_lungs
 
@@ -94,7 +96,7 @@ def test_a_score_of_estimated_lobes_has_a_range_and_says_what_it_is() -> None:
     rows = [row for row in table_rows(measured) if "everity" in row.measure or "obe" in row.measure]
     assert rows
     assert all("estimated" in row.measure and row.low is not None and row.high is not None for row in rows)
-    record = as_record(measured)["severity_estimated"]
+    record = write_typed(MeasurementsRecord.of(measured))["severity_estimated"]
     assert "estimated" in record["lobes_are"]
     assert (record["low"], record["score"], record["high"]) == (found.low, found.score, found.high)
 

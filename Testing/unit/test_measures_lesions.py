@@ -11,8 +11,10 @@ from hypothesis.extra.numpy import arrays
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.measures import find_lesions, label_lesions, measure
 from CovidSegLib.measures.lesions import COUNTED_ML
-from CovidSegLib.measures.table import as_record, table_rows
+from CovidSegLib.measures.record import MeasurementsRecord
+from CovidSegLib.measures.table import table_rows
 from CovidSegLib.segmentation import Label
+from CovidSegLib.system.typed_json import write_typed
 from Testing.kit.blocks import UPRIGHT, VOXEL_ML, block_labels, turned
 
 
@@ -67,7 +69,7 @@ def test_pieces_that_are_too_small_to_be_counted_are_told_apart_and_count_in_eve
     assert (before.small_lesions, after.lesions) == ((), before.lesions)
     assert [lesion.voxels for lesion in after.small_lesions] == [1, 1]
     assert after.total.infection_ml == pytest.approx(before.total.infection_ml + 2 * VOXEL_ML)
-    told = as_record(after)["lesions"]
+    told = write_typed(MeasurementsRecord.of(after))["lesions"]
     assert (told["count"], told["counted_from_ml"], told["smaller"]["count"]) == (2, COUNTED_ML, 2)
     assert told["smaller"]["ml"] == pytest.approx(2 * VOXEL_ML, abs=1e-3)
     rows = {row.measure: row.value for row in table_rows(after)}

@@ -6,6 +6,7 @@ import base64
 import html
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from ..reading.geometry import LPS_TO_RAS
 from ..reading.silent_pydicom import load_pydicom
 from ..report.content import report_content
 from ..report.files import check_report, is_report, report_text
-from ..report.record import result_record
+from ..report.record import ResultRecord
 from ..report.thumbnails import thumbnail
 from ..segmentation import Provenance, Segmentation
 from ..writing import ExistingFiles, check_suffix, find_reviewed, is_dicom_seg, read_source_series, replace_text, write
@@ -115,13 +116,16 @@ class Result:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences on what is odd about the scan, the masks or the numbers."""
-        return tuple(self.to_dict()["warnings"])
+        return self.record.warnings
+
+    @cached_property
+    def record(self) -> ResultRecord:
+        """All numbers and how they came about, in the published form: what JSON files and tables are made from."""
+        return ResultRecord.of(self.measurements, self.provenance, self.seconds, self.volume.notes, self.volume.source)
 
     def to_dict(self) -> dict[str, Any]:
         """All numbers as plain data, in the published form ``covidseg-result-1``. It names neither patient nor file."""
-        return result_record(self.measurements, self.provenance, self.seconds, self.volume.notes) | {
-            "source": self.volume.source
-        }
+        return self.record.to_json()
 
     def to_sitk(self) -> SimpleITK.Image:
         """The labels as an image of SimpleITK (uint8), on the scan's grid."""

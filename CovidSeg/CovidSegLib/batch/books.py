@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
+from ..report.record import ResultRecord
 from ..writing import file_state
 from .entry import BEGUN, DONE, FAILED, KEPT, Entry
 from .index import write_index
-from .manifest import Manifest, not_ours
+from .manifest import Manifest
 from .outcome import Failure, Outcome
 from .ownership import changed_since, state_to_keep
 from .plan import INDEX_NAME, SUMMARY_NAME, PlannedCase
@@ -37,7 +38,6 @@ class Books:
         for number, case in enumerate(self._cases):
             if case.stem in stems:
                 entry, record = self._manifest.entries[case.stem], self._manifest.record(case.stem)
-                check_record(entry, record)
                 self._summary.put(number, _row(case, entry, record))
         self._summary.write()
 
@@ -61,13 +61,12 @@ class Books:
         state, written = state_to_keep(case), file_state(case.result)
         return Entry(case.stem, DONE, result=case.result.name, state=state, written=written, **about)
 
-    def _kept(self, case: PlannedCase, failure: Failure | None) -> tuple[Entry, dict[str, Any]] | None:
+    def _kept(self, case: PlannedCase, failure: Failure | None) -> tuple[Entry, ResultRecord] | None:
         """The last entry that ``case`` has numbers in, and they, where ``failure`` left its result in place."""
         found = self._manifest.last_done(case.stem) if failure is not None and failure.refused else None
         if failure is None or found is None or not case.result.with_name(found[0].result).exists():
             return None
         last, record = found
-        check_record(last, record)
         state = self._manifest.entries[case.stem].states.get(last.result, "")
         return replace(last, status=KEPT, message=failure.message, state=state, origin=case.origin), record
 
@@ -88,20 +87,12 @@ class Books:
 
     def _told(self, case: PlannedCase, entry: Entry) -> dict[str, Any]:
         record = self._manifest.record(case.stem)
-        check_record(entry, record)
         message = _row(case, entry, record).message
-        return {"case": entry.case, "status": entry.status, "message": message} | (record or {})
+        numbers = {} if record is None else record.to_json()
+        return {"case": entry.case, "status": entry.status, "message": message} | numbers
 
 
-def check_record(entry: Entry, record: Any) -> None:
-    """Raise OutputError unless ``record``, from a line of a manifest, has the form in which a batch writes one."""
-    try:
-        Row.of_entry(entry, record)
-    except (TypeError, LookupError, ValueError, AttributeError) as error:
-        raise not_ours() from error
-
-
-def _row(case: PlannedCase, entry: Entry, record: Mapping[str, Any] | None) -> Row:
+def _row(case: PlannedCase, entry: Entry, record: ResultRecord | None) -> Row:
     """The row of ``entry``; it says so where the result is no more the one that the numbers are of."""
     row = Row.of_entry(entry, record)
     if record is None or not changed_since(case, entry):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..measures.edits import reader_edits
 from ..progress import Progress
 from ..reading import read_ct
-from ..report.record import json_text, result_record
+from ..report.record import ResultRecord, json_text
 from ..report.request import ReportRequest
 from ..report.thumbnails import thumbnail
 from ..writing import NOTHING_LOST, ExistingFiles, OutputSet
@@ -45,7 +45,15 @@ class SegmentCase:
         return tuple({file.resolve().parent for file in written})
 
     def run(self, segment: SegmentFunction, progress: Progress) -> dict[str, Any]:
-        """Returns the record of the case."""
+        """Returns what :meth:`taken` reads."""
+        return self.done_by(segment, progress).to_json()
+
+    def taken(self, answer: Any) -> ResultRecord:
+        """The record of the result."""
+        return ResultRecord.from_json(answer)
+
+    def done_by(self, segment: SegmentFunction, progress: Progress) -> ResultRecord:
+        """Do it in this process."""
         return segment_case(
             self.source,
             self.outputs,
@@ -70,15 +78,15 @@ def segment_case(
     files: Sequence[Path] = (),
     existing: ExistingFiles = NOTHING_LOST,
     report: ReportRequest | None = None,
-) -> dict[str, Any]:
+) -> ResultRecord:
     """Read the scan at ``source``, segment it and write every one of ``outputs``, and ``json_file`` if it is given.
 
     ``picture``: where a small picture (JPEG) goes; ``files``: those of the study that is meant, where the folder
-    ``source`` holds several. Returns the record that the JSON file holds
-    (:func:`CovidSegLib.report.record.result_record`): it names neither patient nor file. Warnings are also passed to
-    ``progress``. ``existing``: what may be done with outputs that are there already; corrections that were kept are in
-    all outputs and in the numbers. ``report``: reports to write as well. Raises InputError, ModelError, EngineError,
-    OutputError or Cancelled; then none of the files is there, and one that was there is as it was.
+    ``source`` holds several. Returns the record that the JSON file holds: it names neither patient nor file. Warnings
+    are also passed to ``progress``. ``existing``: what may be done with outputs that are there already; corrections
+    that were kept are in all outputs and in the numbers. ``report``: reports to write as well. Raises InputError,
+    ModelError, EngineError, OutputError or Cancelled; then none of the files is there, and one that was there is as it
+    was.
     """
     began = time.perf_counter()
     progress.step("reading", 0, 1)
@@ -110,11 +118,11 @@ def segment_case(
         now = time.perf_counter()
         seconds = {"reading": read - began, **segmentation.provenance.seconds}
         seconds |= {"measures": counted - segmented, "writing": now - counted, "total": now - began}
-        record = result_record(measured, segmentation.provenance, seconds, notes) | {"source": source_words}
+        record = ResultRecord.of(measured, segmentation.provenance, seconds, notes, source_words)
         if json_file is not None:
-            files_to_be.add_text(json_text(record), json_file)
+            files_to_be.add_text(json_text(record.to_json()), json_file)
         progress.step("writing", 1, 1)
         files_to_be.publish()  # from here on the case is done, and not stopped any more
-    for warning in record["warnings"]:
+    for warning in record.warnings:
         progress.notice("writing", warning)
     return record

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..report.record import ResultRecord
+
 DONE, FAILED, KEPT, BEGUN = "done", "failed", "kept", "begun"
 """``KEPT``: the case failed since its earlier result was not to be replaced; that result and its numbers stand."""
 
@@ -47,11 +49,11 @@ class Entry:
             raise TypeError("another form")
         return cls(**values, origin=tuple(origin), since=since)
 
-    def as_line(self, record: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The line, with the ``record`` of a case that has one (:func:`CovidSegLib.batch.segment_case`)."""
+    def as_line(self, record: ResultRecord | None = None) -> dict[str, Any]:
+        """The line, with the ``record`` of a case that has one."""
         if self.status == BEGUN:
             return {key: getattr(self, key) for key in _BEGUN_KEYS}
-        return {key: getattr(self, key) for key in _ENDED_KEYS} | {"record": record}
+        return {key: getattr(self, key) for key in _ENDED_KEYS} | {"record": record and record.to_json()}
 
     def after(self, earlier: Entry | None) -> Entry:
         """The same with the states that ``earlier``, the entry of the line before, knows."""

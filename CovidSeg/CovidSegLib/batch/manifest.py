@@ -16,7 +16,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any
 
-from ..errors import OutputError
+from ..errors import InputError, OutputError
+from ..report.record import ResultRecord
 from ..system.locks import try_lock
 from ..system.unfinished import remove_leftovers
 from ..writing import refuse_special
@@ -80,7 +81,7 @@ class Manifest:
         if self._file is not None:
             self._file.close()
 
-    def add(self, entry: Entry, record: Mapping[str, Any] | None = None) -> None:
+    def add(self, entry: Entry, record: ResultRecord | None = None) -> None:
         """Add the line of ``entry`` with its ``record`` and force it to disk. Raises OutputError."""
         (place,) = self._write(entry.as_line(record))
         self._enter(entry, place, record is not None)
@@ -95,16 +96,17 @@ class Manifest:
         for entry, place in zip(entries, self._write(*(entry.as_line() for entry in entries)), strict=True):
             self._enter(entry, place, False)
 
-    def record(self, case: str) -> dict[str, Any] | None:
+    def record(self, case: str) -> ResultRecord | None:
         """The record of ``case``'s latest line, from the disk; None where it has none. Raises OutputError."""
-        return self._line(self._places[case]).get("record")
+        return _record(self._line(self._places[case]))
 
-    def last_done(self, case: str) -> tuple[Entry, dict[str, Any]] | None:
+    def last_done(self, case: str) -> tuple[Entry, ResultRecord] | None:
         """The latest entry of ``case`` with a record, and that, from the disk; None for none. Raises OutputError."""
         if case not in self._with_record:
             return None
         line = self._line(self._with_record[case])
-        return Entry.of_line(line), line["record"]
+        record = _record(line)
+        return None if record is None else (Entry.of_line(line), record)
 
     def _line(self, place: int) -> dict[str, Any]:
         assert self._file is not None
@@ -157,6 +159,16 @@ class Manifest:
         except OSError as error:
             raise OutputError("The batch's manifest cannot be written.", "Is there space left on the disk?") from error
         return list(accumulate(map(len, texts), initial=end))[:-1]
+
+
+def _record(line: Mapping[str, Any]) -> ResultRecord | None:
+    """The record in a line, None where there is none. Raises OutputError for one of another form."""
+    if line.get("record") is None:
+        return None
+    try:
+        return ResultRecord.from_json(line["record"])
+    except InputError as error:
+        raise not_ours() from error
 
 
 def _finite(text: str) -> float:

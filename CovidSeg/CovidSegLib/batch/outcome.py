@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ..errors import CovidSegError, OutputError, WorkerDiedError, traceback_text
 from ..progress import Cancelled, Progress, Report
+from ..report.record import ResultRecord
 from ..report.request import ReportRequest
 from ..worker.parent import WorkerCrashError
 from .case import SegmentCase
@@ -43,7 +43,7 @@ class Outcome:
     """``number`` of the case, from 0; its ``record`` (:func:`segment_case`) or ``failure``; ``notices`` on the way."""
 
     number: int
-    record: dict[str, Any] | None = None
+    record: ResultRecord | None = None
     failure: Failure | None = None
     notices: tuple[str, ...] = ()
 
@@ -52,8 +52,8 @@ RunCases = Callable[[Sequence[tuple[int, PlannedCase]]], Generator[Outcome | Non
 """What runs cases (with their numbers) side by side; a None between the outcomes says that time has passed."""
 
 
-RunJob = Callable[[SegmentCase, Progress], dict[str, Any]]
-"""What does the job of a case: :meth:`worker.parent.Worker.run`, or :meth:`SegmentCase.run` in this process."""
+RunJob = Callable[[SegmentCase, Progress], ResultRecord]
+"""What does the job of a case: :meth:`worker.parent.Worker.run`, or :meth:`SegmentCase.done_by` in this process."""
 
 
 def run_case(

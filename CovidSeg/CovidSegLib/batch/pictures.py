@@ -49,3 +49,6 @@ class DrawAgain:
             raise InputError(ANOTHER_SCAN, "Segment it again with --restart.")
         replace_bytes(thumbnail(volume, masks.segmentation), self.picture)
         return {}
+
+    def taken(self, answer: Any) -> None:
+        """Nothing: the picture is there."""

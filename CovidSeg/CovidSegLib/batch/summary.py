@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from ..errors import OutputError
+from ..report.record import ResultRecord
 from ..visible import table_cell
 from ..writing import replace_text
 from .entry import DONE, FAILED, KEPT, Entry
@@ -77,52 +76,48 @@ class Row:
                 raise TypeError(f"{column.name} has another form")
 
     @classmethod
-    def of_entry(cls, entry: Entry, record: Mapping[str, Any] | None) -> Row:
-        """The row of a line of the manifest and its record (:class:`CovidSegLib.batch.manifest.Manifest`).
-
-        Raises TypeError, LookupError, ValueError or AttributeError for a record of another form.
-        """
+    def of_entry(cls, entry: Entry, record: ResultRecord | None) -> Row:
+        """The row of a line of the manifest and its record (:class:`CovidSegLib.batch.manifest.Manifest`)."""
         if record is None:
             return cls(entry.case, FAILED, message=entry.message)
-        lung, measured = record["lung_ml"], record["measurements"]
-        zones = {f"{zone['side']}_{zone['level']}_percent": zone["infection_percent"] for zone in measured["zones"]}
-        density = measured["density"] or {}
-        lesions = measured["lesions"]
+        lung, measured = record.lung_ml, record.measurements
+        zones = {f"{zone.side}_{zone.level}_percent": zone.infection_percent for zone in measured.zones}
         return cls(
             entry.case,
             KEPT if entry.status == KEPT else DONE,
             entry.result,
-            lung_ml=lung["total"],
-            left_lung_ml=lung["left"],
-            right_lung_ml=lung["right"],
-            infection_ml=record["infection_ml"],
-            infection_percent=record["infection_percent"],
-            left_infection_percent=measured["left"]["infection_percent"],
-            right_infection_percent=measured["right"]["infection_percent"],
-            ct_class=measured["ct_class"] or "",
-            zone_score=measured["zone_score"],
-            lobe_score=measured["lobe_score"],
-            **_estimated(measured.get("severity_estimated")),
+            lung_ml=lung.total,
+            left_lung_ml=lung.left,
+            right_lung_ml=lung.right,
+            infection_ml=record.infection_ml,
+            infection_percent=record.infection_percent,
+            left_infection_percent=measured.left.infection_percent,
+            right_infection_percent=measured.right.infection_percent,
+            ct_class=measured.ct_class or "",
+            zone_score=measured.zone_score,
+            lobe_score=measured.lobe_score,
+            estimated_lobe_score=measured.number("severity_estimated.score"),
+            estimated_lobe_score_low=measured.number("severity_estimated.low"),
+            estimated_lobe_score_high=measured.number("severity_estimated.high"),
             **zones,
-            **{name: density.get(name) for name in _DENSITIES},
-            lesions=lesions["count"],
-            largest_lesion_ml=lesions["ml"][0] if lesions["ml"] else None,
-            kept_edits_ml=record.get("kept_edits_ml"),
-            edited_segments=" and ".join(record.get("edited_segments", ())),
-            partly_visible=" and ".join(measured["partly_visible"]),
-            seconds=record["seconds"]["total"],
-            source=record["source"],
-            message=" ".join(filter(None, (entry.message, *record["warnings"]))),
+            **{name: measured.number(f"density.{name}") for name in _DENSITIES},
+            lesions=measured.lesions.count,
+            largest_lesion_ml=measured.lesions.largest_ml,
+            kept_edits_ml=record.kept_edits_ml,
+            edited_segments=" and ".join(record.edited_segments or ()),
+            partly_visible=" and ".join(measured.partly_visible),
+            seconds=record.seconds.get("total"),
+            source=record.source or "",
+            message=" ".join(filter(None, (entry.message, *record.warnings))),
         )
 
 
 _DENSITIES = ("ground_glass_ml", "consolidation_ml", "infection_mean_hu", "lung_mean_hu")
-_ESTIMATED = {f"estimated_lobe_score{end}": name for end, name in (("", "score"), ("_low", "low"), ("_high", "high"))}
-_NOT_IN_OLDER_TABLES = {"kept_edits_ml", "edited_segments", *_ESTIMATED}
-
-
-def _estimated(found: Mapping[str, Any] | None) -> dict[str, float]:
-    return {} if found is None else {column: found[name] for column, name in _ESTIMATED.items()}
+_NOT_IN_OLDER_TABLES = {
+    "kept_edits_ml",
+    "edited_segments",
+    *(f"estimated_lobe_score{end}" for end in ("", "_low", "_high")),
+}
 
 
 class Summary:

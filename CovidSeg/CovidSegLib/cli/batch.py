@@ -173,8 +173,8 @@ class _Telling:
             assert outcome.record is not None
             self.done += 1
             self._console.result(in_words(outcome.record))
-            if outcome.record["kept_edits_ml"]:
-                self._console.result(f"Kept: {in_ml(outcome.record['kept_edits_ml'])} that a reader had corrected.")
+            if outcome.record.kept_edits_ml:
+                self._console.result(f"Kept: {in_ml(outcome.record.kept_edits_ml)} that a reader had corrected.")
         else:
             self._console.traceback(failure.traceback)
             self._console.error(BUG_SENTENCE if failure.traceback else failure.message)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..progress import Progress, Report
 from ..system.printing import overwrite
 from ..visible import visible
 from ..words import in_ml, percent
+
+if TYPE_CHECKING:
+    from ..report.record import ResultRecord
 
 _BAR_WIDTH = 24
 
@@ -115,17 +117,17 @@ def _bar(fraction: float) -> str:
     return "#" * filled + "-" * (_BAR_WIDTH - filled)
 
 
-def in_words(record: Mapping[str, Any]) -> str:
-    """The main numbers of a record (:func:`CovidSegLib.batch.segment_case`) in one line."""
-    lung, share = record["lung_ml"], record["infection_percent"]
+def in_words(record: ResultRecord) -> str:
+    """The main numbers of a record in one line."""
+    lung, share = record.lung_ml, record.infection_percent
     if share is None:
-        infection = record["infection_ml"]
+        infection = record.infection_ml
         return "No lung was found." if not infection else f"No lung was found, but infection {in_ml(infection)}."
-    found = record.get("measurements", {}).get("severity_estimated")
-    severity = "" if found is None else f" {severity_in_words(found['score'], found['low'], found['high'])}"
+    found = record.measurements.severity_estimated
+    severity = "" if found is None else f" {severity_in_words(found.score, found.low, found.high)}"
     return (
-        f"Lungs {in_ml(lung['total'])} (left {in_ml(lung['left'])}, right {in_ml(lung['right'])}); "
-        f"infection {in_ml(record['infection_ml'])}, {percent(share)} % of lung (infection counts as lung).{severity}"
+        f"Lungs {in_ml(lung.total)} (left {in_ml(lung.left)}, right {in_ml(lung.right)}); "
+        f"infection {in_ml(record.infection_ml)}, {percent(share)} % of lung (infection counts as lung).{severity}"
     )
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..progress import Progress
     from ..reading.acquisition import Acquisition
     from ..report.followup import FollowUp
+    from ..report.record import ResultRecord
     from ..worker.parent import Worker
 
 _DESCRIPTION = """Compare two or more chest CTs of one patient: a table and a plot over the days since the first scan,
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         days, warnings = _days(args, taken)
         records = _records(args, console, progress)
         points = [
-            TimePoint.of_record(records[place], days[place], _shown(taken[place], args.dates))
+            TimePoint.of(records[place], days[place], _shown(taken[place], args.dates))
             for place in _in_time(days, taken)
         ]
         warnings += [*_mismatches(records), *mixed_rules(records)]
@@ -100,13 +101,14 @@ def _write(found: FollowUp, made: list[str], outputs: Sequence[Path]) -> None:
     from ..report.followup import to_csv, to_record
     from ..report.page import render_follow_up
     from ..report.record import json_text
+    from ..system.typed_json import write_typed
     from ..writing import OutputSet
 
     with OutputSet() as files:
         for output in outputs:
             suffix = output.suffix.lower()
             if suffix == ".json":
-                text = json_text(to_record(found))
+                text = json_text(write_typed(to_record(found)))
             else:
                 text = to_csv(found) if suffix == ".csv" else render_follow_up(found, made)
             files.add_text(text, output)
@@ -176,25 +178,25 @@ def _in_time(days: Sequence[int], taken: Sequence[Acquisition]) -> list[int]:
     return sorted(range(len(days)), key=moment)
 
 
-def _mismatches(records: Sequence[dict[str, Any]]) -> list[str]:
+def _mismatches(records: Sequence[ResultRecord]) -> list[str]:
     """A sentence for each scan whose masks are another scan's; reports that were written before say so, too."""
     from ..report.inputs import ANOTHER_SCAN
 
     numbered = enumerate(records, 1)
-    return [f"Scan {number}: {ANOTHER_SCAN}" for number, record in numbered if ANOTHER_SCAN in record["warnings"]]
+    return [f"Scan {number}: {ANOTHER_SCAN}" for number, record in numbered if ANOTHER_SCAN in record.warnings]
 
 
-def _made_by(record: dict[str, Any]) -> str:
-    model = record["model"]["name"]
-    made = f"{record['software']} with the network {model}" if model else "someone else (they were given)"
-    return f"{made}, corrected by a reader" if record["edited_segments"] else made
+def _made_by(record: ResultRecord) -> str:
+    model = record.model.name
+    made = f"{record.software} with the network {model}" if model else "someone else (they were given)"
+    return f"{made}, corrected by a reader" if record.edited_segments else made
 
 
 def _shown(when: Acquisition, wanted: bool) -> str:
     return when.date.isoformat() if wanted and when.date is not None else ""
 
 
-def _records(args: argparse.Namespace, console: Console, progress: Progress) -> list[dict[str, Any]]:
+def _records(args: argparse.Namespace, console: Console, progress: Progress) -> list[ResultRecord]:
     """The record of every scan: read, measured from its masks, or segmented now by one worker for all."""
     from ..worker.parent import Worker
 
@@ -211,14 +213,17 @@ def _records(args: argparse.Namespace, console: Console, progress: Progress) -> 
         worker.close()
 
 
-def _record(scan: Path, masks: Path | None, worker: Worker, progress: Progress) -> dict[str, Any]:
+def _record(scan: Path, masks: Path | None, worker: Worker, progress: Progress) -> ResultRecord:
     from ..batch import SegmentCase
     from ..report.jobs import Report
+    from ..report.record import ResultRecord
 
     if scan.suffix.lower() == ".json" and scan.is_file():
         try:
-            return json.loads(scan.read_text(encoding="utf-8"))
+            data = json.loads(scan.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise InputError("A JSON file cannot be read.", "Write it again, or give the scan itself.") from error
-    job = SegmentCase(scan.absolute(), ()) if masks is None else Report(scan.absolute(), masks.absolute())
-    return worker.run(job, progress)
+        return ResultRecord.from_json(data)
+    if masks is None:
+        return worker.run(SegmentCase(scan.absolute(), ()), progress)
+    return worker.run(Report(scan.absolute(), masks.absolute()), progress)

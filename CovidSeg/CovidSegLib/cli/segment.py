@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import InputError, about
 from ..words import in_ml
@@ -29,6 +29,7 @@ from .options import (
 if TYPE_CHECKING:
     from ..batch import SegmentCase
     from ..progress import Progress
+    from ..report.record import ResultRecord
     from ..worker.parent import Worker
 
 _DESCRIPTION = """Segment left lung, right lung and COVID-19 infection in one chest CT.
@@ -90,14 +91,14 @@ def run(args: argparse.Namespace) -> int:
     finally:
         console.clear()
     console.result(in_words(record))
-    if record["kept_edits_ml"]:
-        console.result(f"Kept: {in_ml(record['kept_edits_ml'])} that a reader had corrected.")
+    if record.kept_edits_ml:
+        console.result(f"Kept: {in_ml(record.kept_edits_ml)} that a reader had corrected.")
     for output in (*args.output, *numbers):
         console.result(f"Written: {output}")
     return 0
 
 
-def _run(worker: Worker, case: SegmentCase, args: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+def _run(worker: Worker, case: SegmentCase, args: argparse.Namespace, progress: Progress) -> ResultRecord:
     """The record of the scan; where a folder of images was given in its place, the hint says what to do with that."""
     try:
         return worker.run(case, progress)

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         with as_typed(args.scan, [args.masks], [args.folder]), Worker(None) as worker:
             scan, masks, folder = absolute((args.scan, args.masks, args.folder))
             job = SaveTrainingCase(scan, masks, folder, args.uncorrected)
-            case = worker.run(job, progress)["case"]
+            case = worker.run(job, progress)
     finally:
         console.clear()
     console.result(f"Saved: {case}. Check the data set with: covidseg-train check {args.folder}")

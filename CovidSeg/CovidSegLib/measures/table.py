@@ -1,15 +1,12 @@
-"""Measurements as data for others: rows of a table (CSV, Slicer's table node, HTML) and a record (JSON)."""
+"""Measurements as rows of a table (CSV, Slicer's table node, HTML)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from .lesions import COUNTED_ML
-from .values import Density, EstimatedLobe, EstimatedSeverity, LobeRegion, Measurements, Region, Zone
-
-_DIGITS = 3
+from .values import Density, Measurements
 
 
 @dataclass(frozen=True)
@@ -100,82 +97,3 @@ def _density_rows(density: Density, measured: Measurements) -> Iterator[TableRow
     yield TableRow("Mean density of lung, infection included", measured.right.name, density.right_mean_hu, "HU")
     for percent, value in density.percentiles.items():
         yield TableRow(f"Lung density, percentile {percent}", both, value, "HU")
-
-
-def as_record(measured: Measurements) -> dict[str, Any]:
-    """``measured`` as plain data for JSON: mL, percent and HU with three decimals, None where there is no value.
-
-    Its form is published: ``Resources/Schemas/covidseg-result-1.schema.json``, there ``measurements``.
-    """
-    density = measured.density
-    return {
-        "total": _region(measured.total),
-        "left": _region(measured.left),
-        "right": _region(measured.right),
-        "zones": [{**_region(zone), "side": zone.side, "level": zone.level} for zone in measured.zones],
-        "zone_score": measured.zone_score,
-        "ct_class": None if measured.ct_class is None else f"CT-{measured.ct_class}",
-        "lobes": [_region(lobe) for lobe in measured.lobes],
-        "lobe_score": measured.lobe_score,
-        "severity_estimated": None if measured.severity is None else _severity(measured.severity),
-        "severity_refused": str(measured.severity_refused),
-        "lesions": {
-            "count": len(measured.lesions),
-            "ml": [_rounded(lesion.ml) for lesion in measured.lesions],
-            "counted_from_ml": COUNTED_ML,
-            "smaller": {"count": len(measured.small_lesions), "ml": _rounded(measured.small_lesions_ml)},
-        },
-        "density": None if density is None else _density(density),
-        "density_refused": str(measured.density_refused),
-        "partly_visible": list(measured.partly_visible),
-        "flags": [str(text) for text in measured.flags],
-        "stability": [
-            {name: _rounded(value) for name, value in vars(move).items() if name != "ct_class"}
-            | {"ct_class": None if move.ct_class is None else f"CT-{move.ct_class}"}
-            for move in measured.stability
-        ],
-        "rules": {
-            "ground_glass_below_hu": measured.rules.split_hu,
-            "zones": "thirds of each lung's height, approximate",
-        },
-    }
-
-
-def _region(region: Region) -> dict[str, Any]:
-    record = {
-        "name": region.name,
-        "lung_ml": _rounded(region.lung_ml),
-        "infection_ml": _rounded(region.infection_ml),
-        "infection_percent": _rounded(region.infection_percent),
-    }
-    if isinstance(region, Zone | LobeRegion):
-        record["score"] = region.score
-    return record
-
-
-def _severity(found: EstimatedSeverity) -> dict[str, Any]:
-    return {
-        "lobes_are": "estimated from the shape of the lungs",
-        "score": found.score,
-        "low": found.low,
-        "high": found.high,
-        "lobes": [_estimated(lobe) for lobe in found.lobes],
-        "model": {"name": found.model, "sha256": found.sha256},
-    }
-
-
-def _estimated(lobe: EstimatedLobe) -> dict[str, Any]:
-    names = ("percent_low", "percent_high", "score", "score_low", "score_high", "overlap", "overlap_low")
-    return {**_region(lobe), **{name: _rounded(getattr(lobe, name)) for name in names}}
-
-
-def _density(density: Density) -> dict[str, Any]:
-    names = ("lung_mean_hu", "left_mean_hu", "right_mean_hu", "infection_mean_hu", "ground_glass_ml")
-    return {
-        **{name: _rounded(getattr(density, name)) for name in (*names, "consolidation_ml", "consolidation_percent")},
-        "lung_percentiles_hu": {str(percent): _rounded(value) for percent, value in density.percentiles.items()},
-    }
-
-
-def _rounded(value: Any) -> Any:
-    return round(value, _DIGITS) if isinstance(value, float) else value

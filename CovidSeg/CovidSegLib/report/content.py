@@ -6,14 +6,13 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ..geometry.volume import CtVolume
 from ..measures import Measurements
 from ..measures.edits import SegmentEdit
 from ..measures.table import table_rows
 from ..segmentation import Provenance, Segmentation
-from .record import result_record
+from .record import ResultRecord, ScanRecord
 
 
 @dataclass(frozen=True)
@@ -29,18 +28,13 @@ class Check:
 class ReportContent:
     """What is said of one scan. It names neither patient nor file; ``label`` is what the user typed for it.
 
-    ``slices``, ``rows``, ``columns``, ``spacing_mm`` (x, y, z): the upright grid; ``source``: what was read, in words.
     ``edits``: a reader's changes, None when it is not known whether there were any. ``notes``: sentences from the
     reading and the checks of the scan.
     """
 
     measured: Measurements
     made: Provenance
-    slices: int
-    rows: int
-    columns: int
-    spacing_mm: tuple[float, float, float]
-    source: str
+    scan: ScanRecord
     edits: tuple[SegmentEdit, ...] | None = None
     notes: tuple[str, ...] = ()
     label: str = ""
@@ -66,16 +60,10 @@ def report_content(
     label: str = "",
 ) -> ReportContent:
     """The content for ``measured``, the numbers of ``segmentation`` on ``volume``."""
-    slices, rows, columns = volume.upright_voxels.shape
-    upright = volume.grid.upright.spacing
     return ReportContent(
         measured,
         segmentation.provenance,
-        slices,
-        rows,
-        columns,
-        upright,
-        volume.source,
+        ScanRecord.of(volume),
         edits,
         (*volume.notes, *notes),
         label.strip(),
@@ -99,23 +87,10 @@ def checks(content: ReportContent) -> tuple[Check, ...]:
     )
 
 
-def to_json(content: ReportContent) -> dict[str, Any]:
+def to_record(content: ReportContent) -> ResultRecord:
     """The content as the record of ``Resources/Schemas``."""
-    record = result_record(content.measured, content.made, content.made.seconds, content.notes)
-    record["scan"] = {
-        "source": content.source,
-        "slices": content.slices,
-        "rows": content.rows,
-        "columns": content.columns,
-        "spacing_mm": [round(value, 4) for value in content.spacing_mm],
-    }
-    record["reader_edits"] = None if content.edits is None else [_rounded(edit) for edit in content.edits]
-    record["label"] = content.label
-    return record
-
-
-def _rounded(edit: SegmentEdit) -> dict[str, Any]:
-    return {"name": edit.name, "added_ml": round(edit.added_ml, 3), "removed_ml": round(edit.removed_ml, 3)}
+    record = ResultRecord.of(content.measured, content.made, content.made.seconds, content.notes)
+    return record.of_report(content.scan, content.edits, content.label)
 
 
 def to_csv(content: ReportContent) -> str:

@@ -11,7 +11,7 @@ from ..geometry.volume import CtVolume
 from ..i18n import tr as _
 from ..progress import Progress
 from ..segmentation import Segmentation
-from .content import ReportContent, to_csv, to_json
+from .content import ReportContent, to_csv, to_record
 from .page import render_page
 from .page_pictures import Picture, lobe_pictures, page_pictures
 from .record import json_text
@@ -71,7 +71,7 @@ def report_text(
     ``draw`` makes the pictures of a page, and says in a sentence if one had to be left out.
     """
     if suffix.lower() == ".json":
-        return json_text(to_json(content))
+        return json_text(to_record(content).to_json())
     if suffix.lower() == ".csv":
         return to_csv(content)
     pictures, note = draw(volume, segmentation, progress)

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import csv
 import io
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any, TypeVar
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Literal
 
-from ..errors import InputError
+from ..measures.record import CtClass, Ml, Percent, SeverityScore, ZoneScore
+from ..measures.values import Side
+from ..system.typed_json import REQUIRED, Form
 from ..visible import table_cell
-from .record import SCHEMA
+from .record import ResultRecord, no_result
 
-_Value = TypeVar("_Value")
+FOLLOWUP_SCHEMA: Literal["covidseg-followup-1"] = "covidseg-followup-1"
 
-FOLLOWUP_SCHEMA = "covidseg-followup-1"
+Trend = Literal["better", "worse", "unchanged", "unknown"]
 
 BREATHING_SHARE = 0.15
 """A lung volume that differs by more is pointed out. Our own limit: between two breath-holds of one healthy person the
@@ -39,22 +40,25 @@ class TimePoint:
     ``lobe_score_high``.
     """
 
-    day: int
-    lung_ml: float
-    left_lung_ml: float
-    right_lung_ml: float
-    infection_ml: float
-    infection_percent: float | None
-    ground_glass_ml: float | None
-    consolidation_ml: float | None
-    zone_score: int | None
-    ct_class: str | None
-    lesions: int
-    partly_visible: tuple[str, ...] = ()
-    date: str = ""
-    lobe_score: int | None = None
-    lobe_score_low: int | None = None
-    lobe_score_high: int | None = None
+    day: Annotated[int, Form(0, about="Days since the first scan.")]
+    lung_ml: Ml
+    left_lung_ml: Ml
+    right_lung_ml: Ml
+    infection_ml: Ml
+    infection_percent: Percent | None
+    ground_glass_ml: Ml | None
+    consolidation_ml: Ml | None
+    zone_score: ZoneScore | None
+    ct_class: CtClass | None
+    lesions: Annotated[int, Form(0)]
+    partly_visible: tuple[Side, ...] = field(default=(), metadata=REQUIRED)
+    date: Annotated[str, Form(about="Empty unless it was asked for.")] = field(default="", metadata=REQUIRED)
+    lobe_score: Annotated[
+        SeverityScore | None,
+        Form(about="CT severity score; with low and high where lobes are estimated from the shape of the lungs."),
+    ] = None
+    lobe_score_low: Annotated[SeverityScore | None, Form(about="Only where lobes are estimated.")] = None
+    lobe_score_high: Annotated[SeverityScore | None, Form(about="Only where lobes are estimated.")] = None
     lobes_estimated: bool = False
 
     def __post_init__(self) -> None:
@@ -69,65 +73,31 @@ class TimePoint:
         return "" if self.lobe_score is None else str(self.lobe_score)
 
     @classmethod
-    def of_record(cls, record: Mapping[str, Any], day: int, date: str = "") -> TimePoint:
-        """From the record of a result (:mod:`.record`). Raises InputError when it is none."""
-        try:
-            _check_making(record)
-            measured = record["measurements"]
-            _number(measured["rules"]["ground_glass_below_hu"])  # for mixed_rules
-            density = measured["density"] or {}
-            return cls(
-                day,
-                _number(measured["total"]["lung_ml"]),
-                _number(measured["left"]["lung_ml"]),
-                _number(measured["right"]["lung_ml"]),
-                _number(measured["total"]["infection_ml"]),
-                _if_known(_number, measured["total"]["infection_percent"]),
-                _if_known(_number, density.get("ground_glass_ml")),
-                _if_known(_number, density.get("consolidation_ml")),
-                _if_known(int, measured["zone_score"]),
-                _if_known(str, measured["ct_class"]),
-                int(measured["lesions"]["count"]),
-                _sides(measured["partly_visible"]),
-                date,
-                *_severity(measured),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise InputError(
-                "A JSON file holds no result of this version of CovidSeg.",
-                "Write it again: covidseg segment … --json FILE, or covidseg report … -o FILE.json.",
-            ) from error
-
-
-def _check_making(record: Mapping[str, Any]) -> None:
-    """Raise KeyError, TypeError or ValueError unless ``record`` tells how it was made, as every result does."""
-    texts = (record["model"]["name"], record["software"], *record["edited_segments"], *record["warnings"])
-    if record["schema"] != SCHEMA or not all(isinstance(text, str) for text in texts):
-        raise ValueError("another form")
-
-
-def _severity(measured: Mapping[str, Any]) -> tuple[int | None, int | None, int | None, bool]:
-    """Score, lower and upper end of its range, and whether lobes are estimated (not in results of earlier versions)."""
-    found = measured.get("severity_estimated")
-    if measured["lobe_score"] is not None or found is None:
-        return _if_known(int, measured["lobe_score"]), None, None, False
-    return int(found["score"]), int(found["low"]), int(found["high"]), True
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, str) or not math.isfinite(value):
-        raise ValueError("no number")
-    return float(value)
-
-
-def _sides(value: Any) -> tuple[str, ...]:
-    if not set(value) <= {"left", "right"}:
-        raise ValueError("no sides")
-    return tuple(value)
-
-
-def _if_known(kind: Callable[[Any], _Value], value: Any) -> _Value | None:
-    return None if value is None else kind(value)
+    def of(cls, record: ResultRecord, day: int, date: str = "") -> TimePoint:
+        """The point of ``record``. Raises InputError for one that does not tell whether a reader corrected it."""
+        if record.edited_segments is None:
+            raise no_result()
+        measured, found = record.measurements, record.measurements.severity_estimated
+        estimated = found if measured.lobe_score is None else None
+        return cls(
+            day,
+            lung_ml=measured.total.lung_ml,
+            left_lung_ml=measured.left.lung_ml,
+            right_lung_ml=measured.right.lung_ml,
+            infection_ml=measured.total.infection_ml,
+            infection_percent=measured.total.infection_percent,
+            ground_glass_ml=measured.number("density.ground_glass_ml"),
+            consolidation_ml=measured.number("density.consolidation_ml"),
+            zone_score=measured.zone_score,
+            ct_class=measured.ct_class,
+            lesions=measured.lesions.count,
+            partly_visible=measured.partly_visible,
+            date=date,
+            lobe_score=estimated.score if estimated else measured.lobe_score,
+            lobe_score_low=estimated.low if estimated else None,
+            lobe_score_high=estimated.high if estimated else None,
+            lobes_estimated=estimated is not None,
+        )
 
 
 @dataclass(frozen=True)
@@ -157,7 +127,7 @@ class Change:
         )
 
     @property
-    def trend(self) -> str:
+    def trend(self) -> Trend:
         """The way the infection went, in mL, which breathing does not change: "better", "worse" or "unchanged".
 
         "unknown" where a scan shows no lung: there is nothing to compare.
@@ -216,10 +186,10 @@ def follow_up(points: Iterable[TimePoint], warnings: Sequence[str] = (), label: 
     return FollowUp(ordered, tuple(dict.fromkeys(said)), label.strip())
 
 
-def mixed_rules(records: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
-    """A sentence where the results (:mod:`.record`) tell ground glass from consolidation at different values."""
-    measured = [record["measurements"] for record in records]
-    splits = {one["rules"]["ground_glass_below_hu"] for one in measured if one["density"]}
+def mixed_rules(records: Iterable[ResultRecord]) -> tuple[str, ...]:
+    """A sentence where ``records`` tell ground glass from consolidation at different values."""
+    measured = [record.measurements for record in records]
+    splits = {one.rules.ground_glass_below_hu for one in measured if one.density}
     if len(splits) < 2:
         return ()
     values = " and ".join(f"{split:g}" for split in sorted(splits))
@@ -229,16 +199,52 @@ def mixed_rules(records: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     )
 
 
-def to_record(found: FollowUp) -> dict[str, Any]:
-    """The follow-up as plain data for JSON: scans and the changes since the first and since the scan before."""
-    return {
-        "schema": FOLLOWUP_SCHEMA,
-        "label": found.label,
-        "scans": [_plain(asdict(point)) for point in found.points],
-        "since_first": [_change(change) for change in found.since_first],
-        "since_previous": [_change(change) for change in found.since_previous],
-        "warnings": list(found.warnings),
-    }
+@dataclass(frozen=True)
+class ChangeRecord:
+    """A :class:`Change` as it is published."""
+
+    days: Annotated[int, Form(0)]
+    infection_ml: Annotated[float, Form()]
+    percentage_points: Annotated[float | None, Form(about="Change of the infected share.")]
+    lung_ml: Annotated[float, Form(about="Change of the lung volume: breathing.")]
+    lung_share: Annotated[float | None, Form(about="The same as a fraction of the earlier volume.")]
+    trend: Annotated[Trend, Form(about="Of the infection in mL; unknown where a scan shows no lung.")] = "unknown"
+
+    @classmethod
+    def of(cls, change: Change) -> ChangeRecord:
+        """``change``, rounded."""
+        return cls(**{one.name: _rounded(getattr(change, one.name)) for one in fields(cls)})
+
+
+_Changes = Annotated[tuple[ChangeRecord, ...], Form(items=(1, None))]
+
+
+@dataclass(frozen=True)
+class FollowUpRecord:
+    """A :class:`FollowUp` as it is published: scans and the changes since the first and since the scan before."""
+
+    schema: Literal["covidseg-followup-1"]
+    label: str
+    scans: Annotated[tuple[TimePoint, ...], Form(items=(2, None))]
+    since_first: _Changes
+    since_previous: _Changes
+    warnings: tuple[str, ...]
+
+
+def to_record(found: FollowUp) -> FollowUpRecord:
+    """The follow-up as it is published."""
+
+    def point(one: TimePoint) -> TimePoint:
+        return TimePoint(**{column.name: _rounded(getattr(one, column.name)) for column in fields(one)})
+
+    return FollowUpRecord(
+        FOLLOWUP_SCHEMA,
+        found.label,
+        tuple(map(point, found.points)),
+        tuple(map(ChangeRecord.of, found.since_first)),
+        tuple(map(ChangeRecord.of, found.since_previous)),
+        found.warnings,
+    )
 
 
 def to_csv(found: FollowUp) -> str:
@@ -261,13 +267,5 @@ def _cell(value: Any) -> str:
     return "" if value is None else f"{value:.10g}" if isinstance(value, float) else table_cell(str(value))
 
 
-def _change(change: Change) -> dict[str, Any]:
-    values = {name: value for name, value in asdict(change).items() if name != "first_infection_ml"}
-    return {**_plain(values), "trend": change.trend}
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: round(value, 3) if isinstance(value, float) else list(value) if isinstance(value, tuple) else value
-        for name, value in values.items()
-    }
+def _rounded(value: Any) -> Any:
+    return round(value, 3) if isinstance(value, float) else value

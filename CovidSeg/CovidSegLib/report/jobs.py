@@ -14,7 +14,7 @@ from ..reading.acquisition import acquisition
 from ..writing import OutputSet, save_training_case
 from ..writing.patient_codes import patient_code
 from .inputs import ANOTHER_SCAN, read_masks
-from .record import result_record
+from .record import ResultRecord
 from .request import ReportRequest
 
 
@@ -37,7 +37,7 @@ class Report:
         return tuple({file.resolve().parent for file in self.request.files})
 
     def run(self, segment: Callable[..., Any], progress: Progress) -> dict[str, Any]:
-        """Returns the record of the result (:func:`.record.result_record`); its warnings are notices as well.
+        """Returns what :meth:`taken` reads; its warnings are notices as well.
 
         Raises InputError, OutputError or Cancelled.
         """
@@ -53,7 +53,11 @@ class Report:
                 files.publish()
             for warning in (*volume.notes, *measured.flags):
                 progress.notice("report", warning)
-        return result_record(measured, masks.segmentation.provenance, {}, volume.notes)
+        return ResultRecord.of(measured, masks.segmentation.provenance, {}, volume.notes).to_json()
+
+    def taken(self, answer: Any) -> ResultRecord:
+        """The record of the result."""
+        return ResultRecord.from_json(answer)
 
 
 @dataclass(frozen=True)
@@ -97,3 +101,7 @@ class SaveTrainingCase:
             volume, labels, self.folder, corrected=masks.corrected, absent=absent, patient=patient
         )
         return {"case": case}
+
+    def taken(self, answer: Any) -> str:
+        """The name of the case."""
+        return str(answer["case"])

@@ -1,56 +1,176 @@
-"""The record of one scan's result: what the JSON files hold. Its form is published in Resources/Schemas."""
+"""The record of one scan's result: the one form in which a result travels between rooms, processes and files.
+
+JSON, the row of a batch's table, the point of a follow-up, and what the command line prints are views of it. Its form
+is published in Resources/Schemas.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal
 
+from ..errors import InputError
+from ..geometry.volume import CtVolume
 from ..measures import Measurements
-from ..measures.table import as_record
+from ..measures.edits import SegmentEdit
+from ..measures.record import MeasurementsRecord, Ml, ModelRecord, Percent
 from ..segmentation import Provenance
-from ..system.resource_files import resource
+from ..system.typed_json import LEFT_OUT, REQUIRED, Form, FormError, read_typed, write_typed
 
-SCHEMA = "covidseg-result-1"
+SCHEMA: Literal["covidseg-result-1"] = "covidseg-result-1"
 """Name and version of the form; the file ``Resources/Schemas/<SCHEMA>.schema.json`` describes it."""
 
-
-def result_schema(name: str = SCHEMA) -> dict[str, Any]:
-    """The published JSON schema called ``name`` (that of :func:`result_record`, or of a follow-up)."""
-    return json.loads(resource(f"Schemas/{name}.schema.json").read_text(encoding="utf-8"))
+_Size = Annotated[int, Form(1)]
+_Mm = Annotated[float, Form(0, above=True)]
 
 
-def result_record(
-    measured: Measurements, made: Provenance, seconds: Mapping[str, float], notes: Sequence[str] = ()
-) -> dict[str, Any]:
-    """``measured`` and how it came about as plain data; it names neither patient nor file.
+@dataclass(frozen=True)
+class LungRecord:
+    """Volumes in mL, infection included."""
 
-    ``made``: how the masks were made; ``seconds`` per stage; ``notes``: sentences from the reading of the scan, which
-    stand before the other warnings. Volumes are in mL, ``infection_percent`` in % of both lungs (None without lung).
+    left: Ml
+    right: Ml
+    total: Ml
+
+
+@dataclass(frozen=True)
+class ScanRecord:
+    """The upright grid, and in words what was read. ``spacing_mm``: x, y, z."""
+
+    source: str
+    slices: _Size
+    rows: _Size
+    columns: _Size
+    spacing_mm: tuple[_Mm, _Mm, _Mm]
+
+    @classmethod
+    def of(cls, volume: CtVolume) -> ScanRecord:
+        """Of the scan ``volume``."""
+        slices, rows, columns = volume.upright_voxels.shape
+        return cls(volume.source, slices, rows, columns, volume.grid.upright.spacing)
+
+    def rounded(self) -> ScanRecord:
+        """As it is published."""
+        x, y, z = (round(value, 4) for value in self.spacing_mm)
+        return replace(self, spacing_mm=(x, y, z))
+
+
+@dataclass(frozen=True)
+class EditRecord:
+    """What a reader changed in one segment."""
+
+    name: str
+    added_ml: Ml
+    removed_ml: Ml
+
+    @classmethod
+    def of(cls, edit: SegmentEdit) -> EditRecord:
+        """Of ``edit``, rounded."""
+        return cls(edit.name, round(edit.added_ml, 3), round(edit.removed_ml, 3))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultRecord:
+    """Numbers of one scan and how they came about; it names neither patient nor file.
+
+    Volumes are in mL, ``infection_percent`` in % of both lungs (None without lung); ``seconds`` per stage;
+    ``kept_edits_ml``, ``edited_segments``: None in results of earlier versions. ``source``: what was read, in words.
+    Only a report has a ``scan``, ``reader_edits`` (None: not recorded whether there are any) and a ``label``.
     """
-    total = measured.total
-    percent = total.infection_percent
-    return {
-        "schema": SCHEMA,
-        "lung_ml": {
-            "left": round(measured.left.lung_ml, 3),
-            "right": round(measured.right.lung_ml, 3),
-            "total": round(total.lung_ml, 3),
-        },
-        "infection_ml": round(total.infection_ml, 3),
-        "infection_percent": None if percent is None else round(percent, 3),
-        "infection_counts_as_lung": True,
-        "measurements": as_record(measured),
-        "model": {"name": made.model, "sha256": made.sha256},
-        "engine": made.engine,
-        "device": made.device,
-        "software": made.software,
-        "seconds": {stage: round(float(value), 3) for stage, value in seconds.items()},
-        "kept_edits_ml": round(made.kept_ml, 3),
-        "edited_segments": list(made.edited),
-        # A batch keeps a thousand records: mere text takes a tenth of what can still be translated.
-        "warnings": [str(text) for text in dict.fromkeys([*notes, *made.warnings, *measured.flags])],
-    }
+
+    schema: Literal["covidseg-result-1"] = field(default=SCHEMA, metadata=REQUIRED)
+    lung_ml: Annotated[LungRecord, Form(about="mL, infection included.")]
+    infection_ml: Ml
+    infection_percent: Annotated[Percent | None, Form(about="% of both lungs; null without lung.")]
+    infection_counts_as_lung: Literal[True] = field(default=True, metadata=REQUIRED)
+    measurements: Annotated[MeasurementsRecord, Form(about="mL, percent, HU. Infection counts as lung.")]
+    model: ModelRecord
+    engine: str
+    device: str
+    software: str
+    seconds: dict[str, Annotated[float, Form(0)]]
+    kept_edits_ml: Annotated[
+        float | None, Form(0, about="How much of an earlier result a reader had corrected and this one keeps.")
+    ] = field(default=None, metadata=LEFT_OUT)
+    edited_segments: Annotated[
+        tuple[str, ...] | None, Form(about="Ids of the segments in which a reader changed something.")
+    ] = field(default=None, metadata=LEFT_OUT)
+    warnings: tuple[str, ...]
+    source: Annotated[str | None, Form(about="What was read, in words: DICOM series 2 of 3 (133 slices).")] = field(
+        default=None, metadata=LEFT_OUT
+    )
+    scan: ScanRecord | None = field(default=None, metadata=LEFT_OUT)
+    reader_edits: Annotated[
+        tuple[EditRecord, ...] | None,
+        Form(about="What a reader changed, by segment; null when it is not recorded."),
+    ] = field(default=None, metadata={**LEFT_OUT, "null": True})
+    label: Annotated[str | None, Form(about="What the user typed as the case's name; may be empty.")] = field(
+        default=None, metadata=LEFT_OUT
+    )
+
+    @classmethod
+    def of(
+        cls,
+        measured: Measurements,
+        made: Provenance,
+        seconds: Mapping[str, float],
+        notes: Sequence[str] = (),
+        source: str | None = None,
+    ) -> ResultRecord:
+        """``measured``, and how the masks were made.
+
+        ``notes``: sentences from the reading of the scan, which stand before the other warnings.
+        """
+        total, percent = measured.total, measured.total.infection_percent
+        lungs = (round(region.lung_ml, 3) for region in (measured.left, measured.right, total))
+        return cls(
+            lung_ml=LungRecord(*lungs),
+            infection_ml=round(total.infection_ml, 3),
+            infection_percent=None if percent is None else round(percent, 3),
+            measurements=MeasurementsRecord.of(measured),
+            model=ModelRecord(made.model, made.sha256),
+            engine=made.engine,
+            device=made.device,
+            software=made.software,
+            seconds={stage: round(float(value), 3) for stage, value in seconds.items()},
+            kept_edits_ml=round(made.kept_ml, 3),
+            edited_segments=made.edited,
+            warnings=tuple(map(str, dict.fromkeys([*notes, *made.warnings, *measured.flags]))),
+            source=source,
+        )
+
+    def of_report(self, scan: ScanRecord, edits: Sequence[SegmentEdit] | None, label: str) -> ResultRecord:
+        """The same as a report says it of ``scan``; ``edits``: a reader's changes, None where that is not known."""
+        told = None if edits is None else tuple(EditRecord.of(edit) for edit in edits)
+        return replace(self, scan=scan.rounded(), reader_edits=told, label=label)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data, in the form of the schema."""
+        data = write_typed(self)
+        if self.scan is not None and self.reader_edits is None:
+            data["reader_edits"], data["label"] = None, data.pop("label", "")
+        return data
+
+    @classmethod
+    def from_json(cls, data: Any) -> ResultRecord:
+        """The inverse of :meth:`to_json`. What a later version adds is passed over.
+
+        Raises InputError for data of another form.
+        """
+        try:
+            return read_typed(cls, data, others=True)
+        except FormError as error:
+            raise no_result() from error
+
+
+def no_result() -> InputError:
+    """What is raised for a file that holds no result."""
+    return InputError(
+        "A JSON file holds no result of this version of CovidSeg.",
+        "Write it again: covidseg segment … --json FILE, or covidseg report … -o FILE.json.",
+    )
 
 
 def json_text(content: Any) -> str:

@@ -96,7 +96,7 @@ def _work(
         try:
             engine.check()
             # By our own parent, through a pipe that nobody else has.
-            job: Job = pickle.loads(base64.b64decode(packed))
+            job: Job[Any] = pickle.loads(base64.b64decode(packed))
             bound_memory(_READING_BYTES + _needed(job.sources))
             # A reporter of its own: what a job says first is heard, however soon it comes after the last one.
             answer = {"record": job.run(engine.segment, Progress(_Reporter(send, engine), interrupts.asked))}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ..i18n import to_json
 
@@ -26,7 +26,10 @@ VOXELS_FILE, LABELS_FILE, CERTAINTY_FILE = "voxels.npy", "labels.npy", "certaint
 :class:`CovidSegLib.segmentation.Segmentation`)."""
 
 
-class Job(Protocol):
+_Taken = TypeVar("_Taken", covariant=True)
+
+
+class Job(Protocol[_Taken]):
     """Work for a child process."""
 
     @property
@@ -39,6 +42,9 @@ class Job(Protocol):
 
     def run(self, segment: SegmentFunction, progress: Progress) -> dict[str, Any]:
         """Do it. Returns what JSON can hold. Raises the errors of errors.py, or Cancelled; then no file is left."""
+
+    def taken(self, answer: Any) -> _Taken:
+        """What :meth:`run` returned, as the parent is to have it."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,10 @@ class ReadScan:
             "source": to_json(volume.source),
             "notes": [to_json(note) for note in volume.notes],
         }
+
+    def taken(self, answer: Any) -> dict[str, Any]:
+        """The same; the voxels lie in the folder."""
+        return dict(answer)
 
 
 @dataclass(frozen=True)
@@ -117,3 +127,7 @@ class SegmentVoxels:
             },
             "certainty": segmentation.certainty is not None,
         }
+
+    def taken(self, answer: Any) -> dict[str, Any]:
+        """The same; the arrays lie in the folder."""
+        return dict(answer)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -34,6 +34,8 @@ from .process import Child
 
 if TYPE_CHECKING:
     from ..options import Options
+
+_Taken = TypeVar("_Taken")
 
 _ERRORS = {kind.__name__: kind for kind in (EngineError, InputError, ModelError, OutputError)}
 
@@ -76,7 +78,7 @@ class Worker:
         self._options = options
         self._python = python or sys.executable
         self._child: Child | None = None
-        self._job: Job | None = None
+        self._job: Job[Any] | None = None
         self._turn: Turn = _at_once
         self._computing = ExitStack()
         self._ready, self._device = False, ""
@@ -110,8 +112,8 @@ class Worker:
                     raise
                 self.start()
 
-    def run(self, job: Job, progress: Progress, turn: Turn = _at_once) -> dict[str, Any]:
-        """Let the child do ``job`` and wait for it; returns what the job returns.
+    def run(self, job: Job[_Taken], progress: Progress, turn: Turn = _at_once) -> _Taken:
+        """Let the child do ``job`` and wait for it; returns what the job gives (:meth:`.jobs.Job.taken`).
 
         ``turn`` is entered while the child computes. Raises the errors of ``job`` as themselves,
         :class:`WorkerDiedError`, :class:`ReadingDiedError`, :class:`WorkerCrashError` for a bug, or Cancelled, after
@@ -128,7 +130,7 @@ class Worker:
                 self._begin(job, turn)
                 continue
             if record is not None:
-                return record
+                return job.taken(record)
 
     def read(self, path: Path, progress: Progress) -> CtVolume:
         """Let the child read the scan at ``path`` (:func:`CovidSegLib.reading.read_ct`). Raises as :meth:`run`."""
@@ -210,7 +212,7 @@ class Worker:
             for folder in job.folders if job is not None else ():
                 remove_leftovers(folder)
 
-    def _begin(self, job: Job, turn: Turn) -> None:
+    def _begin(self, job: Job[Any], turn: Turn) -> None:
         if self._job is not None:
             self.close()
         self.start()

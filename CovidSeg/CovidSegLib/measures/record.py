@@ -1,0 +1,265 @@
+"""The numbers of a scan as they are published: what stands in every JSON under ``measurements``.
+
+The classes are the form. Their fields are the keys, in this order; from their types follow the reader, the writer and
+the schema (:mod:`CovidSegLib.system.typed_json`). Numbers have three decimals; None is no value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, TypeVar
+
+from ..system.typed_json import LEFT_OUT, Form
+from .lesions import COUNTED_ML
+from .values import Density, EdgeMove, EstimatedLobe, EstimatedSeverity, LobeRegion, Measurements, Region, Side, Zone
+
+_DIGITS = 3
+_Made = TypeVar("_Made")
+
+Ml = Annotated[float, Form(0)]
+Percent = Annotated[float, Form(0, 100)]
+Hu = Annotated[float, Form()]
+CtClass = Literal["CT-0", "CT-1", "CT-2", "CT-3", "CT-4"]
+ZoneScore = Annotated[int, Form(0, 24)]
+LobeScore = Annotated[int, Form(0, 5)]
+SeverityScore = Annotated[int, Form(0, 25)]
+LobeName = Literal["right upper lobe", "right middle lobe", "right lower lobe", "left upper lobe", "left lower lobe"]
+
+
+@dataclass(frozen=True)
+class RegionRecord:
+    """A part of the lungs; see :class:`.values.Region`."""
+
+    name: str
+    lung_ml: Ml
+    infection_ml: Ml
+    infection_percent: Percent | None
+
+
+@dataclass(frozen=True)
+class ZoneRecord(RegionRecord):
+    """See :class:`.values.Zone`."""
+
+    score: Annotated[int, Form(0, 4)] | None
+    side: Side
+    level: Literal["upper", "middle", "lower"]
+
+
+@dataclass(frozen=True)
+class LobeRecord(RegionRecord):
+    """See :class:`.values.LobeRegion`."""
+
+    score: LobeScore | None
+
+
+@dataclass(frozen=True)
+class EstimatedLobeRecord:
+    """See :class:`.values.EstimatedLobe`."""
+
+    name: LobeName
+    lung_ml: Ml
+    infection_ml: Ml
+    infection_percent: Percent | None
+    percent_low: Percent
+    percent_high: Percent
+    score: LobeScore
+    score_low: LobeScore
+    score_high: LobeScore
+    overlap: Annotated[float, Form(0, 1, "Dice that is expected with the true lobe.")]
+    overlap_low: Annotated[float, Form(0, 1, "Lowest Dice that was seen, or is held possible.")]
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """A network or model, and the SHA-256 of its weights; empty where that is not known."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class SeverityRecord:
+    """See :class:`.values.EstimatedSeverity`."""
+
+    lobes_are: Literal["estimated from the shape of the lungs"]
+    score: SeverityScore
+    low: SeverityScore
+    high: SeverityScore
+    lobes: Annotated[tuple[EstimatedLobeRecord, ...], Form(items=(5, 5))]
+    model: ModelRecord
+
+
+@dataclass(frozen=True)
+class SmallerRecord:
+    """Pieces that are too small to be counted as lesions."""
+
+    count: Annotated[int, Form(0)]
+    ml: Ml
+
+
+@dataclass(frozen=True)
+class LesionsRecord:
+    """Sizes of the lesions."""
+
+    count: Annotated[int, Form(0)]
+    ml: Annotated[tuple[Ml, ...], Form(about="Sizes in mL, largest first.")]
+    counted_from_ml: Annotated[
+        float | None,
+        Form(0, about="The smallest lesion that is counted, in mL; absent (earlier versions): every piece is."),
+    ] = field(default=None, metadata=LEFT_OUT)
+    smaller: Annotated[SmallerRecord | None, Form(about="Smaller pieces, and their volume in all.")] = field(
+        default=None, metadata=LEFT_OUT
+    )
+
+    @property
+    def largest_ml(self) -> float | None:
+        """The largest lesion; None where there is none."""
+        return self.ml[0] if self.ml else None
+
+
+@dataclass(frozen=True)
+class DensityRecord:
+    """See :class:`.values.Density`."""
+
+    lung_mean_hu: Hu
+    left_mean_hu: Hu | None
+    right_mean_hu: Hu | None
+    infection_mean_hu: Hu | None
+    ground_glass_ml: Ml
+    consolidation_ml: Ml
+    consolidation_percent: Percent | None
+    lung_percentiles_hu: dict[int, Hu]
+
+
+@dataclass(frozen=True)
+class EdgeMoveRecord:
+    """See :class:`.values.EdgeMove`."""
+
+    mask: Literal["infection", "lung"]
+    voxels: Literal[-1, 1]
+    lung_ml: Ml
+    infection_ml: Ml
+    infection_percent: Percent | None
+    left_percent: Percent | None
+    right_percent: Percent | None
+    zone_score: ZoneScore | None
+    ct_class: CtClass | None
+
+
+@dataclass(frozen=True)
+class RulesRecord:
+    """What a user could adjust; see :class:`.rules.Rules`."""
+
+    ground_glass_below_hu: Annotated[int, Form()]
+    zones: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasurementsRecord:
+    """See :class:`.values.Measurements`. What has a default is not in results of earlier versions."""
+
+    total: RegionRecord
+    left: RegionRecord
+    right: RegionRecord
+    zones: Annotated[tuple[ZoneRecord, ...], Form(items=(6, 6), about="Thirds of each lung's height, approximate.")]
+    zone_score: Annotated[int | None, Form(0, 24, "Sum of the six zones' scores.")]
+    ct_class: Annotated[
+        CtClass | None,
+        Form(
+            about="CT-0 none, CT-1 below 25 %, CT-2 25 to below 50 %, CT-3 50 to 75 %, CT-4 above 75 % of the lungs "
+            "infected."
+        ),
+    ]
+    lobes: Annotated[tuple[LobeRecord, ...], Form(items=(None, 5), about="Empty without a lobe segmentation.")]
+    lobe_score: Annotated[int | None, Form(0, 25, "CT severity score of the lobe segmentation.")]
+    severity_estimated: Annotated[
+        SeverityRecord | None,
+        Form(
+            about="CT severity score of estimated lobes: median, and range of nine members of ten of the ensemble. "
+            "Null with a lobe segmentation, or where lobes cannot be estimated. Results of earlier versions lack it."
+        ),
+    ] = None
+    severity_refused: Annotated[str, Form(about="Why lobes were not estimated; empty otherwise.")] = ""
+    lesions: Annotated[
+        LesionsRecord,
+        Form(about="Pieces of infection in three dimensions, 26-neighbourhood, from counted_from_ml on."),
+    ]
+    density: Annotated[
+        DensityRecord | None,
+        Form(about="null when the values are no Hounsfield units; density_refused says why."),
+    ]
+    density_refused: str
+    partly_visible: Annotated[tuple[Side, ...], Form(about="Lungs that the scan cuts off.")]
+    flags: Annotated[tuple[str, ...], Form(about="What makes numbers doubtful.")]
+    stability: Annotated[
+        tuple[EdgeMoveRecord, ...],
+        Form(about="The numbers with the edge of a mask moved by one voxel; empty when it was not computed."),
+    ]
+    rules: RulesRecord
+
+    @classmethod
+    def of(cls, measured: Measurements) -> MeasurementsRecord:
+        """``measured``, rounded, with mere text for sentences: what can be translated takes ten times the memory."""
+        return cls(
+            total=_as(RegionRecord, measured.total),
+            left=_as(RegionRecord, measured.left),
+            right=_as(RegionRecord, measured.right),
+            zones=tuple(_as(ZoneRecord, zone) for zone in measured.zones),
+            zone_score=measured.zone_score,
+            ct_class=_class(measured.ct_class),
+            lobes=tuple(_as(LobeRecord, lobe) for lobe in measured.lobes),
+            lobe_score=measured.lobe_score,
+            severity_estimated=None if measured.severity is None else _severity(measured.severity),
+            severity_refused=str(measured.severity_refused),
+            lesions=LesionsRecord(
+                len(measured.lesions),
+                tuple(_rounded(lesion.ml) for lesion in measured.lesions),
+                COUNTED_ML,
+                SmallerRecord(len(measured.small_lesions), _rounded(float(measured.small_lesions_ml))),
+            ),
+            density=None if measured.density is None else _density(measured.density),
+            density_refused=str(measured.density_refused),
+            partly_visible=measured.partly_visible,
+            flags=tuple(map(str, measured.flags)),
+            stability=tuple(_as(EdgeMoveRecord, move, ct_class=_class(move.ct_class)) for move in measured.stability),
+            rules=RulesRecord(measured.rules.split_hu, "thirds of each lung's height, approximate"),
+        )
+
+    def number(self, path: str) -> float | None:
+        """The number at ``path`` ("density.ground_glass_ml"); None where there is none."""
+        value: Any = self
+        for name in path.split("."):
+            value = None if value is None else getattr(value, name)
+        return value
+
+
+def _severity(found: EstimatedSeverity) -> SeverityRecord:
+    lobes = tuple(_as(EstimatedLobeRecord, lobe) for lobe in found.lobes)
+    model = ModelRecord(found.model, found.sha256)
+    return _as(SeverityRecord, found, lobes_are="estimated from the shape of the lungs", lobes=lobes, model=model)
+
+
+def _density(density: Density) -> DensityRecord:
+    percentiles = {percent: _rounded(value) for percent, value in density.percentiles.items()}
+    return _as(DensityRecord, density, lung_percentiles_hu=percentiles)
+
+
+def _class(number: int | None) -> Any:
+    return None if number is None else f"CT-{number}"
+
+
+def _as(
+    kind: type[_Made],
+    value: Region | Zone | LobeRegion | EstimatedLobe | EstimatedSeverity | Density | EdgeMove,
+    **given: Any,
+) -> _Made:
+    """``kind`` with what ``value`` has by the same names, rounded; those ``given`` come first."""
+    names = [one.name for one in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    taken: Mapping[str, Any] = {name: _rounded(getattr(value, name)) for name in names if name not in given}
+    return kind(**taken, **given)
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, _DIGITS) if isinstance(value, float) else value
