@@ -100,6 +100,8 @@ def test_at_the_start_of_slicer_nothing_is_imported_that_takes_time(tmp_path: Pa
         "CovidSegLib",
         "CovidSegLib.gui",
         "CovidSegLib.gui.startup",
+        "CovidSegLib.measures",
+        "CovidSegLib.measures.quantities",
         "CovidSegLib.mrml",
         "CovidSegLib.mrml.statistics",
     ]

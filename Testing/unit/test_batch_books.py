@@ -46,7 +46,7 @@ DONE_LINE = {
     "record": RECORD.to_json(),
 }
 BEGUN_LINE = {"case": "a", "status": "begun", "since": 5, "result": "a.nii", "state": "3", "origin": ["x", "y"]}
-COLUMNS = [column.name for column in fields(Row)]
+COLUMNS = [column.name for column in fields(Row) if column.name != "further"]
 
 
 def all_left(volume: CtVolume, progress: Progress) -> Segmentation:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from ..errors import OutputError
+from ..measures.quantities import columns_of, further_names
 from ..report.record import ResultRecord
 from ..visible import table_cell
 from ..writing import replace_text
@@ -28,7 +30,8 @@ class Row:
     ``estimated_lobe_score``: that of lobes estimated from the shape of the lungs, with its 90 % range.
     ``kept_edits_ml``, ``edited_segments``: corrections of a reader that are in the result and the numbers, and where.
     ``partly_visible``: the lungs that the scan cuts off; ``seconds``: all stages; ``source``: what was read ("DICOM
-    series 2 of 3 (133 slices)"); ``message``: error or warnings, among them why this series was chosen.
+    series 2 of 3 (133 slices)"); ``message``: error or warnings, among them why this series was chosen. ``further``:
+    the columns after these, see :func:`CovidSegLib.measures.quantities.further_names`.
     """
 
     case: str
@@ -65,9 +68,10 @@ class Row:
     seconds: float | None = None
     source: str = ""
     message: str = ""
+    further: tuple[float | None, ...] = ()
 
     def __post_init__(self) -> None:
-        for column in fields(self):
+        for column in _own_columns():
             value = getattr(self, column.name)
             is_of_form = (
                 isinstance(value, str) if column.type == "str" else value is None or type(value) in (int, float)
@@ -80,44 +84,34 @@ class Row:
         """The row of a line of the manifest and its record (:class:`CovidSegLib.batch.manifest.Manifest`)."""
         if record is None:
             return cls(entry.case, FAILED, message=entry.message)
-        lung, measured = record.lung_ml, record.measurements
-        zones = {f"{zone.side}_{zone.level}_percent": zone.infection_percent for zone in measured.zones}
+        numbers = columns_of(record.measurements, "column")
+        ct_class = numbers.pop("ct_class") or ""
         return cls(
             entry.case,
             KEPT if entry.status == KEPT else DONE,
             entry.result,
-            lung_ml=lung.total,
-            left_lung_ml=lung.left,
-            right_lung_ml=lung.right,
-            infection_ml=record.infection_ml,
-            infection_percent=record.infection_percent,
-            left_infection_percent=measured.left.infection_percent,
-            right_infection_percent=measured.right.infection_percent,
-            ct_class=measured.ct_class or "",
-            zone_score=measured.zone_score,
-            lobe_score=measured.lobe_score,
-            estimated_lobe_score=measured.number("severity_estimated.score"),
-            estimated_lobe_score_low=measured.number("severity_estimated.low"),
-            estimated_lobe_score_high=measured.number("severity_estimated.high"),
-            **zones,
-            **{name: measured.number(f"density.{name}") for name in _DENSITIES},
-            lesions=measured.lesions.count,
-            largest_lesion_ml=measured.lesions.largest_ml,
+            ct_class=ct_class,
+            further=tuple(numbers.pop(name) for name in further_names("column")),
+            **numbers,
             kept_edits_ml=record.kept_edits_ml,
             edited_segments=" and ".join(record.edited_segments or ()),
-            partly_visible=" and ".join(measured.partly_visible),
+            partly_visible=" and ".join(record.measurements.partly_visible),
             seconds=record.seconds.get("total"),
             source=record.source or "",
             message=" ".join(filter(None, (entry.message, *record.warnings))),
         )
 
 
-_DENSITIES = ("ground_glass_ml", "consolidation_ml", "infection_mean_hu", "lung_mean_hu")
 _NOT_IN_OLDER_TABLES = {
     "kept_edits_ml",
     "edited_segments",
     *(f"estimated_lobe_score{end}" for end in ("", "_low", "_high")),
 }
+
+
+def _own_columns() -> tuple[Field[Any], ...]:
+    """What is a column by itself."""
+    return fields(Row)[:-1]
 
 
 class Summary:
@@ -140,8 +134,11 @@ class Summary:
         """Write the table. Raises OutputError; then the old one is there."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(column.name for column in fields(Row))
-        writer.writerows([_cell(getattr(row, column.name)) for column in fields(Row)] for row in self.rows)
+        more = further_names("column")
+        writer.writerow([*(column.name for column in _own_columns()), *more])
+        for row in self.rows:
+            own = [getattr(row, column.name) for column in _own_columns()]
+            writer.writerow(map(_cell, [*own, *(row.further or [None] * len(more))]))
         replace_text(text.getvalue(), self._path)
 
 
@@ -149,8 +146,8 @@ def check_own_table(path: Path) -> None:
     """Raise OutputError when what is at ``path`` is not a table of an earlier run, but another program's."""
     if not path.exists():
         return
-    names = {column.name for column in fields(Row)} - _NOT_IN_OLDER_TABLES
-    numbers = [column.name for column in fields(Row) if column.type != "str"]
+    names = {column.name for column in _own_columns()} - _NOT_IN_OLDER_TABLES
+    numbers = [column.name for column in _own_columns() if column.type != "str"]
     try:
         with path.open(encoding="utf-8", newline="") as file:
             table = csv.DictReader(file, strict=True)

@@ -198,6 +198,9 @@ class MeasurementsRecord:
         Form(about="The numbers with the edge of a mask moved by one voxel; empty when it was not computed."),
     ]
     rules: RulesRecord
+    more: Annotated[dict[str, float | None] | None, Form(about="Further numbers, by name.")] = field(
+        default=None, metadata=LEFT_OUT
+    )
 
     @classmethod
     def of(cls, measured: Measurements) -> MeasurementsRecord:
@@ -225,13 +228,14 @@ class MeasurementsRecord:
             flags=tuple(map(str, measured.flags)),
             stability=tuple(_as(EdgeMoveRecord, move, ct_class=_class(move.ct_class)) for move in measured.stability),
             rules=RulesRecord(measured.rules.split_hu, "thirds of each lung's height, approximate"),
+            more={path.removeprefix("more."): _rounded(value) for path, value in measured.more.items()} or None,
         )
 
     def number(self, path: str) -> float | None:
         """The number at ``path`` ("density.ground_glass_ml"); None where there is none."""
         value: Any = self
         for name in path.split("."):
-            value = None if value is None else getattr(value, name)
+            value = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
         return value
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
 
 from .lesions import COUNTED_ML
-from .values import Density, Measurements
+from .quantities import QUANTITIES, Quantity
+from .values import Measurements
 
 
 @dataclass(frozen=True)
@@ -26,74 +29,27 @@ class TableRow:
 
 
 def table_rows(measured: Measurements) -> tuple[TableRow, ...]:
-    """Every number of ``measured``, the most important first."""
-    return tuple(_rows(measured))
+    """Every number of ``measured``, in the order of :data:`.quantities.QUANTITIES`."""
+    return tuple(_rows(measured, QUANTITIES))
 
 
-def _rows(measured: Measurements) -> Iterator[TableRow]:
-    both = measured.total.name
-    spans = {name: measured.span(name) or (None, None) for name in _SPANNED}
-    for region, percent in zip((measured.total, measured.left, measured.right), _SPANNED[:3], strict=True):
-        yield TableRow("Infected share", region.name, region.infection_percent, "%", *spans[percent])
-    spanned = (spans["infection_ml"], (None, None), (None, None))
-    for region, span in zip((measured.total, measured.left, measured.right), spanned, strict=True):
-        yield TableRow("Infection volume", region.name, region.infection_ml, "mL", *span)
-    spanned = (spans["lung_ml"], (None, None), (None, None))
-    for region, span in zip((measured.total, measured.left, measured.right), spanned, strict=True):
-        yield TableRow("Lung volume, infection included", region.name, region.lung_ml, "mL", *span)
-    yield TableRow("CT class (0 to 4)", both, measured.ct_class, "class", *spans["ct_class"])
-    yield TableRow("Zone score (0 to 24)", both, measured.zone_score, "points", *spans["zone_score"])
-    for zone in measured.zones:
-        yield TableRow("Infected share", zone.name, zone.infection_percent, "%")
-        yield TableRow("Zone score (0 to 4)", zone.name, zone.score, "points")
-    yield from _lobe_rows(measured)
-    yield TableRow(f"Lesions of {COUNTED_ML:g} mL and more", both, float(len(measured.lesions)), "count")
-    if measured.lesions:
-        yield TableRow("Largest lesion", both, measured.lesions[0].ml, "mL")
-    if measured.small_lesions:
-        yield TableRow("Smaller pieces of infection", both, float(len(measured.small_lesions)), "count")
-        yield TableRow("Smaller pieces of infection, volume", both, measured.small_lesions_ml, "mL")
-    if measured.density is not None:
-        yield from _density_rows(measured.density, measured)
+def further_rows(measured: Measurements) -> tuple[TableRow, ...]:
+    """The numbers that no page has a place of its own for."""
+    return tuple(_rows(measured, [quantity for quantity in QUANTITIES if quantity.measure is not None]))
 
 
-_SPANNED = (
-    "infection_percent",
-    "left_percent",
-    "right_percent",
-    "infection_ml",
-    "lung_ml",
-    "ct_class",
-    "zone_score",
-)
+def _rows(measured: Measurements, quantities: Iterable[Quantity]) -> Iterator[TableRow]:
+    for of, group in groupby((one for one in quantities if one.title), key=lambda one: one.of):
+        together = list(group)
+        for part in of(measured):  # what is told of one part stands together
+            for quantity in together:
+                yield _row(measured, quantity, part)
 
 
-def _lobe_rows(measured: Measurements) -> Iterator[TableRow]:
-    if measured.lobes:
-        yield TableRow("CT severity score (0 to 25)", measured.total.name, measured.lobe_score, "points")
-    for lobe in measured.lobes:
-        yield TableRow("Infected share", lobe.name, lobe.infection_percent, "%")
-        yield TableRow("Lobe score (0 to 5)", lobe.name, lobe.score, "points")
-    found = measured.severity
-    if found is not None:
-        how = "lobes estimated, low to high 90 %"
-        yield TableRow(
-            f"CT severity score (0 to 25), {how}", measured.total.name, found.score, "points", found.low, found.high
-        )
-        for one in found.lobes:
-            range_ = one.percent_low, one.percent_high
-            yield TableRow(f"Infected share, {how}", one.name, one.infection_percent, "%", *range_)
-            yield TableRow(f"Lobe score (0 to 5), {how}", one.name, one.score, "points", one.score_low, one.score_high)
-
-
-def _density_rows(density: Density, measured: Measurements) -> Iterator[TableRow]:
-    both, split = measured.total.name, measured.rules.split_hu
-    yield TableRow(f"Ground glass (infection below {split} HU)", both, density.ground_glass_ml, "mL")
-    yield TableRow(f"Consolidation (infection from {split} HU on)", both, density.consolidation_ml, "mL")
-    yield TableRow("Consolidation, share of infection", both, density.consolidation_percent, "%")
-    yield TableRow("Mean density of infection", both, density.infection_mean_hu, "HU")
-    yield TableRow("Mean density of lung, infection included", both, density.lung_mean_hu, "HU")
-    yield TableRow("Mean density of lung, infection included", measured.left.name, density.left_mean_hu, "HU")
-    yield TableRow("Mean density of lung, infection included", measured.right.name, density.right_mean_hu, "HU")
-    for percent, value in density.percentiles.items():
-        yield TableRow(f"Lung density, percentile {percent}", both, value, "HU")
+def _row(measured: Measurements, quantity: Quantity, part: Any) -> TableRow:
+    value = quantity.get(part) if quantity.measure is None else measured.more.get(quantity.path)
+    low, high = (measured.span(quantity.span) if quantity.span else None) or (None, None)
+    if quantity.ends is not None:
+        low, high = (getattr(part, name) for name in quantity.ends)
+    title = quantity.title.format(part=part, split=measured.rules.split_hu, counted=COUNTED_ML)
+    return TableRow(title, quantity.region or part.name, value, quantity.unit, low, high)

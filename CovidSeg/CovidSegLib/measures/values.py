@@ -142,7 +142,7 @@ class Measurements:
     none (both empty: not asked for).
     ``partly_visible``: the lungs that the scan cuts off. ``plausible``: whether there are two lungs, of volumes that
     lungs have; None for two lungs in a single slice. ``flags``: sentences on what makes numbers doubtful.
-    ``stability``: empty when it was not asked for.
+    ``stability``: empty when it was not asked for. ``more``: numbers that :mod:`.quantities` alone knows.
     """
 
     total: Region
@@ -164,6 +164,7 @@ class Measurements:
     stability: tuple[EdgeMove, ...] = ()
     rules: Rules = field(default_factory=Rules)
     small_lesions: tuple[Lesion, ...] = ()
+    more: dict[str, float | None] = field(default_factory=dict)
 
     @property
     def small_lesions_ml(self) -> float:

@@ -1,13 +1,15 @@
 """Our numbers in Slicer's own module Segment Statistics, as a plug-in of it, with DICOM codes.
 
-It is made known at every start of Slicer: what measures is imported when the first numbers are asked for.
+What it shows is in ``measures.quantities``. It is made known at every start of Slicer: what measures is imported when
+the first numbers are asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from ..measures.quantities import Statistic, statistics
 
 if TYPE_CHECKING:
     import slicer
@@ -18,111 +20,7 @@ if TYPE_CHECKING:
 NAME = "CovidSeg"
 """What the plug-in is called in the module and in its parameters."""
 
-_VOLUME = ("118565006", "SCT", "Volume")
-_MEAN = ("373098007", "SCT", "Mean")
-_CM3 = ("cm3", "UCUM", "cubic centimeter")
-_PERCENT = ("%", "UCUM", "Percent")
-_HU = ("[hnsf'U]", "UCUM", "Hounsfield unit")
-_SUM_OF_VOXELS = ("126030", "DCM", "Sum of segmented voxel volumes")
-_ATTENUATION = ("112031", "DCM", "Attenuation Coefficient")
-
-
-@dataclass(frozen=True)
-class _Number:
-    """One measurement: its texts, its codes (quantity, unit, method, derivation), and how it is found."""
-
-    title: str
-    description: str
-    unit: str
-    of_lung: Callable[[Measurements, int], float | None] | None = None
-    of_infection: Callable[[Measurements], float | None] | None = None
-    codes: tuple[tuple[str, str, str] | None, ...] = (None, None, None, None)
-
-
-def _is_left(side: int) -> bool:
-    from ..segmentation import Label
-
-    return side == Label.LEFT_LUNG
-
-
-def _lung(measured: Measurements, side: int) -> Any:
-    return measured.left if _is_left(side) else measured.right
-
-
-def _zone_score(measured: Measurements, side: int) -> float | None:
-    name = "left" if _is_left(side) else "right"
-    scores = [zone.score for zone in measured.zones if zone.side == name]
-    return None if None in scores else float(sum(scores))  # type: ignore[arg-type]
-
-
-def _mean_hu(measured: Measurements, side: int) -> float | None:
-    if measured.density is None:
-        return None
-    return measured.density.left_mean_hu if _is_left(side) else measured.density.right_mean_hu
-
-
-def _severity(name: str) -> Callable[[Measurements], float | None]:
-    return lambda measured: None if measured.severity is None else float(getattr(measured.severity, name))
-
-
-def _density(name: str) -> Callable[[Measurements], float | None]:
-    return lambda measured: None if measured.density is None else getattr(measured.density, name)
-
-
-_IN_CM3 = (_VOLUME, _CM3, _SUM_OF_VOXELS, None)
-NUMBERS = {
-    "lung_cm3": _Number(
-        "Lung volume", "Volume of the lung, infection of its side included.", "cm3",
-        of_lung=lambda measured, side: _lung(measured, side).lung_ml, codes=_IN_CM3,
-    ),
-    "infection_cm3": _Number(
-        "Infection volume", "Volume of the infection: of the lung's side, or all.", "cm3",
-        of_lung=lambda measured, side: _lung(measured, side).infection_ml,
-        of_infection=lambda measured: measured.total.infection_ml, codes=_IN_CM3,
-    ),
-    "infected_percent": _Number(
-        "Infected share", "Infection as a share of the lung (of both lungs), infection counted as lung.", "%",
-        of_lung=lambda measured, side: _lung(measured, side).infection_percent,
-        of_infection=lambda measured: measured.total.infection_percent, codes=(None, _PERCENT, None, None),
-    ),
-    "zone_score": _Number(
-        "Zone score", "Sum of 0 to 4 for each third of a lung's height: 0 to 12 a lung, 0 to 24 both.", "",
-        of_lung=_zone_score,
-        of_infection=lambda measured: None if measured.zone_score is None else float(measured.zone_score),
-    ),
-    "severity_estimated": _Number(
-        "CT severity score, lobes estimated: median", "0 to 25, of lobes estimated from the shape of the lungs.", "",
-        of_infection=_severity("score"),
-    ),
-    "severity_estimated_low": _Number(
-        "CT severity score, lobes estimated: low", "Lower end of the 90 % range of the score.", "",
-        of_infection=_severity("low"),
-    ),
-    "severity_estimated_high": _Number(
-        "CT severity score, lobes estimated: high", "Upper end of the 90 % range of the score.", "",
-        of_infection=_severity("high"),
-    ),
-    "ct_class": _Number(
-        "CT class", "0 to 4 (CT-0 to CT-4) by the infected share of both lungs.", "",
-        of_infection=lambda measured: None if measured.ct_class is None else float(measured.ct_class),
-    ),
-    "lesions": _Number(
-        "Lesions", "Pieces of infection of 0.5 mL and more that hang together in three dimensions.", "",
-        of_infection=lambda measured: float(len(measured.lesions)),
-    ),
-    "ground_glass_cm3": _Number(
-        "Ground glass volume", "Infection below -300 HU.", "cm3",
-        of_infection=_density("ground_glass_ml"), codes=_IN_CM3,
-    ),
-    "consolidation_cm3": _Number(
-        "Consolidation volume", "Infection from -300 HU on.", "cm3",
-        of_infection=_density("consolidation_ml"), codes=_IN_CM3,
-    ),
-    "mean_hu": _Number(
-        "Mean density", "Mean of the lung with its infection, or of the infection.", "HU",
-        of_lung=_mean_hu, of_infection=_density("infection_mean_hu"), codes=(_ATTENUATION, _HU, None, _MEAN),
-    ),
-}  # fmt: skip
+NUMBERS = {statistic.key: statistic for statistic in statistics()}
 """Every measurement by its key, in the order of the table's columns."""
 
 
@@ -178,7 +76,7 @@ def plugin_class() -> type:
             return self.createMeasurementInfo(
                 name=number.title,
                 title=number.title,
-                description=number.description,
+                description=number.about,
                 units=number.unit,
                 quantityDicomCode=codes[0],
                 unitsDicomCode=codes[1],
@@ -210,12 +108,15 @@ def _with_range(keys: Sequence[str]) -> list[str]:
     return [*keys, *(key for key in _RANGE if key not in keys)] if set(_RANGE) & set(keys) else list(keys)
 
 
-def _value(number: _Number, measured: Measurements, label: Label) -> float | None:
+def _value(number: Statistic, measured: Measurements, label: Label) -> float | None:
     from ..segmentation import Label
 
     if label == Label.INFECTION:
-        return number.of_infection(measured) if number.of_infection else None
-    return number.of_lung(measured, label) if number.of_lung else None
+        found = number.of_infection(measured) if number.of_infection else None
+    else:
+        side = "left" if label == Label.LEFT_LUNG else "right"
+        found = number.of_lung(measured, side) if number.of_lung else None
+    return None if found is None else float(found)
 
 
 def _state(scan: slicer.vtkMRMLScalarVolumeNode | None) -> tuple[str, int, int] | None:

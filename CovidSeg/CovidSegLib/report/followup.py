@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal
 
+from ..measures.quantities import columns_of, further_names
 from ..measures.record import CtClass, Ml, Percent, SeverityScore, ZoneScore
 from ..measures.values import Side
-from ..system.typed_json import REQUIRED, Form
+from ..system.typed_json import LEFT_OUT, REQUIRED, Form
 from ..visible import table_cell
 from .record import ResultRecord, no_result
 
@@ -60,6 +61,9 @@ class TimePoint:
     lobe_score_low: Annotated[SeverityScore | None, Form(about="Only where lobes are estimated.")] = None
     lobe_score_high: Annotated[SeverityScore | None, Form(about="Only where lobes are estimated.")] = None
     lobes_estimated: bool = False
+    more: Annotated[dict[str, float | None] | None, Form(about="Further numbers, by name.")] = field(
+        default=None, metadata=LEFT_OUT
+    )
 
     def __post_init__(self) -> None:
         if self.lobes_estimated and None in (self.lobe_score, self.lobe_score_low, self.lobe_score_high):
@@ -79,24 +83,18 @@ class TimePoint:
             raise no_result()
         measured, found = record.measurements, record.measurements.severity_estimated
         estimated = found if measured.lobe_score is None else None
+        numbers = columns_of(measured, "point")
+        more = {name: numbers.pop(name) for name in further_names("point")}
         return cls(
             day,
-            lung_ml=measured.total.lung_ml,
-            left_lung_ml=measured.left.lung_ml,
-            right_lung_ml=measured.right.lung_ml,
-            infection_ml=measured.total.infection_ml,
-            infection_percent=measured.total.infection_percent,
-            ground_glass_ml=measured.number("density.ground_glass_ml"),
-            consolidation_ml=measured.number("density.consolidation_ml"),
-            zone_score=measured.zone_score,
-            ct_class=measured.ct_class,
-            lesions=measured.lesions.count,
+            **numbers,
             partly_visible=measured.partly_visible,
             date=date,
             lobe_score=estimated.score if estimated else measured.lobe_score,
             lobe_score_low=estimated.low if estimated else None,
             lobe_score_high=estimated.high if estimated else None,
             lobes_estimated=estimated is not None,
+            more=more or None,
         )
 
 
@@ -249,14 +247,15 @@ def to_record(found: FollowUp) -> FollowUpRecord:
 
 def to_csv(found: FollowUp) -> str:
     """One line a scan; changes since the first scan in the last columns."""
-    columns = [column.name for column in fields(TimePoint)]
+    columns, further = [column.name for column in fields(TimePoint)][:-1], further_names("point")
     changes = ("infection_ml", "percentage_points", "lung_ml")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*columns, *(f"change_{name}" for name in changes)])
+    writer.writerow([*columns, *(f"change_{name}" for name in changes), *further])
     first = Change(0, 0.0, 0.0, 0.0, 0.0)
     for point, change in zip(found.points, (first, *found.since_first), strict=True):
         values = [getattr(point, name) for name in columns] + [getattr(change, name) for name in changes]
+        values += [(point.more or {}).get(name) for name in further]
         writer.writerow([_cell(value) for value in values])
     return text.getvalue()
 

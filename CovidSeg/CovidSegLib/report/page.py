@@ -10,6 +10,7 @@ from .. import words
 from ..errors import OutputError
 from ..i18n import Text
 from ..measures.lesions import COUNTED_ML
+from ..measures.table import further_rows
 from ..measures.values import Zone
 from ..system.resource_files import resource
 from ..visible import visible
@@ -43,6 +44,7 @@ def render_page(content: ReportContent, pictures: Mapping[str, Picture], lobes: 
         pictures=pictures,
         lobes=lobes,
         checks=checks(content),
+        further=further_rows(content.measured),
         zones={(zone.side, zone.level): zone for zone in content.measured.zones},
         zone_colors=ZONE_COLORS,
         many=_MANY_LESIONS,

@@ -14,6 +14,7 @@ from ..segmentation import Label
 from .density import density, histograms, refusal
 from .lesions import COUNTED_ML, find_lesions
 from .lobes import lobe_total, measure_lobes
+from .quantities import QUANTITIES, Subject
 from .rules import Rules, ct_class, zone_score
 from .severity import with_severity
 from .sided import LEFT_CODES, RIGHT_CODES, Code, SidedLungs, sided_lungs
@@ -82,13 +83,15 @@ def measure(
         without: dict[str, Any] = {f"{side}_mean_hu": None for side, codes in _SIDES if codes[0] in absent}
         measured = replace(measured, density=found_density and replace(found_density, **without))
     if lobes is not None:
-        found, more = measure_lobes(lungs.codes, upright(lobes)[lungs.box], ml)
+        found, odd = measure_lobes(lungs.codes, upright(lobes)[lungs.box], ml)
         measured = replace(measured, lobes=found, lobe_score=lobe_total(found))
-        flags += more
+        flags += odd
     else:
         reason = _("There are not two lungs.") if {Label.LEFT_LUNG, Label.RIGHT_LUNG} & set(absent) else ""
         measured = with_severity(measured, lungs, ml, cut=any(faces.values()), reason=reason)
-    return replace(measured, plausible=plausible, flags=tuple(flags))
+    subject = Subject(lungs, None if refused else hounsfield, ml, rules)
+    more = {quantity.path: quantity.measure(subject) for quantity in QUANTITIES if quantity.measure is not None}
+    return replace(measured, plausible=plausible, flags=tuple(flags), more=more)
 
 
 def _of_zones(counts: np.ndarray, ml: float, absent: Collection[Label] = ()) -> Measurements:
