@@ -77,7 +77,7 @@ def _write(model: LobeModel, args: argparse.Namespace, scores: dict[str, Any], c
     import hashlib
 
     from CovidSegLib.anatomy.lobe_model import model_bytes, read_lobe_model
-    from CovidSegLib.writing import replace_bytes
+    from CovidSegLib.system.atomic_files import replace_bytes
 
     from .run_folder import write_json
 

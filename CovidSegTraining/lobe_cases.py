@@ -11,7 +11,7 @@ import numpy as np
 from CovidSegLib.anatomy.lobe_shape import LEFT_LOBES, CoarseLung, Lobe, coarse_lungs
 from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Progress
-from CovidSegLib.reading import read_ct
+from CovidSegLib.reading import read_labels
 
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 LEAST_CASES = 8
@@ -57,11 +57,11 @@ def read_lobe_cases(folder: Path, progress: Progress) -> tuple[LobeCase, ...]:
     cases = []
     for number, file in enumerate(files):
         progress.step("reading", number, len(files))
-        labels = read_ct(file, progress, labels=True)
-        if sorted(set(np.unique(labels.voxels).tolist()) - {0}) != sorted(Lobe):
+        labels, grid = read_labels(file, progress)
+        if sorted(set(np.unique(labels).tolist()) - {0}) != sorted(Lobe):
             raise InputError(f"{file.name} does not hold the five lobes 1 to 5.", "Take it out of the folder.")
-        upright = labels.upright_voxels.astype(np.uint8)
-        cases.append(LobeCase(file.name.split(".")[0], upright, labels.grid.upright.spacing))
+        upright = grid.to_upright(labels).astype(np.uint8)
+        cases.append(LobeCase(file.name.split(".")[0], upright, grid.upright.spacing))
     return tuple(cases)
 
 

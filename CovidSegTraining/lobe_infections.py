@@ -15,7 +15,7 @@ from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.options import Options
 from CovidSegLib.pipeline import segment
 from CovidSegLib.progress import Progress
-from CovidSegLib.reading import read_ct
+from CovidSegLib.reading import read_ct, read_labels
 from CovidSegLib.segmentation import Label
 
 from .cases import look
@@ -38,10 +38,10 @@ def read_infected(folder: Path, progress: Progress) -> tuple[InfectedLungs, ...]
     found = []
     for case in look(folder).cases:
         volume = read_ct(case.image, progress)
-        drawn = read_ct(case.labels, progress, labels=True)
+        drawn, _grid = read_labels(case.labels, progress)
         result = segment(volume, Options(), progress)
         upright = volume.grid.to_upright
-        infected = upright(drawn.voxels) == Label.INFECTION
+        infected = upright(drawn) == Label.INFECTION
         found.append(InfectedLungs(case.name, _sided(upright(result.labels), volume.grid.upright), infected))
     return tuple(found)
 

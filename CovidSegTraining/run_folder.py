@@ -123,7 +123,7 @@ def locked(run: Path) -> Iterator[None]:
 
 def write_json(file: Path, data: object) -> None:
     """Write ``data`` as JSON, whole or not at all. Raises OutputError."""
-    from CovidSegLib.writing import replace_text
+    from CovidSegLib.system.atomic_files import replace_text
 
     replace_text(json.dumps(data, indent=2) + "\n", file)
 

@@ -2,7 +2,7 @@
 
 The way of one scan: ``reading`` makes a :class:`~geometry.volume.CtVolume`; ``pipeline.segment`` puts ``network``
 (inputs, engines) and ``anatomy`` (finished masks) together and returns a
-:class:`~CovidSegLib.segmentation.Segmentation`; ``writing`` and ``mrml`` take it to files and to Slicer, ``measures``
+:class:`~CovidSegLib.segmentation.Segmentation`; ``segfiles`` and ``mrml`` take it to files and to Slicer, ``measures``
 to numbers, ``report`` to pictures. ``worker`` runs the pipeline in a child process; ``cli`` and ``batch`` are what a
 terminal sees. Nothing heavy is imported before it is used.
 """

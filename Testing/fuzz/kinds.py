@@ -25,11 +25,11 @@ from CovidSegLib.progress import Progress
 from CovidSegLib.reading import find_cases, inspect, read_ct
 from CovidSegLib.report.files import is_report
 from CovidSegLib.report.followup import TimePoint
-from CovidSegLib.report.inputs import read_masks
 from CovidSegLib.report.record import ResultRecord
+from CovidSegLib.segfiles import ExistingFiles, write
+from CovidSegLib.segfiles.existing import find_reviewed
+from CovidSegLib.segfiles.registry import read_masks
 from CovidSegLib.segmentation import UNKNOWN_PROVENANCE, Segmentation
-from CovidSegLib.writing import ExistingFiles, write
-from CovidSegLib.writing.existing import find_reviewed
 from Testing.kit.dicom_files import write_series
 
 AFFINE = np.diag([-3.0, -3.0, 5.0, 1.0])

@@ -23,8 +23,8 @@ from CovidSegLib.mrml import add_segmentation, plan_update
 from CovidSegLib.mrml.tables import table_for
 from CovidSegLib.report.record import SCHEMA
 from CovidSegLib.report.schemas import published_schema
+from CovidSegLib.segfiles import read_reviewed, update
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
-from CovidSegLib.writing import read_reviewed, update
 from Testing.kit.blocks import RIGHT_INFECTED, UPRIGHT, VOXEL_ML, block_labels, block_scan
 from Testing.kit.command_line import CommandLine, write_scan
 

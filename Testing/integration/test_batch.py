@@ -21,7 +21,7 @@ from CovidSegLib.errors import OutputError
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.segmentation import Provenance, Segmentation
-from CovidSegLib.writing import OutputSet
+from CovidSegLib.system.atomic_files import OutputSet
 from Testing.kit.command_line import (
     CLEAN,
     HAS_A_BUG,
@@ -266,7 +266,7 @@ def _refuse_to_move_to(monkeypatch: pytest.MonkeyPatch, target: Path) -> None:
         return moved
 
     for name in ("replace", "link"):  # where something was, and where nothing was
-        monkeypatch.setattr(f"CovidSegLib.writing.publish.os.{name}", but_not_there(getattr(os, name)))
+        monkeypatch.setattr(f"CovidSegLib.system.atomic_files.os.{name}", but_not_there(getattr(os, name)))
 
 
 def test_files_that_are_not_published_are_gone(tmp_path: Path) -> None:

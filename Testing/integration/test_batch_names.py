@@ -15,8 +15,8 @@ from CovidSegLib.batch.plan import MANIFEST_NAME
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import find_cases
+from CovidSegLib.segfiles import NOTHING_LOST, ExistingFiles
 from CovidSegLib.segmentation import Provenance, Segmentation
-from CovidSegLib.writing import NOTHING_LOST, ExistingFiles
 from Testing.kit.batch_runner import InThisProcess, Statuses
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan
 from Testing.kit.dicom_files import write_series

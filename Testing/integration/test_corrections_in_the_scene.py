@@ -20,8 +20,8 @@ from CovidSegLib.mrml import UndoPoints, add_segmentation, mark_edited, plan_upd
 from CovidSegLib.mrml.corrections import fingerprints_so_far, tag
 from CovidSegLib.mrml.volumes import read_volume_node
 from CovidSegLib.report.views import OffscreenSlicer
+from CovidSegLib.segfiles import read_reviewed, update, write, write_reviewed
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
-from CovidSegLib.writing import read_reviewed, update, write, write_reviewed
 from Testing.kit.segment_editor import Reader, voxels_of
 
 SHAPE = (12, 20, 24)

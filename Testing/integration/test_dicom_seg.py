@@ -21,11 +21,11 @@ from CovidSegLib.errors import InputError, OutputError
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegLib.report.inputs import read_masks
+from CovidSegLib.segfiles import ExistingFiles, check_suffix, read_reviewed, read_source_series, write
+from CovidSegLib.segfiles.dicom_seg import check_written
+from CovidSegLib.segfiles.registry import read_masks
+from CovidSegLib.segfiles.seg_nrrd import write_layers
 from CovidSegLib.segmentation import SEGMENTS, Label, Provenance, Segmentation
-from CovidSegLib.writing import ExistingFiles, check_suffix, read_reviewed, read_source_series, write
-from CovidSegLib.writing.dicom_seg import check_written
-from CovidSegLib.writing.seg_nrrd import write_layers
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan
 from Testing.kit.dicom_files import PATIENT, labels_in_place, write_slice
 from Testing.kit.dicom_files import write_whole_series as scan

@@ -17,7 +17,7 @@ from pydicom.tag import Tag
 from CovidSegLib.batch import segment_case
 from CovidSegLib.errors import InputError, traceback_text
 from CovidSegLib.progress import Progress
-from CovidSegLib.writing import read_source_series
+from CovidSegLib.segfiles import read_source_series
 from Testing.integration.test_dicom_seg import drawn
 from Testing.kit.dicom_files import write_whole_series
 

@@ -16,14 +16,14 @@ from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import Lobe, lobe_of_terminology
 from CovidSegLib.report.followup import TimePoint, follow_up, to_csv
 from CovidSegLib.report.followup import to_record as followup_record
-from CovidSegLib.report.lobe_files import read_lobe_map
 from CovidSegLib.report.page import render_follow_up
 from CovidSegLib.report.record import SCHEMA, ResultRecord
 from CovidSegLib.report.schemas import published_schema
+from CovidSegLib.segfiles import read_reviewed, write
+from CovidSegLib.segfiles.labelmap import save_nifti
+from CovidSegLib.segfiles.lobe_files import read_lobe_map
+from CovidSegLib.segfiles.seg_nrrd import write_layers
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
-from CovidSegLib.writing import read_reviewed, write
-from CovidSegLib.writing.labelmap import save_nifti
-from CovidSegLib.writing.seg_nrrd import write_layers
 from Testing.kit.drawn_lungs import AFFINE, drawn_lungs
 
 

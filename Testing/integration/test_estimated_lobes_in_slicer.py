@@ -17,8 +17,8 @@ from CovidSegLib.mrml import add_segmentation
 from CovidSegLib.mrml.readback import read_lobes
 from CovidSegLib.mrml.statistics import NUMBERS, _with_range
 from CovidSegLib.mrml.tables import table_for, write_table
+from CovidSegLib.segfiles.lobe_files import ESTIMATED_TAG
 from CovidSegLib.segmentation import Provenance, Segmentation
-from CovidSegLib.writing.lobes import ESTIMATED_TAG
 from Testing.kit.drawn_lungs import AFFINE, drawn_lungs
 
 if TYPE_CHECKING:

@@ -19,22 +19,21 @@ from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import measure
 from CovidSegLib.report.files import is_report
-from CovidSegLib.report.inputs import read_masks
 from CovidSegLib.report.record import ResultRecord
-from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
-from CovidSegLib.writing import (
+from CovidSegLib.segfiles import (
     NOTHING_LOST,
     ExistingFiles,
-    OutputSet,
     check_suffix,
-    file_state,
     find_reviewed,
     read_reviewed,
-    replace_text,
     update,
     write,
     write_reviewed,
 )
+from CovidSegLib.segfiles.registry import read_masks
+from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
+from CovidSegLib.system.atomic_files import OutputSet, replace_text
+from CovidSegLib.system.file_states import file_state
 from Testing.kit.rewritten import rewrite
 
 AFFINE = np.array(((-0.7, 0, 0, 100), (0, -0.8, 0, -80.5), (0, 0, 2.5, 7), (0, 0, 0, 1)))

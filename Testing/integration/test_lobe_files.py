@@ -25,11 +25,11 @@ from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import Lobe
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegLib.report.lobe_files import read_lobe_map
 from CovidSegLib.report.request import ReportRequest
+from CovidSegLib.segfiles import write
+from CovidSegLib.segfiles.labelmap import array_to_itk
+from CovidSegLib.segfiles.lobe_files import read_lobe_map
 from CovidSegLib.segmentation import Provenance, Segmentation
-from CovidSegLib.writing import write
-from CovidSegLib.writing.labelmap import array_to_itk
 from Testing.kit.blocks import block_labels, block_scan
 from Testing.kit.command_line import CommandLine
 from Testing.kit.dicom_files import write_series

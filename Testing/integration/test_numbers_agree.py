@@ -16,12 +16,12 @@ from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegLib.report.inputs import read_masks
 from CovidSegLib.report.record import ResultRecord
 from CovidSegLib.report.request import ReportRequest
+from CovidSegLib.segfiles import read_reviewed, update, write
+from CovidSegLib.segfiles.labelmap import save_nifti
+from CovidSegLib.segfiles.registry import read_masks
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
-from CovidSegLib.writing import read_reviewed, update, write
-from CovidSegLib.writing.labelmap import save_nifti
 from Testing.kit.blocks import stored
 
 MADE = Provenance("one", "ab" * 32, "onnx", "CPU", "CovidSeg 1.0")

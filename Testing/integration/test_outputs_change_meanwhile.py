@@ -18,8 +18,10 @@ from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
+from CovidSegLib.segfiles import ExistingFiles, find_reviewed, write
 from CovidSegLib.segmentation import Provenance, Segmentation
-from CovidSegLib.writing import ExistingFiles, OutputSet, file_state, find_reviewed, write
+from CovidSegLib.system.atomic_files import OutputSet
+from CovidSegLib.system.file_states import file_state
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan
 from Testing.kit.rewritten import erase, labels_of, rewrite
 

@@ -26,8 +26,8 @@ from CovidSegLib.report.files import check_report
 from CovidSegLib.report.page_pictures import page_pictures
 from CovidSegLib.report.record import SCHEMA
 from CovidSegLib.report.schemas import published_schema
+from CovidSegLib.segfiles import write
 from CovidSegLib.segmentation import Provenance, Segmentation
-from CovidSegLib.writing import write
 from Testing.kit.blocks import LEFT_INFECTED, LUNG_VOXELS, UPRIGHT, VOXEL_ML, block_labels, block_scan
 from Testing.kit.browser import Browser
 from Testing.kit.command_line import CommandLine, write_scan

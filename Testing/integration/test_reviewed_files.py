@@ -17,14 +17,9 @@ from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
+from CovidSegLib.segfiles import read_reviewed, update, write, write_reviewed
 from CovidSegLib.segmentation import Provenance, Segmentation
-from CovidSegLib.writing import (
-    OutputSet,
-    read_reviewed,
-    update,
-    write,
-    write_reviewed,
-)
+from CovidSegLib.system.atomic_files import OutputSet
 from Testing.kit.command_line import CLEAN, PRINTS, CommandLine, told_scan, write_scan
 from Testing.kit.killed import killed_at
 from Testing.kit.rewritten import erase, labels_of, rewrite

@@ -11,8 +11,8 @@ import pytest
 
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
+from CovidSegLib.segfiles import write
 from CovidSegLib.segmentation import Provenance, Segmentation
-from CovidSegLib.writing import write
 from Testing.kit.command_line import CLEAN, IS_REFUSED, CommandLine, tell, told_scan, write_scan
 from Testing.kit.dicom_files import PATIENT, write_series
 from Testing.kit.training_data import chest_slices

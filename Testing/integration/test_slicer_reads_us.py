@@ -17,8 +17,8 @@ from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import AIR_HU, CtVolume
 from CovidSegLib.mrml import add_segmentation, read_volume_node
 from CovidSegLib.report.views import OffscreenSlicer
+from CovidSegLib.segfiles import read_reviewed, write
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
-from CovidSegLib.writing import read_reviewed, write
 
 PROVENANCE = Provenance("network|one", "ab" * 32, "onnx", "CPU", "CovidSeg 1.0")
 TERMINOLOGY = Path(__file__).parents[2] / "CovidSeg" / "Resources" / "CovidSeg.term.json"

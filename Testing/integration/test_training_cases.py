@@ -16,7 +16,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from CovidSegLib import writing
+from CovidSegLib import segfiles
 from CovidSegLib.errors import InputError, OutputError
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegTraining.cases import find_cases
@@ -26,7 +26,7 @@ from Testing.kit.killed import killed_at
 from Testing.kit.rewritten import erase, rewrite
 from Testing.kit.training_data import chest_slices
 
-save_training_case = partial(writing.save_training_case, corrected=True)
+save_training_case = partial(segfiles.save_training_case, corrected=True)
 AFFINE = np.array(((-0.7, 0, 0, 100), (0, -0.8, 0, -80.5), (0, 0, 2.5, 7), (0, 0, 0, 1)))
 
 

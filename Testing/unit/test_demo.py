@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from CovidSegLib.report.demo import dice, main
+from CovidSegLib.segfiles import write
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
-from CovidSegLib.writing import write
 
 AFFINE = np.diag((-0.7, -0.7, 2.0, 1.0))
 

@@ -12,8 +12,8 @@ import pytest
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.grid import Grid
+from CovidSegLib.segfiles import read_reviewed, update, write, write_reviewed
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
-from CovidSegLib.writing import read_reviewed, update, write, write_reviewed
 
 AFFINE = np.array([[-0.7, 0, 0, 40], [0, -0.8, 0, 50], [0, 0, 2.5, -60], [0, 0, 0, 1]])
 SHAPE = (6, 9, 14)

@@ -13,8 +13,8 @@ from CovidSegLib.anatomy.lobe_model import read_lobe_model
 from CovidSegLib.anatomy.lobes import find_lobes
 from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Progress
+from CovidSegLib.segfiles.labelmap import save_nifti
 from CovidSegLib.segmentation import Lobe
-from CovidSegLib.writing.labelmap import save_nifti
 from CovidSegTraining.cli import main
 from CovidSegTraining.lobe_cases import LEAST_CASES, LobeCase, fold_of, read_lobe_cases
 from CovidSegTraining.lobe_infections import InfectedLungs, carried

@@ -12,9 +12,9 @@ from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.mask_fit import DOUBT, DOUBTFUL, MISFIT, edge_share, fit_warnings
-from CovidSegLib.report.inputs import read_masks
+from CovidSegLib.segfiles import save_training_case, write
+from CovidSegLib.segfiles.registry import read_masks
 from CovidSegLib.segmentation import Provenance, Segmentation
-from CovidSegLib.writing import save_training_case, write
 from Testing.kit.training_data import chest_slices
 
 AFFINE = np.diag([-3.0, -3.0, 5.0, 1.0])

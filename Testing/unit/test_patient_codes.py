@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from CovidSegLib.geometry.volume import CtVolume
-from CovidSegLib.writing import save_training_case
-from CovidSegLib.writing.patient_codes import key_file, patient_code
+from CovidSegLib.segfiles import save_training_case
+from CovidSegLib.segfiles.patient_codes import key_file, patient_code
 from CovidSegTraining.cases import find_cases
 from CovidSegTraining.check import UNCORRECTED, check_case
 from Testing.kit.training_data import chest_slices

@@ -10,8 +10,8 @@ import pytest
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.measures import measure
 from CovidSegLib.measures.review import lesion_seeds, make_review_list, read_seeds, seeds_text, with_certainty
+from CovidSegLib.segfiles import CERTAINTY_TAG, read_reviewed, write
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
-from CovidSegLib.writing import CERTAINTY_TAG, read_reviewed, write
 from Testing.kit.blocks import UPRIGHT, block_labels, stored
 
 AFFINE = np.array(((-3.0, 0, 0, 50), (0, -3.0, 0, 60), (0, 0, 4.0, 0), (0, 0, 0, 1)))

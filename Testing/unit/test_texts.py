@@ -15,7 +15,7 @@ SAID_BY_THE_PANEL = sorted(
     for pattern in (
         *("gui/*.py", "mrml/*.py", "measures/*.py", "network/*.py", "anatomy/*.py", "*.py"),
         *("reading/checks.py", "reading/slice_checks.py", "reading/geometry.py", "reading/hounsfield.py"),
-        *("writing/files.py", "writing/publish.py", "writing/training_case.py", "report/files.py"),
+        *("segfiles/registry.py", "segfiles/training_export.py", "system/atomic_files.py", "report/files.py"),
     )
     for file in LIBRARY.glob(pattern)
     # Rows of a table and of Slicer's statistics: numbers for other programs, under names that do not change.

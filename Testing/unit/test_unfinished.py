@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from CovidSegLib.segfiles import write
 from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegLib.system import unfinished
+from CovidSegLib.system.atomic_files import OutputSet
 from CovidSegLib.system.processes import started
 from CovidSegLib.system.unfinished import remove_leftovers, unfinished_name
-from CovidSegLib.writing import OutputSet, write
 from Testing.kit.killed import killed_at
 
 REPOSITORY = Path(__file__).resolve().parents[2]

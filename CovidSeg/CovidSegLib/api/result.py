@@ -25,8 +25,9 @@ from ..report.content import report_content
 from ..report.files import check_report, is_report, report_text
 from ..report.record import ResultRecord
 from ..report.thumbnails import thumbnail
+from ..segfiles import ExistingFiles, check_suffix, find_reviewed, is_dicom_seg, read_source_series, write
 from ..segmentation import Provenance, Segmentation
-from ..writing import ExistingFiles, check_suffix, find_reviewed, is_dicom_seg, read_source_series, replace_text, write
+from ..system.atomic_files import replace_text
 
 if TYPE_CHECKING:
     import nibabel

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import OutputError
 from ..report.record import ResultRecord
-from ..writing import file_state
+from ..system.file_states import file_state
 from .entry import BEGUN, DONE, FAILED, KEPT, Entry
 from .index import write_index
 from .manifest import Manifest

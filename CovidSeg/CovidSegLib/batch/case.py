@@ -14,7 +14,8 @@ from ..reading import read_ct
 from ..report.record import ResultRecord, json_text
 from ..report.request import ReportRequest
 from ..report.thumbnails import thumbnail
-from ..writing import NOTHING_LOST, ExistingFiles, OutputSet
+from ..segfiles import NOTHING_LOST, ExistingFiles
+from ..system.atomic_files import OutputSet
 from .outputs import CaseOutputs
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from urllib.parse import quote
 from ..report.page import render
 from ..report.thumbnails import HEIGHT, WIDTH
 from ..segmentation import SEGMENTS
+from ..system.atomic_files import replace_text
 from ..words import in_ml, percent
-from ..writing import replace_text
 from .entry import DONE, KEPT
 from .plan import PICTURES_NAME, REPORTS_NAME, SUMMARY_NAME
 from .summary import CHANGED_SINCE, Row

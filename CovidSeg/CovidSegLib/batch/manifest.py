@@ -18,9 +18,9 @@ from typing import IO, Any
 
 from ..errors import InputError, OutputError
 from ..report.record import ResultRecord
+from ..system.file_states import refuse_special
 from ..system.locks import try_lock
 from ..system.unfinished import remove_leftovers
-from ..writing import refuse_special
 from .entry import Entry
 
 _HEADER = {"covidseg_manifest": 1}

@@ -10,12 +10,10 @@ from ..corrections.merge import Merged
 from ..geometry.volume import CtVolume
 from ..measures.review import with_certainty
 from ..progress import Progress
-from ..segmentation import Segmentation
-from ..writing import (
+from ..segfiles import (
     ExistingFiles,
     Reviewed,
     SourceSeries,
-    file_state,
     find_reviewed,
     is_dicom_seg,
     is_seg_nrrd,
@@ -24,6 +22,8 @@ from ..writing import (
     write_reviewed,
     write_to,
 )
+from ..segmentation import Segmentation
+from ..system.file_states import file_state
 
 
 @dataclass
@@ -31,7 +31,7 @@ class CaseOutputs:
     """The outputs of one scan.
 
     Made by :meth:`prepare`; then :meth:`joined`, then :meth:`write` for each output. ``states``: in which state files
-    that are there must still be when they are replaced (see :class:`CovidSegLib.writing.OutputSet`).
+    that are there must still be when they are replaced (see :class:`CovidSegLib.system.atomic_files.OutputSet`).
     """
 
     _reviewed: Reviewed | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from ..writing import file_state
+from ..system.file_states import file_state
 from .entry import BEGUN, DONE, KEPT, Entry
 from .plan import SAFE_SUFFIX, PlannedCase
 

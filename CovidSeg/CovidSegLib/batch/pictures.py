@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from ..progress import Progress
 from ..reading import read_ct
-from ..report.inputs import ANOTHER_SCAN, read_masks
 from ..report.thumbnails import thumbnail
-from ..writing import replace_bytes
+from ..segfiles.masks import ANOTHER_SCAN
+from ..segfiles.registry import read_masks
+from ..system.atomic_files import replace_bytes
 
 if TYPE_CHECKING:
     from ..worker.jobs import SegmentFunction

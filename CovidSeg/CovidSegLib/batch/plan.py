@@ -12,7 +12,7 @@ from pathlib import Path
 from ..errors import InputError, OutputError
 from ..progress import Progress
 from ..reading import find_cases
-from ..writing import NOTHING_LOST, ExistingFiles
+from ..segfiles import NOTHING_LOST, ExistingFiles
 from .fingerprint import fingerprint, origin_of
 from .manifest import is_manifest
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..progress import Cancelled, Progress
 from ..report.record import json_text
+from ..segfiles import check_suffix
+from ..system.atomic_files import replace_text
 from ..worker.parent import Worker
-from ..writing import check_suffix, replace_text
 from .books import Books
 from .manifest import Manifest, clear_up
 from .names import keep_names

@@ -11,8 +11,8 @@ from typing import Any
 from ..errors import OutputError
 from ..measures.quantities import columns_of, further_names
 from ..report.record import ResultRecord
+from ..system.atomic_files import replace_text
 from ..visible import table_cell
-from ..writing import replace_text
 from .entry import DONE, FAILED, KEPT, Entry
 
 CHANGED_SINCE = "The result was changed since; these are the numbers before. `covidseg report` has those of now."

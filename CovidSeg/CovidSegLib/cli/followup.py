@@ -101,8 +101,8 @@ def _write(found: FollowUp, made: list[str], outputs: Sequence[Path]) -> None:
     from ..report.followup import to_csv, to_record
     from ..report.page import render_follow_up
     from ..report.record import json_text
+    from ..system.atomic_files import OutputSet
     from ..system.typed_json import write_typed
-    from ..writing import OutputSet
 
     with OutputSet() as files:
         for output in outputs:
@@ -180,7 +180,7 @@ def _in_time(days: Sequence[int], taken: Sequence[Acquisition]) -> list[int]:
 
 def _mismatches(records: Sequence[ResultRecord]) -> list[str]:
     """A sentence for each scan whose masks are another scan's; reports that were written before say so, too."""
-    from ..report.inputs import ANOTHER_SCAN
+    from ..segfiles.masks import ANOTHER_SCAN
 
     numbered = enumerate(records, 1)
     return [f"Scan {number}: {ANOTHER_SCAN}" for number, record in numbered if ANOTHER_SCAN in record.warnings]

@@ -41,8 +41,8 @@ def run(args: argparse.Namespace) -> int:
     check_input(args.masks)
     check_targets(args.masks, args.output)
     from ..measures.lobe_map import estimated_lobe_map
-    from ..writing import OutputSet
-    from ..writing.lobes import check_lobe_file, write_lobes
+    from ..segfiles.lobe_files import check_lobe_file, write_lobes
+    from ..system.atomic_files import OutputSet
 
     for output in args.output:
         check_lobe_file(output)
@@ -81,7 +81,7 @@ def _line(lobe: EstimatedLobe) -> str:
 
 
 def _check_existing(output: Path, *, overwrite: bool) -> None:
-    from ..writing.places import refuse_protected, refuse_special
+    from ..system.file_states import refuse_protected, refuse_special
 
     if output.exists():
         refuse_special(output)
@@ -98,10 +98,10 @@ def _read(path: Path, progress: Progress) -> tuple[np.ndarray, Grid]:
     import numpy as np
 
     from ..corrections.merge import to_labels
-    from ..reading import read_ct
+    from ..reading import read_labels
     from ..reading.layers import read_layers
+    from ..segfiles import is_seg_nrrd, read_reviewed
     from ..segmentation import Label
-    from ..writing import is_seg_nrrd, read_reviewed
 
     if is_seg_nrrd(path):
         grid = read_layers(path).grid
@@ -112,7 +112,7 @@ def _read(path: Path, progress: Progress) -> tuple[np.ndarray, Grid]:
                 "Give one that CovidSeg wrote, or a labelmap (1 left lung, 2 right lung, 3 infection).",
             )
         return to_labels(reviewed.current), grid
-    labelmap = read_ct(path, progress, labels=True)
-    if labelmap.voxels.min() < 0 or labelmap.voxels.max() > max(Label):
+    labels, grid = read_labels(path, progress)
+    if labels.min() < 0 or labels.max() > max(Label):
         raise InputError("The file is no labelmap with values 0 to 3.", "1 left lung, 2 right lung, 3 infection.")
-    return labelmap.voxels.astype(np.uint8), labelmap.grid
+    return labels.astype(np.uint8), grid

@@ -15,7 +15,7 @@ from ..network.providers import DEVICES
 if TYPE_CHECKING:
     from ..options import Options
     from ..report.request import ReportRequest
-    from ..writing import ExistingFiles
+    from ..segfiles import ExistingFiles
 
 _MODEL_SUFFIXES = (".onnx", ".keras", ".json")
 
@@ -60,7 +60,7 @@ def add_existing_options(parser: argparse.ArgumentParser) -> None:
 
 def existing_files(args: argparse.Namespace) -> ExistingFiles:
     """What a call wants done with outputs that exist."""
-    from ..writing import ExistingFiles
+    from ..segfiles import ExistingFiles
 
     return ExistingFiles(keep_edits=args.keep_edits, overwrite=args.overwrite)
 
@@ -168,7 +168,7 @@ def check_numbers(files: Sequence[Path], *, overwrite: bool = False) -> None:
     ``overwrite``: anything but a write-protected and a DICOM file may be replaced.
     """
     from ..report.files import is_report
-    from ..writing.places import refuse_protected
+    from ..system.file_states import refuse_protected
 
     for file in files:
         if not file.is_file():
@@ -186,8 +186,8 @@ def check_numbers(files: Sequence[Path], *, overwrite: bool = False) -> None:
 
 def check_existing(outputs: Sequence[Path], existing: ExistingFiles) -> None:
     """Raise OutputError where an output exists that must not be replaced, as far as that is seen without the scan."""
-    from ..writing.existing import refuse_unknown
-    from ..writing.places import refuse_protected
+    from ..segfiles.existing import refuse_unknown
+    from ..system.file_states import refuse_protected
 
     for output in outputs:
         if output.exists():

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         with about(target):
             _check_existing(target)
     from ..phantom import make_phantom
-    from ..writing import OutputSet
+    from ..system.atomic_files import OutputSet
 
     console, progress = Console.of(args)
     try:
@@ -76,7 +76,7 @@ def _check_existing(target: Path) -> None:
     """Raise OutputError where something other than an earlier sample would be replaced."""
     if not target.is_file():
         return
-    from ..writing.places import refuse_protected
+    from ..system.file_states import refuse_protected
 
     refuse_protected(target)
     try:
@@ -90,8 +90,8 @@ def _check_existing(target: Path) -> None:
 
 def _write_nifti(array: np.ndarray, affine: np.ndarray, path: Path) -> None:
     """Write (z, y, x) with IJK to RAS ``affine``; the same content gives the same bytes. Raises OutputError."""
-    from ..writing.labelmap import nifti_image
-    from ..writing.read_back import check_voxels
+    from ..segfiles.labelmap import nifti_image
+    from ..system.read_back import check_voxels
 
     image = nifti_image(array, affine)
     image.header["descrip"] = DESCRIPTION

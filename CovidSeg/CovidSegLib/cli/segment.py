@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         lobes = [] if args.lobes is None else [args.lobes]
         with as_typed(args.input, lobes, [*args.output, *numbers]), Worker(pipeline_options(args)) as worker:
             from ..batch import SegmentCase
-            from ..writing import check_suffix
+            from ..segfiles import check_suffix
 
             for output in args.output:
                 with about(output):

@@ -23,9 +23,10 @@ from ..reading.checks import inspect
 from ..report.content import report_content
 from ..report.files import check_report, report_text
 from ..report.page_pictures import Picture, picture_of, projection, slice_pictures
+from ..segfiles import provenance_of
 from ..segmentation import Provenance, Segmentation
+from ..system.atomic_files import replace_text
 from ..system.steps import result_of, silently
-from ..writing import provenance_of, replace_text
 from .belonging import belonging_steps
 from .task import in_thread
 

@@ -15,10 +15,10 @@ from ..corrections.merge import bit, is_corrected, to_labels
 from ..errors import InputError
 from ..mrml import Review, accept_lesion, delete_lesion, read_in_steps, read_state
 from ..mrml.corrections import modified_time
+from ..segfiles import save_training_case
 from ..segmentation import Label, absent_labels
 from ..system.steps import silently
 from ..words import in_ml
-from ..writing import save_training_case
 from .belonging import belonging_steps
 from .review_widgets import ReviewWidgets, without_list
 from .scene_nodes import in_scene, while_in_scene

@@ -89,8 +89,8 @@ def make_phantom_file(file: Path) -> None:
     """Write the synthetic chest. Raises OutputError; then there is no file."""
     import SimpleITK
 
-    from ..writing import replace_file
-    from ..writing.labelmap import array_to_itk
+    from ..segfiles.labelmap import array_to_itk
+    from ..system.atomic_files import replace_file
 
     volume = _phantom().volume
     image = array_to_itk(volume.voxels, volume.affine)

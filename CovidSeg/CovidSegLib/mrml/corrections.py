@@ -16,8 +16,8 @@ from ..corrections.merge import ALL, RECORD_TAG, LastWritten, Merged, bit, count
 from ..errors import InputError
 from ..geometry.grid import Grid
 from ..i18n import tr as _
+from ..segfiles import SOURCE_TAG, source_warnings
 from ..segmentation import SEGMENTS, Label, Segmentation, absent_labels
-from ..writing import SOURCE_TAG, source_warnings
 from .ours import ids_in, parts_in, tag
 from .volumes import (
     check_same_grid,

@@ -12,8 +12,8 @@ from ..errors import InputError
 from ..i18n import tr as _
 from ..measures.review import ReviewLesion, ReviewList, make_review_list, read_seeds
 from ..measures.sided import Code, sided_lungs
+from ..segfiles import CERTAINTY_TAG
 from ..segmentation import Label
-from ..writing import CERTAINTY_TAG
 from .corrections import NodeState, infection_id, mark_edited, read_state, set_record, tag
 from .looks import surfaces_kept
 from .segmentations import replace_voxels

@@ -11,9 +11,9 @@ import numpy as np
 from ..errors import InputError
 from ..geometry.volume import CtVolume
 from ..measures import Lobe, Measurements, Rules, lobe_of_terminology, measure
+from ..segfiles.lobe_files import ESTIMATED_TAG
 from ..segmentation import Label, absent_labels, label_of_codes
 from ..system.steps import result_of
-from ..writing.lobes import ESTIMATED_TAG
 from .corrections import check_belongs, fingerprints_of, fingerprints_so_far
 from .ours import ids_in, tag
 from .volumes import read_volume_node, scan_of, world_grid

@@ -10,8 +10,8 @@ import numpy as np
 from ..corrections.merge import RECORD_TAG, bit, overlap, to_labels
 from ..errors import InputError
 from ..i18n import tr as _
+from ..segfiles import READERS_TAGS, segment_tags
 from ..segmentation import SEGMENTS, Label, Segmentation
-from ..writing import READERS_TAGS, segment_tags
 from .corrections import Update, plan_update
 from .looks import surfaces_kept
 from .ours import ids_in, parts_in

@@ -22,7 +22,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import InputError
+from ..geometry.grid import Grid
 from ..geometry.volume import CtVolume
 from ..progress import Progress
 from .archives import is_archive, unpacked
@@ -32,18 +35,26 @@ from .dicom import read_dicom, read_dicom_file, series_files
 from .dicom_files import is_dicom
 from .files import read_file, suffix_of
 
-__all__ = ["Findings", "FoundCase", "find_cases", "inspect", "read_ct", "series_files"]
+__all__ = ["Findings", "FoundCase", "find_cases", "inspect", "read_ct", "read_labels", "series_files"]
 
 
-def read_ct(path: Path, progress: Progress, files: Sequence[Path] = (), *, labels: bool = False) -> CtVolume:
+def read_ct(path: Path, progress: Progress, files: Sequence[Path] = ()) -> CtVolume:
     """The CT scan at ``path`` (a file, a DICOM folder, a ZIP with one): int16 HU (z, y, x), IJK to RAS in mm.
 
     Parameters: ``progress`` gets the stage "reading"; ``files``: where a DICOM folder holds more than one study, the
-    files of the one that is meant (:attr:`FoundCase.files`); ``labels``: the file is to be a labelmap, so fractions are
-    refused, not rounded. The result's ``notes`` are sentences for the user.
+    files of the one that is meant (:attr:`FoundCase.files`). The result's ``notes`` are sentences for the user.
     Raises InputError when there is no usable CT, Cancelled when the user asked to stop.
     """
-    path = Path(path)
+    return _read(Path(path), progress, files, labels=False)
+
+
+def read_labels(path: Path, progress: Progress) -> tuple[np.ndarray, Grid]:
+    """The labelmap at ``path``: int16 (z, y, x), and its grid. Raises as :func:`read_ct`, also for fractions."""
+    volume = _read(Path(path), progress, (), labels=True)
+    return volume.voxels, volume.grid
+
+
+def _read(path: Path, progress: Progress, files: Sequence[Path], *, labels: bool) -> CtVolume:
     try:
         is_folder = stat.S_ISDIR(path.stat().st_mode)
     except PermissionError:
@@ -54,7 +65,7 @@ def read_ct(path: Path, progress: Progress, files: Sequence[Path] = (), *, label
         return read_dicom(path, progress, files)
     if is_archive(path):
         with unpacked(path, progress) as scan:
-            volume = read_ct(scan, progress, labels=labels)
+            volume = _read(scan, progress, (), labels=labels)
             return replace(volume, source=f"{volume.source} in a ZIP")
     if not suffix_of(path.name) and is_dicom(path):
         return read_dicom_file(path, progress)

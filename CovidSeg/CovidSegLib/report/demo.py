@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import CovidSegError, InputError
 from ..geometry.volume import CtVolume
 from ..progress import Progress
-from ..reading import read_ct
+from ..reading import read_ct, read_labels
 from ..segmentation import UNKNOWN_PROVENANCE, Label, Segmentation
 from .pictures import draw_pictures
 
@@ -74,13 +74,12 @@ def _run(arguments: argparse.Namespace) -> None:
 
 def _read_labels(path: Path, scan: CtVolume, name: str) -> np.ndarray:
     """The labelmap in ``path`` as uint8 (z, y, x); raises InputError unless it is one of ours on the scan's grid."""
-    labels = read_ct(path, Progress(), labels=True)
-    same_shape = labels.voxels.shape == scan.voxels.shape
-    if not same_shape or not np.allclose(labels.affine, scan.affine, atol=_SAME_PLACE_MM):
+    labels, grid = read_labels(path, Progress())
+    if grid.apart_mm(scan.grid) > _SAME_PLACE_MM:
         raise InputError(f"The {name} is not on the grid of the scan.", "Give the labelmap that belongs to this scan.")
-    if not 0 <= labels.voxels.min() <= labels.voxels.max() <= max(Label):
+    if not 0 <= labels.min() <= labels.max() <= max(Label):
         raise InputError(f"The {name} is not a labelmap with values 0 to 3.", "Give a file that CovidSeg wrote.")
-    return labels.voxels.astype(np.uint8)
+    return labels.astype(np.uint8)
 
 
 if __name__ == "__main__":

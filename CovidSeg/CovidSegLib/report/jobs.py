@@ -11,9 +11,11 @@ from ..errors import InputError, about
 from ..progress import Progress
 from ..reading import read_ct
 from ..reading.acquisition import acquisition
-from ..writing import OutputSet, save_training_case
-from ..writing.patient_codes import patient_code
-from .inputs import ANOTHER_SCAN, read_masks
+from ..segfiles import save_training_case
+from ..segfiles.masks import ANOTHER_SCAN
+from ..segfiles.patient_codes import patient_code
+from ..segfiles.registry import read_masks
+from ..system.atomic_files import OutputSet
 from .record import ResultRecord
 from .request import ReportRequest
 

@@ -12,9 +12,9 @@ from ..errors import CovidSegError
 from ..geometry.volume import LUNG_LEVEL, LUNG_WINDOW, CtVolume
 from ..measures.lobe_map import LobeMap, estimated_lobe_map
 from ..measures.lobes import lobe_name
+from ..segfiles.lobe_files import LOBE_COLORS
 from ..segmentation import Label, Lobe, Segmentation
 from ..words import percent
-from ..writing.lobes import LOBE_COLORS
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -20,9 +20,9 @@ from ..errors import EngineError, OutputError
 from ..geometry.volume import CtVolume
 from ..progress import Progress
 from ..segmentation import Segmentation
+from ..system.atomic_files import OutputSet
 from ..system.processes import library_environment
 from ..system.unfinished import unfinished_folder
-from ..writing import OutputSet
 from .places import PLANES
 
 PICTURES = (*PLANES, "3d")

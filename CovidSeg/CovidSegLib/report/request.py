@@ -12,11 +12,11 @@ from ..measures import Measurements, Rules, measure
 from ..measures.edits import SegmentEdit
 from ..progress import Progress
 from ..reading.checks import inspect
+from ..segfiles.lobe_files import lobes_beside, read_lobe_map
 from ..segmentation import Segmentation
-from ..writing import OutputSet
+from ..system.atomic_files import OutputSet
 from .content import report_content
 from .files import report_text
-from .lobe_files import lobes_beside, read_lobe_map
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from types import MappingProxyType
 
 from ..errors import OutputError
 from ..i18n import tr as _
-from ..system.unfinished import sweep, unfinished_prefix
-from .places import check_still, refuse_special
+from .file_states import check_still, refuse_special
 from .read_back import check_bytes
+from .unfinished import sweep, unfinished_prefix
 
 _ENDING = 16
 """Characters of a name that its ending is surely among; a whole name and a number might be too long."""
@@ -64,7 +64,7 @@ def output_errors() -> Iterator[None]:
 class _Move:
     """A file that is finished at ``place`` and shall be at ``target``.
 
-    ``state``: the target's :func:`.places.file_state` when it was looked at, None where that does not matter.
+    ``state``: the target's :func:`.file_states.file_state` when it was looked at, None where that does not matter.
     ``before``: the old file, kept aside under another name; None where there was none.
     """
 
@@ -124,7 +124,7 @@ class OutputSet:
     :meth:`publish` moves all of them. Leaving the context removes what was not published. Where a target is a link, the
     file that it leads to is replaced and the link stays: there are not two versions of a reader's work afterwards.
 
-    ``states``: the :func:`.places.file_state` that targets were in when it was decided to replace them. One that
+    ``states``: the :func:`.file_states.file_state` that targets were in when it was decided to replace them. One that
     somebody saved since is not replaced.
     """
 

@@ -29,8 +29,8 @@ from ..geometry.grid import Grid, read_only
 from ..reading.itk import unreadable
 from ..reading.layers import read_layers
 from ..segmentation import SEGMENTS, Label, Segmentation, SegmentDefinition, absent_labels, our_ids
+from ..system.atomic_files import output_errors
 from ..words import in_ml
-from .publish import output_errors
 from .seg_nrrd import READERS_TAGS, SOURCE_TAG, STATUS_TAG, FileSegment, segment_tags, source_warnings, write_layers
 
 COMPLETED, FLAGGED = "completed", "flagged"

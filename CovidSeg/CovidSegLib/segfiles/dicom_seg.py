@@ -23,8 +23,8 @@ from ..reading import series_files
 from ..reading.geometry import LPS_TO_RAS
 from ..reading.silent_pydicom import load_pydicom, quiet_pydicom
 from ..segmentation import SEGMENTS, Provenance, Segmentation, SegmentDefinition
+from ..system.read_back import not_as_written
 from .dicom_source import read_header
-from .read_back import not_as_written
 
 if TYPE_CHECKING:
     import highdicom
@@ -45,6 +45,11 @@ _NO_SEG = (
 
 _MEANING_LENGTH = 64
 """The longest code meaning that DICOM allows (VR LO)."""
+
+
+def is_dicom_seg(path: Path) -> bool:
+    """Whether the ending asks for a DICOM SEG, which only a DICOM series can have."""
+    return path.name.lower().endswith(SUFFIX)
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from ..mask_fit import fit_warnings
 from ..progress import Progress
 from ..reading import read_ct
 from ..segmentation import SEGMENTS, Label
+from ..system.atomic_files import OutputSet, output_errors
+from ..system.file_states import refuse_protected, refuse_special
 from ..system.locks import one_at_a_time
 from .labelmap import save_nifti
-from .places import refuse_protected, refuse_special
-from .publish import OutputSet, output_errors
 
 TABLE = "metadata.csv"
 _SUFFIX = ".nii.gz"
@@ -42,7 +42,7 @@ def save_training_case(
     """Add ``volume`` with its corrected ``labels`` (uint8, z, y, x) to the data set in ``folder``; returns the case.
 
     The folder is made if need be. ``patient``: the patient's code
-    (:func:`CovidSegLib.writing.patient_codes.patient_code`); without one every case counts as a patient of its own:
+    (:func:`CovidSegLib.segfiles.patient_codes.patient_code`); without one every case counts as a patient of its own:
     where two scans are of one patient, give both the same entry in the column ``patient``. ``corrected``: False where
     it is known that nobody corrected ``labels`` (:func:`corrections.merge.is_corrected`); then they replace no
     others, and the table says so. ``absent``: labels without a segment (see

@@ -15,8 +15,8 @@ from pathlib import Path
 from ..errors import OutputError
 from ..i18n import tr as _
 from ..network.models import user_models_folder
+from ..system.atomic_files import replace_bytes
 from ..system.locks import one_at_a_time
-from .publish import replace_bytes
 
 _KEY_NAME = "patient-codes.key"
 _KEY_BYTES = 32

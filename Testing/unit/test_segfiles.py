@@ -16,17 +16,10 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from CovidSegLib.errors import OutputError
+from CovidSegLib.segfiles import SUFFIXES, check_suffix, provenance_of, segment_tags, write
 from CovidSegLib.segmentation import SEGMENTS, UNKNOWN_PROVENANCE, Provenance, Segmentation
-from CovidSegLib.writing import (
-    SUFFIXES,
-    check_suffix,
-    provenance_of,
-    replace_bytes,
-    replace_text,
-    segment_tags,
-    write,
-)
-from CovidSegLib.writing.read_back import check_voxels
+from CovidSegLib.system.atomic_files import replace_bytes, replace_text
+from CovidSegLib.system.read_back import check_voxels
 from Testing.kit.full_disk import PAGE, largest_file, small_disk
 
 ITK_SUFFIXES = (".seg.nrrd", ".nrrd", ".mha")

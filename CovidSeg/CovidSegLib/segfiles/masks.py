@@ -12,15 +12,13 @@ import numpy as np
 from ..corrections.merge import ALL, bit, count_edits, is_corrected, to_labels
 from ..errors import InputError
 from ..geometry.volume import CtVolume
-from ..mask_fit import fit_warnings
 from ..measures.edits import SegmentEdit, reader_edits
 from ..progress import Progress
-from ..reading import read_ct
-from ..reading.dicom_files import is_dicom
-from ..reading.dicom_headers import modality_of
+from ..reading import read_labels
 from ..segmentation import SEGMENTS, UNKNOWN_PROVENANCE, Label, Provenance, Segmentation, label_of_codes
-from ..writing import Reviewed, is_seg_nrrd, provenance_of, read_reviewed
 from .dicom_labels import read_dicom_labels
+from .reviewed import Reviewed, read_reviewed
+from .seg_nrrd import provenance_of
 
 if TYPE_CHECKING:
     import pydicom
@@ -59,34 +57,23 @@ class Masks:
         return (*((ANOTHER_SCAN,) if self.of_another_scan else ()), *self.doubts)
 
 
-def read_masks(path: Path, volume: CtVolume) -> Masks:
-    """The masks in ``path`` on the grid of ``volume``: a ``.seg.nrrd``, a DICOM SEG or a labelmap with values 0 to 3.
-
-    Raises InputError when they are none of ours, do not lie on the scan's grid, or were surely drawn on another scan.
-    """
-    masks = _read(path, volume)
-    labels = masks.segmentation.labels
-    return replace(masks, doubts=fit_warnings(volume.voxels, labels, volume.grid))
+def masks_of_seg_nrrd(path: Path, volume: CtVolume) -> Masks:
+    """The masks in the ``.seg.nrrd`` at ``path``, on the grid of ``volume``. Raises as :func:`.registry.read_masks`."""
+    reviewed = read_reviewed(path, volume.grid)
+    return replace(_reviewed_masks(reviewed), of_another_scan=reviewed.is_of_another_scan(volume.fingerprint))
 
 
-def _read(path: Path, volume: CtVolume) -> Masks:
-    if not path.is_file():
-        raise InputError("The file with the masks does not exist.", "Check the name of the file.")
-    if is_dicom(path) and modality_of(path) == "SEG":
-        return _dicom_masks(path, volume)
-    if is_seg_nrrd(path):
-        reviewed = read_reviewed(path, volume.grid)
-        return replace(_reviewed_masks(reviewed), of_another_scan=reviewed.is_of_another_scan(volume.fingerprint))
-    labelmap = read_ct(path, Progress(), labels=True)
-    lowest, highest = int(labelmap.voxels.min()), int(labelmap.voxels.max())
-    if lowest < 0 or highest > max(Label):
+def masks_of_labelmap(path: Path, volume: CtVolume) -> Masks:
+    """The masks in a labelmap with values 0 to 3. Raises as :func:`.registry.read_masks`."""
+    values, grid = read_labels(path, Progress())
+    if values.min() < 0 or values.max() > max(Label):
         raise InputError("The file is no labelmap with values 0 to 3.", _ANOTHER_FILE)
-    labels = volume.grid.bring(labelmap.voxels.astype(np.uint8), labelmap.affine)
+    labels = volume.grid.bring(values.astype(np.uint8), grid.affine)
     return Masks(Segmentation(labels, volume.affine, UNKNOWN_PROVENANCE))
 
 
-def _dicom_masks(path: Path, volume: CtVolume) -> Masks:
-    """Of a DICOM SEG with our three segments: one that CovidSeg wrote, or Slicer of a result of CovidSeg's.
+def masks_of_dicom(path: Path, volume: CtVolume) -> Masks:
+    """The masks in a DICOM SEG with our three segments: of CovidSeg, or of Slicer of a result of CovidSeg's.
 
     It keeps no record of what a network drew, so it does not tell what a reader changed.
     """

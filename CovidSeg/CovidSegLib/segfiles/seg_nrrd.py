@@ -13,8 +13,8 @@ from ..corrections.merge import RECORD_TAG, LastWritten
 from ..geometry.grid import Grid
 from ..i18n import tr as _
 from ..segmentation import SEGMENTS, Label, Provenance, Segmentation, SegmentDefinition
+from ..system.read_back import check_voxels
 from .labelmap import array_to_itk
-from .read_back import check_voxels
 
 STATUS_TAG = "Segmentation.Status"
 """What the reader thinks of a segment: notstarted, inprogress, completed, flagged."""
@@ -37,6 +37,13 @@ _MADE_BY = {
 """Tags that say by what a segment was made, by the names of :class:`CovidSegLib.segmentation.Provenance`."""
 
 _REPRESENTATION = "Binary labelmap"
+
+SUFFIX = ".seg.nrrd"
+
+
+def is_seg_nrrd(path: Path) -> bool:
+    """Whether the ending asks for a Slicer segmentation, which can be updated later."""
+    return path.name.lower().endswith(SUFFIX)
 
 
 def write_seg_nrrd(segmentation: Segmentation, path: Path) -> None:

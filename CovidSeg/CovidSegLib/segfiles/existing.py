@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ..errors import InputError, OutputError, about
 from ..geometry.grid import Grid
-from .files import is_seg_nrrd
-from .places import file_state, refuse_protected, refuse_special
+from ..system.file_states import file_state, refuse_protected, refuse_special
 from .reviewed import Reviewed, read_reviewed
+from .seg_nrrd import is_seg_nrrd
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from ..geometry.grid import Grid
 from ..reading.geometry import LPS_TO_RAS
 from ..reading.silent_pydicom import load_pydicom
 from ..segmentation import Segmentation
-from .read_back import check_voxels
+from ..system.read_back import check_voxels
 
 if TYPE_CHECKING:
     import nibabel
