@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from .geometry.volume import AIR_HU
 from .soft_tissue import LARGEST_SHIFT, soft_tissue_shift
@@ -112,7 +112,7 @@ class _Corners:
             return None
         if hu > AIR_LIKE_HU[1] and self._lowest > float(self._value) - _DARKER_HU:
             return None
-        pieces, _count = ndimage.label(self._same)
+        pieces, _count = scipy.ndimage.label(self._same)
         at_corners = {int(pieces[row, column]) for row in (0, -1) for column in (0, -1)} - {0}
         padded = np.isin(pieces, list(at_corners))
         if padded.mean() < _LEAST_SHARE or padded.all():
@@ -123,7 +123,7 @@ class _Corners:
 
 def _has_round_edge(padded: np.ndarray, pixel_mm: tuple[float, float]) -> bool:
     """Whether what is not ``padded`` ends in a circle."""
-    edge = padded & ndimage.binary_dilation(~padded)
+    edge = padded & scipy.ndimage.binary_dilation(~padded)
     rows, columns = np.nonzero(edge)
     if len(rows) < _LEAST_EDGE:
         return False

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 FAT_HU, MUSCLE_HU = -105.0, 48.0
 """Where the peaks lie (measured on nine scans with a known scale, to 5 HU; textbooks: -120 to -90 and 35 to 55)."""
@@ -96,7 +96,7 @@ def _compare(parts: list[np.ndarray], edges: np.ndarray, farthest: float) -> tup
     for part in parts:
         counts += np.histogram(part, edges)[0]
         highest = max(highest, float(part.max())) if part.size else highest
-    counts = ndimage.gaussian_filter1d(counts, _SMOOTHING_HU / _STEP_HU)
+    counts = scipy.ndimage.gaussian_filter1d(counts, _SMOOTHING_HU / _STEP_HU)
     centres = (edges[:-1] + edges[1:]) / 2
     shifts = np.arange(-farthest, farthest + _STEP_HU, _STEP_HU)
     return shifts, np.array([_likeness(counts, centres, shift, highest - _CLIPPED_HU) for shift in shifts])

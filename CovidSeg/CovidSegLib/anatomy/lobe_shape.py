@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy
 from numpy.polynomial import legendre
-from scipy import ndimage
 
 from ..geometry.resampling import block_sums
 from ..segmentation import Lobe
@@ -97,8 +97,8 @@ class CoarseLung:
         for (first, last), size, count in zip(self.frame, self.size_mm, GRID, strict=True):
             points.append((first + (np.arange(count) + 0.5) / count * (last - first)) / size - 0.5)
             widths.append((last - first) / size / count / 3)
-        smooth = ndimage.gaussian_filter(share, widths, mode="constant")
-        sampled = ndimage.map_coordinates(smooth, np.meshgrid(*points, indexing="ij"), order=1)
+        smooth = scipy.ndimage.gaussian_filter(share, widths, mode="constant")
+        sampled = scipy.ndimage.map_coordinates(smooth, np.meshgrid(*points, indexing="ij"), order=1)
         return np.ascontiguousarray(sampled[:, :, ::-1] if self.right else sampled).ravel()
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import ndimage, sparse
+import scipy
 
 from ..geometry.masks import grow_apart
 from ..geometry.resampling import PlaneResampler, axis_weights, block_sums
@@ -80,11 +80,11 @@ class Sides:
         return PlaneResampler(rows, columns)
 
 
-def stretched(coarse: int, new: int, step: int) -> sparse.csr_matrix:
+def stretched(coarse: int, new: int, step: int) -> scipy.sparse.csr_matrix:
     """Weights (new, coarse) from a coarse line to the fine one it was made of; past its ends the outer value holds."""
     edged = axis_weights(coarse + 2, new, 0.5 / step + 0.5, 1.0 / step)
     repeat = np.clip(np.arange(-1, coarse + 1), 0, coarse - 1)
-    ends = sparse.csr_matrix((np.ones(coarse + 2, np.float32), (np.arange(coarse + 2), repeat)))
+    ends = scipy.sparse.csr_matrix((np.ones(coarse + 2, np.float32), (np.arange(coarse + 2), repeat)))
     return (edged @ ends).tocsr()
 
 
@@ -99,7 +99,7 @@ def find_sides(lung: np.ndarray, spacing_mm: tuple[float, float, float]) -> Side
     coarse = _coarse(lung, steps)
     sampling = tuple(mm * step for mm, step in zip(spacing_mm[::-1], steps, strict=True))
     # Only lung has sides: the work is done in its box, and what lies outside repeats the box's border.
-    box = ndimage.find_objects(coarse.astype(np.uint8))
+    box = scipy.ndimage.find_objects(coarse.astype(np.uint8))
     only = _only_lung(coarse[box[0]], sampling) if box else None
     sure = only is not None and abs(only) >= SURE_HOLLOW
     seeds = _seeds(coarse[box[0]], sampling) if box and not sure else None
@@ -107,7 +107,7 @@ def find_sides(lung: np.ndarray, spacing_mm: tuple[float, float, float]) -> Side
         return _of_one_lung(coarse, only, steps, lung.shape)
     if seeds is None:
         return Sides(_by_the_middle(coarse) * np.float32(sampling[2]), steps, lung.shape, parted=False)
-    right, left = (ndimage.distance_transform_edt(~seed, sampling).astype(np.float32) for seed in seeds)
+    right, left = (scipy.ndimage.distance_transform_edt(~seed, sampling).astype(np.float32) for seed in seeds)
     outside = [(part.start, size - part.stop) for part, size in zip(box[0], coarse.shape, strict=True)]
     return Sides(np.pad(right - left, outside, mode="edge"), steps, lung.shape)
 
@@ -192,16 +192,16 @@ def _seeds(
     rim = ((0, 0) if len(lung) == 1 else (1, 1), (1, 1), (1, 1))
     padded = np.pad(lung, rim)
     inner = tuple(slice(before, size - after) for (before, after), size in zip(rim, padded.shape, strict=True))
-    depth = ndimage.distance_transform_edt(padded, sampling)
+    depth = scipy.ndimage.distance_transform_edt(padded, sampling)
     for shrink in np.arange(0.0, most_mm, min(sampling)):
-        pieces, count = ndimage.label(depth > shrink)
+        pieces, count = scipy.ndimage.label(depth > shrink)
         if count < 2:
             continue
         sizes = np.bincount(pieces.ravel())[1:]
         second, first = np.argsort(sizes)[-2:] + 1
         if sizes[second - 1] < SMALLER_SHARE * sizes.sum():
             continue
-        centres = np.array(ndimage.center_of_mass(pieces > 0, pieces, [first, second])) * sampling
+        centres = np.array(scipy.ndimage.center_of_mass(pieces > 0, pieces, [first, second])) * sampling
         apart = centres[1] - centres[0]
         if abs(apart[2]) < np.abs(apart[:2]).max():
             continue  # one above or behind the other: parts of one lung

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import reduce
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from ..geometry.masks import grow_apart
 from ..geometry.resampling import block_sums
@@ -50,7 +50,7 @@ def _lungs_of_blocks(labels: np.ndarray, step: int) -> np.ndarray:
     is_left, is_right = grow_apart(is_left, is_right, infected > 0)
     lungs = is_left * np.uint8(Label.LEFT_LUNG) + is_right * np.uint8(Label.RIGHT_LUNG)
     if ((infected > 0) & (lungs == 0)).any() and lungs.any():
-        nearest = ndimage.distance_transform_edt(lungs == 0, return_distances=False, return_indices=True)
+        nearest = scipy.ndimage.distance_transform_edt(lungs == 0, return_distances=False, return_indices=True)
         lungs = lungs[tuple(nearest)]
     return lungs
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 
-def axis_weights(size: int, new_size: int, first: float, step: float) -> sparse.csr_matrix:
+def axis_weights(size: int, new_size: int, first: float, step: float) -> scipy.sparse.csr_matrix:
     """Weights (new_size, size) that sample a line of ``size`` pixels at ``first + i * step``, in pixels.
 
     Rows sum to 1 inside the line and to less where the filter reaches past its ends: what is outside counts as 0.
@@ -29,7 +29,7 @@ def axis_weights(size: int, new_size: int, first: float, step: float) -> sparse.
     weights /= weights.sum(axis=1, keepdims=True)
     inside = (columns >= 0) & (columns < size) & (weights > 0)
     rows = np.broadcast_to(np.arange(new_size)[:, None], columns.shape)
-    return sparse.csr_matrix(
+    return scipy.sparse.csr_matrix(
         (weights[inside].astype(np.float32), (rows[inside], columns[inside])), shape=(new_size, size)
     )
 
@@ -57,8 +57,8 @@ def block_sums(plane: np.ndarray, rows: int, columns: int) -> np.ndarray:
 class PlaneResampler:
     """Takes planes of one size to planes of another: ``rows`` (new, old) and ``columns`` (new, old) weights."""
 
-    rows: sparse.csr_matrix
-    columns: sparse.csr_matrix
+    rows: scipy.sparse.csr_matrix
+    columns: scipy.sparse.csr_matrix
 
     def part(self, rows: slice, columns: slice) -> PlaneResampler:
         """The resampler that gives only these rows and columns of the new plane, with the very same numbers."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from ..geometry.grid import Grid
 from ..geometry.masks import Box, bounding_box
@@ -41,7 +41,7 @@ def label_lesions(infection: np.ndarray, least: int = 1) -> tuple[np.ndarray, Bo
     if box is None:
         nothing = (slice(0, 0),) * 3
         return np.zeros((0, 0, 0), np.int32), nothing
-    numbers, _ = ndimage.label(infection[box] >= least, _NEIGHBOURS)
+    numbers, _ = scipy.ndimage.label(infection[box] >= least, _NEIGHBOURS)
     return numbers, box
 
 
@@ -53,7 +53,7 @@ def lesions_of(numbers: np.ndarray, box: Box, grid: Grid) -> tuple[tuple[int, Le
     start = np.array([part.start for part in box])
     ml = grid.voxel_ml
     found = []
-    for number, part in enumerate(ndimage.find_objects(numbers), start=1):
+    for number, part in enumerate(scipy.ndimage.find_objects(numbers), start=1):
         place = start + [piece.start for piece in part]
         centre = _centre(numbers[part] == number) + place
         ras = grid.to_ras(centre[::-1])

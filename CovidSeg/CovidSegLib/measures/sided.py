@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from ..anatomy.lungs import SMALLER_SHARE, Sides, find_sides
 from ..geometry.grid import Grid, read_only
@@ -99,10 +99,10 @@ def _part_lesions(codes: np.ndarray, infected: Box, lung: Code, column_mm: float
     """
     around = tuple(slice(max(part.start - 1, 0), part.stop + 1) for part in infected)
     part = codes[around]
-    lesions, count = ndimage.label(part == Label.INFECTION, np.ones((3, 3, 3)))
+    lesions, count = scipy.ndimage.label(part == Label.INFECTION, np.ones((3, 3, 3)))
     touching = [np.bincount(lesions[grown(part == side)], minlength=count + 1) for side in (Code.LEFT, Code.RIGHT)]
     on_right = touching[1] > touching[0]
-    for number, place in enumerate(ndimage.find_objects(lesions), 1):
+    for number, place in enumerate(scipy.ndimage.find_objects(lesions), 1):
         if touching[0][number] == touching[1][number]:
             moved = tuple(
                 slice(one.start + at.start, one.stop + at.start) for one, at in zip(place, around, strict=True)

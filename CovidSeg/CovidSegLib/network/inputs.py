@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from ..field_of_view import ScanValues, coarse, looked_at
 from ..geometry.resampling import PlaneResampler, axis_weights
@@ -82,11 +82,11 @@ def body_box(plane: np.ndarray) -> tuple[int, int, int, int] | None:
     The body is the largest object above :data:`BODY_HU` after an opening that cuts off the table and tubes.
     """
     small, stride = coarse(plane)
-    objects, count = ndimage.label(ndimage.binary_opening(small > BODY_HU, np.ones((3, 3))))
+    objects, count = scipy.ndimage.label(scipy.ndimage.binary_opening(small > BODY_HU, np.ones((3, 3))))
     if count == 0:
         return None
     largest = int(np.argmax(np.bincount(objects.ravel())[1:])) + 1
-    rows, columns = ndimage.find_objects(objects, max_label=largest)[largest - 1]
+    rows, columns = scipy.ndimage.find_objects(objects, max_label=largest)[largest - 1]
     return rows.start * stride, rows.stop * stride, columns.start * stride, columns.stop * stride
 
 
@@ -99,9 +99,9 @@ def body_on_border(plane: np.ndarray) -> float:
 def lung_share(plane: np.ndarray) -> float:
     """How much of the body in one axial slice of HU is aerated lung (0 to 1)."""
     small, _ = coarse(plane)
-    inside = ndimage.binary_fill_holes(ndimage.binary_opening(small > BODY_HU, np.ones((3, 3))))
+    inside = scipy.ndimage.binary_fill_holes(scipy.ndimage.binary_opening(small > BODY_HU, np.ones((3, 3))))
     aerated = inside & (small > AERATED_HU[0]) & (small < AERATED_HU[1])
-    lung = ndimage.binary_opening(aerated, np.ones((3, 3)))
+    lung = scipy.ndimage.binary_opening(aerated, np.ones((3, 3)))
     return float(np.count_nonzero(lung)) / max(int(np.count_nonzero(inside)), 1)
 
 

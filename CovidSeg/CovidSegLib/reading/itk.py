@@ -8,13 +8,15 @@ import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from typing import IO, TypeVar
+from typing import IO, TYPE_CHECKING, TypeVar
 
 import numpy as np
-import SimpleITK
 
 from ..errors import InputError
 from .geometry import LPS_TO_RAS
+
+if TYPE_CHECKING:
+    import SimpleITK
 
 Result = TypeVar("Result")
 
@@ -42,6 +44,8 @@ def run_itk(step: Callable[[], Result], *, strict: bool = False) -> Result:
     ITK's own errors name paths and lines of C++, which help nobody, and its warnings go to the console past Python.
     ``strict``: also raise InputError where a library complains of a damaged picture, though it made one.
     """
+    import SimpleITK  # takes a while: a command that only looks at its call does without
+
     with _one_at_a_time:
         loud = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
         SimpleITK.ProcessObject.GlobalWarningDisplayOff()

@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import BinaryIO
 
 import numpy as np
-import SimpleITK
 
 from ..errors import InputError
 from ..system.unfinished import unfinished_folder
@@ -60,6 +59,8 @@ class PixelReader:
             ) from None
 
     def _unpacked(self, stream: bytes, stored: StoredFrame) -> np.ndarray:
+        import SimpleITK
+
         check_stream(stream, stored)
         if stored.rows * stored.columns * stored.allocated // 8 > MAX_COMPRESSION * len(stream):
             raise DamagedFileError

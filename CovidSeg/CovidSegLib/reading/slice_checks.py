@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from ..field_of_view import ScanValues
 from ..geometry.grid import Grid
@@ -120,10 +120,10 @@ def _cut_warnings(slices: np.ndarray, grid: Grid, padded: np.ndarray | None) -> 
 
 def _lung_like(plane: np.ndarray) -> int:
     """Pixels with the density of lung that lie inside the body."""
-    body = ndimage.binary_opening(plane > _BODY_HU, iterations=2)
-    inside = ndimage.binary_fill_holes(body) & ~body
+    body = scipy.ndimage.binary_opening(plane > _BODY_HU, iterations=2)
+    inside = scipy.ndimage.binary_fill_holes(body) & ~body
     aerated = inside & (plane > max(_LUNG_HU[0], AIR_HU)) & (plane < _LUNG_HU[1])
-    return int(np.count_nonzero(ndimage.binary_opening(aerated, iterations=3)))
+    return int(np.count_nonzero(scipy.ndimage.binary_opening(aerated, iterations=3)))
 
 
 def tilt_warnings(affine: np.ndarray) -> list[str]:

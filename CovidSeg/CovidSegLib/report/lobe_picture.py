@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from ..anatomy.lobe_shape import LEFT_LOBES, RIGHT_LOBES
 from ..errors import CovidSegError
@@ -56,7 +56,9 @@ def _lung(
     _wide, high_mm, tall_mm = volume.grid.upright.spacing
     rows, columns = (
         slice(max(0, part.start - round(_MARGIN_MM / mm)), part.stop + round(_MARGIN_MM / mm))
-        for part, mm in zip(ndimage.find_objects((drawn > 0).astype(np.uint8))[0], (tall_mm, high_mm), strict=True)
+        for part, mm in zip(
+            scipy.ndimage.find_objects((drawn > 0).astype(np.uint8))[0], (tall_mm, high_mm), strict=True
+        )
     )
     hounsfield, labelled, drawn = (array[rows, columns] for array in (hounsfield, labelled, drawn))
     scale = min(size[0] / (drawn.shape[1] * high_mm), size[1] / (drawn.shape[0] * tall_mm))
@@ -85,9 +87,9 @@ def _painted(grey: np.ndarray, parts: np.ndarray, infection: np.ndarray, lobes: 
     for lobe in lobes:
         mask, color = parts == lobe, np.array(LOBE_COLORS[lobe]) * 255
         picture[mask] = (1 - _FILL) * picture[mask] + _FILL * color
-        picture[mask & ~ndimage.binary_erosion(mask, iterations=2)] = color
+        picture[mask & ~scipy.ndimage.binary_erosion(mask, iterations=2)] = color
     picture[infection] = 0.6 * picture[infection] + 0.4 * _INFECTION
-    picture[infection & ~ndimage.binary_erosion(infection, iterations=1)] = _INFECTION
+    picture[infection & ~scipy.ndimage.binary_erosion(infection, iterations=1)] = _INFECTION
     return picture.astype(np.uint8)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from ..geometry.grid import Grid
 from ..geometry.volume import LUNG_LEVEL, LUNG_WINDOW, CtVolume
@@ -88,7 +88,7 @@ def _as_seen(plane: np.ndarray, name: str) -> np.ndarray:
 
 def _around_lungs(lungs: np.ndarray, high: float, wide: float) -> tuple[slice, slice]:
     """The part of a plane that holds ``lungs`` (bool) and a margin; all of it without lung."""
-    found = ndimage.find_objects(lungs.astype(np.uint8))
+    found = scipy.ndimage.find_objects(lungs.astype(np.uint8))
     if not found:
         return slice(None), slice(None)
     rows, columns = (
@@ -120,7 +120,7 @@ def _painted(grey: np.ndarray, segments: np.ndarray) -> np.ndarray:
         mask = segments == label
         picture[mask] = (1 - opacity) * picture[mask] + opacity * _COLORS[label]
         # Two pixels, so that a thumbnail of the picture still shows them.
-        picture[mask & ~ndimage.binary_erosion(mask, iterations=2)] = _COLORS[label]
+        picture[mask & ~scipy.ndimage.binary_erosion(mask, iterations=2)] = _COLORS[label]
     return picture.astype(np.uint8)
 
 

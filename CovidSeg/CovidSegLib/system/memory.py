@@ -16,9 +16,9 @@ _OF_WANT = re.compile(
 )
 """How the last line of a traceback begins that may come of too little memory."""
 
-_SURELY_TOO_SMALL, _SURELY_ENOUGH = 400 << 20, 2 << 30
-"""Bytes of address space: what the libraries take that every command loads; what a usual scan is segmented in. In
-between anything may fail in any way."""
+_SURELY_TOO_SMALL, _SURELY_ENOUGH = 800 << 20, 2 << 30
+"""Bytes of address space: what the libraries take that segment a scan; what a usual scan is segmented in. In between
+anything may fail in any way. In less, OpenBLAS (of SciPy), when it is loaded, asks for memory again for ever."""
 
 _STATUS = Path("/proc/self/status")
 

@@ -97,6 +97,7 @@ def _work(
             engine.check()
             # By our own parent, through a pipe that nobody else has.
             job: Job[Any] = pickle.loads(base64.b64decode(packed))
+            _load_libraries()
             bound_memory(_READING_BYTES + _needed(job.sources))
             # A reporter of its own: what a job says first is heard, however soon it comes after the last one.
             answer = {"record": job.run(engine.segment, Progress(_Reporter(send, engine), interrupts.asked))}
@@ -107,6 +108,13 @@ def _work(
         send(answer)
         if answer.get("last"):
             os._exit(0)  # threads that a library left behind must not hold up the end
+
+
+def _load_libraries() -> None:
+    """Load what any job needs and a bound on memory could keep from loading halfway."""
+    import scipy.ndimage
+    import scipy.sparse  # noqa: F401
+    import SimpleITK  # noqa: F401
 
 
 class _Inbox:
