@@ -21,6 +21,8 @@ def pytest_configure() -> None:
     """Let child processes import the packages from this checkout, and keep out of the home folder."""
     paths = [str(REPOSITORY / "CovidSeg"), str(REPOSITORY), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    # Hundreds of child processes compile the packages once, not each of them again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # What is known of this computer's devices is not the user's.
     os.environ["COVIDSEG_CACHE"] = str(REPOSITORY / ".pytest_cache" / "covidseg")
 

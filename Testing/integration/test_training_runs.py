@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("tensorflow", reason="needs the extra 'training'")
 
 from kit.no_sockets import AVAILABLE, forbid_sockets
+from kit.small_network import small_network
 from kit.training_data import write_case
 
 from CovidSegTraining.cli import main
@@ -196,25 +197,15 @@ def test_a_picture_that_is_held_out_under_another_name_is_not_trained_on(tmp_pat
     assert "the same picture as case2: a leak" in capsys.readouterr().err
 
 
-def test_a_run_goes_on_with_its_own_cases_and_start_alone(tmp_path, capsys):
+def test_a_run_goes_on_with_its_own_cases_and_start_alone(tmp_path, capsys, monkeypatch):
     """Else what it held out could be trained on, and its scores would be too good."""
+    monkeypatch.setattr("CovidSegTraining.training.build_network", small_network)
     for number in range(3):
         write_case(tmp_path / "data", f"case{number}", slices=2, seed=number)
     (tmp_path / "data/metadata.csv").write_text("case,fold\ncase0,1\ncase1,2\ncase2,3\n")
     (tmp_path / "still.json").write_text(json.dumps(STILL))
-    call = [
-        "fit",
-        "--data",
-        tmp_path / "data",
-        "--encoder",
-        "none",
-        "--steps",
-        1,
-        "--batch",
-        2,
-        "--run",
-        tmp_path / "r",
-    ]
+    call = ["fit", "--data", tmp_path / "data", "--encoder", "none", "--steps", 1, "--batch", 2]
+    call += ["--run", tmp_path / "r"]
     call = [*map(str, call), "--config", str(tmp_path / "still.json")]
     assert main([*call, "--also", str(tmp_path / "data:case0")]) == 2
     assert "case0 of --also is held out" in capsys.readouterr().err

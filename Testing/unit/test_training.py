@@ -20,6 +20,8 @@ from CovidSegTraining.streams import TrainingStream, slice_weights
 
 tf = pytest.importorskip("tensorflow", reason="needs the extra 'training'")
 
+from kit.small_network import small_network  # noqa: E402
+
 from CovidSegTraining.losses import segmentation_loss  # noqa: E402
 
 
@@ -247,12 +249,13 @@ def test_a_training_that_was_cut_off_goes_on_and_a_finished_one_can_be_exported(
     assert sorted(file.name for file in card.parent.iterdir()) == ["tiny.json", "tiny.keras", "tiny.onnx"]
 
 
-def test_a_share_of_the_start_is_kept_in_the_result_also_where_the_training_was_cut_off(tmp_path):
-    from CovidSegLib.network.inputs import INPUT_SHAPE
+def test_a_share_of_the_start_is_kept_in_the_result_also_where_the_training_was_cut_off(tmp_path, monkeypatch):
     from CovidSegTraining import training
-    from CovidSegTraining.architecture import build_network
-    from CovidSegTraining.start import start_from
 
+    monkeypatch.setattr(training, "build_network", small_network)
+    network, weights, start = small_network(INPUT_SHAPE), {}, tmp_path / "start.weights.h5"
+    network.save_weights(start)
+    weights["start"] = network.get_weights()
     cases = [write_case(tmp_path, "one", slices=2)]
     learning = TrainingConfig(steps=2, batch=1, warm_up_steps=1, test_fold=0, checkpoint_steps=1)
     keeping = dataclasses.replace(learning, keep=0.25)
@@ -262,15 +265,12 @@ def test_a_share_of_the_start_is_kept_in_the_result_also_where_the_training_was_
             raise Cancelled("training")
 
     with pytest.raises(Cancelled):
-        training.fit(cases, keeping, None, tmp_path / "kept", Progress(stop), start="default")
-    network, weights = build_network(INPUT_SHAPE, None), {}
-    start_from(network, "default")
-    weights["start"] = network.get_weights()
+        training.fit(cases, keeping, None, tmp_path / "kept", Progress(stop), start=start)
     for name, config in (("learned", learning), ("kept", keeping)):
-        network.load_weights(training.fit(cases, config, None, tmp_path / name, Progress(), start="default"))
+        network.load_weights(training.fit(cases, config, None, tmp_path / name, Progress(), start=start))
         weights[name] = network.get_weights()
-    for start, learned, kept in zip(*weights.values(), strict=True):
-        np.testing.assert_allclose(kept, 0.75 * learned + 0.25 * start, rtol=1e-4, atol=1e-6)
+    for begun, learned, kept in zip(*weights.values(), strict=True):
+        np.testing.assert_allclose(kept, 0.75 * learned + 0.25 * begun, rtol=1e-4, atol=1e-6)
     assert not np.allclose(weights["start"][0], weights["learned"][0], rtol=1e-4, atol=1e-6)
 
 

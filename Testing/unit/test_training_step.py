@@ -12,6 +12,7 @@ from CovidSegTraining.dataset import DISPUTED, Label
 tf = pytest.importorskip("tensorflow", reason="needs the extra 'training'")
 
 import keras  # noqa: E402
+from kit.small_network import small_network  # noqa: E402
 
 from CovidSegTraining.fused_norm import BatchNormalization, fuse  # noqa: E402
 from CovidSegTraining.losses import border_of_infection, segmentation_loss  # noqa: E402
@@ -97,13 +98,12 @@ def test_batches_of_two_sizes_train_one_network(tmp_path, monkeypatch):
     from CovidSegTraining import training
     from CovidSegTraining.config import TrainingConfig
 
-    def small_network(shape, _encoder):
+    def noted(shape, encoder):
         made.append(shape)
-        layers = [keras.Input((*shape, 3)), keras.layers.Conv2D(3, 1), keras.layers.BatchNormalization()]
-        return keras.Sequential([*layers, keras.layers.Softmax(dtype="float32")])
+        return small_network(shape, encoder)
 
     made: list[tuple] = []
-    monkeypatch.setattr(training, "build_network", small_network)
+    monkeypatch.setattr(training, "build_network", noted)
     cases = [write_case(tmp_path, "one", slices=2)]
     config = TrainingConfig(steps=6, batch=1, test_fold=0, other_shapes=((96, 128),), seed=1)
     weights = training.fit(cases, config, None, tmp_path / "run", Progress(), cache=tmp_path / "cache")
