@@ -16,6 +16,7 @@ from kit.packed_slices import pack
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import find_cases, read_ct
 from CovidSegLib.reading.dicom_files import is_dicom
+from CovidSegLib.system.unfinished import unfinished_name
 
 SCAN = np.arange(10 * 6 * 5, dtype=np.int16).reshape(10, 6, 5)
 
@@ -51,6 +52,12 @@ def hidden(_folder: Path, paths: list[Path]) -> None:
         path.rename(path.with_name("." + path.name))
 
 
+def in_a_hidden_folder(folder: Path, paths: list[Path]) -> None:
+    (folder / ".trash" / "deep").mkdir(parents=True)
+    for path in paths:
+        path.rename(folder / ".trash" / "deep" / path.name)
+
+
 def linked_to_nothing(folder: Path, paths: list[Path]) -> None:
     for path in paths:
         path.unlink()
@@ -69,6 +76,7 @@ WAYS: list[tuple[Callable[[Path, list[Path]], None], str]] = [
     (emptied, "3 damaged DICOM files were left out."),
     (overwritten, "3 damaged DICOM files were left out."),
     (hidden, "Left out, not looked into: 3 hidden DICOM files."),
+    (in_a_hidden_folder, "Left out, not looked into: 1 hidden folder with DICOM files."),
     (linked_to_nothing, "Left out, not looked into: 3 links that are not followed."),
     (pipes, "Left out, not looked into: 3 pipes or devices."),
 ]
@@ -113,3 +121,16 @@ def test_folders_and_files_whose_names_are_no_utf_8_are_read(tmp_path: Path, com
         folder.mkdir(exist_ok=True)
         shutil.copy(path, folder / os.fsdecode(b"\xe4" + path.name.encode()))
     assert np.array_equal(read_ct(folder, Progress()).voxels, SCAN)
+
+
+@posix
+def test_what_is_hidden_beside_the_scans_of_a_batch_is_said_where_it_is_a_scan(tmp_path: Path) -> None:
+    write_series(tmp_path / "one", SCAN)
+    (loose, *_rest) = write_series(tmp_path / ".old" / "a", SCAN)
+    shutil.copy(loose, tmp_path / ".slice.dcm")
+    shutil.copytree(tmp_path / ".old", tmp_path / unfinished_name())
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "config").write_text("[core]")
+    told: list[str] = []
+    find_cases(tmp_path, Progress(lambda report: told.append(report.notice)))
+    assert "Left out, not looked into: 1 hidden DICOM file, 1 hidden folder with DICOM files." in told

@@ -38,6 +38,14 @@ def change(path: Path, old: bytes, new: bytes) -> None:
     path.write_bytes(content.replace(old, new, 1))
 
 
+@pytest.mark.parametrize(("old", "new"), [(b"Segment", b"Sogment"), (b"_Layer:=0", b"_Layer:=7")])
+def test_a_header_that_means_nothing_is_refused_before_a_voxel_is_read(file: Path, old: bytes, new: bytes) -> None:
+    content = file.read_bytes().replace(old, new)
+    file.write_bytes(content[: content.index(b"\n\n") + 40])  # what is behind the header is cut off
+    with pytest.raises(InputError, match="no segmentation"):
+        read_reviewed(file, GRID)
+
+
 @pytest.mark.parametrize(
     ("raw", "name"),
     [

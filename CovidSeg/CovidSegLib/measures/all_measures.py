@@ -11,6 +11,7 @@ import numpy as np
 from ..geometry.grid import Grid, read_only
 from ..i18n import tr as _
 from ..segmentation import Label
+from ..soft_tissue import soft_tissue_shift
 from .density import density, histograms, refusal
 from .lesions import COUNTED_ML, find_lesions
 from .lobes import lobe_total, measure_lobes
@@ -22,6 +23,9 @@ from .stability import moved_edges
 from .values import EdgeMove, Measurements, Region, Zone
 from .visibility import absence_flags, cut_faces, plausibility_flags, visibility_flags
 from .zones import LEVELS, count_zones
+
+_SAMPLES_PER_AXIS = 96
+"""Voxels that are looked at to tell how far values are shifted."""
 
 _SIDES = (("right", RIGHT_CODES), ("left", LEFT_CODES))
 
@@ -59,7 +63,7 @@ def measure(
         return replace(_of_zones(nothing, 0.0), density_refused=refused, rules=rules)
     upright = grid.to_upright
     hounsfield = upright(voxels)[lungs.box] if voxels is not None else None
-    faces = cut_faces(lungs, hounsfield)
+    faces = cut_faces(lungs, hounsfield, _shift(voxels) if voxels is not None and refused else 0.0)
     ml = grid.voxel_ml
     pieces = find_lesions(labels, grid, Label.INFECTION)
     measured = replace(
@@ -92,6 +96,11 @@ def measure(
     subject = Subject(lungs, None if refused else hounsfield, ml, rules)
     more = {quantity.path: quantity.measure(subject) for quantity in QUANTITIES if quantity.measure is not None}
     return replace(measured, plausible=plausible, flags=tuple(flags), more=more)
+
+
+def _shift(voxels: np.ndarray) -> float:
+    """How far the values lie above HU, by a sample of them; air that lies too low is no padding."""
+    return soft_tissue_shift([voxels[tuple(slice(None, None, -(-edge // _SAMPLES_PER_AXIS)) for edge in voxels.shape)]])
 
 
 def _of_zones(counts: np.ndarray, ml: float, absent: Collection[Label] = ()) -> Measurements:

@@ -23,13 +23,15 @@ _FACES = (("lower", "upper"), ("front", "back"), ("right", "left"))
 """Names of the first and the last plane along the upright axes."""
 
 
-def cut_faces(lungs: SidedLungs, voxels: np.ndarray | None = None) -> dict[Side, list[str]]:
+def cut_faces(lungs: SidedLungs, voxels: np.ndarray | None = None, shift_hu: float = 0.0) -> dict[Side, list[str]]:
     """Which edges of the scan cut which lung: the names of the edges, none for a lung that is whole.
 
-    ``voxels``: the scan's HU (z, y, x) in the box of ``lungs``, to find the edge of a round field of view too.
+    ``voxels``: the scan's HU (z, y, x) in the box of ``lungs``, to find the edge of a round field of view too;
+    ``shift_hu``: how far they lie above HU.
     """
     found: dict[Side, list[str]] = {"left": [], "right": []}
     sizes = lungs.grid.spacing[::-1]
+    padding = None if voxels is None else voxels < PADDING_HU + min(shift_hu, 0.0)
     sides: tuple[tuple[Side, tuple[int, int]], ...] = (("left", LEFT_CODES), ("right", RIGHT_CODES))
     for side, codes in sides:
         for axis, names in enumerate(_FACES):
@@ -39,16 +41,15 @@ def cut_faces(lungs: SidedLungs, voxels: np.ndarray | None = None) -> dict[Side,
                 plane = np.take(lungs.codes, index, axis=axis)
                 if at_edge and np.isin(plane, codes).sum() * area > CUT_MM2:
                     found[side].append(name)
-        if voxels is not None and _beside_padding(lungs.codes, codes, voxels) * sizes[0] * sizes[1] > CUT_MM2:
+        if padding is not None and _beside_padding(lungs.codes, codes, padding) * sizes[0] * sizes[1] > CUT_MM2:
             found[side].append("round")
     return found
 
 
-def _beside_padding(codes: np.ndarray, side: tuple[int, int], voxels: np.ndarray) -> int:
+def _beside_padding(codes: np.ndarray, side: tuple[int, int], padded: np.ndarray) -> int:
     """How many lung voxels have padding beside them, in front of them or behind them."""
     count = 0
-    for plane, values in zip(codes, voxels, strict=True):
-        padding = values < PADDING_HU
+    for plane, padding in zip(codes, padded, strict=True):
         if padding.any():
             beside = np.zeros_like(padding)
             beside[1:] |= padding[:-1]

@@ -13,10 +13,12 @@ from ..errors import InputError
 from ..progress import Progress
 from .archives import SUFFIX as ZIP
 from .archives import scan_suffix
-from .dicom_files import is_dicom, is_special
+from .dicom_files import is_dicom, is_hidden_dicom, is_special
 from .files import SUFFIXES
 from .studies import find_studies, study_names
 from .trees import (
+    HIDDEN,
+    HIDDEN_FOLDER,
     LINK,
     SPECIAL,
     Kind,
@@ -91,7 +93,9 @@ def _in_entries(
     folder: Path, progress: Progress, is_results: Callable[[Path], bool], left_out: Counter[Kind]
 ) -> list[_Named]:
     """The cases of all entries of ``folder``; ``left_out`` counts what is none and may hold one. Raises OSError."""
-    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    everything = sorted(folder.iterdir())
+    entries = [entry for entry in everything if not entry.name.startswith(".")]
+    left_out.update(HIDDEN_FOLDER if os.path.isdir(entry) else HIDDEN for entry in everything if is_hidden_dicom(entry))
     files = [entry for entry in entries if os.path.isfile(entry)]
     loose = [entry for entry in files if is_dicom(entry)]
     scans = [entry for entry in files if is_scan_file(entry)]

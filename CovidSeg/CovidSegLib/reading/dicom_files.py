@@ -6,10 +6,17 @@ import os
 import re
 import stat
 from collections.abc import Collection, Iterator
+from itertools import islice
 from pathlib import Path
 
 _MARK_ENDS = 132
 """Where DICOM's mark, behind 128 bytes of anything, ends."""
+
+_UNFINISHED = ".covidseg-"
+"""How names of unfinished files of ours begin (``system.unfinished``)."""
+
+_MOST_LOOKS = 1000
+"""So many files of a hidden folder are looked at: version control has thousands, none of them a scan."""
 
 _LONGEST_FIRST = 128
 """Bytes of the first value of a data set at most: a length, a character set, a date or a UID."""
@@ -19,7 +26,7 @@ def files_below(folder: Path, not_entered: list[Path] | None = None) -> Iterator
     """All ordinary files in ``folder`` and its sub-folders, hidden ones left out.
 
     Links to folders are not followed, folders that may not be opened and what is no file (pipes, devices) are passed
-    over, and so are hidden files of DICOM: ``not_entered`` gets all of these.
+    over, and so are hidden files of DICOM and hidden folders with such: ``not_entered`` gets all of these.
     """
     # Questions go to os.path: where a folder may be listed but not entered those of Path raise PermissionError.
     kept_out: list[Path] = [] if not_entered is None else not_entered
@@ -28,14 +35,26 @@ def files_below(folder: Path, not_entered: list[Path] | None = None) -> Iterator
         kept_out.append(Path(error.filename))
 
     for place, folders, names in os.walk(folder, onerror=note):
+        kept_out += [path for path in (Path(place, name) for name in folders) if is_hidden_dicom(path)]
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         kept_out += [Path(place, name) for name in folders if os.path.islink(os.path.join(place, name))]
         for name in sorted(names):
             path = Path(place, name)
-            if is_special(path) or (name.startswith(".") and not name.startswith("._") and is_dicom(path)):
+            if is_special(path) or is_hidden_dicom(path):
                 kept_out.append(path)
             elif not name.startswith("."):
                 yield path
+
+
+def is_hidden_dicom(path: Path) -> bool:
+    """Whether ``path`` is hidden and a DICOM file, or a folder with one; macOS's own files ("._") are none."""
+    name = path.name
+    if not name.startswith(".") or name.startswith(("._", _UNFINISHED)):
+        return False
+    if not os.path.isdir(path):
+        return is_dicom(path)
+    below = (Path(place, name) for place, _folders, names in os.walk(path) for name in names)
+    return any(is_dicom(file) for file in islice(below, _MOST_LOOKS))
 
 
 def is_special(path: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,9 +28,10 @@ class LabelLayers:
     pairs: Mapping[str, str]
 
 
-def read_layers(path: Path) -> LabelLayers:
+def read_layers(path: Path, check: Callable[[Mapping[str, str], int], object] = lambda *_: None) -> LabelLayers:
     """The layers in the NRRD file ``path``.
 
+    ``check``: called with the pairs and the number of layers before a voxel is read, to refuse the file.
     Raises InputError when it is none, or not whole; memory is taken only for what the file can hold by its length.
     """
     try:
@@ -39,6 +40,7 @@ def read_layers(path: Path) -> LabelLayers:
         image = read_nrrd(path)
         if image.dtype.kind not in "iu":
             raise unreadable()
+        check(image.pairs, image.layers)
         affine = checked_affine(image.affine)
         planes = Planes(image)
         kind = image.dtype.newbyteorder("=") if image.dtype.itemsize < _WIDEST.itemsize else _WIDEST

@@ -14,17 +14,18 @@ from .files import suffix_of
 
 _PACKED = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".z", ".7z", ".rar", ".lzma")
 
-ARCHIVE, PAIR, LINK, RESULT, SPECIAL, HIDDEN = (
+ARCHIVE, PAIR, LINK, RESULT, SPECIAL, HIDDEN, HIDDEN_FOLDER = (
     ("packed file", "packed files"),
     ("image in two files (.hdr, .img)", "images in two files (.hdr, .img)"),
     ("link that is not followed", "links that are not followed"),
     ("result of a batch", "results of a batch"),
     ("pipe or device", "pipes or devices"),
     ("hidden DICOM file", "hidden DICOM files"),
+    ("hidden folder with DICOM files", "hidden folders with DICOM files"),
 )
 """What may hold a scan and is not looked into: one of them, many of them."""
 
-_KINDS = (ARCHIVE, PAIR, LINK, RESULT, SPECIAL, HIDDEN)
+_KINDS = (ARCHIVE, PAIR, LINK, RESULT, SPECIAL, HIDDEN, HIDDEN_FOLDER)
 
 Kind = tuple[str, str]
 
@@ -88,6 +89,8 @@ def not_entered_as(place: Path) -> Kind | None:
         return SPECIAL
     if os.path.isfile(place):
         return HIDDEN
+    if place.name.startswith("."):
+        return HIDDEN_FOLDER
     return LINK if os.path.islink(place) else None
 
 

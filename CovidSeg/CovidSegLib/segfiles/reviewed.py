@@ -131,10 +131,9 @@ def read_reviewed(path: Path, grid: Grid) -> Reviewed:
     Raises InputError when it is no segmentation file, or belongs to another scan (its voxels are not voxels of the
     grid, or lie outside of it).
     """
-    found = read_layers(path)
+    found = read_layers(path, _check_segments)
     layers = tuple(grid.bring(layer, found.grid.affine) for layer in found.layers)
     segments = _under_our_ids(_segments(found.pairs))
-    _check_places(segments, len(layers))
     drawn = [(_OURS[one.id].label, layers[one.place[0]] == one.place[1]) for one in segments if one.id in _OURS]
     texts: dict[int, str | None] = {
         _OURS[one.id].label: one.tags.get(RECORD_TAG) for one in segments if one.id in _OURS
@@ -239,7 +238,9 @@ def _under_our_ids(segments: tuple[FileSegment, ...]) -> tuple[FileSegment, ...]
     return tuple(FileSegment({**one.fields, "ID": ids.get(one.id, one.id)}) for one in segments)
 
 
-def _check_places(segments: tuple[FileSegment, ...], layers: int) -> None:
+def _check_segments(fields: Mapping[str, str], layers: int) -> None:
+    """Raise InputError unless a header says of which segments its ``layers`` are made."""
+    segments = _segments(fields)
     try:
         places = [segment.place for segment in segments]
     except ValueError:
