@@ -27,7 +27,7 @@ class Ending:
     refused: bool = False
     fault: str = ""
     peak_bytes: int = 0
-    """Memory that was taken beside what was there before."""
+    """Memory that was written to beside what was there before; 0 where the reading was ended from outside."""
 
 
 def guarded(work: Callable[[], object]) -> Ending:
@@ -38,18 +38,18 @@ def guarded(work: Callable[[], object]) -> Ending:
         os.close(reader)
         _work(work, writer)
     os.close(writer)
-    code, peak, is_late = _wait(process)
+    code, is_late = _wait(process)
     with os.fdopen(reader, "rb") as said:
-        text = said.read().decode(errors="replace")
+        peak, _, text = said.read().decode(errors="replace").partition("\n")
     if is_late:
         return Ending(fault=f"it takes more than {MOST_SECONDS:.0f} s")
     if code < 0:
-        return Ending(fault=f"signal {signal.Signals(-code).name}", peak_bytes=peak)
-    return Ending(code == _REFUSED, text if code == _FAILED else "", peak)
+        return Ending(fault=f"signal {signal.Signals(-code).name}")
+    return Ending(code == _REFUSED, text if code == _FAILED else "", int(peak))
 
 
 def _work(work: Callable[[], object], writer: int) -> None:
-    code = 0
+    code, text, before = 0, "", _status()["RssAnon"]
     try:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_DATA, (_MOST_BYTES, _MOST_BYTES))
@@ -60,11 +60,15 @@ def _work(work: Callable[[], object], writer: int) -> None:
     except CovidSegError as error:
         code = _REFUSED if _is_sentence(error) else _FAILED
         if code == _FAILED:
-            os.write(writer, f"no sentence: {error.args!r}".encode(errors="replace")[:4000])
+            text = f"no sentence: {error.args!r}"
     except BaseException:
         code = _FAILED
-        os.write(writer, traceback.format_exc()[-4000:].encode(errors="replace"))
+        text = traceback.format_exc()[-4000:]
     finally:
+        now = _status()
+        # Pages of libraries are not taken, they are only seen again: a fork has none of them at first.
+        peak = max(0, now["VmHWM"] - now["RssFile"] - before)
+        os.write(writer, f"{peak}\n{text[:4000]}".encode(errors="replace"))
         os._exit(code)
 
 
@@ -73,15 +77,14 @@ def _is_sentence(error: CovidSegError) -> bool:
     return text.isprintable() and error.sentence.endswith((".", "?")) and len(text) < 1000
 
 
-def _wait(process: int) -> tuple[int, int, bool]:
-    """Exit code, peak of memory beside that of the start (bytes), and whether it had to be killed."""
+def _wait(process: int) -> tuple[int, bool]:
+    """Exit code, and whether it had to be killed."""
     end, is_late = time.monotonic() + MOST_SECONDS, False
-    before = _resident(process)
     pause = 0.0005
     while True:
-        found, status, used = os.wait4(process, os.WNOHANG)
+        found, status = os.waitpid(process, os.WNOHANG)
         if found:
-            return os.waitstatus_to_exitcode(status), max(0, used.ru_maxrss * _KIB - before), is_late
+            return os.waitstatus_to_exitcode(status), is_late
         if time.monotonic() > end and not is_late:
             os.kill(process, signal.SIGKILL)
             is_late = True
@@ -89,8 +92,9 @@ def _wait(process: int) -> tuple[int, int, bool]:
         pause = min(pause * 1.5, 0.02)
 
 
-def _resident(process: int) -> int:
-    try:
-        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * resource.getpagesize()
-    except (OSError, IndexError, ValueError):
-        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+def _status() -> dict[str, int]:
+    """What the system counts of this process's memory, in bytes (see proc(5))."""
+    lines = (
+        line.split() for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    )
+    return {words[0].rstrip(":"): int(words[1]) * _KIB for words in lines if words[-1:] == ["kB"]}

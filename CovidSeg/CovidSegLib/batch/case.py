@@ -105,12 +105,13 @@ def segment_case(
     progress.step("measures", 0, 1)
     measured = report.measure(source, volume, segmentation, files)
     drawn = thumbnail(volume, segmentation) if picture is not None else b""
+    edits = reader_edits(segmentation.labels, network.labels, network.grid.voxel_ml) if report.files else ()
+    del network
     counted = time.perf_counter()
     with OutputSet(plan.states) as files_to_be:
         if report.files:
-            edits = reader_edits(segmentation.labels, network.labels, network.grid.voxel_ml)
             report.write(volume, segmentation, measured, edits, files_to_be, progress)
-        del volume, network  # a large scan need not stay in memory while the result is packed
+        del volume  # a large scan need not stay in memory while the result is packed
         for number, output in enumerate(outputs):
             progress.step("writing", number, len(outputs))
             plan.write(segmentation, output, files_to_be.add(output))

@@ -71,6 +71,7 @@ class CaseOutputs:
             segmentation = with_certainty(segmentation)
         if self._reviewed is not None:
             self._merged, segmentation = update(self._reviewed, segmentation)
+            self._reviewed = self._reviewed.without_voxels()  # a large scan's are half a gigabyte
         return segmentation
 
     def write(self, segmentation: Segmentation, output: Path, place: Path) -> None:

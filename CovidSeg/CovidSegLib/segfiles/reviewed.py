@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +91,13 @@ class Reviewed:
     def is_of_another_scan(self, fingerprint: str) -> bool:
         """Whether the file tells that it was made from other voxels than those with this SHA-256."""
         return bool(source_warnings(self.sources, fingerprint))
+
+    def without_voxels(self) -> Reviewed:
+        """What :func:`write_reviewed` needs after :func:`update`: of arrays only those of segments that are not ours."""
+        nothing = np.zeros((0, 0, 0), np.uint8)
+        others = {one.place[0] for one in self.segments if one.id not in _OURS}
+        layers = tuple(layer if number in others else nothing for number, layer in enumerate(self.layers))
+        return replace(self, current=nothing, last=LastWritten(nothing, nothing, self.last.known), layers=layers)
 
     @property
     def reader_ml(self) -> float:
