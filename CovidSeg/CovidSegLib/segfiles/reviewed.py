@@ -93,7 +93,7 @@ class Reviewed:
         return bool(source_warnings(self.sources, fingerprint))
 
     def without_voxels(self) -> Reviewed:
-        """What :func:`write_reviewed` needs after :func:`update`: of arrays only those of segments that are not ours."""
+        """What :func:`write_reviewed` needs after :func:`update`: arrays of segments that are not ours alone."""
         nothing = np.zeros((0, 0, 0), np.uint8)
         others = {one.place[0] for one in self.segments if one.id not in _OURS}
         layers = tuple(layer if number in others else nothing for number, layer in enumerate(self.layers))
