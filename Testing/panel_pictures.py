@@ -19,6 +19,7 @@ from PIL import Image
 from PySide6 import QtGui, QtWidgets
 
 from CovidSegLib.errors import EngineError
+from CovidSegLib.gui.install_section import _for_run
 from CovidSegLib.phantom import make_phantom
 from CovidSegLib.progress import Progress
 
@@ -96,7 +97,8 @@ class Photographer:
         ui.advancedCollapsibleButton.collapsed = True
         session.parameters.outputSegmentation = None
         session.setResult(None)
-        next(section for section in module.widget.panel.sections if hasattr(section, "_ask"))._ask(None)
+        section = next(section for section in module.widget.panel.sections if hasattr(section, "_ask"))
+        section._ask(_for_run(None))
         yield "install", self._picture()
         ui.installFrame.setVisible(False)
         try:

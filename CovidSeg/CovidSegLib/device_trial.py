@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import platform
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,6 +26,7 @@ from .network.models import Model
 from .network.providers import CPU, Provider, describe_device
 from .phantom import make_phantom
 from .system.locks import try_lock
+from .system.user_folders import CACHE
 
 MOST_DIFFERENT = 1e-4
 """Share of pixels that may get another class than on the CPU: rounding, at the border of two classes."""
@@ -58,35 +58,46 @@ def admit(
     ``faster``: whether it must also be faster. ``inputs``: the slices it is tried on, float32 (n, rows, columns, 3);
     default: two of the synthetic chest. Raises EngineError with the reason, NoDeviceError where there is no device.
     """
-    file = _kept_folder() / "devices.json"
-    key = _key(model, provider)
+    file, engine = _file(), None
     with _alone(file):
-        kept = _load(file).get(key, "")
-        verdict, _dot, device = kept.partition(" on ")
-        if verdict == Verdict.TRYING:
-            raise EngineError(
-                _("The {device} ended CovidSeg when it was tried.").format(device=provider.title),
-                _("Update its driver; to try it again delete {file}.").format(file=file),
-            )
-        if not verdict or device != describe_device(provider):
-            verdict, engine = _try(model, provider, opener, inputs, file, key)
-        else:
-            engine = None
-    _refuse(Verdict(verdict), provider, faster=faster)
+        verdict = kept_verdict(model, provider)
+        if verdict is None:
+            verdict, engine = _try(model, provider, opener, inputs, file, _key(model, provider))
+    error = refusal(verdict, provider, faster=faster)
+    if error is not None:
+        raise error
     return engine or opener(provider)
 
 
-def _refuse(verdict: Verdict, provider: Provider, *, faster: bool) -> None:
+def kept_verdict(model: Model, provider: Provider) -> Verdict | None:
+    """What a trial of ``provider`` found on this computer, None where it was not tried, or with another driver.
+
+    Raises as :func:`.network.providers.describe_device`, which loads the driver unless that ended a process before.
+    """
+    verdict, _dot, device = _load(_file()).get(_key(model, provider), "").partition(" on ")
+    if verdict == Verdict.TRYING:
+        return Verdict.TRYING
+    return Verdict(verdict) if verdict in list(Verdict) and device == describe_device(provider) else None
+
+
+def refusal(verdict: Verdict, provider: Provider, *, faster: bool) -> EngineError | None:
+    """Why what has this ``verdict`` may not compute; None where it may. ``faster``: whether it must be faster."""
+    if verdict is Verdict.TRYING:
+        return EngineError(
+            _("The {device} ended CovidSeg when it was tried.").format(device=provider.title),
+            _("Update its driver; to try it again delete {file}.").format(file=_file()),
+        )
     if verdict is Verdict.DIFFERENT:
-        raise EngineError(
+        return EngineError(
             _("The {device} computes other masks than the CPU.").format(device=provider.title),
             _("Update its driver, or choose the CPU (--device cpu)."),
         )
     if verdict is Verdict.SLOWER and faster:
-        raise EngineError(
+        return EngineError(
             _("The {device} is slower than the CPU.").format(device=provider.title),
             _("Use it all the same with --device {name}.").format(name=provider.name),
         )
+    return None
 
 
 def _try(
@@ -139,15 +150,8 @@ def _key(model: Model, provider: Provider) -> str:
     return f"{provider.name} {hashlib.sha256(repr(facts).encode()).hexdigest()}"
 
 
-def _kept_folder() -> Path:
-    chosen = os.environ.get("COVIDSEG_CACHE")
-    if chosen:
-        return Path(chosen)
-    if os.name == "nt":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "CovidSeg" / "Cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library/Caches/CovidSeg"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "covidseg"
+def _file() -> Path:
+    return CACHE.path() / "devices.json"
 
 
 def _load(file: Path) -> dict[str, str]:

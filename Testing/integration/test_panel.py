@@ -236,19 +236,6 @@ def test_the_device_line_says_what_was_found_and_how_long_it_takes(panel: OpenMo
     assert panel.ui.statusLabel.text.startswith("Ready. It will take about")
 
 
-def test_a_gpu_is_named_where_it_works_and_explained_where_it_does_not(panel: OpenModule) -> None:
-    from CovidSegLib.gui.wording import device_text
-    from CovidSegLib.network.hardware import Hardware
-
-    works = Hardware(8, ("onnx",), "NVIDIA T4", True)
-    unused = Hardware(8, ("onnx",), "NVIDIA T4", False)
-    assert device_text(works, "auto") == "GPU: NVIDIA T4"
-    assert device_text(works, "cpu") == "CPU, 8 cores"
-    assert "cannot use it" in device_text(unused, "auto")
-    assert "cannot use it" in device_text(unused, "gpu")
-    assert device_text(Hardware(1), "gpu") == "No GPU was found."
-
-
 @pytest.mark.usefixtures("stand_in_pipeline")
 def test_the_next_estimate_goes_by_the_last_run(panel: OpenModule) -> None:
     panel.until(lambda: panel.session.expectedSeconds is not None)

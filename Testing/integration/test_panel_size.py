@@ -74,7 +74,8 @@ def show_all(column: Column) -> None:
     ui = column.panel.ui
     column.panel.until(lambda: column.section("ReviewSection").review is not None)
     ui.advancedCollapsibleButton.collapsed = False
-    column.section("InstallSection")._ask(None)
+    ui.useGpuButton.setVisible(True)
+    column.section("InstallSection")._ask_for_gpu(("A graphics card with a long name",))
     column.panel.session.failed.emit(EngineError("The process stopped in the middle of its work.", "Try it again."))
     ui.detailsCollapsibleButton.setVisible(True)
     ui.detailsCollapsibleButton.collapsed = False

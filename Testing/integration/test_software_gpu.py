@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nibabel
 import numpy as np
 import pytest
 from kit.command_line import CommandLine
+from kit.slicers_python import answer
 from kit.software_gpu import software_gpu
+from kit.wheels import packed
 
 from CovidSegLib.device_trial import MOST_DIFFERENT
+from CovidSegLib.phantom import make_phantom
+
+if TYPE_CHECKING:
+    from kit.slicer_window.application import SlicerWorld
+    from kit.slicer_window.module import OpenModule
+
+    from CovidSegLib.gui.parameters import Device
 
 PROGRAM = """
 import json
@@ -113,6 +123,58 @@ def test_the_command_writes_the_masks_of_the_cpu(
         masks[device] = np.asanyarray(nibabel.load(tmp_path / f"{device}.nii.gz").dataobj)
     assert len(np.unique(masks["cpu"])) == 4
     assert np.mean(masks["cpu"] != masks["webgpu"]) <= MOST_DIFFERENT
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the environment's layout is that of Unix")
+def test_in_the_panel_from_the_question_to_the_masks(
+    world: SlicerWorld,
+    slicers_python: Path,
+    tmp_path: Path,
+    environment: dict[str, str],
+    found: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the plug-in's own wheel from a folder, beside the onnxruntime that is there."""
+    from kit.slicer_window.module import OpenModule
+
+    from CovidSegLib.gui.parameters import Device
+
+    assert found  # the GPU was tried: here it need not be, which would take its time
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    here = next(slicers_python.parents[1].glob("lib/python*/site-packages"))
+    for entry in Path(importlib.util.find_spec("onnxruntime").origin).parents[1].glob("onnxruntime[.-]*"):
+        (here / entry.name).symlink_to(entry)
+    (here / "onnxruntime").symlink_to(Path(importlib.util.find_spec("onnxruntime").origin).parent)
+    packed(tmp_path / "wheels", "onnxruntime_ep_webgpu")
+    scan = world.logics.add_volume(make_phantom(slices=1).volume)
+    panel = OpenModule(world)
+    panel.session.parameters.inputVolume = scan
+    masks = [_segmented(panel, Device.CPU)]
+    answer(monkeypatch, tmp_path / "wheels")
+    section = next(one for one in panel.widget.panel.sections if type(one).__name__ == "HardwareSection")
+    panel.until(lambda: section._hardware is not None)
+    panel.click("useGpuButton")
+    assert "onnxruntime-ep-webgpu, 14 MB to download, 31 MB on disk" in panel.ui.installLabel.text
+    panel.click("installFolderButton")
+    panel.until(lambda: panel.ui.installFrame.isHidden(), 300)
+    assert panel.ui.messageLabel.text == ""
+    panel.until(lambda: panel.ui.useGpuButton.isHidden(), 300)
+    masks.append(_segmented(panel, Device.GPU))
+    assert panel.session.result.segmentation.provenance.device == "webgpu"
+    assert "GPU (WebGPU): a GPU in software" in panel.ui.deviceInfoLabel.text
+    panel.close()
+    assert len(np.unique(masks[0])) == 4
+    assert np.mean(masks[0] != masks[1]) <= MOST_DIFFERENT
+
+
+def _segmented(panel: OpenModule, device: Device) -> np.ndarray:
+    panel.session.parameters.device = device
+    panel.session.parameters.outputSegmentation = None
+    panel.click("applyButton")
+    panel.until(lambda: not panel.running, 300)
+    assert panel.ui.messageLabel.text == ""
+    return panel.session.result.segmentation.labels
 
 
 def test_without_a_device_for_the_plug_in_asking_for_it_is_an_error(

@@ -36,22 +36,22 @@ def make(folder: Path) -> None:
 @contextmanager
 def in_its_place(environment: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Let it be Slicer's Python (the interpreter is handed out); what is installed meanwhile is removed again."""
-    from CovidSegLib.gui import install, run
+    from CovidSegLib.gui import hardware_section, install, run
 
     python = environment / "bin" / "python"
-    monkeypatch.setattr(run, "python_interpreter", lambda: str(python))
-    monkeypatch.setattr(install, "python_interpreter", lambda: str(python))
-    monkeypatch.setattr(install, "is_installed", lambda package="onnxruntime": bool(list(own(environment))))
+    for module in (run, install, hardware_section):
+        monkeypatch.setattr(module, "python_interpreter", lambda: str(python))
+    monkeypatch.setattr(install, "is_installed", lambda package="onnxruntime": found_in(environment) is not None)
     monkeypatch.setattr(install, "found", lambda: found_in(environment))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_CACHE_DIR", str(environment / "cache"))
     yield python
     for entry in [*own(environment)]:
-        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 
 
 def own(environment: Path) -> Iterator[Path]:
-    """What lies in the environment of onnxruntime."""
+    """What lies in the environment of onnxruntime and its plug-ins."""
     return environment.glob("lib/python*/site-packages/onnxruntime*")
 
 
@@ -59,7 +59,8 @@ def found_in(environment: Path) -> install.Found | None:
     """As ``install.found``, of the environment."""
     from CovidSegLib.gui import install
 
-    versions = [entry.name.split("-")[1].removesuffix(".dist-info") for entry in own(environment) if "-" in entry.name]
+    places = environment.glob("lib/python*/site-packages/onnxruntime-*.dist-info")
+    versions = [entry.name.split("-")[1].removesuffix(".dist-info") for entry in places]
     return install.Found("onnxruntime", versions[0]) if versions else None
 
 

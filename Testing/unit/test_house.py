@@ -26,7 +26,7 @@ FLOORS = (
     ("anatomy", "phantom"),
     ("device_trial", "measures"),
     ("segfiles",),
-    ("mrml", "pipeline"),
+    ("hardware", "mrml", "pipeline"),
     ("report",),
     ("worker",),
     ("batch", "CovidSegTraining"),

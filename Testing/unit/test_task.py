@@ -15,7 +15,7 @@ from CovidSegLib.gui import estimate
 from CovidSegLib.gui.child import child_steps
 from CovidSegLib.gui.signal import Signal
 from CovidSegLib.gui.task import Task, ended_by, in_thread
-from CovidSegLib.network.hardware import Hardware
+from CovidSegLib.hardware import Hardware
 from CovidSegLib.progress import Cancelled
 from CovidSegLib.system import processes
 from Testing.kit.ticker import Ticker

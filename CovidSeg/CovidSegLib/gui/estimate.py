@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..network.hardware import Hardware
+from ..hardware import Hardware
 
 _START_SECONDS = 2.0
 """The child process, the runtime and the network, before the first slice; about the same everywhere."""

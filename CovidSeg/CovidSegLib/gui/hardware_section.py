@@ -1,4 +1,4 @@
-"""The part of the panel that says what a run would be computed on, and how long it would take."""
+"""The part of the panel that says what a run would be computed on, how long it would take, and offers the GPU."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import slicer
 from slicer.i18n import tr as _
 
+from ..hardware import Hardware
 from ..mrml.volumes import slices_of
-from ..network.hardware import Hardware
 from ..system.processes import core_count, library_environment
 from . import estimate, wording
 from .child import child_steps
+from .gpu_package import PLUGIN
 from .run import python_interpreter
 from .task_slot import TaskSlot
 
@@ -25,10 +26,10 @@ _SETTING = "CovidSeg/SecondsPerSlice/{device}"
 
 def look_steps() -> Generator[object, None, Hardware]:
     """Let a child process look at this machine; what it cannot find out is left out."""
-    command = [python_interpreter(), "-m", "CovidSegLib.network.hardware"]
+    command = [python_interpreter(), "-m", "CovidSegLib.hardware"]
     outcome = yield from child_steps(command, library_environment())
     try:
-        return Hardware.from_json(outcome.output.strip().rpartition("\n")[2])
+        return Hardware.from_lines(outcome.output)
     except ValueError:
         return Hardware(core_count())
 
@@ -43,6 +44,11 @@ class HardwareSection:
         session.parametersChanged.connect(self._update)
         session.resultChanged.connect(self._learn)
         session.packagesChanged.connect(self._look)
+        session.runStarted.connect(lambda _run: self._offer())
+        session.runEnded.connect(self._offer)
+        session.reasonsChanged.connect(self._offer)
+        ui.useGpuButton.connect("clicked(bool)", self._want_gpu)
+        ui.useGpuButton.setVisible(False)
         session.closing.connect(self._task.close)
 
     def _look(self) -> None:
@@ -50,7 +56,17 @@ class HardwareSection:
 
     def _found(self, hardware: Hardware) -> None:
         self._hardware = hardware
+        self._offer()
         self._update()
+
+    def _offer(self) -> None:
+        """The button is there as long as the plug-in is not, and nothing better either; no run may be under way."""
+        found = self._hardware
+        self._ui.useGpuButton.setVisible(found is not None and not found.has(PLUGIN.name) and not found.has("cuda"))
+        self._ui.useGpuButton.enabled = self._session.run is None and not self._session.reasonOf("install")
+
+    def _want_gpu(self) -> None:
+        self._session.gpuWanted.emit(self._hardware.cards)
 
     def _update(self) -> None:
         parameters = self._session.parameters
@@ -69,25 +85,28 @@ class HardwareSection:
             text = _("{device}, about {time} for this scan").format(device=text, time=wording.duration(seconds))
         self._ui.deviceInfoLabel.text = text
 
-    def _on_gpu(self) -> bool:
-        wanted = self._session.parameters.device.value
-        return wanted != "cpu" and bool(self._hardware.gpu) and self._hardware.gpu_works
+    def _device(self) -> str:
+        """What the provenance of a run with these parameters will say: the name of a provider."""
+        gpu = self._hardware.chosen(self._session.parameters.device.value)
+        return gpu.provider if gpu is not None else "cpu"
 
     def _seconds(self) -> float | None:
         node = self._session.parameters.inputVolume
         if node is None or node.GetImageData() is None:
             return None
-        key = _SETTING.format(device="gpu" if self._on_gpu() else "cpu")
-        learned = slicer.util.settingsValue(key, 0.0, converter=float)
+        device = self._device()
+        learned = slicer.util.settingsValue(_SETTING.format(device=device), 0.0, converter=float)
         return estimate.seconds(
-            slices_of(node), self._hardware, on_gpu=self._on_gpu(), per_slice=learned if learned > 0 else None
+            slices_of(node), self._hardware, on_gpu=device != "cpu", per_slice=learned if learned > 0 else None
         )
 
     def _learn(self, result: RunResult | None) -> None:
-        """The next estimate goes by what this run took."""
+        """The next estimate goes by what this run took; where it took another device, look why."""
         if result is None or not result.seconds:
             return
         provenance = result.segmentation.provenance
         per_slice = estimate.per_slice(result.seconds, slices_of(result.volumeNode))
         slicer.app.userSettings().setValue(_SETTING.format(device=provenance.device), per_slice)
+        if self._hardware is not None and self._hardware.gpus and provenance.engine == "onnx":
+            self._look()
         self._update()

@@ -1,8 +1,8 @@
-"""Getting the one package that Slicer lacks, or has too old: tried in a folder of its own first, then put into Slicer.
+"""Getting a package that Slicer lacks, or has too old: tried in a folder of its own first, then put into Slicer.
 
 pip runs as a child of Slicer's Python (the last step by :mod:`.pip_install`) with ``--no-deps`` and a list of the
 versions that Slicer has, so that nothing that Slicer brings can be replaced. All else that onnxruntime declares is for
-uses that segmenting does not have.
+uses that segmenting does not have; its plug-ins declare nothing.
 """
 
 from __future__ import annotations
@@ -10,10 +10,8 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
-import platform
 import re
 import shutil
-import sys
 import uuid
 from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +24,7 @@ from ..errors import EngineError
 from ..system.processes import library_environment
 from ..system.unfinished import unfinished_folder
 from .child import Outcome, child_steps
+from .install_faults import explained
 from .pip_install import pip_install_steps
 from .run import python_interpreter
 
@@ -50,12 +49,26 @@ _VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?(\+[a-z0
 _WHERE = "import sysconfig; print(*{sysconfig.get_path(kind) for kind in ('purelib', 'platlib')}, sep='\\n')"
 
 
-class InstallError(EngineError):
-    """The package could not be installed; ``output`` is what pip said."""
+@dataclass(frozen=True)
+class Wanted:
+    """What is installed in one go.
 
-    def __init__(self, sentence: str, hint: str, output: str) -> None:
-        super().__init__(sentence, hint)
-        self.output = output
+    ``packages``: their names; ``requirements``: what pip is told of them; ``trial``: a program that fails where they
+    do not work, with the folder in which they are tried as its argument.
+    """
+
+    packages: tuple[str, ...]
+    requirements: tuple[str, ...]
+    trial: str
+
+    @property
+    def names(self) -> str:
+        """The packages, for people."""
+        return ", ".join(self.packages)
+
+
+RUNTIME = Wanted((PACKAGE,), (REQUIREMENT,), _TRY)
+"""What segmenting needs."""
 
 
 def is_installed(package: str = PACKAGE) -> bool:
@@ -74,8 +87,12 @@ class Found:
     @property
     def is_too_old(self) -> bool:
         """Whether it cannot open our networks."""
-        numbers = re.match(r"(\d+)\.(\d+)", self.version)
-        return numbers is not None and tuple(map(int, numbers.groups())) < OLDEST
+        return self.is_older_than(OLDEST)
+
+    def is_older_than(self, oldest: tuple[int, ...]) -> bool:
+        """Whether its version comes before ``oldest``; False where it has none that could be read."""
+        numbers = re.match(r"\d+(\.\d+)+", self.version)
+        return numbers is not None and tuple(map(int, numbers[0].split("."))) < oldest
 
 
 def found() -> Found | None:
@@ -98,6 +115,15 @@ def outdated() -> Found | None:
     return there if there is not None and there.is_too_old else None
 
 
+def too_old(there: Found, oldest: str) -> EngineError:
+    """For a build that was chosen for its hardware: to replace it is not for us."""
+    values = {"package": there.package, "version": there.version, "oldest": oldest}
+    return EngineError(
+        _("The installed {package} {version} is too old: CovidSeg needs {oldest} or newer.").format(**values),
+        _("Update it in Slicer's Python console: slicer.util.pip_install('{package}>={oldest}')").format(**values),
+    )
+
+
 def is_needed(engine: str) -> bool:
     """Whether a run with ``engine`` ("auto", "onnx", "tensorflow") has to wait for the package, or for a newer one."""
     if engine == "tensorflow":
@@ -107,13 +133,13 @@ def is_needed(engine: str) -> bool:
     return engine == "onnx" or not is_installed("tensorflow")
 
 
-def constraints() -> str:
-    """The versions of all packages of the running Python, as pip reads them; ours is left out."""
+def constraints(but: Collection[str] = (PACKAGE,)) -> str:
+    """The versions of all packages of the running Python, as pip reads them; those of ``but`` are left out."""
     found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions() if d.metadata["Name"]}
     found = {
         name: version
         for name, version in found.items()
-        if name.lower() != PACKAGE and _VERSION.fullmatch(version or "")
+        if name.lower().replace("_", "-") not in but and _VERSION.fullmatch(version or "")
     }
     return "".join(f"{name}=={version}\n" for name, version in sorted(found.items()))
 
@@ -122,28 +148,29 @@ def constraints() -> str:
 class Pip:
     """Calls of pip for one installation.
 
-    ``folder``: for what is in between; ``wheels``: a folder with the wheel, or None to download it.
+    ``folder``: for what is in between; ``wheels``: a folder with the wheels, or None to download them.
     """
 
     folder: Path
     wheels: Path | None
+    wanted: Wanted = RUNTIME
 
     def fetch(self) -> list[str]:
-        """Bring the wheel into our folder."""
+        """Bring the wheels into our folder."""
         where = ["--no-index", "--find-links", str(self.wheels)] if self.wheels else []
         return self._call("download", *where, "--dest", str(self.folder))
 
     def rehearse(self) -> list[str]:
-        """Install it into our folder."""
+        """Install them into our folder."""
         return self._call("install", *self._ours, "--target", str(self.trial))
 
     def install(self) -> Generator[None, None, Outcome]:
-        """Install it into Slicer, in steps."""
-        return pip_install_steps(["--no-deps", *self._ours, REQUIREMENT], self.folder / "constraints.txt")
+        """Install them into Slicer, in steps."""
+        return pip_install_steps(["--no-deps", *self._ours, *self.wanted.requirements], self.folder / "constraints.txt")
 
     @property
     def trial(self) -> Path:
-        """Where the package is tried."""
+        """Where the packages are tried."""
         return self.folder / "trial"
 
     @property
@@ -153,42 +180,45 @@ class Pip:
     def _call(self, verb: str, *options: str) -> list[str]:
         general = ["--disable-pip-version-check", "--no-input", "--no-deps", "--only-binary", ":all:"]
         kept = ["--constraint", str(self.folder / "constraints.txt")]
-        return [python_interpreter(), "-m", "pip", verb, *general, *kept, *options, REQUIREMENT]
+        return [python_interpreter(), "-m", "pip", verb, *general, *kept, *options, *self.wanted.requirements]
 
 
-def install_steps(wheels: Path | None) -> Generator[str | None, None, None]:
-    """Install the package in steps (see :mod:`.task`), from the index or from the folder ``wheels``; says what it does.
+def install_steps(wheels: Path | None, wanted: Wanted = RUNTIME) -> Generator[str | None, None, None]:
+    """Install ``wanted`` in steps (see :mod:`.task`), from the index or from the folder ``wheels``; says what it does.
 
-    One that is too old is replaced. Raises :class:`InstallError`; Slicer's packages are then as they were before.
+    What is too old is replaced. Raises InstallError; Slicer's packages are then as they were before.
     """
     try:
         with unfinished_folder() as folder:
-            yield from _install(Pip(folder, wheels))
+            yield from _install(Pip(folder, wheels, wanted))
     except OSError as error:
-        raise explained(str(error)) from error
+        raise explained(str(error), wanted.names) from error
     importlib.invalidate_caches()
 
 
 def _install(pip: Pip) -> Generator[str | None, None, None]:
-    (pip.folder / "constraints.txt").write_text(constraints(), encoding="utf-8")
-    yield _("Looking for the package") if pip.wheels else _("Downloading {package}").format(package=PACKAGE)
-    yield from _run(pip.fetch())
+    wanted = pip.wanted
+    kept = constraints(wanted.packages)
+    (pip.folder / "constraints.txt").write_text(kept, encoding="utf-8")
+    yield _("Looking for the package") if pip.wheels else _("Downloading {package}").format(package=wanted.names)
+    yield from _run(pip.fetch(), wanted)
     yield _("Trying the package before it is installed")
-    yield from _run(pip.rehearse())
-    yield from _run([python_interpreter(), "-c", _TRY, str(pip.trial)], library_environment())
-    places = (yield from _run([python_interpreter(), "-c", _WHERE])).output.splitlines()
+    yield from _run(pip.rehearse(), wanted)
+    yield from _run([python_interpreter(), "-c", wanted.trial, str(pip.trial)], wanted, library_environment())
+    places = (yield from _run([python_interpreter(), "-c", _WHERE], wanted)).output.splitlines()
     yield _("Installing")
-    with _whole_or_not_at_all({Path(place).resolve() for place in places}):  # lib64 is often a link to lib
-        _check((yield from pip.install()))
+    modules = [package.replace("-", "_") for package in wanted.packages]
+    with _whole_or_not_at_all({Path(place).resolve() for place in places}, modules):  # lib64 is often a link to lib
+        _check((yield from pip.install()), wanted)
 
 
 @contextmanager
-def _whole_or_not_at_all(places: Collection[Path]) -> Iterator[None]:
-    """Move the package that is in ``places`` aside, and bring it back when installing another one fails or is stopped.
+def _whole_or_not_at_all(places: Collection[Path], modules: Collection[str]) -> Iterator[None]:
+    """Move ``modules`` that are in ``places`` aside, and bring them back when installing others fails or is stopped.
 
     pip leaves half a package behind when it is ended. Moving needs no space on a disk that is full.
     """
-    old, aside = _parts(places), list[tuple[Path, Path]]()
+    old, aside = _parts(places, modules), list[tuple[Path, Path]]()
     try:
         for part in old:
             moved = part.with_name(f".covidseg-{uuid.uuid4().hex}")
@@ -198,7 +228,7 @@ def _whole_or_not_at_all(places: Collection[Path]) -> Iterator[None]:
     except BaseException:
         # What could not even be moved (in use, or in a folder that cannot be written) is still the old package.
         unmoved = set(old) - {part for _, part in aside}
-        for part in set(_parts(places)) - unmoved:
+        for part in set(_parts(places, modules)) - unmoved:
             _remove(part)
         for moved, part in aside:
             moved.rename(part)
@@ -207,9 +237,9 @@ def _whole_or_not_at_all(places: Collection[Path]) -> Iterator[None]:
         _remove(moved)
 
 
-def _parts(places: Collection[Path]) -> list[Path]:
-    """Folders and files of the package (onnxruntime, onnxruntime.libs, onnxruntime-1.20.dist-info), of no other one."""
-    return [part for place in places for part in place.iterdir() if re.split("[-.]", part.name)[0] == PACKAGE]
+def _parts(places: Collection[Path], modules: Collection[str]) -> list[Path]:
+    """Folders and files of ``modules`` (onnxruntime, onnxruntime.libs, onnxruntime-1.20.dist-info), of no others."""
+    return [part for place in places for part in place.iterdir() if re.split("[-.]", part.name)[0] in modules]
 
 
 def _remove(part: Path) -> None:
@@ -219,44 +249,14 @@ def _remove(part: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _run(command: list[str], environment: dict[str, str] | None = None) -> Generator[None, None, Outcome]:
+def _run(
+    command: list[str], wanted: Wanted, environment: dict[str, str] | None = None
+) -> Generator[None, None, Outcome]:
     # In a folder that cannot be written pip would turn to the user's own, which Slicer does not look into.
-    return _check((yield from child_steps(command, {"PIP_USER": "0", **(environment or {})})))
+    return _check((yield from child_steps(command, {"PIP_USER": "0", **(environment or {})})), wanted)
 
 
-def _check(outcome: Outcome) -> Outcome:
+def _check(outcome: Outcome, wanted: Wanted) -> Outcome:
     if outcome.code != 0:
-        raise explained(outcome.output)
+        raise explained(outcome.output, wanted.names)
     return outcome
-
-
-def explained(output: str, package: str = PACKAGE) -> InstallError:
-    """What pip or the trial said, as a sentence with the package and the reason."""
-    last = output.strip().rpartition("\n")[2]
-    reason, hint = _("it does not work here ({last})").format(last=last), ""
-    for marks, known_reason, known_hint in _known_reasons():
-        if any(mark in output for mark in marks):
-            reason, hint = known_reason, known_hint
-            break
-    sentence = _("The package {package} could not be installed: {reason}. Slicer is as it was.")
-    return InstallError(sentence.format(package=package, reason=reason), hint, output)
-
-
-def _known_reasons() -> list[tuple[tuple[str, ...], str, str]]:
-    """What pip says, the reason in words, and what to do."""
-    here = {"version": ".".join(map(str, sys.version_info[:2])), "system": platform.system()}
-    folder = _("Use a folder with its wheel instead, fetched on a computer with internet.")
-    no_wheel = _("there is no wheel of it for Python {version} on {system}").format(**here)
-    net = ("NewConnectionError", "ConnectTimeout", "name resolution", "ProxyError", "SSLError", "Connection")
-    denied = ("Permission denied", "Access is denied", "Read-only file system", "[Errno 13]", "[WinError 5]")
-    return [
-        (
-            ("No space left", "[Errno 28]", "not enough space"),
-            _("the disk is full"),
-            _("Free some space and try again."),
-        ),
-        (denied, _("Slicer's folder cannot be written"), _("Start Slicer as its owner.")),
-        (net, _("the package index cannot be reached"), folder),
-        (("No matching distribution", "from versions:"), no_wheel, folder),
-        (("No module named pip",), _("this Slicer has no pip"), _("Install Slicer again.")),
-    ]

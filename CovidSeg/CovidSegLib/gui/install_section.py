@@ -1,7 +1,8 @@
-"""The part of the panel that asks for the one package that Slicer lacks, when the user first needs it."""
+"""The part of the panel that asks for a package that Slicer lacks: when the user first needs it, or wants the GPU."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,24 +10,21 @@ import qt
 from slicer.i18n import tr as _
 
 from ..errors import EngineError
-from . import install, pip_install
+from . import gpu_package, install, pip_install
 from .task_slot import TaskSlot
 
 if TYPE_CHECKING:
     from .session import Session
 
 
-def _oldest() -> str:
-    return ".".join(map(str, install.OLDEST))
+@dataclass(frozen=True)
+class _Request:
+    """What the user is asked: ``text``, the button's ``yes``, and whether a run waits for the answer."""
 
-
-def _too_old(found: install.Found) -> EngineError:
-    """For a build that was chosen for its hardware: to replace it is not for us."""
-    values = {"package": found.package, "version": found.version, "oldest": _oldest()}
-    return EngineError(
-        _("The installed {package} {version} is too old: CovidSeg needs {oldest} or newer.").format(**values),
-        _("Update it in Slicer's Python console: slicer.util.pip_install('{package}>={oldest}')").format(**values),
-    )
+    wanted: install.Wanted
+    text: str
+    yes: str
+    starts: bool
 
 
 class InstallSection:
@@ -36,10 +34,12 @@ class InstallSection:
         self._ui, self._session = ui, session
         self._task = TaskSlot()
         self._asked_for: tuple[object, ...] = ()
+        self._request: _Request | None = None
         ui.installButton.connect("clicked(bool)", lambda: self._install(None))
         ui.installFolderButton.connect("clicked(bool)", self._choose_folder)
         ui.installNoButton.connect("clicked(bool)", self._decline)
         session.addGate(self._gate)
+        session.gpuWanted.connect(self._ask_for_gpu)
         session.closing.connect(self._task.close)
         session.parametersChanged.connect(self._reconsider)
         ui.installFrame.setVisible(False)
@@ -51,31 +51,26 @@ class InstallSection:
         self._asked_for = self._chosen()
         old = install.outdated()
         if old is not None and old.package != install.PACKAGE:
-            self._session.failed.emit(_too_old(old))
+            self._session.failed.emit(install.too_old(old, _oldest()))
         else:
-            self._ask(old)
+            self._ask(_for_run(old))
         return False
 
-    def _ask(self, old: install.Found | None) -> None:
-        if old is None:
-            text = _(
-                "CovidSeg computes with the Python package {package}, which Slicer does not have: {download} MB to"
-                " download, {disk} MB on disk. Nothing that Slicer brings is changed. Install it?"
-            )
-            self._ui.installButton.text = _("Yes, install")
+    def _ask_for_gpu(self, cards: tuple[str, ...]) -> None:
+        """Ask for the plug-in; ``cards``: names of the graphics cards."""
+        if self._task.busy:
+            return
+        try:
+            what = gpu_package.wanted()
+        except EngineError as error:
+            self._session.failed.emit(error)
         else:
-            text = _(
-                "CovidSeg computes with the Python package {package} {oldest} or newer, and Slicer has {version}:"
-                " {download} MB to download, {disk} MB on disk. No other package is changed. Update it?"
-            )
-            self._ui.installButton.text = _("Yes, update")
-        self._ui.installLabel.text = text.format(
-            package=install.PACKAGE,
-            oldest=_oldest(),
-            version=old.version if old is not None else "",
-            download=install.DOWNLOAD_MB,
-            disk=install.DISK_MB,
-        )
+            self._ask(_Request(what, gpu_package.question(what, cards), _("Yes, install"), starts=False))
+
+    def _ask(self, request: _Request) -> None:
+        self._request = request
+        self._ui.installButton.text = request.yes
+        self._ui.installLabel.text = request.text
         self._buttons(busy=False)
         self._ui.installFrame.setVisible(True)
 
@@ -88,7 +83,7 @@ class InstallSection:
         self._session.setReason("install", _("A package is being installed.") if busy else "")
 
     def _choose_folder(self) -> None:
-        title = _("Folder with the wheel of {package}").format(package=install.PACKAGE)
+        title = _("Folder with the wheel of {package}").format(package=self._request.wanted.names)
         folder = qt.QFileDialog.getExistingDirectory(self._ui.installFolderButton, title)
         if folder:
             self._install(Path(folder))
@@ -98,7 +93,7 @@ class InstallSection:
             self._ui.installLabel.text = _("Another extension is installing packages just now. Try again afterwards.")
             return
         self._buttons(busy=True)
-        steps = install.install_steps(wheels)
+        steps = install.install_steps(wheels, self._request.wanted)
         self._task.start(steps, self._installed, self._failed, reported=self._tell, cancelled=self._hide)
 
     def _tell(self, what: str) -> None:
@@ -119,14 +114,15 @@ class InstallSection:
     def _reconsider(self) -> None:
         """Another engine may need nothing."""
         parameters = self._session.parameters
-        if not self._task.busy and (parameters is None or not install.is_needed(parameters.engine.value)):
+        asked = self._request is not None and self._request.starts
+        if asked and not self._task.busy and (parameters is None or not install.is_needed(parameters.engine.value)):
             self._hide()
 
     def _installed(self, _result: None) -> None:
         self._hide()
         self._session.packagesChanged.emit()
         # Another scan may be chosen by now: that one was not meant.
-        if self._asked_for == self._chosen():
+        if self._request.starts and self._asked_for == self._chosen():
             self._session.start()
 
     def _chosen(self) -> tuple[object, ...]:
@@ -137,3 +133,31 @@ class InstallSection:
     def _failed(self, error: BaseException) -> None:
         self._hide()
         self._session.failed.emit(error)
+
+
+def _oldest() -> str:
+    return ".".join(map(str, install.OLDEST))
+
+
+def _for_run(old: install.Found | None) -> _Request:
+    """What a run waits for; ``old``: what there is and is too old."""
+    if old is None:
+        text, yes = (
+            _(
+                "CovidSeg computes with the Python package {package}, which Slicer does not have: {download} MB to"
+                " download, {disk} MB on disk. Nothing that Slicer brings is changed. Install it?"
+            ),
+            _("Yes, install"),
+        )
+    else:
+        text, yes = (
+            _(
+                "CovidSeg computes with the Python package {package} {oldest} or newer, and Slicer has {version}:"
+                " {download} MB to download, {disk} MB on disk. No other package is changed. Update it?"
+            ),
+            _("Yes, update"),
+        )
+    version = old.version if old is not None else ""
+    sizes = {"download": install.DOWNLOAD_MB, "disk": install.DISK_MB}
+    text = text.format(package=install.PACKAGE, oldest=_oldest(), version=version, **sizes)
+    return _Request(install.RUNTIME, text, yes, starts=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 from slicer.i18n import tr as _
 
 from ..system.unfinished import unfinished_folder
-from .install import InstallError, constraints, explained
+from .install import constraints
+from .install_faults import InstallError, explained
 from .pip_install import pip_install_steps
 
 PACKAGE, DOWNLOAD_MB = "jinja2", 0.2

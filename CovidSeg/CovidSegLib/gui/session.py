@@ -43,7 +43,8 @@ class Session:
     (Task), ``runReported`` (Report), ``runEnded``, ``resultChanged`` (RunResult or None), ``shownChanged`` (Shown or
     None: another set, or a reader corrected it), ``failed`` (exception), ``reasonsChanged``,
     ``expectationChanged`` (how long a run will take: ``expectedSeconds``, None for not known), ``packagesChanged``
-    (something was installed), ``editedChanged`` (``editedPercent``: share of the infection that a reader edited),
+    (something was installed), ``gpuWanted`` (names of the graphics cards: the user wants to compute on them),
+    ``editedChanged`` (``editedPercent``: share of the infection that a reader edited),
     ``readingChanged`` (:class:`.reading_section.Reading`, None: there is nothing to read), ``readingFailed``
     (exception), ``readingWanted`` (something was changed, and what follows from it is wanted at once),
     ``parameterSetChosen`` (vtkMRMLScriptedModuleNode), ``closing`` (the panel goes away). ``undoPoints``: of every run.
@@ -74,6 +75,7 @@ class Session:
         self.failed: Signal = Signal()
         self.reasonsChanged: Signal = Signal()
         self.packagesChanged: Signal = Signal()
+        self.gpuWanted: Signal = Signal()
         self.parameterSetChosen: Signal = Signal()
         self.closing: Signal = Signal()
         self.expectationChanged: Signal = Signal()
@@ -97,6 +99,10 @@ class Session:
         if self._reasons.get(section, "") != reason:
             self._reasons[section] = reason
             self.reasonsChanged.emit()
+
+    def reasonOf(self, section: str) -> str:
+        """What ``section`` has against Apply; "" for nothing."""
+        return self._reasons.get(section, "")
 
     def addGate(self, gate: Callable[[], bool]) -> None:
         """Let ``gate`` be asked before each run.

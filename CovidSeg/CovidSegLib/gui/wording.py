@@ -9,7 +9,7 @@ from slicer.i18n import translate
 
 from .. import i18n
 from ..errors import CovidSegError, traceback_text
-from ..network.hardware import Hardware
+from ..hardware import Hardware
 from ..worker.parent import WorkerCrashError
 
 _STAGES = {"reading": 0.0, "engine": 0.05, "network": 0.1, "masks": 0.88, "measuring": 0.94, "writing": 0.99}
@@ -52,17 +52,32 @@ def duration(seconds: float) -> str:
 def device_text(hardware: Hardware, wanted: str) -> str:
     """What the network will be computed on, in words; ``wanted``: "auto", "cpu" or "gpu"."""
     cpu = _("CPU, 1 core") if hardware.cores == 1 else _("CPU, {count} cores").format(count=hardware.cores)
-    if wanted != "cpu" and hardware.gpu and hardware.gpu_works:
-        return _("GPU: {name}").format(name=hardware.gpu)
-    if wanted == "gpu" and hardware.gpu:
-        return _("{name} is there, but the installed onnxruntime cannot use it.").format(name=hardware.gpu)
+    gpu = hardware.chosen(wanted)
+    if gpu is not None:
+        return _("{provider}: {names}").format(provider=translated(gpu.title), names=", ".join(gpu.devices))
+    if wanted == "cpu":
+        return cpu
+    why = _why_no_gpu(hardware)
     if wanted == "gpu":
-        return _("No GPU was found.")
-    if hardware.gpu and wanted == "auto":
-        return _("{cpu} ({name} is there, but the installed onnxruntime cannot use it)").format(
-            cpu=cpu, name=hardware.gpu
+        return why or _("No GPU was found.")
+    return _("{cpu} ({why})").format(cpu=cpu, why=why.rstrip(".")) if why else cpu
+
+
+def _why_no_gpu(hardware: Hardware) -> str:
+    """Why there is none that is used; "" where there is no graphics card."""
+    cards = ", ".join(hardware.cards)
+    for gpu in hardware.gpus:
+        if gpu.problem:
+            return translated(gpu.reason)
+        if gpu.devices:
+            return _("The {provider} is slower than the CPU.").format(provider=gpu.title)
+    if not cards:
+        return ""
+    if hardware.gpus:
+        return _("{name} is there, but the installed {provider} cannot use it.").format(
+            name=cards, provider=", ".join(gpu.title for gpu in hardware.gpus)
         )
-    return cpu
+    return _("{name} is there, but the installed onnxruntime cannot use it: see Use the GPU below.").format(name=cards)
 
 
 def sentence_and_details(error: BaseException) -> tuple[str, str]:

@@ -4,7 +4,7 @@
   (:func:`.models.verify`). :mod:`.model_import` takes in another one.
 - :mod:`.inputs`: the way from HU to the network's input and back, for prediction and training alike.
 - :func:`.engines.open_engine`: ONNX Runtime (:mod:`.onnx_engine`) or TensorFlow (:mod:`.keras_engine`), behind one
-  protocol (:class:`.engines.Engine`); :mod:`.hardware`: what a run would be computed on.
+  protocol (:class:`.engines.Engine`); :mod:`.providers`: what ONNX Runtime can compute with.
 - :mod:`.second_look`: slices with infection are looked at twice.
 
 The runtimes are imported when an engine is opened.

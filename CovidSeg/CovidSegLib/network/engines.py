@@ -154,17 +154,11 @@ def check_installed(engine: str) -> str:
 _MODULES = {"onnx": "onnxruntime", "tensorflow": "tensorflow"}
 
 
-class GpuThenCpu:
-    """An engine on a GPU that goes on on the CPU when the GPU fails, and says so once.
+class Wrapped:
+    """An :class:`Engine` inside of another one, by whose name and device it goes."""
 
-    ``gpus``: open an engine each, the best first; the first that can be opened is used. One without a device on this
-    machine is passed over without a word.
-    """
-
-    def __init__(self, gpus: Sequence[Callable[[], Engine]], cpu: Callable[[], Engine], progress: Progress) -> None:
-        self._cpu = cpu
-        self._progress = progress
-        self._engine = self._first(gpus)
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     @property
     def name(self) -> str:
@@ -175,6 +169,19 @@ class GpuThenCpu:
     def device(self) -> str:
         """The device in use."""
         return self._engine.device
+
+
+class GpuThenCpu(Wrapped):
+    """An engine on a GPU that goes on on the CPU when the GPU fails, and says so once.
+
+    ``gpus``: open an engine each, the best first; the first that can be opened is used. One without a device on this
+    machine is passed over without a word.
+    """
+
+    def __init__(self, gpus: Sequence[Callable[[], Engine]], cpu: Callable[[], Engine], progress: Progress) -> None:
+        self._cpu = cpu
+        self._progress = progress
+        super().__init__(self._first(gpus))
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """As :meth:`Engine.predict`; the batch in which the GPU fails is computed again on the CPU."""

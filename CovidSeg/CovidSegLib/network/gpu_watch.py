@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from .engines import Engine
+from .engines import Wrapped
 
 VARIABLE = "COVIDSEG_GPU_SECONDS"
 """How long a GPU may take to be tried, and for one batch of slices."""
@@ -37,21 +37,8 @@ def gpu_in_time() -> Iterator[None]:
         faulthandler.cancel_dump_traceback_later()
 
 
-class EngineInTime:
-    """An engine (see :class:`CovidSegLib.network.engines.Engine`) each batch of which must be done in time."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    @property
-    def name(self) -> str:
-        """The runtime."""
-        return self._engine.name
-
-    @property
-    def device(self) -> str:
-        """The device in use."""
-        return self._engine.device
+class EngineInTime(Wrapped):
+    """An engine each batch of which must be done in time."""
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """As the engine's own."""

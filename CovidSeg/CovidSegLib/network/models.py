@@ -7,8 +7,6 @@ The card holds the SHA-256 of both weights; bytes that do not match are never ha
 from __future__ import annotations
 
 import hashlib
-import os
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 from ..errors import ModelError
 from ..i18n import tr as _
 from ..system.resource_files import resource
+from ..system.user_folders import MODELS
 from .card import MAX_CARD_BYTES, ModelCard, checked_card, load_card
 
 DEFAULT_NAME = "covidseg-mobilenetv2-1"
@@ -32,14 +31,7 @@ def user_models_folder() -> Path:
 
     COVIDSEG_MODELS names another one.
     """
-    chosen = os.environ.get("COVIDSEG_MODELS")
-    if chosen:
-        return Path(chosen)
-    if os.name == "nt":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "CovidSeg" / "Models"
-    if sys.platform == "darwin":
-        return Path.home() / "Library/Application Support/CovidSeg/Models"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "covidseg" / "models"
+    return MODELS.path()
 
 
 _AGAIN = _("Install CovidSeg again, or choose another model.")

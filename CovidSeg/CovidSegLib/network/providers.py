@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import EngineError
 from ..i18n import tr as _
+from ..system.graphics_cards import MAKERS, GraphicsCard
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -29,7 +30,8 @@ class Provider:
 
     ``name``: as ``--device`` and a result call it; ``title``: for people; ``execution_provider``: ONNX Runtime's name;
     ``package``: what pip installs; ``plugin``: the module that brings its library, "" where it is in the runtime;
-    ``options``: what ONNX Runtime's session is told.
+    ``options``: what ONNX Runtime's session is told; ``python``, ``oldest_runtime``: the oldest that the package works
+    with; ``download_mb``, ``disk_mb``: of the largest of its wheels, 0 where nobody is asked.
     """
 
     name: str
@@ -38,6 +40,10 @@ class Provider:
     package: str
     plugin: str = ""
     options: tuple[tuple[str, str], ...] = ()
+    python: tuple[int, int] = (3, 10)
+    oldest_runtime: tuple[int, ...] = (1, 19)
+    download_mb: int = 0
+    disk_mb: int = 0
 
     @property
     def is_installed(self) -> bool:
@@ -65,7 +71,15 @@ PROVIDERS = (
         options=(("cudnn_conv_algo_search", "HEURISTIC"),),
     ),
     Provider(
-        "webgpu", "GPU (WebGPU)", "WebGpuExecutionProvider", "onnxruntime-ep-webgpu", plugin="onnxruntime_ep_webgpu"
+        "webgpu",
+        "GPU (WebGPU)",
+        "WebGpuExecutionProvider",
+        "onnxruntime-ep-webgpu",
+        plugin="onnxruntime_ep_webgpu",
+        python=(3, 11),
+        oldest_runtime=(1, 24, 4),
+        download_mb=14,  # 0.4.0 for Windows; 7 for Linux and 5 for macOS
+        disk_mb=31,
     ),
     Provider("coreml", "Apple GPU (Core ML)", "CoreMLExecutionProvider", "onnxruntime"),
     Provider(
@@ -158,6 +172,31 @@ def describe_device(provider: Provider) -> str:
         facts = {name: value for name, value in device.ep_metadata.items() if name != "library_path"}
         parts.append(f"{hardware.vendor} {hardware.vendor_id}:{hardware.device_id} {dict(hardware.metadata)} {facts}")
     return "; ".join(parts)
+
+
+def device_names(provider: Provider, cards: tuple[GraphicsCard, ...]) -> tuple[str, ...]:
+    """What ``provider`` can compute on, in words.
+
+    ``cards``: what the system tells of; ONNX Runtime itself knows names on Windows alone. Raises as :func:`devices`.
+    """
+    if not provider.plugin:
+        nvidia = provider.name == "cuda"
+        return tuple(card.name for card in cards if not nvidia or card.vendor == _NVIDIA or "NVIDIA" in card.name)
+    return tuple(dict.fromkeys(_name(device, cards) for device in devices(provider)))
+
+
+_NVIDIA = 0x10DE
+
+
+def _name(device: Any, cards: tuple[GraphicsCard, ...]) -> str:
+    hardware = device.device
+    if hardware.type != runtime().OrtHardwareDeviceType.GPU:
+        return _("a GPU in software")
+    described = dict(hardware.metadata).get("Description", "")
+    same = [card.name for card in cards if (card.vendor, card.device) == (hardware.vendor_id, hardware.device_id)]
+    alike = [card.name for card in cards if card.vendor in (0, hardware.vendor_id)]
+    maker = MAKERS.get(hardware.vendor_id, hardware.vendor)
+    return described or next(iter([*same, *alike]), "") or f"{maker} {hardware.vendor_id:04x}:{hardware.device_id:04x}"
 
 
 @cache
