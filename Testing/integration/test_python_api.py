@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -122,6 +124,30 @@ def test_what_is_saved_can_be_read_again_and_nothing_is_replaced_unasked(
     result.save(tmp_path / "a.nii.gz", overwrite=True)
     with pytest.raises(covidseg.CovidSegError, match="DICOM"):
         result.save(tmp_path / "a.dcm")
+
+
+def test_what_a_reader_saves_while_a_result_is_saved_stays(
+    result: covidseg.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = result.save(tmp_path / "a.seg.nrrd")
+    theirs = target.read_bytes() + b"\n"
+
+    def flush(_file: int) -> None:  # slow disks take seconds for it
+        target.write_bytes(theirs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", flush)
+        with pytest.raises(covidseg.OutputError, match="changed by somebody else"):
+            result.save(target)
+    assert target.read_bytes() == theirs
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_the_result_of_another_scan_is_not_replaced_unasked(result: covidseg.Result, tmp_path: Path) -> None:
+    target = result.save(tmp_path / "a.seg.nrrd")
+    other = replace(result, volume=CtVolume(result.volume.voxels + np.int16(1), result.volume.affine))
+    with pytest.raises(covidseg.OutputError, match="another scan"):
+        other.save(target)
 
 
 def test_a_report_takes_the_place_of_a_report_and_of_nothing_else(result: covidseg.Result, tmp_path: Path) -> None:

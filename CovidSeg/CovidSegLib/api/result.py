@@ -25,9 +25,10 @@ from ..report.content import report_content
 from ..report.files import check_report, is_report, report_text
 from ..report.record import ResultRecord
 from ..report.thumbnails import thumbnail
-from ..segfiles import ExistingFiles, check_suffix, find_reviewed, is_dicom_seg, read_source_series, write
+from ..segfiles import ExistingFiles, check_suffix, find_reviewed, is_dicom_seg, read_source_series, write_to
 from ..segmentation import Provenance, Segmentation
-from ..system.atomic_files import replace_text
+from ..system.atomic_files import OutputSet, replace_text
+from ..system.file_states import file_state
 
 if TYPE_CHECKING:
     import nibabel
@@ -150,19 +151,24 @@ class Result:
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write the masks; the ending decides: .seg.nrrd, .nii.gz, .nii, .nrrd, .mha, or .dcm (of a DICOM series).
 
-        A ``.seg.nrrd`` that nobody corrected is replaced, anything else that exists only with ``overwrite``. Raises
-        OutputError; then a file that was there is as it was. Returns the path.
+        A ``.seg.nrrd`` of this scan that nobody corrected is replaced, anything else that exists only with
+        ``overwrite``. Raises OutputError, also where somebody saves the file meanwhile; then a file that was there is
+        as it was. Returns the path.
         """
         target = Path(path)
         check_suffix(target)
+        # Taken before the look, so that no save of a reader's falls between the two.
+        states = {} if overwrite else {target: file_state(target)}
         choice = ExistingFiles(overwrite=overwrite)
-        find_reviewed([target], self.segmentation.grid, choice)
+        find_reviewed([target], self.segmentation.grid, choice, self.volume.fingerprint)
         series = None
         if is_dicom_seg(target):
             if self.path is None:
                 raise OutputError("Only what was read from a DICOM folder can have a DICOM SEG.", "Choose .seg.nrrd.")
             series = read_source_series(self.path, Progress())
-        write(with_certainty(self.segmentation), target, series)
+        with OutputSet(states) as files:
+            write_to(with_certainty(self.segmentation), files.add(target), series)
+            files.publish()
         return target
 
     def report(self, path: str | os.PathLike[str], *, label: str = "") -> Path:

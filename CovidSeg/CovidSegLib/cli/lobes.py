@@ -43,7 +43,9 @@ def run(args: argparse.Namespace) -> int:
     from ..measures.lobe_map import estimated_lobe_map
     from ..segfiles.lobe_files import check_lobe_file, write_lobes
     from ..system.atomic_files import OutputSet
+    from ..system.file_states import file_state
 
+    states = {} if args.overwrite else {output: file_state(output) for output in args.output}
     for output in args.output:
         check_lobe_file(output)
         _check_existing(output, overwrite=args.overwrite)
@@ -55,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
             estimated = estimated_lobe_map(labels, grid)
         except InputError as error:
             raise InputError(f"Lobes cannot be estimated: {error.sentence}", error.hint) from error
-        with OutputSet() as files:
+        with OutputSet(states) as files:
             for output in args.output:
                 progress.step("writing", 0, 1)
                 write_lobes(estimated.lobes, grid, files.add(output))
