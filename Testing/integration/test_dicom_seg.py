@@ -23,7 +23,7 @@ from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segfiles import ExistingFiles, check_suffix, read_reviewed, read_source_series, write
 from CovidSegLib.segfiles.dicom_seg import check_written
-from CovidSegLib.segfiles.registry import read_masks
+from CovidSegLib.segfiles.registry import is_as_written, read_masks
 from CovidSegLib.segfiles.seg_nrrd import write_layers
 from CovidSegLib.segmentation import SEGMENTS, Label, Provenance, Segmentation
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan
@@ -99,6 +99,15 @@ def test_what_is_read_back_must_be_what_was_written(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1] + b"\xff")
     with pytest.raises(OutputError, match="does not hold what was written"):
         check_written(path, written)
+
+
+def test_it_is_known_as_the_networks_own_until_a_pixel_changes(tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    _, written = segment(scan(tmp_path / "ct"), path)
+    assert is_as_written(path)
+    written.PixelData = written.PixelData[:-1] + b"\xff"
+    written.save_as(path)
+    assert not is_as_written(path)
 
 
 def test_it_is_the_right_way_up(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ DONE_LINE = {
     "model": "m",
     "record": RECORD.to_json(),
 }
-BEGUN_LINE = {"case": "a", "status": "begun", "since": 5, "result": "a.nii", "state": "3", "origin": ["x", "y"]}
+BEGUN_LINE = {"case": "a", "status": "begun", "result": "a.nii", "state": "3", "origin": ["x", "y"]}
 COLUMNS = [column.name for column in fields(Row) if column.name != "further"]
 
 

@@ -18,8 +18,9 @@ SAID_BY_THE_PANEL = sorted(
         *("segfiles/registry.py", "segfiles/training_export.py", "system/atomic_files.py", "report/files.py"),
     )
     for file in LIBRARY.glob(pattern)
-    # Rows of a table and of Slicer's statistics: numbers for other programs, under names that do not change.
-    if file.relative_to(LIBRARY).as_posix() not in ("mrml/tables.py", "mrml/statistics.py", "measures/table.py")
+    # Rows of a table, of Slicer's statistics and of the JSON: numbers for other programs, under names that stay.
+    if file.relative_to(LIBRARY).as_posix()
+    not in ("mrml/tables.py", "mrml/statistics.py", "measures/table.py", "measures/quantities.py", "measures/record.py")
 )
 """Files whose sentences may reach the panel: what it and its child process call, but readers and writers of files."""
 

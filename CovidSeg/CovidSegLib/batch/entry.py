@@ -12,7 +12,7 @@ DONE, FAILED, KEPT, BEGUN = "done", "failed", "kept", "begun"
 """``KEPT``: the case failed since its earlier result was not to be replaced; that result and its numbers stand."""
 
 _ENDED_KEYS = ("case", "status", "message", "result", "state", "written", "fingerprint", "origin", "model")
-_BEGUN_KEYS = ("case", "status", "since", "result", "state", "origin")
+_BEGUN_KEYS = ("case", "status", "result", "state", "origin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Entry:
     ``status``: one of those above; ``result``: its file name; ``state``: of that file, "" where it is not the batch's
     alone; ``written``: its state at the end; ``fingerprint``: of the input; ``origin``: where the input lies (by it the
     input is known again, and called ``case`` as before), () in lines of earlier versions; ``model``:
-    :func:`CovidSegLib.batch.plan.model_identity`; ``since``: when a run began that may make the result (time in ns).
+    :func:`CovidSegLib.batch.plan.model_identity`.
 
     ``states`` comes from all lines of the case: the latest state of every file that was a result, by its name.
     """
@@ -36,18 +36,17 @@ class Entry:
     fingerprint: str = ""
     origin: tuple[str, ...] = ()
     model: str = ""
-    since: int = 0
     states: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of_line(cls, line: Mapping[str, Any]) -> Entry:
         """The entry of a line. Raises TypeError or AttributeError when it is none of ours."""
         values = {key: line[key] for key in {*_ENDED_KEYS, *_BEGUN_KEYS} & line.keys()}
-        origin, since = values.pop("origin", []), values.pop("since", 0)
+        origin = values.pop("origin", [])
         texts = [*values.values(), *origin]
-        if type(origin) is not list or type(since) is not int or not all(isinstance(text, str) for text in texts):
+        if type(origin) is not list or not all(isinstance(text, str) for text in texts):
             raise TypeError("another form")
-        return cls(**values, origin=tuple(origin), since=since)
+        return cls(**values, origin=tuple(origin))
 
     def as_line(self, record: ResultRecord | None = None) -> dict[str, Any]:
         """The line, with the ``record`` of a case that has one."""

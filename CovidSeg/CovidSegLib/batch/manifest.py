@@ -9,9 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
-import time
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any
@@ -87,12 +85,11 @@ class Manifest:
         self._enter(entry, place, record is not None)
 
     def begin(self, entries: Iterable[Entry]) -> None:
-        """Note that results that appear from now on are the batch's own, also when it is killed.
+        """Note the results that the batch is about to make, so that it knows them again when it is killed.
 
         ``entries``: see :func:`CovidSegLib.batch.ownership.begun`. Raises OutputError.
         """
-        now = time.time_ns()
-        entries = [replace(entry, since=now) for entry in entries]
+        entries = list(entries)
         for entry, place in zip(entries, self._write(*(entry.as_line() for entry in entries)), strict=True):
             self._enter(entry, place, False)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
+from ..segfiles import is_as_written
 from ..system.file_states import file_state
 from .entry import BEGUN, DONE, KEPT, Entry
 from .plan import SAFE_SUFFIX, PlannedCase
@@ -28,15 +28,15 @@ def still_done(case: PlannedCase, entry: Entry | None, model: str) -> bool:
 def own_result(case: PlannedCase, entry: Entry | None) -> bool:
     """Whether what lies at the case's result is this batch's own work and may be replaced; also where nothing does.
 
-    So it is where the file is still as any run wrote it; and, but for a ``.seg.nrrd``, which tells by itself what a
-    reader did to it, where an earlier run that was killed wrote it and could not enter it any more.
+    So it is where the file is still as any run wrote it; and where an earlier run that was killed had begun it, and the
+    file tells that its voxels are as CovidSeg wrote them (:func:`.segfiles.is_as_written`).
     """
     if not case.result.exists():
         return True
     if entry is None:
         return False
     return entry.states.get(case.result.name) == file_state(case.result) or (
-        entry.status == BEGUN and not tells_by_itself(case) and _appeared_with_its_picture(case, entry)
+        entry.status == BEGUN and is_as_written(case.result)
     )
 
 
@@ -45,28 +45,15 @@ def tells_by_itself(case: PlannedCase) -> bool:
     return case.result.name.endswith(SAFE_SUFFIX)
 
 
-def _appeared_with_its_picture(case: PlannedCase, begun: Entry) -> bool:
-    """Whether the result was made since the run that ``begun`` tells of, and nobody put another in its place after it.
-
-    Its picture is drawn right after it and moved to its place after it. A reader's copy may keep its own, older time;
-    when it was put there, the second of the two times of a file says (not on Windows).
-    """
-    try:
-        result, picture = case.result.stat(), case.picture.stat()
-    except OSError:
-        return False
-    in_place = os.name == "nt" or result.st_ctime_ns <= picture.st_ctime_ns
-    return begun.since <= result.st_mtime_ns <= picture.st_mtime_ns and in_place
-
-
 def settled(case: PlannedCase, entry: Entry | None) -> PlannedCase:
     """``case`` with leave to replace what the batch itself made, while it is as it was written.
 
     Hours may pass until its turn, and a reader may come first.
     """
+    state = file_state(case.result)  # before the look, so that no save falls between the two
     if not own_result(case, entry):
         return case
-    return replace(case, existing=replace(case.existing, own_state=file_state(case.result)))
+    return replace(case, existing=replace(case.existing, own_state=state))
 
 
 def begun(case: PlannedCase, entry: Entry | None) -> Entry | None:
@@ -74,11 +61,10 @@ def begun(case: PlannedCase, entry: Entry | None) -> Entry | None:
 
     None where it need not, or must not: what is there stays a reader's.
     """
-    own = own_result(case, entry)
+    state, own = file_state(case.result), own_result(case, entry)
     if tells_by_itself(case) or not (case.existing.overwrite or own):
         return None
-    state = file_state(case.result) if own else ""
-    return Entry(case.stem, BEGUN, result=case.result.name, state=state, origin=case.origin)
+    return Entry(case.stem, BEGUN, result=case.result.name, state=state if own else "", origin=case.origin)
 
 
 def state_to_keep(case: PlannedCase) -> str:

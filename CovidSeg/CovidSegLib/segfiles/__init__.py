@@ -9,7 +9,7 @@ from being replaced unasked.
 
 from .dicom_seg import SourceSeries, is_dicom_seg, read_source_series
 from .existing import NOTHING_LOST, ExistingFiles, find_reviewed
-from .registry import SUFFIXES, check_suffix, write, write_to
+from .registry import SUFFIXES, check_suffix, is_as_written, write, write_to
 from .reviewed import Reviewed, read_reviewed, update, write_reviewed
 from .seg_nrrd import CERTAINTY_TAG, READERS_TAGS, SOURCE_TAG, is_seg_nrrd, provenance_of, segment_tags, source_warnings
 from .training_export import save_training_case
@@ -25,6 +25,7 @@ __all__ = [
     "SourceSeries",
     "check_suffix",
     "find_reviewed",
+    "is_as_written",
     "is_dicom_seg",
     "is_seg_nrrd",
     "provenance_of",

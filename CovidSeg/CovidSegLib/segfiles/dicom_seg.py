@@ -25,6 +25,7 @@ from ..reading.silent_pydicom import load_pydicom, quiet_pydicom
 from ..segmentation import SEGMENTS, Provenance, Segmentation, SegmentDefinition
 from ..system.read_back import not_as_written
 from .dicom_source import read_header
+from .stamps import may_be_stamped, stamp_of_bytes
 
 if TYPE_CHECKING:
     import highdicom
@@ -109,6 +110,10 @@ def write_dicom_seg(segmentation: Segmentation, series: SourceSeries, path: Path
     Frames lie where the CT's images lie; slices that were filled in on reading have frames of their own.
     """
     dataset = _dataset(segmentation, series)
+    if may_be_stamped(segmentation):
+        # A value of odd length gets one byte more in the file.
+        pixels = bytes(dataset.PixelData)
+        dataset.ImageComments = stamp_of_bytes(pixels + bytes(len(pixels) % 2))
     with _quiet():
         dataset.save_as(path, enforce_file_format=True)
     check_written(path, dataset)

@@ -13,6 +13,7 @@ from ..reading.geometry import LPS_TO_RAS
 from ..reading.silent_pydicom import load_pydicom
 from ..segmentation import Segmentation
 from ..system.read_back import check_voxels
+from .stamps import KEY, may_be_stamped, stamp_of
 
 if TYPE_CHECKING:
     import nibabel
@@ -24,20 +25,26 @@ _SCANNER = 1
 
 def write_nifti(segmentation: Segmentation, path: Path) -> None:
     """Write the labels as ``.nii`` or ``.nii.gz``. Raises as :func:`save_nifti`."""
-    save_nifti(segmentation.labels, segmentation.affine, path)
+    stamp = stamp_of(segmentation.labels) if may_be_stamped(segmentation) else ""
+    save_nifti(segmentation.labels, segmentation.affine, path, stamp)
 
 
-def save_nifti(array: np.ndarray, affine: np.ndarray, path: Path) -> None:
+def save_nifti(array: np.ndarray, affine: np.ndarray, path: Path, description: str = "") -> None:
     """Write an array (z, y, x) as NIfTI with the same matrix in sform and qform, and read it back.
 
+    ``description``: free text of the header, 79 characters at most.
     By nibabel where it is there (in Slicer it is not). Raises OSError, RuntimeError or OutputError.
     """
     if importlib.util.find_spec("nibabel") is None:
         import SimpleITK
 
-        SimpleITK.WriteImage(array_to_itk(array, affine), str(path), useCompression=True)
+        image = array_to_itk(array, affine)
+        image.SetMetaData(KEY, description)
+        SimpleITK.WriteImage(image, str(path), useCompression=True)
     else:
-        nifti_image(array, affine).to_filename(path)
+        nifti = nifti_image(array, affine)
+        nifti.header["descrip"] = description.encode()
+        nifti.to_filename(path)
     check_voxels(path, array)
 
 
@@ -59,6 +66,8 @@ def write_image(segmentation: Segmentation, path: Path) -> None:
     import SimpleITK
 
     image = array_to_itk(segmentation.labels, segmentation.affine)
+    if may_be_stamped(segmentation):
+        image.SetMetaData(KEY, stamp_of(segmentation.labels))
     SimpleITK.WriteImage(image, str(path), useCompression=True)
     check_voxels(path, segmentation.labels)
 

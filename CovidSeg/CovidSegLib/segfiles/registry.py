@@ -21,6 +21,11 @@ from . import dicom_seg, seg_nrrd
 from .dicom_seg import SourceSeries
 from .labelmap import write_image, write_nifti
 from .masks import Masks, masks_of_dicom, masks_of_labelmap, masks_of_seg_nrrd
+from .stamps import dicom_is_as_written, labelmap_is_as_written
+
+
+def _cannot_tell(_path: Path) -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -29,12 +34,14 @@ class Format:
 
     ``write`` gets the masks, the place and the DICOM series that the scan is, if it is one; ``read`` a path and the
     scan, and raises InputError. ``package``: what it takes to write, besides what is always there. ``of_series``: it
-    cannot be written without a series.
+    cannot be written without a series. ``is_as_written``: whether a file tells that its voxels are the network's alone,
+    as CovidSeg wrote them; of a ``.seg.nrrd`` :mod:`.reviewed` says more.
     """
 
     suffix: str
     write: Callable[[Segmentation, Path, SourceSeries | None], None]
     read: Callable[[Path, CtVolume], Masks]
+    is_as_written: Callable[[Path], bool] = _cannot_tell
     package: str = ""
     of_series: bool = False
 
@@ -53,11 +60,11 @@ def _alone(write: Callable[[Segmentation, Path], None]) -> Callable[[Segmentatio
 FORMATS = (
     # The longer ending first: "x.seg.nrrd" ends in ".nrrd" too.
     Format(seg_nrrd.SUFFIX, _alone(seg_nrrd.write_seg_nrrd), masks_of_seg_nrrd),
-    Format(".nii.gz", _alone(write_nifti), masks_of_labelmap, package="nibabel"),
-    Format(".nii", _alone(write_nifti), masks_of_labelmap, package="nibabel"),
-    Format(".nrrd", _alone(write_image), masks_of_labelmap),
-    Format(".mha", _alone(write_image), masks_of_labelmap),
-    Format(dicom_seg.SUFFIX, _write_dicom, masks_of_dicom, package="highdicom", of_series=True),
+    Format(".nii.gz", _alone(write_nifti), masks_of_labelmap, labelmap_is_as_written, package="nibabel"),
+    Format(".nii", _alone(write_nifti), masks_of_labelmap, labelmap_is_as_written, package="nibabel"),
+    Format(".nrrd", _alone(write_image), masks_of_labelmap, labelmap_is_as_written),
+    Format(".mha", _alone(write_image), masks_of_labelmap, labelmap_is_as_written),
+    Format(dicom_seg.SUFFIX, _write_dicom, masks_of_dicom, dicom_is_as_written, package="highdicom", of_series=True),
 )
 
 SUFFIXES = tuple(form.suffix for form in FORMATS if not form.of_series)
@@ -79,6 +86,12 @@ def read_masks(path: Path, volume: CtVolume) -> Masks:
     else:
         masks = form.read(path, volume)
     return replace(masks, doubts=fit_warnings(volume.voxels, masks.segmentation.labels, volume.grid))
+
+
+def is_as_written(path: Path) -> bool:
+    """Whether the file at ``path`` tells that it is as CovidSeg wrote it, with nothing of a reader's in it."""
+    form = _form_of(path)
+    return form is not None and form.is_as_written(path)
 
 
 def write(segmentation: Segmentation, path: Path, series: SourceSeries | None = None) -> None:
