@@ -12,7 +12,8 @@ import numpy as np
 
 from CovidSegLib.errors import ModelError
 from CovidSegLib.network.engines import open_engine
-from CovidSegLib.network.inputs import SECOND_SHAPE, network_batches
+from CovidSegLib.network.input_form import SECOND_SHAPE
+from CovidSegLib.network.inputs import network_batches
 from CovidSegLib.network.models import Model
 from CovidSegLib.phantom import make_phantom
 from CovidSegLib.progress import Progress

@@ -9,7 +9,8 @@ import numpy as np
 from scipy import ndimage
 
 from CovidSegLib.errors import InputError
-from CovidSegLib.network.inputs import HU_WINDOW, TISSUE_HU
+from CovidSegLib.network.input_form import HU_WINDOW
+from CovidSegLib.network.inputs import TISSUE_HU
 
 from .dataset import DISPUTED, Label, is_infected
 

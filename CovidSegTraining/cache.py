@@ -20,7 +20,7 @@ from CovidSegLib import field_of_view, soft_tissue
 from CovidSegLib.errors import OutputError
 from CovidSegLib.geometry import resampling
 from CovidSegLib.network import inputs
-from CovidSegLib.network.inputs import INPUT_SHAPE
+from CovidSegLib.network.input_form import INPUT_SHAPE
 from CovidSegLib.system.unfinished import sweep, unfinished_prefix
 
 from . import dataset

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from CovidSegLib.errors import InputError
-from CovidSegLib.network.inputs import INPUT_SHAPE
+from CovidSegLib.network.input_form import INPUT_SHAPE
 from CovidSegLib.system.typed_json import FormError, read_typed
 
 from .augmentation import Augmentation

@@ -16,7 +16,8 @@ import numpy as np
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import AIR_HU
-from CovidSegLib.network.inputs import INPUT_SHAPE, SliceFraming
+from CovidSegLib.network.input_form import INPUT_SHAPE
+from CovidSegLib.network.inputs import SliceFraming
 
 from .cases import Case, find_cases
 from .silent_nibabel import nibabel

@@ -13,16 +13,8 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from CovidSegLib.errors import InputError
-from CovidSegLib.network.inputs import (
-    BODY_HU,
-    CUT_MARGIN,
-    FAR_MM,
-    HU_WINDOW,
-    INPUT_SHAPE,
-    MARGIN,
-    NEIGHBOUR_MM,
-    SECOND_SHAPE,
-)
+from CovidSegLib.network.input_form import FAR_MM, HU_WINDOW, INPUT_SHAPE, NEIGHBOUR_MM, SECOND_SHAPE
+from CovidSegLib.network.inputs import BODY_HU, CUT_MARGIN, MARGIN
 from CovidSegLib.network.models import Model
 from CovidSegLib.system.unfinished import unfinished_folder
 

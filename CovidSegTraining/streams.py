@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from CovidSegLib.network.inputs import INPUT_SHAPE
+from CovidSegLib.network.input_form import INPUT_SHAPE
 from CovidSegLib.progress import Progress
 
 from .augmentation import Augmentation

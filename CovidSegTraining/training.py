@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from CovidSegLib.errors import InputError, OutputError
-from CovidSegLib.network.inputs import INPUT_SHAPE
+from CovidSegLib.network.input_form import INPUT_SHAPE
 from CovidSegLib.progress import Progress
 
 from .architecture import build_network

@@ -21,6 +21,7 @@ import numpy as np
 from .errors import EngineError
 from .i18n import tr as _
 from .network.engines import Engine, Opener
+from .network.input_form import SHIPPED_INPUTS, NetworkInputs
 from .network.inputs import network_batches
 from .network.models import Model
 from .network.providers import CPU, Provider, describe_device
@@ -107,7 +108,7 @@ def _try(
     try:
         device = describe_device(provider)
         engine = opener(provider)
-        verdict = _compare(engine, opener(CPU), trial_slices() if inputs is None else inputs)
+        verdict = _compare(engine, opener(CPU), trial_slices(model.about.inputs) if inputs is None else inputs)
     except BaseException:
         # It said itself what is wrong, which may be mended tomorrow: nothing is known about it.
         _keep(file, key, None)
@@ -134,11 +135,13 @@ def _seconds(engine: Engine, inputs: np.ndarray) -> float:
     return time.perf_counter() - started
 
 
-def trial_slices() -> np.ndarray:
-    """Two slices of the synthetic chest as the network sees them, float32 (2, rows, columns, 3)."""
+def trial_slices(taken: NetworkInputs = SHIPPED_INPUTS) -> np.ndarray:
+    """Two slices of the synthetic chest as a network that takes ``taken`` sees them, float32 (2, rows, columns, 3)."""
     volume = make_phantom(slices=_SLICES).volume
     upright = volume.upright_voxels
-    return np.concatenate([batch for _, _, batch in network_batches(upright, volume.grid.upright.spacing, _SLICES)])
+    return np.concatenate(
+        [batch for _, _, batch in network_batches(upright, volume.grid.upright.spacing, _SLICES, taken)]
+    )
 
 
 def _key(model: Model, provider: Provider) -> str:

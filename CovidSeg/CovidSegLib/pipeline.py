@@ -63,8 +63,8 @@ def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: E
     finishing = FinishOptions(**model.card.get("finish", {}))
     rough = RoughMask(upright.shape, finishing)
     with _timed(seconds, "network"):
-        batches = network_batches(upright, spacing_mm, batch_size(options, engine))
-        looks = Looks(engine, upright, twice=model.looks_twice)
+        batches = network_batches(upright, spacing_mm, batch_size(options, engine), model.about.inputs)
+        looks = Looks(engine, upright, model.about.inputs)
         for answers in _answers(looks, batches, _ahead(engine)):
             for framing, k, probabilities in answers:
                 rough.add(framing, k, probabilities)

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from CovidSegLib.network.inputs import INPUT_SHAPE, network_batches
+from CovidSegLib.network.input_form import INPUT_SHAPE
+from CovidSegLib.network.inputs import network_batches
 from CovidSegLib.pipeline import BATCH, Options, open_engine
 from CovidSegLib.progress import Progress
 from CovidSegLib.system.processes import core_count

@@ -8,7 +8,7 @@ import pytest
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.network import models
 from CovidSegLib.network.engines import open_engine
-from CovidSegLib.network.inputs import INPUT_SHAPE
+from CovidSegLib.network.input_form import INPUT_SHAPE
 from CovidSegLib.pipeline import Options, segment
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct

@@ -12,7 +12,7 @@ from CovidSegLib import device_trial
 from CovidSegLib.device_trial import MOST_DIFFERENT, admit, trial_slices
 from CovidSegLib.errors import EngineError
 from CovidSegLib.network import models
-from CovidSegLib.network.inputs import INPUT_SHAPE
+from CovidSegLib.network.input_form import INPUT_SHAPE
 from CovidSegLib.network.providers import CPU, NoDeviceError, Provider
 
 GPU = Provider("stand-in", "stand-in GPU", "StandInExecutionProvider", "stand-in")

@@ -13,7 +13,7 @@ import pytest
 from CovidSegLib.errors import EngineError
 from CovidSegLib.network import models
 from CovidSegLib.network.engines import GpuThenCpu, open_engine
-from CovidSegLib.network.inputs import INPUT_SHAPE
+from CovidSegLib.network.input_form import INPUT_SHAPE
 from CovidSegLib.network.providers import CPU, PROVIDERS, NoDeviceError, Provider, installed_gpus
 from CovidSegLib.progress import Progress, Report
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from CovidSegLib.anatomy import finish as finish_module
 from CovidSegLib.anatomy.finish import FinishOptions, RoughMask, finish
 from CovidSegLib.errors import InputError
-from CovidSegLib.network.inputs import INPUT_SHAPE, Crop, SliceFraming
+from CovidSegLib.network.input_form import INPUT_SHAPE
+from CovidSegLib.network.inputs import Crop, SliceFraming
 from CovidSegLib.segmentation import Label
 
 SPACING = (2.0, 2.0, 2.0)

@@ -6,16 +6,8 @@ import nibabel
 import numpy as np
 import pytest
 
-from CovidSegLib.network.inputs import (
-    HU_WINDOW,
-    INPUT_SHAPE,
-    TISSUE_HU,
-    SliceFraming,
-    body_box,
-    body_crop,
-    neighbour_offset,
-    network_batches,
-)
+from CovidSegLib.network.input_form import HU_WINDOW, INPUT_SHAPE
+from CovidSegLib.network.inputs import TISSUE_HU, SliceFraming, body_box, body_crop, neighbour_offset, network_batches
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegTraining.dataset import Case, FramedCase

@@ -77,11 +77,14 @@ def test_weights_without_a_card_are_refused(copy):
         models.find(str(copy.with_suffix(".onnx")))
 
 
-def test_a_model_for_other_inputs_is_refused(copy):
+def test_a_model_for_inputs_that_cannot_be_made_is_refused(copy):
     card = json.loads(copy.read_text(encoding="utf-8"))
     card["inputs"]["hu_window"] = [-1000, 400]
     copy.write_text(json.dumps(card), encoding="utf-8")
-    with pytest.raises(ModelError, match="other inputs"):
+    assert models.find(str(copy)).about.inputs.hu_window == (-1000, 400)
+    card["inputs"]["hu_window"] = [400, -1000]
+    copy.write_text(json.dumps(card), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"does not say inputs.hu_window in the form"):
         models.find(str(copy))
 
 

@@ -14,7 +14,8 @@ from CovidSegLib.anatomy.finish import FinishOptions, RoughMask
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.network import models
 from CovidSegLib.network.engines import open_engine
-from CovidSegLib.network.inputs import INPUT_SHAPE, SECOND_SHAPE, network_batches
+from CovidSegLib.network.input_form import INPUT_SHAPE, SECOND_SHAPE, NetworkInputs
+from CovidSegLib.network.inputs import network_batches
 from CovidSegLib.network.second_look import SHOWS_INFECTION, Looks
 from CovidSegLib.pipeline import Options, segment
 from CovidSegLib.progress import Progress
@@ -52,7 +53,7 @@ def upright() -> np.ndarray:
 
 
 def _looked(engine: Stand, upright: np.ndarray, *, twice: bool = True) -> list[tuple]:
-    looks = Looks(engine, upright, twice=twice)
+    looks = Looks(engine, upright, NetworkInputs(second_look=SECOND_SHAPE if twice else None))
     return [answer for batch in network_batches(upright, SPACING, 4) for answer in looks(*batch)]
 
 
@@ -106,7 +107,7 @@ def test_a_scan_is_not_kept_once_it_has_been_looked_at(upright: np.ndarray) -> N
     gone = weakref.ref(scan)
     gc.disable()  # nobody waits for Python to look for rings
     try:
-        looks = Looks(Stand(), scan, twice=True)
+        looks = Looks(Stand(), scan, NetworkInputs(second_look=SECOND_SHAPE))
         for batch in network_batches(scan, SPACING, 4):
             list(looks(*batch))
         del looks, scan, batch
@@ -125,7 +126,7 @@ def test_the_pipeline_draws_infection_from_both_looks_on_a_real_patient(shared_d
     areas = {}
     for twice in (False, True):
         rough = RoughMask(upright.shape, FinishOptions())
-        looks = Looks(engine, upright, twice=twice)
+        looks = Looks(engine, upright, NetworkInputs(second_look=SECOND_SHAPE if twice else None))
         for batch in network_batches(upright, spacing_mm, 4):
             for framing, k, probabilities in looks(*batch):
                 rough.add(framing, k, probabilities)

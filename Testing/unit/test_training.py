@@ -10,7 +10,7 @@ import pytest
 from kit.training_data import write_case
 
 from CovidSegLib.errors import InputError
-from CovidSegLib.network.inputs import INPUT_SHAPE
+from CovidSegLib.network.input_form import INPUT_SHAPE
 from CovidSegLib.progress import Cancelled, Progress
 from CovidSegTraining.augmentation import Augmentation
 from CovidSegTraining.config import TrainingConfig

@@ -13,7 +13,7 @@ from kit.training_data import write_case
 from PIL import Image
 
 from CovidSegLib.errors import InputError
-from CovidSegLib.network.inputs import INPUT_SHAPE, SECOND_SHAPE
+from CovidSegLib.network.input_form import INPUT_SHAPE, SECOND_SHAPE
 from CovidSegLib.progress import Progress
 from CovidSegTraining.augmentation import Augmentation
 from CovidSegTraining.cases import find_cases

@@ -118,16 +118,24 @@ def refuse_own_file(path: Path, output_folder: Path, cases: Sequence[PlannedCase
 
 
 def model_identity(name: str) -> str:
-    """A number for all that makes the masks of the network ``name``: weights, thresholds, and whether it looks twice.
+    """A number for all that makes the masks of the network ``name``: weights, thresholds, and what it looks at.
 
     The name itself where there is none (opening it will say so).
     """
     from ..errors import ModelError
     from ..network import models
+    from ..network.answers import MEANINGS
+    from ..network.input_form import SHIPPED_INPUTS
+    from ..system.typed_json import write_typed
 
     with suppress(ModelError):
         model = models.find(name)
-        finishing = json.dumps([model.card.get("finish", {}), model.looks_twice], sort_keys=True)
+        about = model.about
+        made = [about.finish, about.looks_twice]
+        # Results of earlier versions, which knew no other inputs, are still done.
+        if replace(about.inputs, second_look=None) != SHIPPED_INPUTS or about.meanings != MEANINGS:
+            made += [write_typed(about.inputs), about.meanings]
+        finishing = json.dumps(made, sort_keys=True)
         return hashlib.sha256(f"{model.sha256} {finishing}".encode()).hexdigest()
     return name
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from ..errors import ModelError
 from ..i18n import tr as _
-from .inputs import HU_WINDOW, INPUT_SHAPE, SECOND_SHAPE
+from ..system.typed_json import Form, FormError, read_typed
+from .answers import MEANINGS
+from .input_form import NetworkInputs
 
 KINDS = ("onnx", "keras")
 """What weights can be kept as; also the endings of their files."""
@@ -27,15 +29,6 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _TAKEN = ("default",)
 _ENDINGS = (".json", ".zip", *(f".{kind}" for kind in KINDS))
 
-_FORMS: dict[str, type] = {
-    **dict.fromkeys(("title", "description", "licence", "limits", "training_note", "date", "command"), str),
-    **dict.fromkeys(("classes", "training_data", "trained_on"), list),
-    **dict.fromkeys(("metrics", "finish", "onnx", "training", "agreement"), dict),
-    "trained_weights": str,
-    "parameters": int,
-}
-"""The forms of facts that a card may hold; what is not named here may have any."""
-
 
 @dataclass(frozen=True)
 class Weights:
@@ -44,15 +37,73 @@ class Weights:
     name: str
     sha256: str
 
+    def check(self, kind: str) -> None:
+        """Raise ModelError unless they can be a file of ``kind`` beside the card."""
+        if Path(self.name).name != self.name or "\\" in self.name:
+            raise ModelError(_("The model's card names weights outside its own folder."))
+        if not (_NAME.fullmatch(self.name) and self.name.lower().endswith(f".{kind}")):
+            raise _malformed(f"files.{kind}.name")
+        if not _SHA256.fullmatch(self.sha256):
+            raise _malformed(f"files.{kind}.sha256")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """What is used of a card. ``weights`` by their kind, one of :data:`KINDS`, in the card's order."""
+    """What must have a form in a card; what is not named here may stand in it, too.
+
+    ``files``: weights by their kind, one of :data:`KINDS`, in the card's order; ``inputs``: what the network takes;
+    ``classes``: of its answers, in their order; ``means``: which of :data:`.answers.MEANINGS` each of them is (default:
+    they are those); ``finish``: thresholds, see :data:`FINISH`.
+    """
 
     name: str
-    weights: dict[str, Weights]
-    looks_twice: bool
-    finish: dict[str, float]
+    files: dict[str, Weights]
+    inputs: NetworkInputs
+    classes: tuple[str, ...] = MEANINGS
+    means: tuple[str, ...] | None = None
+    finish: dict[str, Annotated[float, Form()]] = field(default_factory=dict)
+    title: str = ""
+    description: str = ""
+    licence: str = ""
+    limits: str = ""
+    training_note: str = ""
+    date: str = ""
+    command: str = ""
+    training_data: tuple[dict[str, Any], ...] = ()
+    trained_on: tuple[str, ...] = ()
+    metrics: dict[str, Any] = field(default_factory=dict)
+    onnx: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    agreement: dict[str, Any] = field(default_factory=dict)
+    trained_weights: str = ""
+    parameters: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.files or set(self.files) - set(KINDS):
+            raise _malformed("files")
+        for kind, weights in self.files.items():
+            weights.check(kind)
+        if set(self.finish) - set(FINISH):
+            raise _malformed("finish")
+        if not isinstance(self.metrics.get("mean", {}), dict):
+            raise _malformed("metrics")
+        if set(self.meanings) != set(MEANINGS) or len(self.meanings) != len(self.classes):
+            raise _malformed("classes" if self.means is None else "means")
+
+    @property
+    def weights(self) -> dict[str, Weights]:
+        """The files of weights by their kind."""
+        return self.files
+
+    @property
+    def looks_twice(self) -> bool:
+        """Whether slices that show infection are looked at a second time, larger (see :mod:`.second_look`)."""
+        return self.inputs.second_look is not None
+
+    @property
+    def meanings(self) -> tuple[str, ...]:
+        """Which of :data:`.answers.MEANINGS` each class of the network's answers is."""
+        return self.classes if self.means is None else self.means
 
 
 def is_model_name(name: object) -> bool:
@@ -76,81 +127,15 @@ def load_card(content: bytes) -> dict[str, Any]:
 
 
 def checked_card(data: Any) -> ModelCard:
-    """What is used of a card. Raises ModelError where anything in it has not the form that it must have."""
-    card = _of_form(data, dict, "")
-    if not is_model_name(card.get("name")):
+    """``data`` as a card. Raises ModelError where anything in it has not the form that it must have."""
+    if isinstance(data, Mapping) and not is_model_name(data.get("name")):
         raise ModelError(_("The model has a name that no file can have."))
-    for field, form in _FORMS.items():
-        if field in card:
-            _of_form(card[field], form, field)
-    _check_parts(card)
-    return ModelCard(card["name"], _weights(card), _looks_twice(card), _finish(card.get("finish", {})))
-
-
-def _check_parts(card: dict[str, Any]) -> None:
-    for one in card.get("training_data", []):
-        _of_form(one, dict, "training_data")
-    for one in card.get("trained_on", []):
-        _of_form(one, str, "trained_on")
-    _of_form(card.get("metrics", {}).get("mean", {}), dict, "metrics")
-
-
-def _weights(card: dict[str, Any]) -> dict[str, Weights]:
-    found = {}
-    for kind, entry in _of_form(card.get("files"), dict, "files").items():
-        if kind not in KINDS:
-            raise _malformed("files")
-        entry = _of_form(entry, dict, f"files.{kind}")
-        name, sha256 = (_of_form(entry.get(field), str, f"files.{kind}.{field}") for field in ("name", "sha256"))
-        if Path(name).name != name or "\\" in name:
-            raise ModelError(_("The model's card names weights outside its own folder."))
-        if not (_NAME.fullmatch(name) and name.lower().endswith(f".{kind}")):
-            raise _malformed(f"files.{kind}.name")
-        if not _SHA256.fullmatch(sha256):
-            raise _malformed(f"files.{kind}.sha256")
-        found[kind] = Weights(name, sha256)
-    if not found:
-        raise _malformed("files")
-    return found
-
-
-def _looks_twice(card: dict[str, Any]) -> bool:
-    """Whether there is a second look; ModelError where the inputs are not those that this version makes."""
-    inputs = _of_form(card.get("inputs"), dict, "inputs")
-    wanted = {"shape": INPUT_SHAPE, "hu_window": HU_WINDOW, "second_look": SECOND_SHAPE}
-    for field, value in wanted.items():
-        if field != "second_look" or field in inputs:
-            given = _of_form(inputs.get(field), list, f"inputs.{field}")
-            if given != list(value):
-                raise ModelError(
-                    _("The model {name} was trained for other inputs than this version makes.").format(
-                        name=card["name"]
-                    )
-                )
-    return "second_look" in inputs
-
-
-def _finish(given: dict[str, Any]) -> dict[str, float]:
-    for field, value in given.items():
-        if field not in FINISH or not _is_finite(value):
-            raise _malformed("finish")
-    return given
-
-
-def _is_finite(value: Any) -> bool:
-    """Whether it is a number that computing can be done with; JSON may hold whole ones of any length."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
     try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False
-
-
-def _of_form(value: Any, form: type, field: str) -> Any:
-    if not isinstance(value, form) or (form is int and isinstance(value, bool)):
-        raise _malformed(field)
-    return value
+        return read_typed(ModelCard, data, others=True)
+    except FormError as error:
+        raise _malformed(error.place) from error
+    except ValueError as error:
+        raise _malformed("inputs.hu_window") from error
 
 
 def _malformed(field: str) -> ModelError:

@@ -17,22 +17,7 @@ import scipy
 from ..field_of_view import ScanValues, coarse, looked_at
 from ..geometry.resampling import PlaneResampler, axis_weights
 from ..geometry.volume import AIR_HU
-
-HU_WINDOW = (-1250.0, 250.0)
-"""HU that the network sees, mapped to [-1, 1]: all of lung and infection, soft tissue without bone's detail."""
-
-INPUT_SHAPE = (224, 288)
-"""Rows and columns of the network's input. A chest is wider than deep (about 3 to 4), so a square would waste a
-quarter of the work on air; both are multiples of 32, the encoder's total stride."""
-
-SECOND_SHAPE = (256, 320)
-"""The same of a second look (:mod:`.second_look`): lungs come in an eighth larger."""
-
-NEIGHBOUR_MM = 2.0
-"""How far below and above the neighbour channels look, where the slices allow it."""
-
-FAR_MM = 3.0
-"""Slices further apart than this show other anatomy than their neighbours: the centre slice is repeated."""
+from .input_form import HU_WINDOW, INPUT_SHAPE, SHIPPED_INPUTS, NetworkInputs
 
 BODY_HU = -500.0
 """Above it is body (fat is -100, a mattress about -700 to -900); below it air and lung."""
@@ -105,8 +90,13 @@ def lung_share(plane: np.ndarray) -> float:
     return float(np.count_nonzero(lung)) / max(int(np.count_nonzero(inside)), 1)
 
 
-def body_crop(plane: Callable[[int], np.ndarray], count: int, pixel_mm: tuple[float, float]) -> Crop:
-    """The crop of a whole scan: the body's usual box, with a margin, in the shape of the network's input.
+def body_crop(
+    plane: Callable[[int], np.ndarray],
+    count: int,
+    pixel_mm: tuple[float, float],
+    shape: tuple[int, int] = INPUT_SHAPE,
+) -> Crop:
+    """The crop of a whole scan: the body's usual box, with a margin, in the ``shape`` of the network's input.
 
     ``plane(k)`` gives axial slice ``k`` of ``count`` in HU (rows, columns); ``pixel_mm`` is the size of a pixel along
     rows and columns (row distance, column distance). Edges are medians over slices, so that shoulders or a slice of
@@ -118,10 +108,10 @@ def body_crop(plane: Callable[[int], np.ndarray], count: int, pixel_mm: tuple[fl
     looks = [_Look.at(one) for one in map(plane, looked_at(count))]
     whole = (0, looks[0].shape[0], 0, looks[0].shape[1])
     if np.median([look.on_border for look in looks]) > CUT_SHARE:
-        return _crop_around(whole, CUT_MARGIN, pixel_mm, TISSUE_HU)
+        return _crop_around(whole, CUT_MARGIN, pixel_mm, TISSUE_HU, shape)
     seen = [look for look in looks if look.box is not None]
     if not seen:
-        return _crop_around(whole, MARGIN, pixel_mm, AIR_HU)
+        return _crop_around(whole, MARGIN, pixel_mm, AIR_HU, shape)
     usual = _median_box(seen)
     least = max(LUNG_SHARE, max(look.lung for look in seen) / 2)
     chest = [look for look in seen if look.lung > least]
@@ -130,7 +120,7 @@ def body_crop(plane: Callable[[int], np.ndarray], count: int, pixel_mm: tuple[fl
         size = np.repeat([box[1] - box[0], box[3] - box[2]], 2)
         if (np.abs(np.subtract(usual, box)) > ELSEWHERE_SHARE * size).any():
             usual = box
-    return _crop_around(usual, MARGIN, pixel_mm, AIR_HU)
+    return _crop_around(usual, MARGIN, pixel_mm, AIR_HU, shape)
 
 
 @dataclass(frozen=True)
@@ -153,20 +143,24 @@ def _median_box(looks: list[_Look]) -> tuple[float, float, float, float]:
 
 
 def _crop_around(
-    box: tuple[float, float, float, float], margin: float, pixel_mm: tuple[float, float], outside_hu: float
+    box: tuple[float, float, float, float],
+    margin: float,
+    pixel_mm: tuple[float, float],
+    outside_hu: float,
+    shape: tuple[int, int],
 ) -> Crop:
-    """The smallest crop in the shape of the network's input that holds ``box`` and its margin."""
+    """The smallest crop in the ``shape`` of the network's input that holds ``box`` and its margin."""
     top, bottom, left, right = box
     aspect = pixel_mm[0] / pixel_mm[1]
-    scale = max((bottom - top) * aspect / INPUT_SHAPE[0], (right - left) / INPUT_SHAPE[1]) * (1 + 2 * margin)
-    height, width = scale * INPUT_SHAPE[0] / aspect, scale * INPUT_SHAPE[1]
+    scale = max((bottom - top) * aspect / shape[0], (right - left) / shape[1]) * (1 + 2 * margin)
+    height, width = scale * shape[0] / aspect, scale * shape[1]
     centre = float(top + bottom) / 2, float(left + right) / 2
     return Crop(centre[0] - height / 2, centre[1] - width / 2, float(height), float(width), outside_hu)
 
 
-def neighbour_offset(slice_mm: float) -> int:
+def neighbour_offset(slice_mm: float, inputs: NetworkInputs = SHIPPED_INPUTS) -> int:
     """How many slices away the neighbour channels are taken; 0 where slices are too far apart to help."""
-    return 0 if slice_mm > FAR_MM else max(1, round(NEIGHBOUR_MM / slice_mm))
+    return 0 if slice_mm > inputs.centre_repeated_above_mm else max(1, round(inputs.neighbour_mm / slice_mm))
 
 
 def channel_slices(k: int, offset: int, count: int) -> tuple[int, int, int]:
@@ -180,7 +174,8 @@ class SliceFraming:
     """How slices of ``shape`` (rows, columns) of one scan are brought to the network, and its answers back.
 
     ``offset``: slices between a channel and the next; ``shift_hu``: how far the scan's values lie above HU; ``seen``:
-    rows and columns that the network sees; ``padded``: where the scan was padded with something else than air (bool
+    rows and columns that the network sees; ``window``: HU that become -1 and 1; ``padded``: where the scan was padded
+    with something else than air (bool
     of ``shape``; None: nowhere).
     """
 
@@ -190,17 +185,22 @@ class SliceFraming:
     shift_hu: float = 0.0
     seen: tuple[int, int] = INPUT_SHAPE
     padded: np.ndarray | None = field(default=None, compare=False)
+    window: tuple[float, float] = HU_WINDOW
 
     @classmethod
     def of_scan(
-        cls, plane: Callable[[int], np.ndarray], count: int, spacing_mm: tuple[float, float, float]
+        cls,
+        plane: Callable[[int], np.ndarray],
+        count: int,
+        spacing_mm: tuple[float, float, float],
+        inputs: NetworkInputs = SHIPPED_INPUTS,
     ) -> SliceFraming:
         """Look at a scan once. ``spacing_mm``: upright (column, row, slice) distances, as x, y, z."""
         pixel_mm = spacing_mm[1], spacing_mm[0]
         values = ScanValues.of_planes((plane(k) for k in looked_at(count)), pixel_mm)
-        crop = body_crop(lambda k: values.roughly_hu(plane(k)), count, pixel_mm)
-        offset = neighbour_offset(spacing_mm[2])
-        return cls(plane(0).shape, crop, offset, values.shift_hu, padded=values.padded)
+        crop = body_crop(lambda k: values.roughly_hu(plane(k)), count, pixel_mm, inputs.shape)
+        offset = neighbour_offset(spacing_mm[2], inputs)
+        return cls(plane(0).shape, crop, offset, values.shift_hu, inputs.shape, values.padded, inputs.hu_window)
 
     @cached_property
     def _inward(self) -> PlaneResampler:
@@ -228,7 +228,7 @@ class SliceFraming:
 
     def to_network(self, plane: np.ndarray) -> np.ndarray:
         """One axial slice of HU → float32 (rows, columns) of the network in [-1, 1]."""
-        low, high = HU_WINDOW
+        low, high = self.window
         outside = np.float32(self.crop.outside_hu)
         values = plane.astype(np.float32) - np.float32(self.shift_hu)
         if self.padded is not None:
@@ -267,14 +267,17 @@ class SliceFraming:
 
 
 def network_batches(
-    voxels: np.ndarray, spacing_mm: tuple[float, float, float], batch: int
+    voxels: np.ndarray,
+    spacing_mm: tuple[float, float, float],
+    batch: int,
+    inputs: NetworkInputs = SHIPPED_INPUTS,
 ) -> Iterator[tuple[SliceFraming, range, np.ndarray]]:
     """Walk an upright scan (z, y, x; HU) in batches: the framing, the slice numbers, and float32 (n, h, w, 3).
 
     Holds no more framed slices than the neighbourhood needs. ``spacing_mm`` is upright (x, y, z).
     """
     count = voxels.shape[0]
-    framing = SliceFraming.of_scan(voxels.__getitem__, count, spacing_mm)
+    framing = SliceFraming.of_scan(voxels.__getitem__, count, spacing_mm, inputs)
     framed: dict[int, np.ndarray] = {}
 
     def look(k: int) -> np.ndarray:

@@ -65,7 +65,7 @@ class KerasEngine:
             raise EngineError(
                 _("TensorFlow sees no GPU."), _("Install its GPU build, or choose the CPU (--device cpu).")
             )
-        self.device = device
+        self.device, self._meanings = device, model.about.meanings
         with contextlib.suppress(RuntimeError):  # only the first network of a process can set it
             tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
         place = "/GPU:0" if device == "gpu" else "/CPU:0"
@@ -88,7 +88,7 @@ class KerasEngine:
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """See :meth:`CovidSegLib.network.engines.Engine.predict`."""
         try:
-            return checked_answers(self._of_size(*inputs.shape[1:3])(inputs).numpy(), inputs)
+            return checked_answers(self._of_size(*inputs.shape[1:3])(inputs).numpy(), inputs, self._meanings)
         except EngineError:
             raise
         except Exception as error:

@@ -120,7 +120,7 @@ def _sorted_out() -> tuple[list[Model], list[Path]]:
 def find(name: str) -> Model:
     """The model of this name ("default" for the shipped one), or the one whose card or weights file ``name`` is.
 
-    Raises ModelError where there is none, or where its card asks for inputs that this version does not make.
+    Raises ModelError where there is none, or where its card is malformed.
     """
     if name == "default":
         name = DEFAULT_NAME

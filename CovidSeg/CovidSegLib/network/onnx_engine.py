@@ -36,6 +36,7 @@ class OnnxEngine:
             raise EngineError(_("The network does not take one picture, as those of CovidSeg do."))
         self._input = inputs[0].name
         self._threads = ThreadPoolExecutor(threads) if provider is CPU and threads > 1 else None
+        self._meanings = model.about.meanings
         self._most = 1
 
     def predict(self, inputs: np.ndarray) -> np.ndarray:
@@ -61,4 +62,4 @@ class OnnxEngine:
         return np.pad(inputs, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else inputs
 
     def _run(self, inputs: np.ndarray) -> np.ndarray:
-        return checked_answers(self._session.run(None, {self._input: inputs})[0], inputs)
+        return checked_answers(self._session.run(None, {self._input: inputs})[0], inputs, self._meanings)

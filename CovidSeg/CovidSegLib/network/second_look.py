@@ -14,7 +14,8 @@ import numpy as np
 
 from ..geometry.resampling import PlaneResampler, axis_weights
 from .engines import Engine
-from .inputs import INPUT_SHAPE, SECOND_SHAPE, SliceFraming
+from .input_form import NetworkInputs
+from .inputs import SliceFraming
 
 SHOWS_INFECTION = 0.1
 """Probability of infection, anywhere on a slice, from which on it is looked at again: below the shipped threshold."""
@@ -26,17 +27,17 @@ _AT_HAND = 16
 class Looks:
     """How the slices of one scan are looked at; ``upright``: the scan (z, y, x; HU).
 
-    ``twice``: whether the network takes slices of both sizes, as its card says; else there is one look. Several threads
-    may ask at a time.
+    ``inputs``: what the network takes, as its card says; there is one look where that names no second one. Several
+    threads may ask at a time.
     """
 
-    def __init__(self, engine: Engine, upright: np.ndarray, *, twice: bool) -> None:
-        self._engine, self._upright, self._twice = engine, upright, twice
+    def __init__(self, engine: Engine, upright: np.ndarray, inputs: NetworkInputs) -> None:
+        self._engine, self._upright, self._second = engine, upright, inputs.second_look
         self._larger: SliceFraming | None = None
         self._enlarge = PlaneResampler(
             *(
                 axis_weights(old, new, 0.5 * old / new - 0.5, old / new)
-                for old, new in zip(INPUT_SHAPE, SECOND_SHAPE, strict=True)
+                for old, new in zip(inputs.shape, self._second or inputs.shape, strict=True)
             )
         )
 
@@ -49,7 +50,7 @@ class Looks:
         answer is the one that leads back from it. Raises EngineError.
         """
         first = self._engine.predict(inputs)
-        shown = np.flatnonzero(self._twice & (first[..., 2] >= SHOWS_INFECTION).any(axis=(1, 2)))
+        shown = np.flatnonzero((self._second is not None) & (first[..., 2] >= SHOWS_INFECTION).any(axis=(1, 2)))
         second = dict(zip(shown, self._look_again(framing, [numbers[at] for at in shown]), strict=True))
         for at, k in enumerate(numbers):
             if at in second:
@@ -59,11 +60,11 @@ class Looks:
                 yield framing, k, first[at]
 
     def _look_again(self, framing: SliceFraming, numbers: list[int]) -> list[tuple[SliceFraming, np.ndarray]]:
-        if not numbers:
+        if not numbers or self._second is None:
             return []
         upright = self._upright
         if self._larger is None:
-            seen = replace(framing, seen=SECOND_SHAPE)
+            seen = replace(framing, seen=self._second)
             # A method here would be a ring with its cache, and the scan stay in memory until Python looks for rings.
             self._framed = lru_cache(_AT_HAND)(lambda k: seen.to_network(upright[k]))
             self._larger = seen  # last: another thread may ask for it meanwhile

@@ -1,0 +1,118 @@
+"""A network with other sizes, another window and more classes is a card and weights: no code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from CovidSegLib import pipeline
+from CovidSegLib.batch.plan import model_identity
+from CovidSegLib.errors import EngineError, ModelError
+from CovidSegLib.network import models
+from CovidSegLib.options import Options
+from CovidSegLib.phantom import make_phantom
+from CovidSegLib.progress import Progress
+from CovidSegLib.segmentation import Label
+
+SHAPE, SECOND, WINDOW = [160, 192], [192, 224], [-1000.0, 200.0]
+BORDERS = (-0.93, -0.3, 0.3)
+"""Where one class ends and the next begins, in the network's [-1, 1]: air, lung, infection, tissue."""
+
+STEEPNESS = 40.0
+
+
+def write_network(folder: Path) -> None:
+    """A network of four classes of the slice's value, each of which is likeliest in one range of it."""
+    slopes = STEEPNESS * np.arange(4, dtype=np.float32)
+    offsets = np.concatenate([[0.0], -STEEPNESS * np.cumsum(BORDERS)]).astype(np.float32)
+    kernel = np.zeros((3, 4), np.float32)
+    kernel[1] = slopes
+    size = ["n", "rows", "columns"]
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["slices", "kernel"], ["scaled"]),
+            helper.make_node("Add", ["scaled", "offsets"], ["logits"]),
+            helper.make_node("Softmax", ["logits"], ["probabilities"], axis=-1),
+        ],
+        "four classes",
+        [helper.make_tensor_value_info("slices", TensorProto.FLOAT, [*size, 3])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [*size, 4])],
+        [numpy_helper.from_array(kernel, "kernel"), numpy_helper.from_array(offsets, "offsets")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
+    onnx.save(model, folder / "four.onnx")
+
+
+def write_card(folder: Path, **changes: object) -> None:
+    weights = (folder / "four.onnx").read_bytes()
+    card = {
+        "name": "four",
+        "files": {"onnx": {"name": "four.onnx", "sha256": hashlib.sha256(weights).hexdigest()}},
+        "classes": ["air", "lung", "infection", "tissue"],
+        "means": ["neither", "lung", "infection", "neither"],
+        "inputs": {"shape": SHAPE, "second_look": SECOND, "hu_window": WINDOW, "neighbour_mm": 4.0},
+        **changes,
+    }
+    (folder / "four.json").write_text(json.dumps(card), encoding="utf-8")
+
+
+@pytest.fixture
+def users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("COVIDSEG_MODELS", str(tmp_path))
+    write_network(tmp_path)
+    write_card(tmp_path)
+    return tmp_path
+
+
+class Listening:
+    """An engine that notes what it was given."""
+
+    def __init__(self, engine: pipeline.Engine) -> None:
+        self.name, self.device, self._engine = engine.name, engine.device, engine
+        self.given: set[tuple[int, ...]] = set()
+        self.answered: list[np.ndarray] = []
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        self.given.add(inputs.shape[1:])
+        self.answered.append(self._engine.predict(inputs))
+        return self.answered[-1]
+
+
+def test_a_network_of_other_sizes_and_four_classes_is_obeyed_by_its_card_alone(users: Path) -> None:
+    options = Options("onnx", "cpu", "four", 1)
+    engine = Listening(pipeline.open_engine(options, Progress()))
+    phantom = make_phantom(slices=6)
+    made = pipeline.segment(phantom.volume, options, Progress(), engine=engine)
+    assert engine.given == {(*SHAPE, 3), (*SECOND, 3)}
+    assert {answers.shape[-1] for answers in engine.answered} == {3}
+    np.testing.assert_allclose(np.concatenate([a.sum(axis=-1).ravel() for a in engine.answered]), 1, atol=1e-5)
+    lung = np.isin(phantom.truth, (Label.LEFT_LUNG, Label.RIGHT_LUNG))
+    assert (made.labels[lung] > 0).mean() > 0.9  # values alone also tell the skin and the mattress to be lung
+    assert {int(label) for label in np.unique(made.labels)} == set(Label)
+    assert made.provenance.model == "four"
+
+
+def test_what_a_network_looks_at_is_part_of_what_it_is_to_a_batch(users: Path) -> None:
+    before = model_identity("four")
+    write_card(users, inputs={"shape": SHAPE, "second_look": SECOND, "hu_window": [-1000.0, 300.0]})
+    assert model_identity("four") != before
+
+
+def test_a_card_that_says_another_number_of_classes_than_the_network_has_is_found_out(users: Path) -> None:
+    write_card(users, classes=["neither", "lung", "infection"], means=None)
+    options = Options("onnx", "cpu", "four", 1)
+    engine = pipeline.open_engine(options, Progress())
+    with pytest.raises(EngineError, match="does not answer with a probability"):
+        engine.predict(np.zeros((1, *SHAPE, 3), np.float32))
+
+
+def test_classes_of_which_the_card_does_not_say_what_they_are_are_refused(users: Path) -> None:
+    write_card(users, means=None)
+    with pytest.raises(ModelError, match="does not say classes in the form"):
+        models.find("four")
