@@ -27,6 +27,20 @@ def pytest_configure() -> None:
     os.environ["COVIDSEG_CACHE"] = str(REPOSITORY / ".pytest_cache" / "covidseg")
 
 
+FIRST = (
+    "test_training_runs.py", "test_training.py", "test_training_step.py", "test_training_cases.py",
+    "test_lobe_training.py", "test_run_folders.py", "test_protocol.py", "test_engines_agree.py", "test_engines.py",
+    "test_software_gpu.py", "test_accuracy.py", "test_docs.py", "test_docs_examples.py", "test_fuzz.py",
+)  # fmt: skip
+"""Files of tests that load TensorFlow, so that one process does, and of others that take long."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let long tests come first: at the end no process is left alone with one."""
+    order = {name: number for number, name in enumerate(FIRST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(FIRST)))
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The root folder of this checkout."""
