@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -30,7 +31,7 @@ from CovidSegLib.segfiles import write
 from CovidSegLib.segmentation import Provenance, Segmentation
 from Testing.kit.blocks import LEFT_INFECTED, LUNG_VOXELS, UPRIGHT, VOXEL_ML, block_labels, block_scan
 from Testing.kit.browser import Browser
-from Testing.kit.command_line import CommandLine, write_scan
+from Testing.kit.command_line import STAND_IN, CommandLine, write_scan
 from Testing.kit.dicom_files import write_slice
 
 MADE = Provenance("a-network", "ab" * 32, "onnx", "cpu", "CovidSeg 1.0")
@@ -200,7 +201,10 @@ def test_a_dicom_seg_without_our_segments_is_no_mask(written: CommandLine) -> No
         assert "no binary segmentation" in line
 
 
-def test_masks_of_another_patient_on_the_same_grid_are_pointed_out_and_not_trained_on(written: CommandLine) -> None:
+def test_masks_of_another_patient_on_the_same_grid_are_pointed_out_and_not_trained_on(
+    written: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(written.environment, "PYTHONPATH", f"{STAND_IN}{os.pathsep}{written.environment['PYTHONPATH']}")
     folder = written.folder
     for name, shift in (("mine", 0), ("theirs", 1)):
         write_scan(folder / f"{name}.nii.gz", block_scan(block_labels()) + shift, (2.0, 2.5, 3.0))

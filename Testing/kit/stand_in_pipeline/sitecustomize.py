@@ -31,7 +31,7 @@ class Options:
 
 
 def open_engine(options: Options, progress: object) -> object:
-    """Open nothing; ``model`` "altered" is refused, "dies" ends the process, "slow" takes a minute.
+    """Open nothing; ``model`` "altered" is refused, "dies" ends the process, "slow" takes ten minutes.
 
     Not on the CPU, "gpu crashes" and "gpu hangs" do so at once; "gpu crashes later" and "gpu hangs later" in a run.
     """
@@ -42,7 +42,7 @@ def open_engine(options: Options, progress: object) -> object:
     if options.model == "dies":
         os._exit(3)
     if options.model == "slow":
-        time.sleep(60)
+        time.sleep(600)
     if options.device == "cpu" or not options.model.startswith("gpu"):
         return types.SimpleNamespace(name="stand-in", device="cpu", predict=lambda inputs: inputs)
 
@@ -79,12 +79,12 @@ def segment(volume: object, options: Options, progress: object, *, engine: objec
     elif told == IS_KILLED:
         os.kill(os.getpid(), 9)
     elif told == NEVER_ENDS:
-        os.system("sleep 60")
+        os.system("sleep 600")
     elif told == IS_DEAF:
         os.kill(os.getpid(), signal.SIGSTOP)  # no signal and no end of its input reaches it, but SIGKILL
     elif told == TIDIES_FOR_EVER:
         progress.step("masks", 1, 2)
-        os.system("sleep 60")
+        os.system("sleep 600")
     elif told == OUT_OF_MEMORY:
         raise MemoryError
     elif told == TAKES_A_SECOND:
@@ -125,6 +125,8 @@ def _set_file_name(reader: object, path: str) -> None:
 if "CovidSegLib.worker.child" in sys.orig_argv:
     sys.addaudithook(_opened)
 
+
+sys.modules["slicer"] = None  # pages without Slicer's 3-D view, which takes seconds to draw
 
 _pipeline = types.ModuleType("CovidSegLib.pipeline")
 _pipeline.Options, _pipeline.open_engine, _pipeline.segment = Options, open_engine, segment
