@@ -122,7 +122,7 @@ def test_a_stopped_batch_keeps_what_is_done_and_can_go_on(told: CommandLine) -> 
         # The stand-in starts a program at a scan that never ends.
         until(lambda: any(children(child) for child in children(process.pid)) and table(told))
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=180)
     assert process.returncode == 130
     assert list(told.temporary.iterdir()) == []
     done = set(os.listdir(told.folder / "out")) - set(BOOKS)

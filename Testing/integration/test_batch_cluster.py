@@ -89,7 +89,7 @@ def test_a_worker_that_is_killed_in_the_middle_loses_nothing(told: CommandLine, 
         told_scan(told.folder / "scans" / f"{name}.nii.gz", IS_REFUSED if name == "03" else TAKES_A_SECOND)
     with told.start("batch", "scans", "out", "--scheduler", cluster.address) as process:
         # Both workers have a child at work, and some cases are done.
-        until(lambda: len(rows(told)) >= 2 and all(children(worker.pid) for worker in cluster.workers), 90)
+        until(lambda: len(rows(told)) >= 2 and all(children(worker.pid) for worker in cluster.workers), 180)
         lost = cluster.workers[0]
         (child,) = children(lost.pid)
         lost.kill()
@@ -113,16 +113,16 @@ def test_a_stopped_batch_stops_its_work_on_the_cluster_and_goes_on_elsewhere(
     told_scan(told.folder / "scans/a.nii.gz", CLEAN)
     told_scan(told.folder / "scans/b.nii.gz", NEVER_ENDS)
     with told.start("batch", "scans", "out", "--scheduler", cluster.address) as process:
-        until(lambda: list(rows(told)) == ["a"] and any(map(computes_for_ever, cluster.workers)), 90)
+        until(lambda: list(rows(told)) == ["a"] and any(map(computes_for_ever, cluster.workers)), 180)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=180)
     assert process.returncode == 130
     until(lambda: not any(children(worker.pid) for worker in cluster.workers))
     cluster.close()
     until(lambda: not list(told.temporary.glob(".covidseg-*")))
     told_scan(told.folder / "scans/b.nii.gz", CLEAN)
     with told.start("batch", "scans", "out") as process:
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=180)
     assert output.splitlines()[-1] == "1 of 1 scans done, 1 done before."
 
 

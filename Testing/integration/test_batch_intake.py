@@ -175,7 +175,7 @@ def test_no_more_children_are_started_than_scans_are_left(
         until(lambda: sum(bool(children(child)) for child in children(process.pid)) == min(jobs, scans_left))
         assert len(children(process.pid)) == needed
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
+        assert process.wait(180) == 130
 
 
 def test_a_batch_that_is_done_starts_no_child_but_looks_at_the_options(

@@ -222,11 +222,11 @@ def test_the_second_batch_in_a_folder_is_refused_while_the_first_runs(told: Comm
     with told.start("batch", "scans", "out") as process:
         until(lambda: computes_for_ever(process))
         with told.start("batch", "scans", "out") as second:
-            _, errors = second.communicate(timeout=60)
+            _, errors = second.communicate(timeout=180)
         assert second.returncode == 2
         assert "Another batch is at work" in errors
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=180)
     assert process.returncode == 130
 
 
@@ -273,7 +273,7 @@ def test_reading_goes_on_while_the_network_computes(told: CommandLine) -> None:
         assert lines(told)[0]["case"] == "b"
         until(lambda: computes_for_ever(process))  # the other one is computed
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=180)
     assert process.returncode == 130
 
 

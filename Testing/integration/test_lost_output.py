@@ -50,7 +50,7 @@ def test_the_work_goes_on_when_nobody_reads_on(told: CommandLine, command: str, 
         os.close(theirs)
         assert os.read(ours, 1)
         os.close(ours)
-        assert process.wait(60) == 0
+        assert process.wait(180) == 0
     assert (told.folder / "n.json").is_file()
     results = [*told.folder.glob("a.nii.gz"), *told.folder.glob("out/*.seg.nrrd")]
     assert len(results) == (3 if command == "batch" else 1)
@@ -59,7 +59,7 @@ def test_the_work_goes_on_when_nobody_reads_on(told: CommandLine, command: str, 
 def test_a_batch_on_a_full_disk_for_its_lines_is_done_all_the_same(told: CommandLine) -> None:
     tell(told, a=CLEAN, b=CLEAN, c=CLEAN)
     with open("/dev/full", "w") as full, told.start("batch", "scans", "out", stdout=full) as process:
-        errors = process.communicate(timeout=60)[1]
+        errors = process.communicate(timeout=180)[1]
     assert (process.returncode, errors.count("error: Standard output cannot be written")) == (2, 1)
     assert len([*told.folder.glob("out/*.seg.nrrd")]) == 3
 

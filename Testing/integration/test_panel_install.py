@@ -59,7 +59,7 @@ def test_another_scan_that_was_chosen_meanwhile_is_not_segmented(
     other = slicer.mrmlScene.AddNode(slicer.vtkMRMLScalarVolumeNode())
     other.Copy(panel.session.parameters.inputVolume)
     panel.session.parameters.inputVolume = other
-    panel.until(lambda: not sees(panel.ui.installFrame), 20)
+    panel.until(lambda: not sees(panel.ui.installFrame))
     assert not panel.running
     assert panel.ui.outputSelector.currentNode() is None
 
@@ -78,7 +78,7 @@ def test_after_yes_one_wheel_from_a_folder_is_installed_and_the_run_goes_on(
     panel.click("installFolderButton")
     assert sees(panel.ui.installProgress)
     assert not panel.ui.applyButton.enabled
-    panel.until(lambda: said.add(panel.ui.installLabel.text) or panel.running or sees(panel.ui.messageFrame), 20)
+    panel.until(lambda: said.add(panel.ui.installLabel.text) or panel.running or sees(panel.ui.messageFrame))
     assert panel.ui.messageLabel.text == ""
     panel.until(lambda: not panel.running)
     assert {"Looking for the package...", "Trying the package before it is installed..."} <= said
@@ -148,7 +148,7 @@ def test_an_index_that_cannot_be_reached_is_said_and_the_folder_is_offered() -> 
 def test_cancel_in_the_middle_of_an_install_leaves_slicer_as_it_was(
     panel: OpenModule, slicers_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_wheel(tmp_path / "wheels", "onnxruntime", "1.20.0", "import time; time.sleep(60)")
+    make_wheel(tmp_path / "wheels", "onnxruntime", "1.20.0", "import time; time.sleep(600)")
     before = frozen(slicers_python)
     answer(monkeypatch, tmp_path / "wheels")
     panel.click("applyButton")
@@ -167,7 +167,7 @@ def test_cancel_while_pip_writes_into_slicer_leaves_no_half_a_package(
     make_wheel(tmp_path / "wheels", "onnxruntime", "1.20.0", WORKS)
     before = frozen(slicers_python)
     half = next(slicers_python.parents[1].glob("lib/python*/site-packages")) / "onnxruntime" / "half.py"
-    writes = f"import pathlib, time; p = pathlib.Path({str(half)!r}); p.parent.mkdir(); p.touch(); time.sleep(60)"
+    writes = f"import pathlib, time; p = pathlib.Path({str(half)!r}); p.parent.mkdir(); p.touch(); time.sleep(600)"
     monkeypatch.setattr(install.Pip, "install", lambda _pip: child_steps([str(slicers_python), "-c", writes]))
     answer(monkeypatch, tmp_path / "wheels")
     panel.click("applyButton")

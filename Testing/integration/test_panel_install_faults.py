@@ -129,7 +129,7 @@ def test_an_onnxruntime_that_is_too_old_is_updated_after_yes_and_nothing_else(
     assert re.search(r"\d+ MB to download, \d+ MB on disk", panel.ui.installLabel.text)
     assert panel.ui.installButton.text == "Yes, update"
     panel.click("installFolderButton")
-    panel.until(lambda: panel.running or sees(panel.ui.messageFrame), 20)
+    panel.until(lambda: panel.running or sees(panel.ui.messageFrame))
     assert panel.ui.messageLabel.text == ""
     panel.until(lambda: not panel.running)
     after = set(frozen(slicers_python).split("\n"))

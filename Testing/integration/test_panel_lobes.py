@@ -41,21 +41,21 @@ def test_lobes_that_come_after_the_numbers_are_in_them_too(opened, world: Slicer
     wait_for_rest(panel)
     assert section._measured.lobes == ()
     lobes.GetSegmentation().GetSegment("s").SetTag("TerminologyEntry", LOWER)
-    panel.until(lambda: section._measured is not None and section._measured.lobes, seconds=20)
+    panel.until(lambda: section._measured is not None and section._measured.lobes)
     shares = {lobe.name: lobe.infection_ml for lobe in section._measured.lobes}
     assert shares["left lower lobe"] == pytest.approx(LEFT_INFECTED * VOXEL_ML)
     Reader(world.scene, lobes, scan).paint("s", np.s_[12:14, 10:50, 60:90])
     whole = section._measured.lobes[-1].lung_ml
-    panel.until(lambda: section._measured is not None and section._measured.lobes[-1].lung_ml > whole, seconds=20)
+    panel.until(lambda: section._measured is not None and section._measured.lobes[-1].lung_ml > whole)
     moved = world.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "registration")
     lobes.SetAndObserveTransformNodeID(moved.GetID())
     whole = section._measured.lobes[-1].lung_ml
     matrix = vtk.vtkMatrix4x4()
     matrix.SetElement(2, 3, 8.0)
     moved.SetMatrixTransformToParent(matrix)
-    panel.until(lambda: section._measured is not None and section._measured.lobes[-1].lung_ml != whole, seconds=20)
+    panel.until(lambda: section._measured is not None and section._measured.lobes[-1].lung_ml != whole)
     world.scene.RemoveNode(lobes)
-    panel.until(lambda: section._measured is not None and section._measured.lobes == (), seconds=20)
+    panel.until(lambda: section._measured is not None and section._measured.lobes == ())
 
 
 def test_lobes_count_once_it_is_known_that_they_are_of_this_scan(opened, chest, world: SlicerWorld) -> None:
@@ -67,7 +67,7 @@ def test_lobes_count_once_it_is_known_that_they_are_of_this_scan(opened, chest, 
     panel.until(lambda: not reading(panel).busy)
     assert section._measured.lobes == ()
     lobes.SetNodeReferenceID(lobes.GetReferenceImageGeometryReferenceRole(), scan.GetID())
-    panel.until(lambda: section._measured is not None and section._measured.lobes, seconds=20)
+    panel.until(lambda: section._measured is not None and section._measured.lobes)
 
 
 def test_segments_that_are_no_lobes_let_nothing_be_measured_anew(opened, world: SlicerWorld) -> None:

@@ -95,7 +95,7 @@ def test_the_table_follows_corrections_also_after_another_patient_was_looked_at(
     panel.session.parameters.inputVolume = scan
     panel.session.parameters.outputSegmentation = node
     paint(node, scan, np.s_[10:12, 12:16, 70:80])
-    panel.until(lambda: infection_in(table) == pytest.approx(INFECTION_ML + 80 * VOXEL_ML), seconds=20)
+    panel.until(lambda: infection_in(table) == pytest.approx(INFECTION_ML + 80 * VOXEL_ML))
 
 
 @pytest.mark.usefixtures("stand_in_pipeline")

@@ -59,9 +59,9 @@ class CommandLine:
             obey_permissions()
 
     def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        """Run the command to its end, which must come within two minutes and leave no temporary files."""
+        """Run the command to its end, which must come within five minutes and leave no temporary files."""
         with self.start(*arguments) as process:
-            output, errors = process.communicate(timeout=120)
+            output, errors = process.communicate(timeout=300)
         assert list(self.temporary.iterdir()) == []
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
@@ -139,7 +139,7 @@ def is_alive(process: int) -> bool:
         return False
 
 
-def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 180.0) -> None:
     """Wait until ``condition`` is true; fails after ``seconds``."""
     end = time.monotonic() + seconds
     while not condition():

@@ -71,7 +71,7 @@ class OpenModule:
         """Slicer ends."""
         self.widget.cleanup()
 
-    def until(self, condition: Callable[[], object], seconds: float = 60.0) -> None:
+    def until(self, condition: Callable[[], object], seconds: float = 180.0) -> None:
         """Let the window live until ``condition``; fails after ``seconds``."""
         end = time.monotonic() + seconds
         while not condition():
