@@ -118,7 +118,7 @@ def test_masks_that_nobody_corrected_are_trained_on_only_when_that_is_said(told:
         write(Segmentation(labels, volume.affine, MADE), told.folder / f"{visit}.seg.nrrd")
     told.environment["COVIDSEG_MODELS"] = str(told.folder / "user" / "models")
     line = told.refused("training-case", "visit1", "1.seg.nrrd", "set", "--quiet")
-    assert "Nobody corrected or confirmed these masks" in line
+    assert line.startswith("error: 1.seg.nrrd: Nobody corrected or confirmed these masks")
     assert "--uncorrected" in line
     for visit in (1, 2):
         ended = told.run("training-case", f"visit{visit}", f"{visit}.seg.nrrd", "set", "--uncorrected")

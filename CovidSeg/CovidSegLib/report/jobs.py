@@ -12,7 +12,7 @@ from ..progress import Progress
 from ..reading import read_ct
 from ..reading.acquisition import acquisition
 from ..segfiles import save_training_case
-from ..segfiles.masks import ANOTHER_SCAN
+from ..segfiles.masks import ANOTHER_SCAN, Masks
 from ..segfiles.patient_codes import patient_code
 from ..segfiles.registry import read_masks
 from ..system.atomic_files import OutputSet
@@ -87,13 +87,7 @@ class SaveTrainingCase:
         volume = read_ct(self.scan, progress)
         with about(self.masks):
             masks = read_masks(self.masks, volume)
-        if masks.of_another_scan:
-            raise InputError(ANOTHER_SCAN, "Give the scan that was segmented, or masks of this one.")
-        if not masks.corrected and not self.uncorrected:
-            raise InputError(
-                "Nobody corrected or confirmed these masks: a network that learns from them learns its own mistakes.",
-                "Review them in Slicer first, or save them all the same with --uncorrected; the table will say so.",
-            )
+            self._check(masks)
         for doubt in masks.doubts:
             progress.notice("reading", doubt)
         patient = patient_code(acquisition(self.scan, progress).patient)
@@ -103,6 +97,16 @@ class SaveTrainingCase:
             volume, labels, self.folder, corrected=masks.corrected, absent=absent, patient=patient
         )
         return {"case": case}
+
+    def _check(self, masks: Masks) -> None:
+        """Raise InputError unless ``masks`` are of this scan, and somebody looked at them or need not have."""
+        if masks.of_another_scan:
+            raise InputError(ANOTHER_SCAN, "Give the scan that was segmented, or masks of this one.")
+        if not masks.corrected and not self.uncorrected:
+            raise InputError(
+                "Nobody corrected or confirmed these masks: a network that learns from them learns its own mistakes.",
+                "Review them in Slicer first, or save them all the same with --uncorrected; the table will say so.",
+            )
 
     def taken(self, answer: Any) -> str:
         """The name of the case."""
