@@ -7,10 +7,10 @@ import errno
 import logging
 import os
 import sys
-from typing import NoReturn
 
 from CovidSegLib.errors import CovidSegError, OutputError, traceback_text
 from CovidSegLib.progress import Cancelled
+from CovidSegLib.system.command_line import CANCELLED, DONE, OWN_FAULT, WRONG_CALL, CommandParser
 from CovidSegLib.system.printing import Printing
 from CovidSegLib.system.processes import no_ipv6_probe
 
@@ -35,34 +35,34 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(argv: list[str] | None) -> int:
-    args = parser().parse_args(argv)
+    args = build_parser().parse_args(argv)
     no_ipv6_probe()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     for library in ("absl", "tf2onnx"):
         logging.getLogger(library).setLevel(logging.WARNING)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        return args.run_command(args) or 0
+        return args.run_command(args) or DONE
     except CovidSegError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return WRONG_CALL
     except ImportError as error:
         if is_optional(error.name):
             print(f"error: {missing_package(error.name or '')}", file=sys.stderr)
-            return 2
+            return WRONG_CALL
         logging.getLogger(__name__).error("covidseg-train failed, by a fault of its own\n%s", traceback_text(error))
-        return 1
+        return OWN_FAULT
     except (Cancelled, KeyboardInterrupt):
         print("error: Cancelled.", file=sys.stderr)
-        return 130
+        return CANCELLED
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _PLACE_IS_WRONG:
             print(f"error: {_of_place(error)}", file=sys.stderr)
-            return 2
+            return WRONG_CALL
         # Told here and let go: an exception that lives on until Python ends keeps TensorFlow's data threads alive, and
         # the two would wait for each other for ever.
         logging.getLogger(__name__).error("covidseg-train failed, by a fault of its own\n%s", traceback_text(error))
-        return 1
+        return OWN_FAULT
 
 
 def _of_place(error: OSError) -> OutputError:
@@ -72,17 +72,9 @@ def _of_place(error: OSError) -> OutputError:
     return OutputError(sentence, "Is there room, and may you write there?")
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong with a call in one line, as ``covidseg`` does."""
-
-    def error(self, message: str) -> NoReturn:
-        print(f"error: {message} (see {self.prog} --help)", file=sys.stderr)
-        sys.exit(2)
-
-
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """The command's parser; each subcommand sets ``run_command``, a function of the parsed arguments."""
-    parser = _Parser(prog="covidseg-train", description="Train, judge and export networks of CovidSeg.")
+    parser = CommandParser(prog="covidseg-train", description="Train, judge and export networks of CovidSeg.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in (cli_data, cli_fit, cli_judge, cli_figures, cli_models, cli_lobes, cli_preset):
         module.add_commands(commands)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from CovidSegLib.segmentation import SEGMENTS, Label
+from CovidSegLib.system.atomic_files import replace_file
 
 HU_SHOWN = (-1250.0, 250.0)
 NAMES: dict[int, str] = {segment.label: segment.name for segment in SEGMENTS}
@@ -185,6 +186,4 @@ def _figure(rows: int, columns: int, size: tuple[float, float]):
 
 def _save(figure, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.part.png")
-    figure.savefig(part, dpi=110)
-    part.replace(file)
+    replace_file(file, lambda place: figure.savefig(place, dpi=110))

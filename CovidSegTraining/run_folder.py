@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import itertools
 import json
 import os
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from CovidSegLib.errors import InputError, OutputError
+from CovidSegLib.system.atomic_files import replace_text
 from CovidSegLib.system.locks import try_lock
 
 from .cases import Case
@@ -123,8 +125,6 @@ def locked(run: Path) -> Iterator[None]:
 
 def write_json(file: Path, data: object) -> None:
     """Write ``data`` as JSON, whole or not at all. Raises OutputError."""
-    from CovidSegLib.system.atomic_files import replace_text
-
     replace_text(json.dumps(data, indent=2) + "\n", file)
 
 
@@ -264,12 +264,11 @@ class TrainingLog:
     def __init__(self, run: Path, step: int) -> None:
         self._file = run / LOG
         self.rows = [row for row in read_log(run) if row["step"] <= step]
-        part = self._file.with_name(f".{LOG}.part")
-        with part.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, LOG_COLUMNS)
-            writer.writeheader()
-            writer.writerows(self.rows)
-        os.replace(part, self._file)
+        table = io.StringIO(newline="")
+        writer = csv.DictWriter(table, LOG_COLUMNS)
+        writer.writeheader()
+        writer.writerows(self.rows)
+        replace_text(table.getvalue(), self._file)
 
     def add(self, **values: float) -> None:
         """Append one row; what is not given stays empty."""

@@ -45,7 +45,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 def commands() -> str:
     """The help of ``covidseg`` and of each of its commands, as Markdown."""
-    from CovidSegLib.cli.main import _parser as build_parser
+    from CovidSegLib.cli.main import build_parser
 
     parts = []
     for parser in _parsers(build_parser()):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 import time
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import EngineError
+from .errors import EngineError, OutputError
 from .i18n import tr as _
 from .network.engines import Engine, Opener
 from .network.input_form import SHIPPED_INPUTS, NetworkInputs
@@ -26,6 +25,7 @@ from .network.inputs import network_batches
 from .network.models import Model
 from .network.providers import CPU, Provider, describe_device
 from .phantom import make_phantom
+from .system.atomic_files import replace_text
 from .system.locks import try_lock
 from .system.user_folders import CACHE
 
@@ -171,10 +171,8 @@ def _keep(file: Path, key: str, value: str | None) -> None:
     known.pop(key, None)
     if value is not None:
         known[key] = str(value.value if isinstance(value, Verdict) else value)
-    part = file.with_suffix(f".{os.getpid()}.part")
-    with suppress(OSError):
-        part.write_text(json.dumps(known, indent=1), encoding="utf-8")
-        part.replace(file)
+    with suppress(OutputError):
+        replace_text(json.dumps(known, indent=1), file)
 
 
 @contextmanager

@@ -41,3 +41,32 @@ def test_a_caller_that_lives_on_gets_its_own_handlers_back() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
     assert interrupts.asked()
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    "comes_out_as",
+    [
+        "exec('raise KeyboardInterrupt')",  # as in the decorator of a dataclass, while a module is loaded
+        "signal.raise_signal(signal.SIGINT)",
+        "raised_as_another()",
+    ],
+)
+def test_a_command_that_is_stopped_while_it_loads_its_modules_ends_with_130(comes_out_as: str) -> None:
+    program = f"""
+import signal, sys
+import CovidSegLib.cli.main as command
+
+def raised_as_another():
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        raise ImportError("half of it is loaded")
+
+def build_parser():
+    {comes_out_as}
+
+command.build_parser = build_parser
+sys.exit(command.main())
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "cancelled\n")

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import about
+from ..system.command_line import DONE, OWN_FAULT, WRONG_CALL
 from ..words import in_ml
 from .console import Console, in_words
-from .faults import BUG_SENTENCE, DONE, OWN_FAULT, WRONG_CALL
+from .faults import BUG_SENTENCE
 from .options import (
     add_existing_options,
     add_pipeline_options,

@@ -8,19 +8,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..progress import Progress, Report
+from ..system.command_line import one_line
 from ..system.printing import overwrite
-from ..visible import visible
 from ..words import in_ml, percent
 
 if TYPE_CHECKING:
     from ..report.record import ResultRecord
 
 _BAR_WIDTH = 24
-
-
-def one_line(text: str) -> str:
-    """``text`` without line breaks; other characters that act are shown (:func:`CovidSegLib.visible.visible`)."""
-    return visible(" ".join(text.split()))
 
 
 def say(text: str, *, to_error: bool = False, end: str = "\n") -> None:

@@ -1,18 +1,10 @@
-"""What an exception means to a command: its exit code, and what is said about it."""
+"""What is said of a fault of the program itself."""
 
 from __future__ import annotations
 
 import sys
 
-from ..errors import CovidSegError, WorkerDiedError, traceback_text
-
-DONE, OWN_FAULT, WRONG_CALL, CANCELLED = 0, 1, 2, 130
-"""Exit codes. A child process that was killed counts as our own fault: it says nothing about the input."""
-
-
-def exit_code(error: Exception) -> int:
-    """The exit code that ``error`` leads to."""
-    return WRONG_CALL if isinstance(error, CovidSegError) and not isinstance(error, WorkerDiedError) else OWN_FAULT
+from ..errors import traceback_text
 
 
 def print_bug(error: Exception) -> None:

@@ -9,12 +9,13 @@ from typing import NoReturn
 
 from ..errors import CovidSegError
 from ..progress import Cancelled
+from ..system.command_line import CANCELLED, DONE, WRONG_CALL, CommandParser, exit_code, one_line
 from ..system.interrupts import Interrupts
 from ..system.memory import check_session, too_small
 from ..system.printing import Printing
 from . import batch, followup, lobes, models, report, sample, segment, training_case
-from .console import one_line, say
-from .faults import BUG_SENTENCE, CANCELLED, DONE, WRONG_CALL, exit_code, print_bug
+from .console import say
+from .faults import BUG_SENTENCE, print_bug
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -30,12 +31,15 @@ def main(argv: list[str] | None = None) -> int:
         except (KeyboardInterrupt, Cancelled):
             print("cancelled", file=sys.stderr)
             code = CANCELLED
+            # Where Ctrl-C came inside of an exec (as dataclasses make their methods), Python ends itself by the signal,
+            # although the exception was caught; the next exec forgets it (run_eval_code_obj in CPython's pythonrun.c).
+            exec("")
         return printing.exit_code(code)
 
 
 def _run(argv: list[str] | None, interrupts: Interrupts) -> int:
     try:
-        args = _parser().parse_args(argv)
+        args = build_parser().parse_args(argv)
         args.stop_asked = interrupts.asked
         check_session()
         return int(args.run(args))
@@ -48,6 +52,8 @@ def _run(argv: list[str] | None, interrupts: Interrupts) -> int:
         say(f"error: {one_line(f'{subject}{error}')}", to_error=True)
         return exit_code(error)
     except Exception as error:
+        if interrupts.asked():  # Ctrl-C during an import may come out as another exception
+            raise Cancelled from error
         limited = too_small(traceback.format_exception_only(error)[-1])
         if limited is not None:
             say(f"error: {one_line(str(limited))}", to_error=True)
@@ -55,14 +61,6 @@ def _run(argv: list[str] | None, interrupts: Interrupts) -> int:
         print_bug(error)
         print(f"error: {BUG_SENTENCE}", file=sys.stderr)
         return exit_code(error)
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong with a call in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        print(f"error: {one_line(message)} (see {self.prog} --help)", file=sys.stderr)
-        sys.exit(WRONG_CALL)
 
 
 class _Version(argparse.Action):
@@ -75,8 +73,9 @@ class _Version(argparse.Action):
         sys.exit(DONE)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of ``covidseg``; each sub-command sets ``run``, a function of the parsed arguments."""
+    parser = CommandParser(
         prog="covidseg",
         description="Lungs and COVID-19 infection in chest CT.",
         epilog="Exit codes: 0 done, 1 fault of the program, 2 wrong input or call, 130 cancelled.",

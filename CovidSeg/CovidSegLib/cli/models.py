@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from .console import one_line, say
+from ..system.command_line import one_line
+from .console import say
 from .options import add_quiet
 
 if TYPE_CHECKING:
