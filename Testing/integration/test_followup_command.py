@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -153,3 +154,16 @@ def test_scans_of_one_day_are_put_in_order_by_their_time(covidseg: CommandLine) 
     ended = covidseg.run("followup", "noon", "b", "--masks", "noon.nii.gz", "b.nii.gz", "-o", "f.csv")
     rows = list(csv.DictReader((covidseg.folder / "f.csv").open(encoding="utf-8")))
     assert float(rows[0]["infection_ml"]) > float(rows[1]["infection_ml"])
+
+
+def test_the_page_has_a_picture_of_each_scan_and_none_of_numbers_alone(covidseg: CommandLine) -> None:
+    ended = covidseg.run("followup", "a", "b", "c", *MASKS, "-o", "f.html", "--quiet")
+    assert ended.returncode == 0, ended.stderr
+    page = (covidseg.folder / "f.html").read_text(encoding="utf-8")
+    drawn = re.findall(r'<img src="data:image/jpeg;base64,([^"]+)"[^>]*><figcaption>(Day \d+)<', page)
+    assert [caption for _, caption in drawn] == ["Day 0", "Day 13", "Day 90"]
+    assert len({picture for picture, _ in drawn}) == 3
+    for name in ("a", "b"):
+        assert covidseg.run("report", name, f"{name}.nii.gz", "-o", f"{name}.json", "--quiet").returncode == 0
+    assert covidseg.run("followup", "a.json", "b.json", "--days", "1", "0", "-o", "n.html", "--quiet").returncode == 0
+    assert "<img" not in (covidseg.folder / "n.html").read_text(encoding="utf-8")

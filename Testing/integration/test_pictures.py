@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 from CovidSegLib.errors import EngineError, OutputError
 from CovidSegLib.geometry.grid import Grid
@@ -64,6 +65,14 @@ def drawn(opengl: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[
     assert [path.name for path in paths] == [f"case_{name}.png" for name in PICTURES]
     assert sorted(folder.iterdir()) == sorted(paths)
     return {name: pixels(path) for name, path in zip(PICTURES, paths, strict=True)}, reports
+
+
+@pytest.mark.parametrize("name", ["axial", "coronal", "sagittal"])
+def test_the_scale_bar_can_be_read_on_white(name: str, drawn: tuple[dict[str, np.ndarray], list[Report]]) -> None:
+    bar = close_to(drawn[0][name], (1.0, 1.0, 0.0))
+    assert bar.sum() > 100
+    around = ndimage.binary_dilation(bar, iterations=2) & ~bar
+    assert (drawn[0][name][around].max(axis=1) < 60).mean() > 0.5
 
 
 @pytest.mark.parametrize("name", ["axial", "coronal", "sagittal"])

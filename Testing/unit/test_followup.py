@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.grid import Grid
@@ -17,6 +19,7 @@ from CovidSegLib.i18n import tr
 from CovidSegLib.measures import measure
 from CovidSegLib.report.followup import FollowUp, TimePoint, follow_up, to_csv, to_record
 from CovidSegLib.report.page import render_follow_up
+from CovidSegLib.report.page_pictures import Picture
 from CovidSegLib.report.plot import make_plot, nice_ticks
 from CovidSegLib.report.record import ResultRecord
 from CovidSegLib.segmentation import Label, Provenance
@@ -199,3 +202,18 @@ def test_a_browser_shows_the_change_and_nothing_sticks_out(width: int, tmp_path:
     changes = ("\u2212388 mL", "\u22129.6 points", "\u22121 000 mL", "+1 240")
     for words in (*changes, "25 % smaller", "Case: A & B", "2020-07-03"):
         assert words in text, words
+
+
+def test_the_page_shows_every_scan_that_has_a_picture_and_two_scans_fit_on_one_sheet(tmp_path: Path) -> None:
+    drawn = io.BytesIO()
+    Image.new("RGB", (960, 480), (90, 90, 90)).save(drawn, "JPEG")
+    pictures = [Picture(drawn.getvalue(), "Day 0"), Picture(drawn.getvalue(), "Day 9")]
+    found = follow_up([point(0), point(9, infection=100.0)])
+    page, browser = render_follow_up(found, pictures=pictures), Browser(tmp_path)
+    for width in (1280, 390):
+        seen = browser.look(page, width)
+        assert seen.pictures == [960, 960]
+        assert seen.overflowing == []
+    assert browser.printed_pages(page, tmp_path / "page.pdf") == 1
+    assert render_follow_up(found, pictures=[None, pictures[1]]).count("<img") == 1
+    assert "<img" not in render_follow_up(found, pictures=[None, None])

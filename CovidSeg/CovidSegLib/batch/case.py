@@ -42,7 +42,7 @@ class SegmentCase:
     @property
     def folders(self) -> Sequence[Path]:
         """Where files are written."""
-        written = (*self.outputs, *self.report.files, *filter(None, (self.json_file, self.picture)))
+        written = (*self.outputs, *self.report.targets, *filter(None, (self.json_file, self.picture)))
         return tuple({file.resolve().parent for file in written})
 
     def run(self, segment: SegmentFunction, progress: Progress) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def segment_case(
     del network
     counted = time.perf_counter()
     with OutputSet(plan.states) as files_to_be:
-        if report.files:
+        if report.targets:
             report.write(volume, segmentation, measured, edits, files_to_be, progress)
         del volume  # a large scan need not stay in memory while the result is packed
         for number, output in enumerate(outputs):

@@ -6,10 +6,11 @@ import argparse
 import json
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, about
+from ..errors import InputError, OutputError, about
 from ..words import in_ml, percent
 from .console import Console
 from .options import (
@@ -73,14 +74,13 @@ def run(args: argparse.Namespace) -> int:
             with as_typed(scan):
                 taken.append(acquisition(scan, progress))
         days, warnings = _days(args, taken)
-        records = _records(args, console, progress)
-        points = [
-            TimePoint.of(records[place], days[place], _shown(taken[place], args.dates))
-            for place in _in_time(days, taken)
-        ]
+        records, drawn = _records(args, console, progress)
+        order = _in_time(days, taken)
+        points = [TimePoint.of(records[place], days[place], _shown(taken[place], args.dates)) for place in order]
         warnings += [*_mismatches(records), *mixed_rules(records)]
         found = follow_up(points, warnings, args.label)
-        _write(found, list(dict.fromkeys(_made_by(record) for record in records)), args.output)
+        made = list(dict.fromkeys(_made_by(record) for record in records))
+        _write(found, made, [drawn[place] for place in order], args.output)
         console.begin("")
         for warning in found.warnings:
             progress.notice("followup", warning)
@@ -97,20 +97,24 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _write(found: FollowUp, made: list[str], outputs: Sequence[Path]) -> None:
+def _write(found: FollowUp, made: list[str], drawn: Sequence[bytes], outputs: Sequence[Path]) -> None:
+    """Write ``outputs``; ``drawn``: a picture of each scan, b"" where there is none."""
     from ..report.followup import to_csv, to_record
     from ..report.page import render_follow_up
+    from ..report.page_pictures import Picture
     from ..report.record import json_text
     from ..system.atomic_files import OutputSet
     from ..system.typed_json import write_typed
 
+    captions = [f"Day {point.day}" + (f", {point.date}" if point.date else "") for point in found.points]
+    pictures = [Picture(data, caption) if data else None for data, caption in zip(drawn, captions, strict=True)]
     with OutputSet() as files:
         for output in outputs:
             suffix = output.suffix.lower()
             if suffix == ".json":
                 text = json_text(write_typed(to_record(found)))
             else:
-                text = to_csv(found) if suffix == ".csv" else render_follow_up(found, made)
+                text = to_csv(found) if suffix == ".csv" else render_follow_up(found, made, pictures)
             files.add_text(text, output)
         files.publish()
 
@@ -196,27 +200,38 @@ def _shown(when: Acquisition, wanted: bool) -> str:
     return when.date.isoformat() if wanted and when.date is not None else ""
 
 
-def _records(args: argparse.Namespace, console: Console, progress: Progress) -> list[ResultRecord]:
-    """The record of every scan: read, measured from its masks, or segmented now by one worker for all."""
+def _records(args: argparse.Namespace, console: Console, progress: Progress) -> tuple[list[ResultRecord], list[bytes]]:
+    """The record of every scan: read, measured from its masks, or segmented now by one worker for all.
+
+    And the picture of every scan (JPEG), b"" where it comes from numbers alone or no page is wanted.
+    """
     from ..worker.parent import Worker
+    from ..system.unfinished import unfinished_folder
 
     masks = args.masks or [None] * len(args.scans)
+    with_page = any(output.suffix.lower() == ".html" for output in args.output)
+    records, drawn = [], []
     worker = Worker(None if args.masks else pipeline_options(args))
     try:
-        records = []
-        for number, (scan, mask) in enumerate(zip(args.scans, masks, strict=True)):
-            console.begin(f"[{number + 1}/{len(args.scans)}] {scan}")
-            with as_typed(scan, [mask] if mask else []):
-                records.append(_record(scan, mask, worker, progress))
-        return records
+        with unfinished_folder() if with_page else nullcontext() as place:
+            for number, (scan, mask) in enumerate(zip(args.scans, masks, strict=True)):
+                console.begin(f"[{number + 1}/{len(args.scans)}] {scan}")
+                picture = place / f"{number}.jpg" if place else None
+                with as_typed(scan, [mask] if mask else []):
+                    records.append(_record(scan, mask, picture, worker, progress))
+                drawn.append(picture.read_bytes() if picture and picture.is_file() else b"")
+        return records, drawn
+    except OSError as error:
+        raise OutputError("The pictures could not be written.", "Is there space, and may you write there?") from error
     finally:
         worker.close()
 
 
-def _record(scan: Path, masks: Path | None, worker: Worker, progress: Progress) -> ResultRecord:
+def _record(scan: Path, masks: Path | None, picture: Path | None, worker: Worker, progress: Progress) -> ResultRecord:
     from ..batch import SegmentCase
     from ..report.jobs import Report
     from ..report.record import ResultRecord
+    from ..report.request import ReportRequest
 
     if scan.suffix.lower() == ".json" and scan.is_file():
         try:
@@ -224,6 +239,7 @@ def _record(scan: Path, masks: Path | None, worker: Worker, progress: Progress) 
         except (OSError, ValueError, RecursionError) as error:
             raise InputError("A JSON file cannot be read.", "Write it again, or give the scan itself.") from error
         return ResultRecord.from_json(data)
+    request = ReportRequest(picture=picture)
     if masks is None:
-        return worker.run(SegmentCase(scan.absolute(), ()), progress)
-    return worker.run(Report(scan.absolute(), masks.absolute()), progress)
+        return worker.run(SegmentCase(scan.absolute(), (), report=request), progress)
+    return worker.run(Report(scan.absolute(), masks.absolute(), request), progress)

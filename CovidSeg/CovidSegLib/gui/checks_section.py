@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-import qt
 import slicer
 import vtk
 from slicer.i18n import tr as _
@@ -17,7 +16,7 @@ from ..mrml.volumes import grid_and_time
 from ..reading.checks import inspect
 from ..system.steps import silently
 from . import wording
-from .message_section import show_icon
+from .message_section import ERROR, WARNING, show_icon
 from .task import in_thread
 from .task_slot import TaskSlot
 
@@ -104,7 +103,7 @@ class ChecksSection(VTKObservationMixin):
                 ),
             )
         if sentences:
-            show_icon(ui.checksIcon, qt.QStyle.SP_MessageBoxWarning if can_run else qt.QStyle.SP_MessageBoxCritical)
+            show_icon(ui.checksIcon, WARNING if can_run else ERROR)
         ui.checksLabel.text = "\n".join(sentences)
         ui.checksFrame.setVisible(bool(sentences))
         ui.resampleButton.setVisible(bent)

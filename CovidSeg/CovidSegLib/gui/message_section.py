@@ -15,11 +15,22 @@ if TYPE_CHECKING:
     from .session import Session
 
 
-def show_icon(label: Any, icon: int) -> None:
-    """Show one of the style's own icons (``qt.QStyle.SP_...``) on a label, as large as its text."""
+ERROR, WARNING = ("#e5484d", "#ffffff"), ("#f5b400", "#000000")
+"""Disc and sign of an icon. The style's own icons are dark red on dark grey in Slicer's dark style; these are seen on
+both."""
+
+
+def show_icon(label: Any, colors: tuple[str, str]) -> None:
+    """Show ``!`` on a disc, :data:`ERROR` or :data:`WARNING`, as large as the text beside it."""
+    disc, sign = colors
     size = label.fontMetrics().height()
-    label.setPixmap(label.style().standardIcon(icon).pixmap(size, size))
-    label.alignment = qt.Qt.AlignTop
+    label.text = "!"
+    label.alignment = qt.Qt.AlignCenter
+    label.setFixedSize(size, size)
+    label.styleSheet = (
+        f"background: {disc}; color: {sign}; border-radius: {size // 2}px; font-weight: bold; padding: 0px;"
+    )
+    label.parentWidget().layout().setAlignment(label, qt.Qt.AlignTop)
 
 
 def _without_file_names(details: str, error: BaseException | None) -> str:
@@ -37,7 +48,7 @@ class MessageSection:
 
     def __init__(self, ui: Any, session: Session) -> None:
         self._ui = ui
-        show_icon(ui.messageIcon, qt.QStyle.SP_MessageBoxCritical)
+        show_icon(ui.messageIcon, ERROR)
         session.failed.connect(self._show)
         session.runStarted.connect(lambda _run: self._hide())
         session.parametersChanged.connect(self._hide)

@@ -12,6 +12,7 @@ from .checks_section import ChecksSection
 from .hardware_section import HardwareSection
 from .input_section import InputSection
 from .install_section import InstallSection
+from .licence_section import LicenceSection
 from .message_section import MessageSection
 from .models_section import ModelsSection
 from .numbers_section import NumbersSection
@@ -45,6 +46,7 @@ SECTIONS: tuple[type[Section], ...] = (
     ChecksSection,
     HardwareSection,
     InstallSection,
+    LicenceSection,
     MessageSection,
     ResultsSection,
     NumbersSection,

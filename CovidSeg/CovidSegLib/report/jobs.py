@@ -36,7 +36,7 @@ class Report:
     @property
     def folders(self) -> Sequence[Path]:
         """Where files are written."""
-        return tuple({file.resolve().parent for file in self.request.files})
+        return tuple({file.resolve().parent for file in self.request.targets})
 
     def run(self, segment: Callable[..., Any], progress: Progress) -> dict[str, Any]:
         """Returns what :meth:`taken` reads; its warnings are notices as well.
@@ -49,10 +49,11 @@ class Report:
             masks = read_masks(self.masks, volume)
         volume = replace(volume, notes=(*volume.notes, *masks.warnings))
         measured = self.request.measure(self.scan, volume, masks.segmentation)
-        if self.request.files:
+        if self.request.targets:
             with OutputSet() as files:
                 self.request.write(volume, masks.segmentation, measured, masks.edits, files, progress)
                 files.publish()
+        if self.request.files:
             for warning in (*volume.notes, *measured.flags):
                 progress.notice("report", warning)
         return ResultRecord.of(measured, masks.segmentation.provenance, {}, volume.notes).to_json()

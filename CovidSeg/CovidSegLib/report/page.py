@@ -52,8 +52,12 @@ def render_page(content: ReportContent, pictures: Mapping[str, Picture], lobes: 
     )
 
 
-def render_follow_up(found: FollowUp, software: Sequence[str] = ()) -> str:
-    """The page of a follow-up; ``software``: programs and networks that made the masks, each once."""
+def render_follow_up(found: FollowUp, software: Sequence[str] = (), pictures: Sequence[Picture | None] = ()) -> str:
+    """The page of a follow-up.
+
+    ``software``: programs and networks that made the masks, each once; ``pictures``: of the scans in their order, None
+    where there is none.
+    """
     points = found.points
     days = [point.day for point in points]
     plots = (
@@ -70,6 +74,7 @@ def render_follow_up(found: FollowUp, software: Sequence[str] = ()) -> str:
         noise_ml=NOISE_ML,
         noise_share=NOISE_SHARE,
         software=made,
+        pictures=[picture for picture in pictures if picture is not None],
     )
 
 

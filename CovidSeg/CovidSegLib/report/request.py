@@ -25,13 +25,20 @@ class ReportRequest:
 
     ``files``: where to (.html, .json, .csv; none: no report); ``label``: what stands as the case's name; ``rules``: see
     :class:`CovidSegLib.measures.Rules`; ``lobes``: a file with lobes (``.seg.nrrd``, DICOM SEG), None: a DICOM SEG of
-    lobes that lies in the scan's own folder is used, if there is one.
+    lobes that lies in the scan's own folder is used, if there is one; ``picture``: where the picture for a follow-up
+    goes (see :func:`.thumbnails.visit_picture`).
     """
 
     files: tuple[Path, ...] = ()
     label: str = ""
     rules: Rules = Rules()  # noqa: RUF009 - frozen
     lobes: Path | None = None
+    picture: Path | None = None
+
+    @property
+    def targets(self) -> tuple[Path, ...]:
+        """Every file that is written."""
+        return (*self.files, *filter(None, (self.picture,)))
 
     def measure(
         self, source: Path, volume: CtVolume, segmentation: Segmentation, files: Sequence[Path] = ()
@@ -65,7 +72,11 @@ class ReportRequest:
         outputs: OutputSet,
         progress: Progress,
     ) -> None:
-        """Add the reports to ``outputs``, one for each of ``files``. Raises OutputError or Cancelled."""
+        """Add the reports and the picture to ``outputs``, each as its file. Raises OutputError or Cancelled."""
+        if self.picture is not None:
+            from .thumbnails import visit_picture  # loads what draws
+
+            outputs.add_bytes(visit_picture(volume, segmentation), self.picture)
         notes = () if segmentation.provenance.warnings else inspect(volume).warnings
         content = report_content(volume, segmentation, measured, edits=edits, notes=notes, label=self.label)
         for number, file in enumerate(self.files):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import ndimage
 
 from ..geometry.volume import LUNG_LEVEL, LUNG_WINDOW, CtVolume
 
@@ -22,6 +23,7 @@ SIZE = (900, 700)
 """Width and height of every picture in pixels."""
 
 _BACKGROUND_3D = (0.757, 0.765, 0.910)  # Slicer's own
+_OUTLINE_PIXELS = 2
 _SLICE_MANAGERS = (
     "vtkMRMLSegmentationsDisplayableManager2D",
     "vtkMRMLOrientationMarkerDisplayableManager",
@@ -97,8 +99,7 @@ class SliceView:
         node = self._logic.GetSliceNode()
         node.SetOrientation(orientation)
         node.SetOrientationMarkerType(node.OrientationMarkerTypeAxes)
-        node.SetRulerType(node.RulerTypeThin)
-        node.SetRulerColor(node.RulerColorYellow)  # to be seen on black and on white
+        node.SetRulerColor(node.RulerColorYellow)
         self._logic.ResizeSliceNode(*SIZE)
         self._logic.GetSliceCompositeNode().SetBackgroundVolumeID(volume_node.GetID())
         # The slices as they were taken, also when the patient lay askew.
@@ -121,9 +122,13 @@ class SliceView:
     def save(self, path: Path, ras: np.ndarray) -> None:
         """Write the slice through the point ``ras`` (mm) to ``path`` (PNG)."""
         # Not SetSliceOffset: a sagittal slice's offset runs against R.
-        self._logic.GetSliceNode().JumpSlice(*(float(value) for value in ras))
+        node = self._logic.GetSliceNode()
+        node.JumpSlice(*(float(value) for value in ras))
+        node.SetRulerType(node.RulerTypeNone)
         self._logic.UpdatePipeline()
-        _save(self._window, path)
+        without = _grabbed(self._window)
+        node.SetRulerType(node.RulerTypeThin)
+        _write(_outlined(_grabbed(self._window), without), path)
 
 
 class ThreeDView:
@@ -163,7 +168,7 @@ class ThreeDView:
         self._renderer.ResetCamera()
         camera.Zoom(1.4)
         self._renderer.ResetCameraClippingRange()
-        _save(self._window, path)
+        _write(_grabbed(self._window), path)
 
 
 def _window() -> tuple[vtk.vtkRenderWindow, vtk.vtkRenderer]:
@@ -197,14 +202,37 @@ def _managers(
     return group
 
 
-def _save(window: vtk.vtkRenderWindow, path: Path) -> None:
+def _grabbed(window: vtk.vtkRenderWindow) -> np.ndarray:
+    """What ``window`` shows: uint8 (rows from below, columns, RGB)."""
     import vtk
+    from vtk.util.numpy_support import vtk_to_numpy
 
     window.Render()
     grab = vtk.vtkWindowToImageFilter()
     grab.SetInput(window)
     grab.ReadFrontBufferOff()
+    grab.Update()
+    image = grab.GetOutput()
+    columns, rows, _ = image.GetDimensions()
+    return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(rows, columns, 3).copy()
+
+
+def _outlined(picture: np.ndarray, without: np.ndarray) -> np.ndarray:
+    """``picture`` with a dark line around what is not in ``without``: Slicer's ruler alone cannot be read on bone."""
+    drawn = (picture != without).any(axis=2)
+    around = ndimage.binary_dilation(drawn, iterations=_OUTLINE_PIXELS) & ~drawn
+    return np.where(around[..., None], np.uint8(0), picture)
+
+
+def _write(picture: np.ndarray, path: Path) -> None:
+    import vtk
+    from vtk.util.numpy_support import numpy_to_vtk
+
+    rows, columns, parts = picture.shape
+    image = vtk.vtkImageData()
+    image.SetDimensions(columns, rows, 1)
+    image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(picture).reshape(-1, parts), deep=True))
     writer = vtk.vtkPNGWriter()
     writer.SetFileName(str(path))
-    writer.SetInputConnection(grab.GetOutputPort())
+    writer.SetInputData(image)
     writer.Write()

@@ -1,0 +1,59 @@
+"""What the book names on its pages about Slicer is what a reader sees: the texts of the real panel."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("slicer", reason="needs the pip package slicer-core")
+pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
+
+from kit.panel_steps import finish
+from kit.slicer_window.module import OpenModule
+from PySide6 import QtWidgets
+
+from Testing.unit.test_docs import SLICERS_OWN
+
+STEPS = ("Apply", "Show 3D", "Edit in Segment Editor", "Left lung", "Right lung", "COVID-19 infection")
+"""What the tutorial has a reader click or see, in its order."""
+
+
+def seen(panel: OpenModule) -> set[str]:
+    """Every text on the panel, whatever is folded."""
+    texts: set[str] = set()
+    for widget in panel.place.findChildren(QtWidgets.QWidget):
+        for name in ("text", "title", "placeholderText"):
+            said = widget.property(name)
+            if isinstance(said, str):
+                texts.add(said.replace("&", "").rstrip(":"))
+    return texts
+
+
+def named(page: Path) -> set[str]:
+    """What ``page`` names in italics."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return {one.strip() for found in re.findall(r"(?<!\*)\*([^*\n]+)\*(?!\*)", text) for one in found.split("→")}
+
+
+@pytest.mark.usefixtures("stand_in_pipeline")
+def test_the_pages_name_what_the_panel_says(panel: OpenModule, repository: Path) -> None:
+    texts = seen(panel)
+    panel.click("applyButton")
+    texts |= seen(panel)
+    panel.until(lambda: not panel.running)
+    finish(panel)
+    section = next(one for one in panel.widget.panel.sections if type(one).__name__ == "InstallSection")
+    section._ask(None)
+    texts |= seen(panel)
+    segments = panel.session.result.segmentationNode.GetSegmentation()
+    texts |= {segments.GetNthSegment(number).GetName() for number in range(segments.GetNumberOfSegments())}
+    pages = sorted((repository / "docs/slicer").glob("*.md"))
+    assert pages
+    for page in pages:
+        missing = {name for name in named(page) - SLICERS_OWN if not any(text.startswith(name) for text in texts)}
+        assert not missing, page.name
+    tutorial = (repository / "docs/slicer/index.md").read_text(encoding="utf-8")
+    places = [tutorial.index(f"*{step}") for step in STEPS]
+    assert places == sorted(places)
