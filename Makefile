@@ -84,6 +84,8 @@ screenshots: install
 	PYTHONPATH=Testing:CovidSeg:. $(bin)/python Testing/correction_pictures.py Resources/Screenshots
 	PYTHONPATH=Testing:CovidSeg $(bin)/python Testing/batch_picture.py Resources/Screenshots
 	PYTHONPATH=Testing:CovidSeg $(bin)/python Testing/report_pictures.py Resources/Screenshots
+	PYTHONPATH=Testing:CovidSeg $(bin)/python Testing/patient_pictures.py Resources/Screenshots
+	PYTHONPATH=Testing:CovidSeg $(bin)/python Testing/window_picture.py Resources/Screenshots
 
 bench: install
 	PAGE=$(PAGE) $(bin)/python -m pytest -q -s Testing/benchmarks

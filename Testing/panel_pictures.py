@@ -86,6 +86,10 @@ class Photographer:
         session.parameters.inputVolume = scan
         module.until(lambda: session.expectedSeconds is not None and "odd" in ui.allChecksLabel.text)
         yield "ready", self._picture()
+        section = next(section for section in module.widget.panel.sections if hasattr(section, "_ask"))
+        section._ask(_for_run(None))
+        yield "install", self._picture()
+        ui.installFrame.setVisible(False)
         module.click("applyButton")
         module.until(lambda: ui.progressBar.value > 450)
         yield "running", self._picture()
@@ -97,10 +101,7 @@ class Photographer:
         ui.advancedCollapsibleButton.collapsed = True
         session.parameters.outputSegmentation = None
         session.setResult(None)
-        section = next(section for section in module.widget.panel.sections if hasattr(section, "_ask"))
-        section._ask(_for_run(None))
-        yield "install", self._picture()
-        ui.installFrame.setVisible(False)
+        ui.licenceLabel.setVisible(False)  # as in every later run
         try:
             raise EngineError(
                 "The process that computes the network stopped in the middle of its work.",

@@ -1,4 +1,4 @@
-"""Draws the README's pictures of synthetic chests: the first one, the report and the follow-up (in a real browser).
+"""Draws the follow-up of a synthetic chest as a real browser shows it.
 
 Run by ``make screenshots``, or ``python Testing/report_pictures.py FOLDER``; needs Debian's package chromium.
 """
@@ -14,11 +14,8 @@ from kit.browser import Browser
 from kit.stamps import save_stamped
 from PIL import Image
 
-VISITS = {0: 0, 3: 12, 5: 96}
+VISITS = {3: 0, 0: 12}
 """Seeds of the synthetic chests, and the days on which they were "taken"."""
-
-TILE = (600, 467)
-"""Size of each of the four parts of the first picture."""
 
 PAGE_WIDTH, LARGEST_BYTES = 1120, 500_000
 
@@ -26,18 +23,6 @@ PAGE_WIDTH, LARGEST_BYTES = 1120, 500_000
 def covidseg(*arguments: object) -> None:
     """Run the command line."""
     subprocess.run([sys.executable, "-m", "CovidSegLib.cli", *map(str, arguments), "--quiet"], check=True)
-
-
-def draw_demo(scan: Path, labels: Path, target: Path) -> None:
-    """What ``make demo`` draws (three slices and the 3-D view), as one picture."""
-    with tempfile.TemporaryDirectory() as folder:
-        program = ["-m", "CovidSegLib.report.demo", scan, labels, "--pictures", folder]
-        subprocess.run([sys.executable, *map(str, program)], check=True, capture_output=True)
-        canvas = Image.new("RGB", (2 * TILE[0], 2 * TILE[1]))
-        for number, name in enumerate(("axial", "coronal", "sagittal", "3d")):
-            part = Image.open(Path(folder) / f"result_{name}.png").convert("RGB").resize(TILE, Image.Resampling.LANCZOS)
-            canvas.paste(part, (number % 2 * TILE[0], number // 2 * TILE[1]))
-        save(canvas, target)
 
 
 def draw_page(page: Path, target: Path) -> None:
@@ -55,18 +40,15 @@ def save(picture: Image.Image, target: Path) -> None:
 
 
 def main(target: Path) -> None:
-    """Draw all three into ``target``."""
+    """Draw ``followup.png`` into ``target``."""
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for seed in VISITS:
-            covidseg("sample", folder / f"{seed}.nii.gz", "--seed", seed, "--slices", 80 if seed == 0 else 40)
+            covidseg("sample", folder / f"{seed}.nii.gz", "--seed", seed, "--slices", 80)
         scans = [folder / f"{seed}.nii.gz" for seed in VISITS]
-        covidseg("segment", scans[0], "-o", folder / "labels.nii.gz", "--report", folder / "report.html")
         covidseg("followup", *scans, "--days", *VISITS.values(), "-o", folder / "followup.html")
-        draw_demo(scans[0], folder / "labels.nii.gz", target / "demo.png")
-        for page in ("report", "followup"):
-            draw_page(folder / f"{page}.html", target / f"{page}.png")
+        draw_page(folder / "followup.html", target / "followup.png")
 
 
 if __name__ == "__main__":

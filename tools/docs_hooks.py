@@ -71,8 +71,8 @@ def messages() -> str:
     """A table of every error that a user can be told, by the room of the code that raises it."""
     parts = []
     for title, rooms in SECTIONS.items():
-        rows = sorted({row for room in rooms for row in _messages_of(room)})
-        lines = [f"| {sentence} | {hint or ' '} |" for sentence, hint in rows]
+        found = sorted({(sentence, hint or DO[room]) for room in rooms for sentence, hint in _messages_of(room)})
+        lines = [f"| {sentence} | {hint} |" for sentence, hint in found]
         parts.append("\n".join([f"## {title}", "", "| what is said | what to do |", "|---|---|", *lines, ""]))
     return "\n".join(parts)
 
@@ -87,12 +87,36 @@ SECTIONS = {
 }
 
 
+_MODEL = "Get the model again from where it came, or choose another one."
+_LOBES = "Nothing else is wrong: only lobes are left out. Give those of another program with --lobes."
+_MASKS = "Give masks that CovidSeg wrote, of this scan."
+DO = {
+    "reading": "Give the folder with the CT itself.",
+    "soft_tissue.py": "Give the scan as the scanner made it.",
+    "mrml/volumes.py": "Choose the CT itself.",
+    **dict.fromkeys(("network", "device_trial.py", "pipeline.py"), _MODEL),
+    "worker": "Close other programs and try again; otherwise please report it.",
+    **dict.fromkeys(("writing", "corrections", "geometry", "report"), _MASKS),
+    **dict.fromkeys(("measures", "anatomy", "cli", "batch", "api"), _LOBES),
+    **dict.fromkeys(("gui", "mrml"), "Choose a segmentation that Apply made on this scan, or take the mark away."),
+}
+"""What to do, by room, where the sentence says all and the code gives no hint."""
+
+
 def _messages_of(room: str) -> Iterator[tuple[str, str]]:
     place = LIBRARY / room
     for path in sorted(place.rglob("*.py")) if place.is_dir() else [place] * place.exists():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        named = {
+            target.id: _text(node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ERRORS and node.args:
-                texts = [_text(argument) for argument in node.args[:2]]
+                texts = [named.get(getattr(one, "id", ""), "") or _text(one) for one in node.args[:2]]
                 if texts[0]:
                     yield _cell(texts[0]), _cell(texts[1] if len(texts) > 1 else "")
 

@@ -9,4 +9,4 @@ terminal sees. Nothing heavy is imported before it is used.
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -60,6 +60,9 @@ def test_the_book_has_the_help_of_every_command_and_the_errors_of_the_code(site:
     for sentence in ("The file or folder does not exist.", "The output is a folder, not a file."):
         assert sentence in errors
     assert "<!-- made:" not in commands + errors
+    cells = re.findall(r"<tr>\s*<td>(.*?)</td>\s*<td>(.*?)</td>", errors, re.DOTALL)
+    assert len(cells) > 150
+    assert not [said for said, what_to_do in cells if not what_to_do.strip()]
 
 
 def sentences(text: str) -> list[str]:

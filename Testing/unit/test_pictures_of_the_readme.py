@@ -12,20 +12,13 @@ from CovidSegLib.network import models
 NO_NETWORK = {"training_memory.png"}
 """Pictures that no network has a part in."""
 
-NOT_STAMPED = {
-    "batch.png", "corrections.png", "demo.png", "followup.png", "report.png", "review.png",
-    *(f"panel-{state}-{theme}.png" for theme in ("light", "dark")
-      for state in ("advanced", "done", "empty", "error", "install", "ready", "running", "transform")),
-}  # fmt: skip
-"""Pictures from before they carried the network's SHA-256, until ``make screenshots`` makes them anew."""
-
 
 def test_a_picture_was_made_by_the_network_that_ships(repository: Path) -> None:
     shipped = models.find("default").sha256
     pictures = {file.name: stamp(file) for file in (repository / "Resources/Screenshots").glob("*.png")}
     made = {name: network for name, network in pictures.items() if name not in NO_NETWORK}
-    assert {name for name, network in made.items() if not network} == NOT_STAMPED, "made anew? take it off the list"
-    old = sorted(name for name, network in made.items() if network not in ("", shipped))
+    assert len(made) > 20
+    old = sorted(name for name, network in made.items() if network != shipped)
     assert not old, "made by another network: make screenshots"
 
 

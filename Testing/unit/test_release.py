@@ -19,6 +19,7 @@ else:
     import tomli as tomllib
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+DOCS = REPOSITORY / "docs"
 
 
 def _text(name: str) -> str:
@@ -30,7 +31,14 @@ def test_the_version_is_the_same_in_the_library_the_citation_and_the_changelog()
     newest = re.search(r"^## \[(\d.+?)\] - \d{4}-\d\d-\d\d$", _text("CHANGELOG.md"), re.MULTILINE)
     assert cited
     assert newest
-    assert {cited[1], newest[1]} == {__version__}
+    wheels = re.findall(r"covidseg-(\d[\d.]*)-py3", "".join(path.read_text("utf-8") for path in DOCS.rglob("*.md")))
+    assert wheels
+    assert {cited[1], newest[1], *wheels} == {__version__}
+
+
+def test_the_date_of_the_citation_is_that_of_the_changelog() -> None:
+    dates = re.findall(r"^## \[\d.+?\] - (\d{4}-\d\d-\d\d)$", _text("CHANGELOG.md"), re.MULTILINE)
+    assert f"\ndate-released: {dates[0]}\n" in _text("CITATION.cff")
 
 
 def test_the_licence_names_the_codes_and_the_weights_and_both_texts_come_along() -> None:
