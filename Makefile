@@ -76,7 +76,7 @@ format: install
 	$(bin)/ruff format $(sources)
 
 docs: install
-	NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build
 	@echo "The book: site/index.html"
 
 screenshots: install

@@ -14,6 +14,7 @@ from kit.panel_steps import finish
 from kit.slicer_window.module import OpenModule
 from PySide6 import QtWidgets
 
+from CovidSegLib.gui.install_section import _for_run
 from Testing.unit.test_docs import SLICERS_OWN
 
 STEPS = ("Apply", "Show 3D", "Edit in Segment Editor", "Left lung", "Right lung", "COVID-19 infection")
@@ -45,7 +46,7 @@ def test_the_pages_name_what_the_panel_says(panel: OpenModule, repository: Path)
     panel.until(lambda: not panel.running)
     finish(panel)
     section = next(one for one in panel.widget.panel.sections if type(one).__name__ == "InstallSection")
-    section._ask(None)
+    section._ask(_for_run(None))
     texts |= seen(panel)
     segments = panel.session.result.segmentationNode.GetSegmentation()
     texts |= {segments.GetNthSegment(number).GetName() for number in range(segments.GetNumberOfSegments())}

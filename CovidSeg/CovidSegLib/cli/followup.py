@@ -205,8 +205,8 @@ def _records(args: argparse.Namespace, console: Console, progress: Progress) -> 
 
     And the picture of every scan (JPEG), b"" where it comes from numbers alone or no page is wanted.
     """
-    from ..worker.parent import Worker
     from ..system.unfinished import unfinished_folder
+    from ..worker.parent import Worker
 
     masks = args.masks or [None] * len(args.scans)
     with_page = any(output.suffix.lower() == ".html" for output in args.output)
