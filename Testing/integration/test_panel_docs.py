@@ -29,6 +29,8 @@ def seen(panel: OpenModule) -> set[str]:
             said = widget.property(name)
             if isinstance(said, str):
                 texts.add(said.replace("&", "").rstrip(":"))
+    for choice in panel.place.findChildren(QtWidgets.QComboBox):
+        texts |= {choice.itemText(number) for number in range(QtWidgets.QComboBox.count(choice))}
     return texts
 
 
