@@ -70,7 +70,9 @@ def cards_of_linux(devices: Path, nvidia: str = "") -> tuple[GraphicsCard, ...]:
     found = []
     for folder in sorted(devices.glob("*")):
         try:
-            kind, vendor, device = (int((folder / name).read_text(), 16) for name in ("class", "vendor", "device"))
+            kind, vendor, device = (
+                int((folder / name).read_text(encoding="ascii"), 16) for name in ("class", "vendor", "device")
+            )
         except (OSError, ValueError):
             continue
         if kind >> 16 == 0x03 and vendor in MAKERS:  # what draws; servers have others that only show a console
