@@ -15,11 +15,12 @@ from ..soft_tissue import soft_tissue_shift
 from .density import density, histograms, refusal
 from .lesions import COUNTED_ML, find_lesions
 from .lobes import lobe_total, measure_lobes
-from .quantities import QUANTITIES, Subject
+from .quantities import QUANTITIES
 from .rules import Rules, ct_class, zone_score
 from .severity import with_severity
 from .sided import LEFT_CODES, RIGHT_CODES, Code, SidedLungs, sided_lungs
 from .stability import moved_edges
+from .subject import Subject
 from .values import EdgeMove, Measurements, Region, Zone
 from .visibility import absence_flags, cut_faces, plausibility_flags, visibility_flags
 from .zones import LEVELS, count_zones

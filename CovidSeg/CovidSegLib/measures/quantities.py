@@ -1,44 +1,28 @@
 """The one list of numbers: what each is called, its unit, where it is found, and where it is shown.
 
 The table of the panel, CSV files, the table of a batch, follow-ups, the report's page, the JSON and Slicer's module
-Segment Statistics follow from it. A new measure is a function of a :class:`Subject`, an entry in :data:`QUANTITIES`
-with it, and a test.
+Segment Statistics follow from it. A new measure is a function of a :class:`.subject.Subject`, an entry in
+:data:`QUANTITIES` that names it, and a test.
 
 Nothing is imported here that takes time: Slicer reads the list when it starts.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from .record import MeasurementsRecord
-    from .rules import Rules
-    from .sided import SidedLungs
+    from .subject import Subject
     from .values import Measurements
 
 Value = int | float | None
 Parts = Callable[[Any], Iterable[Any]]
 Code = tuple[str, str, str]
 """Value, scheme and meaning."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What a measure of its own is taken from.
-
-    ``lungs``: the lungs in their box; ``hounsfield``: the scan there, int16 HU (z, y, x), None where its values are no
-    HU; ``voxel_ml``: the volume of a voxel.
-    """
-
-    lungs: SidedLungs
-    hounsfield: np.ndarray | None
-    voxel_ml: float
-    rules: Rules
 
 
 @dataclass(frozen=True)
@@ -58,6 +42,11 @@ class Statistic:
     codes: tuple[Code | None, Code | None, Code | None, Code | None] = (None, None, None, None)
 
 
+def found_by(module: str, function: str) -> Callable[[Subject], float | None]:
+    """The ``function`` of a ``module`` beside this one, which is imported when it is called."""
+    return lambda subject: getattr(importlib.import_module(f".{module}", __package__), function)(subject)
+
+
 def _whole(measured: Any) -> tuple[Any]:
     return (measured,)
 
@@ -70,8 +59,8 @@ class Quantity:
     braces name values of the scan (``split``, ``counted``) or of its ``part``. ``of``: the parts of Measurements that
     have it, ``get``: the number of such a part; ``region``: where, "": the part's name. ``span``: its name among the
     numbers that are taken with edges moved, or ``ends``: attributes of the part that bound it. ``column``: in a
-    batch's table, ``point``: in a follow-up. ``measure``: finds a number that no other file knows; its path is
-    ``more.`` and a name, and it is on the report's page as well.
+    batch's table, ``point``: in a follow-up. ``measure``: finds a number that no other file knows (:func:`found_by`);
+    its path is ``more.`` and a name, and it is on the report's page as well.
     """
 
     path: str
