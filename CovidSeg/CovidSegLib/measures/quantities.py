@@ -294,11 +294,6 @@ QUANTITIES = (
     Quantity(
         "density.lung_percentiles_hu", "Lung density, percentile {part[0]}", "HU", lambda pair: pair[1], _percentiles
     ),
-    Quantity(
-        "more.low_attenuation_percent", "Lung below -950 HU", "%",
-        column="low_attenuation_percent", point="low_attenuation_percent",
-        measure=found_by("low_attenuation", "low_attenuation_percent"),
-    ),
 )  # fmt: skip
 """Every number, in the order of the table: the most important first."""
 
