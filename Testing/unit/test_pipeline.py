@@ -10,9 +10,10 @@ import pytest
 
 from CovidSegLib.errors import EngineError
 from CovidSegLib.geometry.volume import CtVolume
+from CovidSegLib.phantom import make_phantom
 from CovidSegLib.pipeline import BATCH, MOST_AT_ONCE, Options, batch_size, segment
 from CovidSegLib.progress import Cancelled, Progress
-from CovidSegLib.reading import read_ct
+from CovidSegLib.reading import inspect, read_ct
 from CovidSegLib.segmentation import Label
 
 
@@ -66,3 +67,11 @@ def test_a_user_who_stops_in_the_middle_waits_for_the_batches_under_way_at_most(
 @pytest.mark.parametrize(("threads", "slices"), [(1, BATCH), (2, BATCH), (6, 12), (64, MOST_AT_ONCE)])
 def test_every_thread_has_slices_to_compute(threads: int, slices: int) -> None:
     assert batch_size(Options(threads=threads), Stand()) == slices
+
+
+def test_what_is_odd_about_a_scan_is_said_with_its_masks() -> None:
+    volume = make_phantom(slices=3).volume
+    odd = inspect(volume).warnings
+    assert any("107 mm apart" in text for text in odd)
+    made = segment(volume, Options(threads=1), Progress(), engine=Stand())
+    assert made.provenance.warnings[: len(odd)] == odd

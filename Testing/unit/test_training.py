@@ -85,6 +85,15 @@ def test_augmentation_without_strength_changes_nothing(shared_data):
     np.testing.assert_array_equal(same_labels, labels)
 
 
+@pytest.mark.parametrize(("turned", "axis"), [("left_right_chance", 1), ("up_down_chance", 0)])
+def test_a_slice_is_mirrored_together_with_its_labels(turned, axis):
+    labels = np.random.default_rng(0).integers(0, 3, INPUT_SHAPE).astype(np.uint8)
+    inputs = (labels / 4 - 0.5).astype(np.float32)[..., None].repeat(3, axis=-1)  # every value tells its label
+    mirrored, mirrored_labels = dataclasses.replace(STILL, **{turned: 1.0})(inputs, labels, np.random.default_rng(0))
+    np.testing.assert_array_equal(mirrored_labels, np.flip(labels, axis))
+    np.testing.assert_allclose(mirrored, np.flip(inputs, axis), atol=1e-6)
+
+
 def test_faded_infection_is_paler_and_all_else_stays():
     labels = np.full(INPUT_SHAPE, Label.LEFT_LUNG, np.uint8)
     labels[60:120, 60:120] = Label.INFECTION
