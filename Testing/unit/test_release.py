@@ -66,6 +66,19 @@ def test_what_the_workflows_call_exists() -> None:
     assert wanted <= set(extras)
 
 
+def test_the_workflows_name_what_they_use_by_its_hash() -> None:
+    workflows = "".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / ".github/workflows").glob("*.yml"))
+    used = re.findall(r"uses: (\S+)", workflows)
+    assert used
+    assert not [name for name in used if not re.search(r"@[0-9a-f]{40}$", name)]
+
+
+def test_every_promise_of_privacy_names_tests_that_exist() -> None:
+    named = set(re.findall(r"`(Testing/\S+\.py)`", (DOCS / "privacy.md").read_text(encoding="utf-8")))
+    assert len(named) > 5
+    assert not [name for name in named if not (REPOSITORY / name).is_file()]
+
+
 RELEASE = runpy.run_path(str(REPOSITORY / "tools/release.py"))
 
 
