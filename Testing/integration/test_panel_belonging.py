@@ -12,7 +12,7 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 
 import slicer
 import vtk
-from kit.panel_steps import TAKES_A_SECOND, finish, reading, sees, tell
+from kit.panel_steps import finish, reading, sees, until_reported
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.volume import CtVolume
@@ -296,14 +296,14 @@ def test_a_scan_that_changes_while_it_is_segmented_ends_the_run_and_nothing_is_w
     if into == "one that is there":
         finish(panel)
     node = panel.ui.outputSelector.currentNode()
-    tell(chest, TAKES_A_SECOND)
     before = node and node.GetSegmentation().GetSegment("LeftLung").GetMTime()
-    panel.click("applyButton")
-    panel.until(lambda: "left" in panel.ui.statusLabel.text)
     values = slicer.util.arrayFromVolume(chest)
-    values[:] = np.roll(values, 20, axis=2)
-    slicer.util.arrayFromVolumeModified(chest)
-    panel.until(lambda: not panel.running)
+
+    def change() -> None:
+        values[:] = np.roll(values, 20, axis=2)
+        slicer.util.arrayFromVolumeModified(chest)
+
+    until_reported(panel, "network", change)
     assert "was changed while it was segmented" in panel.ui.messageLabel.text
     assert panel.ui.outputSelector.currentNode() is node
     assert (node and node.GetSegmentation().GetSegment("LeftLung").GetMTime()) == before
@@ -311,11 +311,7 @@ def test_a_scan_that_changes_while_it_is_segmented_ends_the_run_and_nothing_is_w
 
 
 def test_a_scan_that_is_touched_but_keeps_its_voxels_does_not_end_the_run(panel: OpenModule, chest: object) -> None:
-    tell(chest, TAKES_A_SECOND)
-    panel.click("applyButton")
-    panel.until(lambda: "left" in panel.ui.statusLabel.text)
-    slicer.util.arrayFromVolumeModified(chest)
-    panel.until(lambda: not panel.running)
+    until_reported(panel, "network", lambda: slicer.util.arrayFromVolumeModified(chest))
     assert panel.session.result is not None
 
 

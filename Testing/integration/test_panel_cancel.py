@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from kit.panel_steps import (
     sees,
     stop,
     tell,
+    until_reported,
 )
 
 from CovidSegLib.system import processes
@@ -80,21 +80,6 @@ def inside(node: slicer.vtkMRMLNode) -> object:
         voxels = slicer.util.arrayFromSegmentInternalBinaryLabelmap(node, name)
         segments.append((name, segment.GetName(), written, b"" if voxels is None else voxels.tobytes()))
     return segments
-
-
-def until_reported(panel: OpenModule, phase: str, act: Callable[[], None]) -> None:
-    """Do ``act`` the moment ``phase`` is reported."""
-    done = []
-
-    def heard(report: object) -> None:
-        if not done and report.stage == phase:
-            done.append(True)
-            act()
-
-    panel.session.runReported.connect(heard)
-    panel.click("applyButton")
-    panel.until(lambda: not panel.running)
-    assert done
 
 
 @pytest.mark.parametrize("phase", ["reading", "network", "masks", "measuring", "writing"])

@@ -45,6 +45,21 @@ def stop(panel: OpenModule) -> None:
     panel.until(lambda: not panel.running)
 
 
+def until_reported(panel: OpenModule, phase: str, act: Callable[[], None]) -> None:
+    """Do ``act`` the moment ``phase`` is reported."""
+    done = []
+
+    def heard(report: object) -> None:
+        if not done and report.stage == phase:
+            done.append(True)
+            act()
+
+    panel.session.runReported.connect(heard)
+    panel.click("applyButton")
+    panel.until(lambda: not panel.running)
+    assert done
+
+
 def assert_window_lives(panel: OpenModule, until: Callable[[], bool], seconds: float = 180.0) -> None:
     """Let Qt work until ``until``, and hold that no turn of its event loop keeps the window from answering.
 
