@@ -14,8 +14,8 @@ from CovidSegLib.network.models import Model
 from CovidSegLib.system.locks import one_at_a_time
 
 from .run_folder import write_json
-from .seen import count_seen
 from .tables import markdown
+from .trained_on import count_seen
 
 SEEN = "trained_on_cases"
 """In scores: how many of the cases the network learned from."""

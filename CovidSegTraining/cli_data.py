@@ -34,8 +34,8 @@ def _check(args: argparse.Namespace) -> int:
     from .cases import look, with_folds
     from .check import check, report_table
     from .needs import check_packages
+    from .progress_log import telling
     from .run_folder import check_place, write_json
-    from .telling import telling
 
     check_place(args.json)
     check_packages(("indexed_gzip",))

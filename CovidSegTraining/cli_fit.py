@@ -147,7 +147,7 @@ def _of_fold(args: argparse.Namespace, number: int) -> argparse.Namespace:
 def _check_earlier(run: Path, args: argparse.Namespace) -> None:
     """Raise InputError where a fold was trained with other settings or cases before: its scores are not these."""
     from .run_folder import goes_on
-    from .seen import start_of
+    from .trained_on import start_of
 
     config = _configuration(args)
     goes_on(run, config, _parts(args, config), _command(args), start_of(args.init, encoder_weights(args)))
@@ -158,9 +158,9 @@ def _fit(args: argparse.Namespace) -> None:
 
     keep_freed_memory()
     from .needs import TRAINING, check_encoder, check_packages
+    from .progress_log import telling
     from .run_folder import COMMAND, check_run, clear_results, goes_on, locked, write_split
-    from .seen import start_of
-    from .telling import telling
+    from .trained_on import start_of
 
     check_packages(TRAINING)
     check_run(args.run)
@@ -193,7 +193,7 @@ def _fit(args: argparse.Namespace) -> None:
 def _check_parts(parts: Parts, start: Start) -> None:
     """Raise InputError where these cases cannot be trained on, or one that is held out or watched is learned from."""
     from .check import check_headers, check_parts, check_pictures
-    from .seen import check_start
+    from .trained_on import check_start
 
     trained, watched, held_out = parts
     check_start(start.learned_from, [case.name for case in (*watched, *held_out)])

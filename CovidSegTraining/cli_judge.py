@@ -69,8 +69,8 @@ def _evaluate_cases(args: argparse.Namespace) -> None:
     from .card import SEEN
     from .evaluation import evaluate
     from .needs import EXPORT, check_packages
+    from .progress_log import telling
     from .run_folder import check_folder, check_network
-    from .telling import telling
 
     if args.run is not None:
         check_network(args.run)
@@ -135,7 +135,7 @@ def held_out(run: Path, folder: Path, names: tuple[str, ...]) -> tuple[list[Case
 
 def _warn_of_seen(card: dict[str, Any], cases: list[Case]) -> int:
     """How many of ``cases`` the network learned from; says so."""
-    from .seen import was_trained_on
+    from .trained_on import was_trained_on
 
     seen = [case.name for case in cases if was_trained_on(card, case.name)]
     if seen:
@@ -146,8 +146,8 @@ def _warn_of_seen(card: dict[str, Any], cases: list[Case]) -> int:
 def _evaluate_folds(args: argparse.Namespace) -> None:
     from CovidSegLib.pipeline import Options
 
+    from .progress_log import telling
     from .protocol import counted, cross_validate, fold_networks, protocol_table, table_rows
-    from .telling import telling
 
     networks = fold_networks(args.networks, args.name or _only_name(args.networks))
     options = Options(engine=args.engine, device=args.device, model=args.model)

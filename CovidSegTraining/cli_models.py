@@ -61,7 +61,7 @@ def _export(args: argparse.Namespace) -> None:
 def _check_taken(card: Path, run: Path) -> None:
     """Raise InputError where another network has this name: one name, one network, so that results can be told."""
     from .run_folder import read_json
-    from .seen import is_of_run
+    from .trained_on import is_of_run
 
     if card.is_file() and not is_of_run(read_json(card), run):
         raise InputError(

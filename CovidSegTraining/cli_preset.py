@@ -35,8 +35,8 @@ def _preset(args: argparse.Namespace) -> None:
     keep_freed_memory()
     from .cases import find_cases
     from .needs import TRAINING, check_encoder, check_packages
+    from .progress_log import telling
     from .run_folder import check_folder, locked
-    from .telling import telling
 
     check_packages((*TRAINING, "matplotlib"))
     check_folder(args.run)

@@ -16,7 +16,7 @@ from CovidSegLib.errors import CovidSegError, InputError
 from CovidSegLib.system.processes import ending_steps, finish
 
 from .run_folder import METRICS, WEIGHTS, read_json
-from .seen import is_of_run
+from .trained_on import is_of_run
 
 
 @dataclass(frozen=True)

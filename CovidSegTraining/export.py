@@ -24,7 +24,7 @@ from .compact import STORED, halve_keras, round_kernels, shrink_onnx
 from .config import TrainingConfig
 from .planar_softmax import use_planes
 from .run_folder import COMMAND, NETWORK, SPLIT, WEIGHTS, check_finished, read_json
-from .seen import CARD_KEY, WEIGHTS_KEY, file_digest, of_run
+from .trained_on import CARD_KEY, WEIGHTS_KEY, file_digest, of_run
 
 if TYPE_CHECKING:
     import onnx

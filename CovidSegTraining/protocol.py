@@ -32,8 +32,8 @@ from .evaluation import CaseScores, Overlap, Row, evaluate_cases, percent
 from .metrics import mean_with_interval
 from .pictures import AFFINE, case_name, read_pictures
 from .readers import ReaderJudge, table_values
-from .seen import was_trained_on
 from .tables import markdown
+from .trained_on import was_trained_on
 
 TINY = "radiopaedia_29_86490_1"
 """Two lesions of a few pixels: any false spot makes its Dice 0, so means are told with and without it."""

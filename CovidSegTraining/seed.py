@@ -26,7 +26,7 @@ from .config import RunSettings
 from .dataset import Label, grey_to_hu, is_grey_picture, open_files
 from .evaluation import Overlap
 from .run_folder import COMMAND, LOG, METRICS, WEIGHTS, clear_results, goes_on, read_log, write_json, write_split
-from .seen import start_of
+from .trained_on import start_of
 
 SKIPS = ("block_1_expand_relu", "block_3_expand_relu", "block_6_expand_relu", "block_13_expand_relu")
 BOTTOM = "block_16_project"

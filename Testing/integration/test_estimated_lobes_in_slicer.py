@@ -15,7 +15,7 @@ from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import measure
 from CovidSegLib.mrml import add_segmentation
 from CovidSegLib.mrml.readback import read_lobes
-from CovidSegLib.mrml.statistics import NUMBERS, _with_range
+from CovidSegLib.mrml.segment_statistics import NUMBERS, _with_range
 from CovidSegLib.mrml.tables import table_for, write_table
 from CovidSegLib.segfiles.lobe_files import ESTIMATED_TAG
 from CovidSegLib.segmentation import Provenance, Segmentation

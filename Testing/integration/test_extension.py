@@ -103,7 +103,7 @@ def test_at_the_start_of_slicer_nothing_is_imported_that_takes_time(tmp_path: Pa
         "CovidSegLib.measures",
         "CovidSegLib.measures.quantities",
         "CovidSegLib.mrml",
-        "CovidSegLib.mrml.statistics",
+        "CovidSegLib.mrml.segment_statistics",
     ]
     assert {name.split(".")[0] for name in started} - set(sys.stdlib_module_names) == {"CovidSegLib"}
 

@@ -15,7 +15,7 @@ from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import Lobe
 from CovidSegLib.mrml import add_segmentation, read_volume_node
 from CovidSegLib.mrml.readback import measure_nodes, measure_segments_alone, read_labels, read_lobes
-from CovidSegLib.mrml.statistics import register
+from CovidSegLib.mrml.segment_statistics import register
 from CovidSegLib.mrml.tables import COLUMNS, table_for, write_table
 from CovidSegLib.report.views import OffscreenSlicer
 from CovidSegLib.segmentation import Label, Provenance, Segmentation

@@ -15,7 +15,7 @@ from PIL import Image
 
 from CovidSegLib.network import models
 from CovidSegTraining.cli import main
-from CovidSegTraining.seen import fingerprints
+from CovidSegTraining.trained_on import fingerprints
 
 
 def network(folder: Path, fold: int, seen: list[str]) -> None:

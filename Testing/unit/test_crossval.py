@@ -16,7 +16,7 @@ from CovidSegTraining.config import TrainingConfig
 from CovidSegTraining.crossval import Folds, also_in_fold, cross_train
 from CovidSegTraining.protocol import fold_networks
 from CovidSegTraining.run_folder import METRICS, SPLIT, WEIGHTS
-from CovidSegTraining.seen import file_digest, fingerprints, was_trained_on
+from CovidSegTraining.trained_on import file_digest, fingerprints, was_trained_on
 
 
 def test_more_cases_can_be_for_some_folds_alone():

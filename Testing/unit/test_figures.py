@@ -14,7 +14,7 @@ from CovidSegLib.segmentation import Label
 from CovidSegTraining.card import as_markdown, checked_facts, with_metrics
 from CovidSegTraining.figures import Panel, bars, bland_altman, colors, curves, overlay, panels
 from CovidSegTraining.protocol import TableRow
-from CovidSegTraining.seen import fingerprints
+from CovidSegTraining.trained_on import fingerprints
 
 
 def is_picture(file) -> bool:

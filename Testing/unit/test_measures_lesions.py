@@ -77,7 +77,7 @@ def test_pieces_that_are_too_small_to_be_counted_are_told_apart_and_count_in_eve
 
 
 def test_slicers_statistics_name_the_size_that_lesions_count_from() -> None:
-    from CovidSegLib.mrml.statistics import NUMBERS
+    from CovidSegLib.mrml.segment_statistics import NUMBERS
 
     # Written out there: what measures is not loaded when Slicer starts.
     assert f"of {COUNTED_ML:g} mL and more" in NUMBERS["lesions"].description

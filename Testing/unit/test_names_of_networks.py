@@ -13,7 +13,7 @@ import pytest
 from CovidSegLib.errors import InputError
 from CovidSegTraining.cli_models import _check_taken
 from CovidSegTraining.run_folder import WEIGHTS
-from CovidSegTraining.seen import file_digest
+from CovidSegTraining.trained_on import file_digest
 
 LIST = "CovidSegTraining/networks.csv"
 """Every network that ever was in the repository under this rule; rows are added, none is changed or removed."""

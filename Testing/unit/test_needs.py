@@ -13,7 +13,7 @@ from kit.training_data import write_case
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Report
-from CovidSegTraining import needs, telling
+from CovidSegTraining import needs, progress_log
 from CovidSegTraining.cli import main
 
 _CALLS = {
@@ -98,7 +98,7 @@ def test_the_weights_are_those_that_keras_takes() -> None:
 def test_long_work_says_what_it_does(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    teller = telling._Teller(at_once=True)
+    teller = progress_log._Teller(at_once=True)
     with caplog.at_level(logging.INFO):
         for second in range(0, 40, 4):
             now[0] = float(second)

@@ -13,7 +13,7 @@ import pytest
 
 from CovidSegLib.gui import estimate
 from CovidSegLib.gui.child import child_steps
-from CovidSegLib.gui.signal import Signal
+from CovidSegLib.gui.observable import Signal
 from CovidSegLib.gui.task import Task, ended_by, in_thread
 from CovidSegLib.hardware import Hardware
 from CovidSegLib.progress import Cancelled

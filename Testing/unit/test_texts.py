@@ -20,7 +20,13 @@ SAID_BY_THE_PANEL = sorted(
     for file in LIBRARY.glob(pattern)
     # Rows of a table, of Slicer's statistics and of the JSON: numbers for other programs, under names that stay.
     if file.relative_to(LIBRARY).as_posix()
-    not in ("mrml/tables.py", "mrml/statistics.py", "measures/table.py", "measures/quantities.py", "measures/record.py")
+    not in (
+        "mrml/tables.py",
+        "mrml/segment_statistics.py",
+        "measures/table.py",
+        "measures/quantities.py",
+        "measures/record.py",
+    )
 )
 """Files whose sentences may reach the panel: what it and its child process call, but readers and writers of files."""
 

@@ -11,7 +11,7 @@
 What opens scans, masks or pictures runs in a child.
 """
 
-from .books import Books
+from .bookkeeping import Books
 from .case import SegmentCase, segment_case
 from .entry import Entry
 from .local import LocalRunner

@@ -12,7 +12,7 @@ from ..report.record import json_text
 from ..segfiles import check_suffix
 from ..system.atomic_files import replace_text
 from ..worker.parent import Worker
-from .books import Books
+from .bookkeeping import Books
 from .manifest import Manifest, clear_up
 from .names import keep_names
 from .outcome import Failure, Outcome, RunCases

@@ -2,5 +2,5 @@
 
 - :mod:`.merge`: what a segmentation holds, what the network last drew, and the two joined.
 - :mod:`.run_lengths`: what was last drawn as text, run-length encoded, for a segment's tags.
-- :mod:`.beneath`: the lung under infection.
+- :mod:`.lung_under_infection`: the lung under infection.
 """

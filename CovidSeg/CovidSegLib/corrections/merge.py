@@ -16,7 +16,7 @@ import numpy as np
 
 from ..geometry.grid import read_only
 from ..segmentation import SEGMENTS, Label, Segmentation
-from .beneath import lungs_beneath
+from .lung_under_infection import lungs_under_infection
 from .run_lengths import decode, encode
 
 RECORD_TAG = "CovidSeg.NetworkMask"
@@ -176,7 +176,7 @@ def merge(current: np.ndarray, last: LastWritten, new: np.ndarray, held: int = 0
     held_bits = np.uint8(held | (ALL & ~last.known))
     open_bits = np.uint8(ALL & ~int(held_bits))
     if held_bits & bit(Label.INFECTION):
-        new = lungs_beneath(new)
+        new = lungs_under_infection(new)
     bits, drawn, agreed = (np.empty(current.shape, np.uint8) for _ in range(3))
     kept = edited = 0
     for k in range(len(current)):

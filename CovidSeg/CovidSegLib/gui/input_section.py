@@ -12,8 +12,8 @@ from ..errors import InputError
 from ..mrml.corrections import check_same_place, fingerprints_of
 from ..mrml.volumes import scan_of
 from . import wording
-from .belonging import belonging_steps
 from .edits import EditFollower, PlaceFollower
+from .scan_match import belonging_steps
 from .task_slot import TaskSlot
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from ..errors import InputError
 from ..measures import Measurements, measure
 from ..mrml import Review, mark_edited, plan_review, read_in_steps, read_state
 from ..mrml.corrections import NodeState, check_same_place, modified_time
-from ..mrml.ours import ids_in
+from ..mrml.covidseg_segments import ids_in
 from ..mrml.readback import absent_in, our_segments, read_labels_in_steps, read_lobes
 from ..system.steps import silently
-from .belonging import belonging_steps
 from .edits import EditFollower, LobeFollower
+from .scan_match import belonging_steps
 from .task import in_thread
 from .task_slot import TaskSlot
 from .undo import can_redo_in_editor

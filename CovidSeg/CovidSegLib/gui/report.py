@@ -16,7 +16,7 @@ from ..measures import Measurements, measure
 from ..measures.edits import SegmentEdit, reader_edits
 from ..mrml import read_in_steps, read_state
 from ..mrml.corrections import check_same_place, tag
-from ..mrml.ours import parts_in
+from ..mrml.covidseg_segments import parts_in
 from ..mrml.readback import absent_in, read_labels_in_steps, read_lobes
 from ..progress import Progress
 from ..reading.checks import inspect
@@ -27,7 +27,7 @@ from ..segfiles import provenance_of
 from ..segmentation import Provenance, Segmentation
 from ..system.atomic_files import replace_text
 from ..system.steps import result_of, silently
-from .belonging import belonging_steps
+from .scan_match import belonging_steps
 from .task import in_thread
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from ..segfiles import save_training_case
 from ..segmentation import Label, absent_labels
 from ..system.steps import silently
 from ..words import in_ml
-from .belonging import belonging_steps
 from .review_widgets import ReviewWidgets, without_list
+from .scan_match import belonging_steps
 from .scene_nodes import in_scene, while_in_scene
 from .task import in_thread
 from .task_slot import TaskSlot

@@ -26,7 +26,7 @@ from ..progress import Progress, Report
 from ..segmentation import Segmentation
 from ..system.steps import mapped, silently
 from ..worker.parent import Worker
-from .belonging import belonging_steps
+from .scan_match import belonging_steps
 from .task import ended_by, in_thread
 
 if TYPE_CHECKING:

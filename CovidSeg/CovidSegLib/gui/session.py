@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..mrml.ours import ids_in
+from ..mrml.covidseg_segments import ids_in
+from .observable import Signal
 from .run import RunResult
 from .scene_nodes import in_scene
-from .signal import Signal
 from .task import Task
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from .. import __version__
-from ..mrml import statistics
+from ..mrml import segment_statistics
 
 if TYPE_CHECKING:
     from ..phantom.scan import Phantom
@@ -37,7 +37,7 @@ def register(resource_path: Callable[[str], str]) -> None:
     """Make codes, numbers and sample scans known; ``resource_path`` gives the place of a file in Resources."""
     logic = slicer.modules.terminologies.logic()
     logic.LoadTerminologyFromFile(resource_path("CovidSeg.term.json"))
-    statistics.register()
+    segment_statistics.register()
     _register_samples(resource_path)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from ..progress import Cancelled
 from ..system.processes import finish
-from .signal import Signal
+from .observable import Signal
 
 Result = TypeVar("Result")
 

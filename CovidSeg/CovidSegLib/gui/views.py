@@ -9,7 +9,7 @@ import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
 from ..mrml.corrections import infection_id
-from ..mrml.looks import SURFACE
+from ..mrml.segment_display import SURFACE
 
 
 def grab_3d_view(node: slicer.vtkMRMLSegmentationNode) -> bytes | None:

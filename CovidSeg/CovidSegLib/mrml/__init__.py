@@ -1,7 +1,8 @@
 """Between Slicer's scene and our own values: volume node → CtVolume, Segmentation → segments.
 
 ``slicer`` and ``vtk`` are imported when a function is called, so that this package can be imported anywhere. Its parts
-are imported when they are asked for: at Slicer's start :mod:`.statistics` alone is, and the rest would bring SciPy.
+are imported when they are asked for: at Slicer's start :mod:`.segment_statistics` alone is,
+and the rest would bring SciPy.
 """
 
 from __future__ import annotations

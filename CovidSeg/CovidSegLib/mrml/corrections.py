@@ -18,7 +18,7 @@ from ..geometry.grid import Grid
 from ..i18n import tr as _
 from ..segfiles import SOURCE_TAG, source_warnings
 from ..segmentation import SEGMENTS, Label, Segmentation, absent_labels
-from .ours import ids_in, parts_in, tag
+from .covidseg_segments import ids_in, parts_in, tag
 from .volumes import (
     check_same_grid,
     own_affine,

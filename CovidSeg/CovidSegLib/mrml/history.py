@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..geometry.grid import Grid
-from .looks import SURFACE, looks_of, show_as, substance, surfaces_kept
-from .ours import ids_in
+from .covidseg_segments import ids_in
+from .segment_display import SURFACE, looks_of, show_as, substance, surfaces_kept
 from .volumes import reference_grid
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ class UndoPoints:
 class _State:
     """A segmentation as it was: ``segments`` by id, in their order; ``run``: it is the one before a run.
 
-    ``looks``: how the segments were shown (:mod:`.looks`); ``grid``: theirs (:func:`.volumes.reference_grid`) where any
-    is ours; None where all are a reader's, which may lie on any grid.
+    ``looks``: how the segments were shown (:mod:`.segment_display`); ``grid``: theirs
+    (:func:`.volumes.reference_grid`) where any is ours; None where all are a reader's, which may lie on any grid.
     """
 
     segments: dict[str, slicer.vtkSegment]

@@ -15,7 +15,7 @@ from ..measures.sided import Code, sided_lungs
 from ..segfiles import CERTAINTY_TAG
 from ..segmentation import Label
 from .corrections import NodeState, infection_id, mark_edited, read_state, set_record, tag
-from .looks import surfaces_kept
+from .segment_display import surfaces_kept
 from .segmentations import replace_voxels
 from .volumes import world_grid
 

@@ -15,7 +15,7 @@ from ..segfiles.lobe_files import ESTIMATED_TAG
 from ..segmentation import Label, absent_labels, label_of_codes
 from ..system.steps import result_of
 from .corrections import check_belongs, fingerprints_of, fingerprints_so_far
-from .ours import ids_in, tag
+from .covidseg_segments import ids_in, tag
 from .volumes import read_volume_node, scan_of, world_grid
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from ..i18n import tr as _
 from ..segfiles import READERS_TAGS, segment_tags
 from ..segmentation import SEGMENTS, Label, Segmentation
 from .corrections import Update, plan_update
-from .looks import surfaces_kept
-from .ours import ids_in, parts_in
+from .covidseg_segments import ids_in, parts_in
+from .segment_display import surfaces_kept
 from .volumes import check_same_grid
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ LONGEST = 128
 """Blocks along the longest edge at most: about 3 mm, as :mod:`.anatomy.lungs` takes them."""
 
 
-def lungs_beneath(labels: np.ndarray) -> np.ndarray:
+def lungs_under_infection(labels: np.ndarray) -> np.ndarray:
     """uint8 ``labels`` (three axes) of :class:`Label` with lung of its own side in the place of infection.
 
     The lungs grow into infection that touches them, voxel by voxel and at the same pace, so that a lung that is mostly
