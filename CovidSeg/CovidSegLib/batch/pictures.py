@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..progress import Progress
 from ..reading import read_ct
 from ..report.thumbnails import thumbnail
-from ..segfiles.masks import ANOTHER_SCAN
+from ..segfiles.mask_reading import ANOTHER_SCAN
 from ..segfiles.registry import read_masks
 from ..system.atomic_files import replace_bytes
 

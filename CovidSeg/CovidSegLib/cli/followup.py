@@ -184,7 +184,7 @@ def _in_time(days: Sequence[int], taken: Sequence[Acquisition]) -> list[int]:
 
 def _mismatches(records: Sequence[ResultRecord]) -> list[str]:
     """A sentence for each scan whose masks are another scan's; reports that were written before say so, too."""
-    from ..segfiles.masks import ANOTHER_SCAN
+    from ..segfiles.mask_reading import ANOTHER_SCAN
 
     numbered = enumerate(records, 1)
     return [f"Scan {number}: {ANOTHER_SCAN}" for number, record in numbered if ANOTHER_SCAN in record.warnings]

@@ -12,7 +12,7 @@ from ..progress import Progress
 from ..reading import read_ct
 from ..reading.acquisition import acquisition
 from ..segfiles import save_training_case
-from ..segfiles.masks import ANOTHER_SCAN, Masks
+from ..segfiles.mask_reading import ANOTHER_SCAN, Masks
 from ..segfiles.patient_codes import patient_code
 from ..segfiles.registry import read_masks
 from ..system.atomic_files import OutputSet

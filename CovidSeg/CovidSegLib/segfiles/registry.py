@@ -20,7 +20,7 @@ from ..system.unfinished import unfinished_name
 from . import dicom_seg, seg_nrrd
 from .dicom_seg import SourceSeries
 from .labelmap import write_image, write_nifti
-from .masks import Masks, masks_of_dicom, masks_of_labelmap, masks_of_seg_nrrd
+from .mask_reading import Masks, masks_of_dicom, masks_of_labelmap, masks_of_seg_nrrd
 from .stamps import dicom_is_as_written, labelmap_is_as_written
 
 
