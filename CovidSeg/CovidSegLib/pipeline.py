@@ -22,7 +22,7 @@ from .network import models
 from .network.engines import Engine
 from .network.engines import open_engine as _open_engine
 from .network.inputs import SliceFraming, network_batches
-from .network.second_look import Looks
+from .network.second_look import THIN_MM, Looks
 from .options import Options
 from .progress import Progress
 from .reading.checks import check_is_scan, inspect
@@ -32,6 +32,9 @@ from .system.processes import core_count
 BATCH, MOST_AT_ONCE = 4, 32
 """Slices handed to the engine at once: two for each thread of the CPU, within these limits, so that progress moves
 smoothly."""
+
+THIN_BATCH = 16
+"""The same where not every slice is looked at: fixed, since which ones are follows from it, on every machine alike."""
 
 GPU_BATCH = 16
 """Slices handed to a GPU at once: enough to keep it busy, few enough for the memory of a small one."""
@@ -63,8 +66,10 @@ def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: E
     finishing = FinishOptions(**model.card.get("finish", {}))
     rough = RoughMask(upright.shape, finishing)
     with _timed(seconds, "network"):
-        batches = network_batches(upright, spacing_mm, batch_size(options, engine), model.about.inputs)
-        looks = Looks(engine, upright, model.about.inputs)
+        thin = spacing_mm[2] < THIN_MM
+        slices = THIN_BATCH if thin else batch_size(options, engine)
+        batches = network_batches(upright, spacing_mm, slices, model.about.inputs)
+        looks = Looks(engine, upright, model.about.inputs, thin=thin)
         for answers in _answers(looks, batches, _ahead(engine)):
             for framing, k, probabilities in answers:
                 rough.add(framing, k, probabilities)

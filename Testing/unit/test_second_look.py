@@ -57,6 +57,64 @@ def _looked(engine: Stand, upright: np.ndarray, *, twice: bool = True) -> list[t
     return [answer for batch in network_batches(upright, SPACING, 4) for answer in looks(*batch)]
 
 
+@pytest.fixture
+def slices() -> np.ndarray:
+    """Sixteen like slices as the network sees them, small: half of each is lung."""
+    inputs = np.zeros((16, 20, 20, 3), np.float32)
+    inputs[:, :10] = -0.5
+    return inputs
+
+
+class Seen:
+    """An engine whose lungs are what is dark in the middle channel, and infection what is bright."""
+
+    name, device = "onnx", "cpu"
+
+    def __init__(self) -> None:
+        self.given: list[int] = []
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        self.given.append(len(inputs))
+        infection, lung = inputs[..., 1] > 0, inputs[..., 1] < 0
+        return np.stack([~(lung | infection), lung, infection], axis=-1).astype(np.float32)
+
+
+def _thin(engine: Seen, slices: np.ndarray) -> np.ndarray:
+    looks = Looks(engine, slices[..., 1], NetworkInputs(second_look=None), thin=True)
+    found = list(looks(None, range(len(slices)), slices))
+    assert [k for _, k, _ in found] == list(range(len(slices)))
+    return np.stack([answer for _, _, answer in found])
+
+
+def test_between_two_like_slices_without_infection_no_look_is_needed(slices: np.ndarray) -> None:
+    engine = Seen()
+    np.testing.assert_array_equal(_thin(engine, slices), Seen().predict(slices))
+    assert engine.given == [9]
+
+
+@pytest.mark.parametrize(("bright", "given"), [(6, [9, 2]), (7, [9]), (15, [9])])
+def test_the_slices_beside_one_that_shows_infection_are_looked_at(
+    bright: int, given: list[int], slices: np.ndarray
+) -> None:
+    """One of which only the slice between two others shows something, a millimetre thick, is no infection."""
+    slices[bright, 4, 4] = 0.5
+    engine = Seen()
+    shown = np.flatnonzero(_thin(engine, slices)[..., 2].any(axis=(1, 2)))
+    assert (engine.given, list(shown)) == (given, [] if bright == 7 else [bright])
+
+
+def test_a_slice_between_two_that_show_other_lungs_is_looked_at(slices: np.ndarray) -> None:
+    slices[8:, 10] = -0.5
+    engine = Seen()
+    np.testing.assert_array_equal(_thin(engine, slices), Seen().predict(slices))
+    assert engine.given == [9, 1]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 15])
+def test_of_any_number_of_thin_slices_each_gets_an_answer(count: int, slices: np.ndarray) -> None:
+    np.testing.assert_array_equal(_thin(Seen(), slices[:count]), Seen().predict(slices[:count]))
+
+
 def test_every_slice_gets_one_answer_in_order_and_only_those_with_infection_a_second_look(upright: np.ndarray) -> None:
     engine = Stand()
     answers = _looked(engine, upright)

@@ -1,7 +1,10 @@
-"""The network's answer for a slice: one look, and a second, larger one where the first shows infection.
+"""The network's answer for a slice: one look, and a second, larger one where the first shows infection; or no look.
 
 Seen larger, the border of infection is drawn a little better and finer; the mean of both looks is better than either
 (CovidSegTraining/README.md, "A second look"). Slices without infection, most of a healthy chest, cost nothing more.
+
+Where slices lie close together, one between two that show no infection and the same lungs gets the mean of their
+answers (docs/how_fast.md, "Thin slices").
 """
 
 from __future__ import annotations
@@ -20,6 +23,15 @@ from .inputs import SliceFraming
 SHOWS_INFECTION = 0.1
 """Probability of infection, anywhere on a slice, from which on it is looked at again: below the shipped threshold."""
 
+THIN_MM = 2.0
+"""Slices closer than this show much the same as the next: not every one of them need be looked at."""
+
+CLEAR = 0.02
+"""Probability of infection, anywhere on a slice, from which on those beside it are looked at: below any threshold."""
+
+ALIKE = 0.01
+"""Two slices on which no larger share of the pixels has another class show the same lungs (the lungs take a third)."""
+
 _AT_HAND = 16
 """Slices that are kept as the second look sees them: neighbours are channels of one another."""
 
@@ -27,12 +39,13 @@ _AT_HAND = 16
 class Looks:
     """How the slices of one scan are looked at; ``upright``: the scan (z, y, x; HU).
 
-    ``inputs``: what the network takes, as its card says; there is one look where that names no second one. Several
-    threads may ask at a time.
+    ``inputs``: what the network takes, as its card says; there is one look where that names no second one. ``thin``:
+    whether slices lie so close together (:data:`THIN_MM`) that not every one need be looked at. Several threads may ask
+    at a time.
     """
 
-    def __init__(self, engine: Engine, upright: np.ndarray, inputs: NetworkInputs) -> None:
-        self._engine, self._upright, self._second = engine, upright, inputs.second_look
+    def __init__(self, engine: Engine, upright: np.ndarray, inputs: NetworkInputs, *, thin: bool = False) -> None:
+        self._engine, self._upright, self._second, self._thin = engine, upright, inputs.second_look, thin
         self._larger: SliceFraming | None = None
         self._enlarge = PlaneResampler(
             *(
@@ -49,7 +62,7 @@ class Looks:
         ``framing``, ``inputs``: of the first look (:func:`.inputs.network_batches`). The framing that comes with an
         answer is the one that leads back from it. Raises EngineError.
         """
-        first = self._engine.predict(inputs)
+        first = self._sparse(inputs) if self._thin and len(inputs) > 2 else self._engine.predict(inputs)
         shown = np.flatnonzero((self._second is not None) & (first[..., 2] >= SHOWS_INFECTION).any(axis=(1, 2)))
         second = dict(zip(shown, self._look_again(framing, [numbers[at] for at in shown]), strict=True))
         for at, k in enumerate(numbers):
@@ -58,6 +71,23 @@ class Looks:
                 yield larger, k, (again + self._enlarged(first[at])) / 2
             else:
                 yield framing, k, first[at]
+
+    def _sparse(self, inputs: np.ndarray) -> np.ndarray:
+        """As the engine's answers; every second slice only where those beside it differ or may show infection."""
+        looked = [*range(0, len(inputs) - 1, 2), len(inputs) - 1]
+        found = self._engine.predict(inputs[looked])
+        answers = np.empty((len(inputs), *found.shape[1:]), found.dtype)
+        answers[looked] = found
+        missing = []
+        for k in range(1, len(inputs) - 1, 2):
+            below, above = answers[k - 1], answers[k + 1]
+            if _is_clear(below) and _is_clear(above) and _are_alike(below, above):
+                answers[k] = (below + above) / 2
+            else:
+                missing.append(k)
+        if missing:
+            answers[missing] = self._engine.predict(inputs[missing])
+        return answers
 
     def _look_again(self, framing: SliceFraming, numbers: list[int]) -> list[tuple[SliceFraming, np.ndarray]]:
         if not numbers or self._second is None:
@@ -74,3 +104,11 @@ class Looks:
 
     def _enlarged(self, probabilities: np.ndarray) -> np.ndarray:
         return np.stack([self._enlarge(plane) for plane in np.moveaxis(probabilities, -1, 0)], axis=-1)
+
+
+def _is_clear(answer: np.ndarray) -> bool:
+    return bool(answer[..., 2].max() < CLEAR)
+
+
+def _are_alike(one: np.ndarray, other: np.ndarray) -> bool:
+    return bool(np.mean(one.argmax(axis=-1) != other.argmax(axis=-1)) < ALIKE)
