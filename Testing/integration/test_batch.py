@@ -16,7 +16,8 @@ import nibabel
 import numpy as np
 import pytest
 
-from CovidSegLib.batch import Row, Summary, segment_case
+from CovidSegLib.batch import Row, Summary
+from CovidSegLib.case import segment_case
 from CovidSegLib.errors import OutputError
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress

@@ -16,7 +16,7 @@ pytest.importorskip("highdicom", reason="needs the Python package highdicom (ext
 import highdicom
 import pydicom
 
-from CovidSegLib.batch import segment_case
+from CovidSegLib.case import segment_case
 from CovidSegLib.errors import InputError, OutputError
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress

@@ -14,7 +14,7 @@ import pydicom
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
-from CovidSegLib.batch import segment_case
+from CovidSegLib.case import segment_case
 from CovidSegLib.errors import InputError, traceback_text
 from CovidSegLib.progress import Progress
 from CovidSegLib.segfiles import read_source_series

@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from CovidSegLib.batch import segment_case
+from CovidSegLib.case import segment_case
 from CovidSegLib.cli.console import in_words
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume

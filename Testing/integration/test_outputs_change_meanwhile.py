@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from CovidSegLib.batch import Entry, PlannedCase, SegmentCase, segment_case
+from CovidSegLib.batch import Entry, PlannedCase
 from CovidSegLib.batch.outcome import run_case
 from CovidSegLib.batch.ownership import settled, state_to_keep
+from CovidSegLib.case import SegmentCase, segment_case
 from CovidSegLib.errors import OutputError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume

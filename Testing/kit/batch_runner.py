@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from CovidSegLib.batch import Listener, Outcome, Row, SegmentCase
+from CovidSegLib.batch import Listener, Outcome, Row
 from CovidSegLib.batch.outcome import RunCases, run_case
+from CovidSegLib.case import SegmentCase
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.options import Options
 from CovidSegLib.progress import Progress

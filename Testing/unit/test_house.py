@@ -29,6 +29,7 @@ FLOORS = (
     ("hardware", "mrml", "pipeline"),
     ("report",),
     ("worker",),
+    ("case",),
     ("batch", "CovidSegTraining"),
     ("api", "cli", "gui"),
 )

@@ -1,7 +1,5 @@
-"""Many scans, and the numbers that each of them gives.
+"""Many scans, and the numbers that each of them gives (one scan: ``case``).
 
-- :func:`segment_case`: one scan from file to files; all its outputs appear, or none. :class:`SegmentCase`: the same as
-  a job for a child process, so that a scan that breaks a library takes nothing else with it.
 - :func:`plan_cases`: the scans of a folder; :func:`run_batch`: all of them, as ``covidseg batch`` does it. A
   :class:`LocalRunner` runs them in child processes of this machine, ``cluster.ClusterRunner`` on the workers of a Dask
   cluster; both give an :class:`Outcome` for each, and a case that fails does not stop the others.
@@ -12,7 +10,6 @@ What opens scans, masks or pictures runs in a child.
 """
 
 from .bookkeeping import Books
-from .case import SegmentCase, segment_case
 from .entry import Entry
 from .local import LocalRunner
 from .manifest import Manifest
@@ -31,9 +28,7 @@ __all__ = [
     "Outcome",
     "PlannedCase",
     "Row",
-    "SegmentCase",
     "Summary",
     "plan_cases",
     "run_batch",
-    "segment_case",
 ]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
+from ..case import SegmentCase
 from ..errors import CovidSegError, OutputError, WorkerDiedError, traceback_text
 from ..progress import Cancelled, Progress, Report
 from ..report.record import ResultRecord
 from ..report.request import ReportRequest
 from ..worker.parent import WorkerCrashError
-from .case import SegmentCase
 from .plan import PlannedCase
 
 

@@ -228,7 +228,7 @@ def _records(args: argparse.Namespace, console: Console, progress: Progress) -> 
 
 
 def _record(scan: Path, masks: Path | None, picture: Path | None, worker: Worker, progress: Progress) -> ResultRecord:
-    from ..batch import SegmentCase
+    from ..case import SegmentCase
     from ..report.jobs import Report
     from ..report.record import ResultRecord
     from ..report.request import ReportRequest

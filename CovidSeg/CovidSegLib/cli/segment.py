@@ -27,7 +27,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..batch import SegmentCase
+    from ..case import SegmentCase
     from ..progress import Progress
     from ..report.record import ResultRecord
     from ..worker.parent import Worker
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         # The child comes first: it loads its network while this process looks at the call.
         lobes = [] if args.lobes is None else [args.lobes]
         with as_typed(args.input, lobes, [*args.output, *numbers]), Worker(pipeline_options(args)) as worker:
-            from ..batch import SegmentCase
+            from ..case import SegmentCase
             from ..segfiles import check_suffix
 
             for output in args.output:
