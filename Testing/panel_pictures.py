@@ -19,7 +19,6 @@ from PIL import Image
 from PySide6 import QtGui, QtWidgets
 
 from CovidSegLib.errors import EngineError
-from CovidSegLib.gui.install_section import _for_run
 from CovidSegLib.phantom import make_phantom
 from CovidSegLib.progress import Progress
 
@@ -86,6 +85,8 @@ class Photographer:
         session.parameters.inputVolume = scan
         module.until(lambda: session.expectedSeconds is not None and "odd" in ui.allChecksLabel.text)
         yield "ready", self._picture()
+        from CovidSegLib.gui.install_section import _for_run  # needs the window's qt
+
         section = next(section for section in module.widget.panel.sections if hasattr(section, "_ask"))
         section._ask(_for_run(None))
         yield "install", self._picture()

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from kit.stamps import KEY, save_stamped, stamp
 from PIL import Image
 
@@ -32,3 +37,18 @@ def test_the_network_is_in_the_text_of_the_file_and_colours_stay(tmp_path: Path)
         assert Image.open(file).convert("RGB").getpixel((3, 3)) == (10, 20, 30)
     picture.save(tmp_path / "plain.png")
     assert stamp(tmp_path / "plain.png") == ""
+
+
+def test_what_makes_the_pictures_can_be_started(repository: Path) -> None:
+    pytest.importorskip("slicer", reason="needs the pip package slicer-core")
+    pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
+    makefile = (repository / "Makefile").read_text(encoding="utf-8")
+    names = re.findall(r"Testing/(\w+)\.py Resources/Screenshots", makefile)
+    assert len(names) == 6
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(map(str, (repository / "Testing", repository / "CovidSeg", repository))),
+    }
+    command = [sys.executable, "-c", f"import {', '.join(names)}"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
