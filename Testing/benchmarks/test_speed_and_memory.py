@@ -17,10 +17,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from CovidSegLib.device_trial import MOST_DIFFERENT, trial_slices
+from CovidSegLib.errors import EngineError
+from CovidSegLib.network import models
 from CovidSegLib.network.input_form import INPUT_SHAPE
 from CovidSegLib.network.inputs import network_batches
-from CovidSegLib.pipeline import BATCH, Options, open_engine
+from CovidSegLib.network.onnx_engine import OnnxEngine
+from CovidSegLib.network.providers import CPU, device_names, installed_gpus
+from CovidSegLib.pipeline import BATCH, GPU_BATCH, Options, open_engine
 from CovidSegLib.progress import Progress
+from CovidSegLib.system.graphics_cards import graphics_cards
 from CovidSegLib.system.processes import core_count
 from Testing.kit.watched import watch
 from Testing.kit.yardsticks import bare_encoder, lungmask_unet, write_onnx
@@ -150,6 +156,28 @@ def test_the_network_beside_two_yardsticks(scan: Path, tmp_path: Path) -> None:
         )
     assert processor["unet"] > 25 * processor["ours"]
     assert processor["ours"] < 2.5 * processor["encoder"]
+
+
+def test_each_provider_that_is_there() -> None:
+    """On a computer with a GPU this is the table to look at; one without a device has a row that says so."""
+    model = models.find("default")
+    slices = np.resize(trial_slices(), (GPU_BATCH, *INPUT_SHAPE, 3))
+    table = ["| provider | computes on | ms a slice | pixels of another class than the CPU's |", "|---|---|---|---|"]
+    wanted = OnnxEngine(model, CPU, core_count()).predict(slices).argmax(axis=-1)
+    for provider in (CPU, *installed_gpus()):
+        try:
+            engine = OnnxEngine(model, provider, core_count())
+            where = "" if provider is CPU else ", ".join(device_names(provider, graphics_cards()))
+        except EngineError as error:
+            table.append(f"| {provider.title} | {error.sentence} | | |")
+            continue
+        different = float(np.mean(engine.predict(slices).argmax(axis=-1) != wanted))  # now its programs are compiled
+        began = time.perf_counter()
+        engine.predict(slices)
+        seconds = time.perf_counter() - began
+        table.append(f"| {provider.title} | {where} | {1000 * seconds / GPU_BATCH:.1f} | {different:.6f} |")
+        assert different <= MOST_DIFFERENT
+    print("\n".join(["\n", *table, ""]))
 
 
 def fastest(
