@@ -24,6 +24,7 @@ from CovidSegLib.segfiles.labelmap import save_nifti
 from CovidSegLib.segfiles.lobe_files import read_lobe_map
 from CovidSegLib.segfiles.seg_nrrd import write_layers
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
+from Testing.kit.browser import Browser
 from Testing.kit.drawn_lungs import AFFINE, drawn_lungs
 
 
@@ -117,6 +118,21 @@ def test_the_report_shows_the_lobes_and_never_the_score_without_its_range(masks:
     assert len(lines) == 1
     assert "estimated" in lines[0]
     assert lines[0].endswith(f",{found['score']},points,{found['low']},{found['high']}")
+
+
+def test_a_report_with_estimated_lobes_prints_on_one_sheet_of_a4_and_fits_a_telephone(
+    masks: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    assert main(["report", str(tmp_path / "scan.nii.gz"), str(masks), "-o", str(page), "--quiet"]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert 'class="lobes"' in text
+    browser = Browser(tmp_path)
+    assert browser.printed_pages(text, tmp_path / "page.pdf") == 1
+    for width in (360, 1080):
+        seen = browser.look(text, width)
+        assert seen.overflowing == []
+        assert all(seen.pictures)
 
 
 def test_a_follow_up_shows_both_scores_with_their_ranges(masks: Path, tmp_path: Path) -> None:

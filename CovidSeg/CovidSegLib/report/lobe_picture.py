@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,14 +21,17 @@ if TYPE_CHECKING:
     from PIL import Image
 
 CAPTION = "Lobes, estimated from the shape of the lungs: infected share and its 90 % range"
-_MARGIN_MM = 12.0
+_MARGIN_MM = 8.0
+_LETTERS_WIDE, _LETTERS_TALL = 28, 17
+"""How many letters fit across and down: they can be read where the page is printed, in a column of it."""
 _FILL, _INFECTION = 0.22, np.array((230.0, 82.0, 59.0))
 
 
-def lobe_picture(volume: CtVolume, segmentation: Segmentation, size: tuple[int, int]) -> Image.Image | None:
+def lobe_picture(volume: CtVolume, segmentation: Segmentation, most: tuple[int, int]) -> Image.Image | None:
     """A sagittal slice of each lung, through the middle lobe on the right; None where lobes cannot be estimated.
 
-    RGB, ``size``: width and height in pixels. The front is on the left; millimetres are as long in both directions.
+    RGB, as large as the lungs need, ``most``: greatest width and height in pixels. The front is on the left;
+    millimetres are as long in both lungs and both directions.
     """
     from PIL import Image
 
@@ -35,44 +39,70 @@ def lobe_picture(volume: CtVolume, segmentation: Segmentation, size: tuple[int, 
         found = estimated_lobe_map(segmentation.labels, segmentation.grid)
     except CovidSegError:
         return None
-    half = size[0] // 2, size[1]
-    canvas = Image.new("RGB", size)
-    for number, lobes in enumerate((RIGHT_LOBES, LEFT_LOBES)):
-        canvas.paste(_lung(volume, segmentation.labels, found, lobes, half), (number * half[0], 0))
+    slices = [_lung_slice(volume, segmentation.labels, found, lobes) for lobes in (RIGHT_LOBES, LEFT_LOBES)]
+    wide = sum(one.size_mm[0] for one in slices)
+    tall = max(one.size_mm[1] for one in slices)
+    scale = min(most[0] / wide, most[1] / tall)
+    drawn = [_lung(one, found, scale, round(tall * scale)) for one in slices]
+    canvas = Image.new("RGB", (sum(one.width for one in drawn), drawn[0].height))
+    canvas.paste(drawn[0], (0, 0))
+    canvas.paste(drawn[1], (drawn[0].width, 0))
+    letters = round(max(canvas.width / _LETTERS_WIDE, canvas.height / _LETTERS_TALL))
+    left = 0
+    for one, picture in zip(slices, drawn, strict=True):
+        _label(canvas, (left, picture.width), one, found, scale, letters)
+        left += picture.width
     return canvas
 
 
-def _lung(
-    volume: CtVolume, labels: np.ndarray, found: LobeMap, lobes: tuple[Lobe, ...], size: tuple[int, int]
-) -> Image.Image:
-    """One lung; ``lobes``: its lobes."""
-    from PIL import Image
+@dataclass(frozen=True)
+class _LungSlice:
+    """A sagittal slice (z from the head, y from the front) of the lung with ``lobes``, cut out around it.
 
+    ``hounsfield``: grey values; ``infected``: bool; ``drawn``: uint8 of Lobe; ``pixel_mm``: width and height.
+    """
+
+    lobes: tuple[Lobe, ...]
+    hounsfield: np.ndarray
+    infected: np.ndarray
+    drawn: np.ndarray
+    pixel_mm: tuple[float, float]
+
+    @property
+    def size_mm(self) -> tuple[float, float]:
+        """Width and height."""
+        return self.drawn.shape[1] * self.pixel_mm[0], self.drawn.shape[0] * self.pixel_mm[1]
+
+
+def _lung_slice(volume: CtVolume, labels: np.ndarray, found: LobeMap, lobes: tuple[Lobe, ...]) -> _LungSlice:
     upright = volume.grid.to_upright
-    lobe_map = upright(found.lobes)
-    column = _column(lobe_map, lobes)
+    column = _column(upright(found.lobes), lobes)
     hounsfield, labelled, drawn = (upright(array)[:, :, column][::-1] for array in (volume.voxels, labels, found.lobes))
     drawn = np.where(np.isin(drawn, lobes), drawn, 0)
-    _wide, high_mm, tall_mm = volume.grid.upright.spacing
-    rows, columns = (
-        slice(max(0, part.start - round(_MARGIN_MM / mm)), part.stop + round(_MARGIN_MM / mm))
-        for part, mm in zip(
-            scipy.ndimage.find_objects((drawn > 0).astype(np.uint8))[0], (tall_mm, high_mm), strict=True
+    _across, wide_mm, tall_mm = volume.grid.upright.spacing
+    part = tuple(
+        slice(max(0, inside.start - round(_MARGIN_MM / mm)), inside.stop + round(_MARGIN_MM / mm))
+        for inside, mm in zip(
+            scipy.ndimage.find_objects((drawn > 0).astype(np.uint8))[0], (tall_mm, wide_mm), strict=True
         )
     )
-    hounsfield, labelled, drawn = (array[rows, columns] for array in (hounsfield, labelled, drawn))
-    scale = min(size[0] / (drawn.shape[1] * high_mm), size[1] / (drawn.shape[0] * tall_mm))
-    shape = max(1, round(drawn.shape[1] * high_mm * scale)), max(1, round(drawn.shape[0] * tall_mm * scale))
-    grey = (np.clip((hounsfield - LUNG_LEVEL) / LUNG_WINDOW + 0.5, 0, 1) * 255).astype(np.uint8)
+    infected = (labelled == Label.INFECTION) & (drawn > 0)
+    return _LungSlice(lobes, hounsfield[part], infected[part], drawn[part], (wide_mm, tall_mm))
+
+
+def _lung(one: _LungSlice, found: LobeMap, scale: float, height: int) -> Image.Image:
+    """One lung, ``scale`` pixels a millimetre, in the middle of ``height`` pixels."""
+    from PIL import Image
+
+    shape = tuple(max(1, min(height * 4, round(mm * scale))) for mm in one.size_mm)
+    grey = (np.clip((one.hounsfield - LUNG_LEVEL) / LUNG_WINDOW + 0.5, 0, 1) * 255).astype(np.uint8)
     enlarged = np.asarray(Image.fromarray(grey).resize(shape, Image.Resampling.BICUBIC))
     parts, infection = (
         np.asarray(Image.fromarray(array.astype(np.uint8)).resize(shape, Image.Resampling.NEAREST))
-        for array in (drawn, (labelled == Label.INFECTION) & (drawn > 0))
+        for array in (one.drawn, one.infected)
     )
-    canvas = Image.new("RGB", size)
-    corner = (size[0] - shape[0]) // 2, (size[1] - shape[1]) // 2
-    canvas.paste(Image.fromarray(_painted(enlarged, parts, infection > 0, lobes)), corner)
-    _label(canvas, parts, corner, found, lobes)
+    canvas = Image.new("RGB", (shape[0], height))
+    canvas.paste(Image.fromarray(_painted(enlarged, parts, infection > 0, one.lobes)), (0, (height - shape[1]) // 2))
     return canvas
 
 
@@ -85,38 +115,58 @@ def _column(lobe_map: np.ndarray, lobes: tuple[Lobe, ...]) -> int:
 def _painted(grey: np.ndarray, parts: np.ndarray, infection: np.ndarray, lobes: tuple[Lobe, ...]) -> np.ndarray:
     picture = np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
     for lobe in lobes:
-        mask, color = parts == lobe, np.array(LOBE_COLORS[lobe]) * 255
-        picture[mask] = (1 - _FILL) * picture[mask] + _FILL * color
-        picture[mask & ~scipy.ndimage.binary_erosion(mask, iterations=2)] = color
+        picture[parts == lobe] = (1 - _FILL) * picture[parts == lobe] + _FILL * _color(lobe)
     picture[infection] = 0.6 * picture[infection] + 0.4 * _INFECTION
     picture[infection & ~scipy.ndimage.binary_erosion(infection, iterations=1)] = _INFECTION
+    for lobe in lobes:  # last, so that infection hides no fissure
+        picture[(parts == lobe) & ~scipy.ndimage.binary_erosion(parts == lobe, iterations=3)] = _color(lobe)
     return picture.astype(np.uint8)
 
 
+def _color(lobe: Lobe) -> np.ndarray:
+    return np.array(LOBE_COLORS[lobe]) * 255
+
+
 def _label(
-    canvas: Image.Image, parts: np.ndarray, corner: tuple[int, int], found: LobeMap, lobes: tuple[Lobe, ...]
+    canvas: Image.Image, across: tuple[int, int], one: _LungSlice, found: LobeMap, scale: float, letters: int
 ) -> None:
-    """Write each lobe's infected share, with its range, into it; and which lung it is, and where front and back are."""
+    """Write each lobe's infected share, with its range, into it; and which lung it is, and where front and back are.
+
+    ``across``: first column and width of the lung's part of ``canvas``; ``letters``: height of the letters in pixels.
+    """
     from PIL import ImageDraw, ImageFont
 
     draw = ImageDraw.Draw(canvas)
-    width, height = canvas.size
-    text: dict[str, Any] = {"stroke_width": max(1, height // 240), "stroke_fill": (0, 0, 0), "align": "center"}
-    numbers = {lobe.name: lobe for lobe in found.severity.lobes}
-    for lobe in lobes:
-        rows, columns = np.nonzero(parts == lobe)
+    left, width = across
+    height = canvas.height
+    text: dict[str, Any] = {"stroke_width": max(1, letters // 14), "stroke_fill": (0, 0, 0), "align": "center"}
+    font = ImageFont.load_default(letters)
+    top = (height - one.size_mm[1] * scale) / 2
+    for lobe, said in zip(one.lobes, _shares(one, found), strict=True):
+        rows, columns = np.nonzero(one.drawn == lobe)
         if not rows.size:
             continue
+        x, y = ((np.median(at) + 0.5) * mm * scale for at, mm in zip((columns, rows), one.pixel_mm, strict=True))
+        half = draw.multiline_textbbox((0, 0), said, font=font, anchor="mm", align="center")[2:]
+        middle = _within(x, half[0], width) + left, _within(y + top, half[1], height)
+        draw.multiline_text(middle, said, anchor="mm", fill=(255, 255, 255), font=font, **text)
+    name = "right lung" if one.lobes == RIGHT_LOBES else "left lung"
+    for at, said, anchor in (((0.5, 0.01), name, "ma"), ((0.01, 0.5), "A", "lm"), ((0.99, 0.5), "P", "rm")):
+        place = left + at[0] * width, at[1] * height
+        draw.text(place, said, anchor=anchor, fill=(255, 220, 90), font=font, **text)
+
+
+def _shares(one: _LungSlice, found: LobeMap) -> list[str]:
+    numbers = {lobe.name: lobe for lobe in found.severity.lobes}
+    said = []
+    for lobe in one.lobes:
         own = numbers[lobe_name(lobe)]
         share = "-" if own.infection_percent is None else f"{percent(own.infection_percent)} %"
         part = lobe.name.split("_")[1].lower()
-        said = f"{part}\n{share}\n({percent(own.percent_low)} to {percent(own.percent_high)})"
-        middle = (corner[0] + float(np.median(columns)), corner[1] + float(np.median(rows)))
-        draw.multiline_text(
-            middle, said, anchor="mm", fill=(255, 255, 255), font=ImageFont.load_default(height // 24), **text
-        )
-    font = ImageFont.load_default(height // 20)
-    name = "right lung" if lobes == RIGHT_LOBES else "left lung"
-    draw.text((width / 2, height * 0.03), name, anchor="mt", fill=(255, 220, 90), font=font, **text)
-    draw.text((width * 0.02, height / 2), "A", anchor="lm", fill=(255, 220, 90), font=font, **text)
-    draw.text((width * 0.98, height / 2), "P", anchor="rm", fill=(255, 220, 90), font=font, **text)
+        said.append(f"{part} {share}\n{percent(own.percent_low)} to {percent(own.percent_high)}")
+    return said
+
+
+def _within(middle: float, half: float, whole: float) -> float:
+    """``middle`` of what is twice ``half`` long, moved so that it lies inside ``whole``."""
+    return min(max(middle, half), max(half, whole - half))

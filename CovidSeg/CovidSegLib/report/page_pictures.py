@@ -30,7 +30,7 @@ _CAPTIONS = {
     "lobes": CAPTION,
 }
 _SIZE = (720, 720)
-_WIDE = (1440, 720)
+_WIDE = (1200, 640)
 _QUALITY = 88
 _SURFACE_MM = 1.5
 _ROOM = 1.08
