@@ -151,7 +151,7 @@ def _label(
         middle = _within(x, half[0], width) + left, _within(y + top, half[1], height)
         draw.multiline_text(middle, said, anchor="mm", fill=(255, 255, 255), font=font, **text)
     name = "right lung" if one.lobes == RIGHT_LOBES else "left lung"
-    for at, said, anchor in (((0.5, 0.01), name, "ma"), ((0.01, 0.5), "A", "lm"), ((0.99, 0.5), "P", "rm")):
+    for at, said, anchor in (((0.5, 0.01), name, "ma"), ((0.02, 0.01), "A", "la"), ((0.98, 0.01), "P", "ra")):
         place = left + at[0] * width, at[1] * height
         draw.text(place, said, anchor=anchor, fill=(255, 220, 90), font=font, **text)
 
