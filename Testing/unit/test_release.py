@@ -41,12 +41,16 @@ def test_the_date_of_the_citation_is_that_of_the_changelog() -> None:
     assert f"\ndate-released: {dates[0]}\n" in _text("CITATION.cff")
 
 
-def test_the_licence_names_the_codes_and_the_weights_and_both_texts_come_along() -> None:
+def test_the_licence_names_the_codes_and_the_weights_and_all_texts_come_along() -> None:
     project = tomllib.loads(_text("pyproject.toml"))["project"]
     assert project["license"] == "Apache-2.0 AND CC-BY-NC-SA-4.0"
-    code, weights = map(_text, project["license-files"])
+    code, weights, lobes = map(_text, project["license-files"])
     assert "Apache License" in code
-    assert "Attribution-NonCommercial-ShareAlike 4.0 International Public License" in weights
+    for text in (weights, lobes):
+        assert "Attribution-NonCommercial-ShareAlike 4.0 International Public License" in text
+    assert "arXiv 1903.09879" in lobes
+    for folder in ("Models", "Lobes"):
+        assert f"CovidSeg/Resources/{folder}/LICENSE.txt" in project["license-files"]
 
 
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md", "CHANGELOG.md"])
