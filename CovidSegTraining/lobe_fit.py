@@ -51,8 +51,8 @@ def surfaces(cases: Sequence[LobeCase]) -> tuple[np.ndarray, np.ndarray]:
 
 def _sides(case: LobeCase) -> tuple[_Side, _Side, _Side]:
     left, right = case.coarse
-    drawn = [_voxels(case, lung, lobes) for lung, lobes in ((left, LEFT_LOBES), (right, RIGHT_LOBES))]
-    upper = _voxels(case, right, (Lobe.RIGHT_UPPER, Lobe.RIGHT_MIDDLE))
+    drawn = [drawn_voxels(case, lung, lobes) for lung, lobes in ((left, LEFT_LOBES), (right, RIGHT_LOBES))]
+    upper = drawn_voxels(case, right, (Lobe.RIGHT_UPPER, Lobe.RIGHT_MIDDLE))
     return (
         _Side(*oblique_terms(*drawn[0][0]), drawn[0][1] == Lobe.LEFT_LOWER),
         _Side(*oblique_terms(*drawn[1][0]), drawn[1][1] == Lobe.RIGHT_LOWER),
@@ -60,8 +60,8 @@ def _sides(case: LobeCase) -> tuple[_Side, _Side, _Side]:
     )
 
 
-def _voxels(case: LobeCase, lung: CoarseLung, lobes: Sequence[Lobe]) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
-    """Coordinates in the lung's frame and lobes of some voxels of ``lobes``."""
+def drawn_voxels(case: LobeCase, lung: CoarseLung, lobes: Sequence[Lobe]) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    """Coordinates (z, y, x) in the lung's frame, and lobes, of some voxels of ``lobes``."""
     indices = np.flatnonzero(np.isin(case.lobes, lobes))
     chosen = np.sort(np.random.default_rng(1).permutation(indices)[:VOXELS])
     places = np.unravel_index(chosen, case.lobes.shape)
