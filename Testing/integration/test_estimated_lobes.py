@@ -78,6 +78,55 @@ def test_a_labelmap_of_lungs_will_do_and_an_output_that_exists_stays(
     assert main(["lobes", str(masks), "-o", str(output), "--overwrite", "--quiet"]) == 0
 
 
+def one_lung(labels: np.ndarray) -> np.ndarray:
+    return np.where(labels == Label.LEFT_LUNG, labels, 0).astype(np.uint8)
+
+
+def wrong_sides(labels: np.ndarray) -> np.ndarray:
+    return np.where(labels > 0, 3 - labels, 0).astype(np.uint8)
+
+
+def with_fluid(labels: np.ndarray) -> np.ndarray:
+    """The lower half of the right lung has given way."""
+    labels = labels.copy()
+    labels[:40][labels[:40] == Label.RIGHT_LUNG] = 0
+    return labels
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [(one_lung, "not two lungs"), (wrong_sides, "are the sides right"), (with_fluid, "fluid, collapse or surgery")],
+)
+def test_the_command_tells_why_lungs_have_no_lobes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil, reason: str
+) -> None:
+    masks, output = tmp_path / "masks.nii.gz", tmp_path / "lobes.nii.gz"
+    save_nifti(spoil(drawn_lungs(infected=False)), AFFINE, masks)
+    assert main(["lobes", str(masks), "-o", str(output)]) == 2
+    said = capsys.readouterr().err
+    assert "Lobes cannot be estimated: " in said
+    assert reason in said
+    assert not output.exists()
+
+
+def test_lobes_that_a_user_brings_come_first_in_a_report_and_have_no_range(masks: Path, tmp_path: Path) -> None:
+    lobes, record, page = tmp_path / "lobes.seg.nrrd", tmp_path / "report.json", tmp_path / "report.html"
+    assert main(["lobes", str(masks), "-o", str(lobes), "--quiet"]) == 0
+    found = read_reviewed(lobes, AFFINE, drawn_lungs().shape)
+    moved = found.layers[0].copy()
+    moved[44:50][moved[44:50] == Lobe.LEFT_LOWER] = Lobe.LEFT_UPPER  # a reader corrects: they are a user's lobes now
+    write_layers([moved], AFFINE, found.segments, lobes)
+    call = ["report", str(tmp_path / "scan.nii.gz"), str(masks), "--lobes", str(lobes), "--quiet"]
+    assert main([*call, "-o", str(record), "-o", str(page)]) == 0
+    measured = json.loads(record.read_text(encoding="utf-8"))["measurements"]
+    assert measured["severity_estimated"] is None
+    assert measured["lobe_score"] in range(1, 26)
+    text = page.read_text(encoding="utf-8")
+    assert f"{measured['lobe_score']}<small> / 25" in text
+    assert "lobes estimated" not in text
+    assert 'class="lobes"' not in text
+
+
 @pytest.mark.parametrize("ending", [".seg.nrrd", ".nii.gz"])
 def test_lungs_without_lobes_leave_no_file_and_a_reason(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str

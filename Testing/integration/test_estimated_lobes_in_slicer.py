@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,16 +11,21 @@ import pytest
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
+from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
-from CovidSegLib.measures import measure
+from CovidSegLib.measures import Lobe, measure
+from CovidSegLib.measures.lobe_map import estimated_lobe_map
 from CovidSegLib.mrml import add_segmentation
 from CovidSegLib.mrml.readback import read_lobes
-from CovidSegLib.mrml.segment_statistics import NUMBERS, _with_range
+from CovidSegLib.mrml.segment_statistics import NUMBERS, _with_range, register
 from CovidSegLib.mrml.tables import table_for, write_table
-from CovidSegLib.segfiles.lobe_files import ESTIMATED_TAG
+from CovidSegLib.progress import Progress
+from CovidSegLib.reading import read_ct
+from CovidSegLib.segfiles.dicom_labels import read_dicom_labels
+from CovidSegLib.segfiles.lobe_files import ALGORITHM, ESTIMATED_TAG, _lobe_of, read_lobe_map, write_lobes
 from CovidSegLib.segmentation import Provenance, Segmentation
-from Testing.kit.drawn_lungs import AFFINE, drawn_lungs
+from Testing.kit.drawn_lungs import AFFINE, SPACING, drawn_lungs
 
 if TYPE_CHECKING:
     from kit.slicer_window.application import SlicerWorld
@@ -69,6 +75,59 @@ def test_the_table_has_the_range_beside_the_score(mrml: OffscreenSlicer) -> None
     assert "estimated" in content.GetValueByName(rows[0], "Measure").ToString()
     low, high = (content.GetValueByName(rows[0], name).ToDouble() for name in ("Low", "High"))
     assert (low, high) == (measured.severity.low, measured.severity.high)
+
+
+def test_segment_statistics_shows_the_score_with_its_range(mrml: OffscreenSlicer) -> None:
+    from Testing.kit.segment_statistics import install
+
+    logic_class = install()
+    register()
+    node = mrml.add_volume(scan())
+    segments = add_segmentation(mrml.scene, Segmentation(drawn_lungs(), AFFINE, MADE), node, "COVID-19")
+    logic = logic_class()
+    logic.getParameterNode().SetParameter("Segmentation", segments.GetID())
+    logic.getParameterNode().SetParameter("ScalarVolume", node.GetID())
+    logic.computeStatistics()
+    found, expected = logic.getStatistics(), measure(drawn_lungs(), Grid(AFFINE, drawn_lungs().shape)).severity
+    name = "CovidSegSegmentStatisticsPlugin.severity_estimated"
+    for key, value in (("", expected.score), ("_low", expected.low), ("_high", expected.high)):
+        assert found["Covid19Infection", name + key] == value
+        assert "estimated" in found["MeasurementInfo"][name + key]["title"]
+
+
+def test_estimated_lobes_leave_slicer_as_a_dicom_seg_that_says_so_and_are_told_from_a_readers(
+    mrml: OffscreenSlicer, tmp_path: Path
+) -> None:
+    pytest.importorskip("dcmqi", reason="needs the Python package dcmqi")
+    import pydicom
+
+    from Testing.kit.dicom_files import PATIENT, write_series
+    from Testing.kit.slicers_dicom_export import export
+
+    heights = [SPACING[2] * k for k in range(len(drawn_lungs()))]
+    files = write_series(tmp_path / "ct", scan().voxels, heights, **PATIENT, PixelSpacing=list(SPACING[1::-1]))
+    by_uid = {str(pydicom.dcmread(file).SOPInstanceUID): file for file in files}
+    volume = read_ct(tmp_path / "ct", Progress())
+    node = mrml.add_volume(volume)
+    node.SetAttribute("DICOM.instanceUIDs", " ".join(by_uid))
+    estimated = estimated_lobe_map(drawn_lungs(), volume.grid)
+    write_lobes(estimated.lobes, volume.grid, tmp_path / "lobes.seg.nrrd")
+    lobes = mrml.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "lobes")
+    storage = mrml.scene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
+    storage.SetFileName(str(tmp_path / "lobes.seg.nrrd"))
+    assert storage.ReadData(lobes) == 1
+    lobes.SetReferenceImageGeometryParameterFromVolumeNode(node)
+    export(lobes, by_uid, tmp_path / "lobes.dcm")
+    written = pydicom.dcmread(tmp_path / "lobes.dcm")
+    assert {_lobe_of(segment) for segment in written.SegmentSequence} == set(Lobe)
+    for segment in written.SegmentSequence:
+        assert "(estimated)" in segment.SegmentLabel
+        assert (segment.SegmentAlgorithmType, segment.SegmentAlgorithmName) == ("AUTOMATIC", ALGORITHM)
+        number = int(segment.SegmentNumber)
+        mask = read_dicom_labels(tmp_path / "lobes.dcm", volume, lambda _, number=number: {number: 1})
+        assert ((mask == 1) == (estimated.lobes == _lobe_of(segment))).all()
+    with pytest.raises(InputError, match="estimated by CovidSeg"):
+        read_lobe_map(tmp_path / "lobes.dcm", volume)
 
 
 def test_an_estimate_that_was_loaded_is_not_taken_for_a_readers_lobes(world: SlicerWorld) -> None:

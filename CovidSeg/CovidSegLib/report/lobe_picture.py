@@ -80,11 +80,10 @@ def _lung_slice(volume: CtVolume, labels: np.ndarray, found: LobeMap, lobes: tup
     hounsfield, labelled, drawn = (upright(array)[:, :, column][::-1] for array in (volume.voxels, labels, found.lobes))
     drawn = np.where(np.isin(drawn, lobes), drawn, 0)
     _across, wide_mm, tall_mm = volume.grid.upright.spacing
+    whole = scipy.ndimage.find_objects((drawn > 0).astype(np.uint8))[0]
     part = tuple(
         slice(max(0, inside.start - round(_MARGIN_MM / mm)), inside.stop + round(_MARGIN_MM / mm))
-        for inside, mm in zip(
-            scipy.ndimage.find_objects((drawn > 0).astype(np.uint8))[0], (tall_mm, wide_mm), strict=True
-        )
+        for inside, mm in zip(whole, (tall_mm, wide_mm), strict=True)
     )
     infected = (labelled == Label.INFECTION) & (drawn > 0)
     return _LungSlice(lobes, hounsfield[part], infected[part], drawn[part], (wide_mm, tall_mm))
