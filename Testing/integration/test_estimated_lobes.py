@@ -112,7 +112,7 @@ def test_the_command_tells_why_lungs_have_no_lobes(
 def test_lobes_that_a_user_brings_come_first_in_a_report_and_have_no_range(masks: Path, tmp_path: Path) -> None:
     lobes, record, page = tmp_path / "lobes.seg.nrrd", tmp_path / "report.json", tmp_path / "report.html"
     assert main(["lobes", str(masks), "-o", str(lobes), "--quiet"]) == 0
-    found = read_reviewed(lobes, AFFINE, drawn_lungs().shape)
+    found = read_reviewed(lobes, Grid(AFFINE, drawn_lungs().shape))
     moved = found.layers[0].copy()
     moved[44:50][moved[44:50] == Lobe.LEFT_LOWER] = Lobe.LEFT_UPPER  # a reader corrects: they are a user's lobes now
     write_layers([moved], AFFINE, found.segments, lobes)
