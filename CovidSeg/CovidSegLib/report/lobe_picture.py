@@ -93,7 +93,7 @@ def _lung(one: _LungSlice, found: LobeMap, scale: float, height: int) -> Image.I
     """One lung, ``scale`` pixels a millimetre, in the middle of ``height`` pixels."""
     from PIL import Image
 
-    shape = tuple(max(1, min(height * 4, round(mm * scale))) for mm in one.size_mm)
+    shape = max(1, round(one.size_mm[0] * scale)), max(1, round(one.size_mm[1] * scale))
     grey = (np.clip((one.hounsfield - LUNG_LEVEL) / LUNG_WINDOW + 0.5, 0, 1) * 255).astype(np.uint8)
     enlarged = np.asarray(Image.fromarray(grey).resize(shape, Image.Resampling.BICUBIC))
     parts, infection = (
