@@ -24,11 +24,12 @@ from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segfiles.dicom_labels import read_dicom_labels
 from CovidSegLib.segfiles.lobe_files import ALGORITHM, ESTIMATED_TAG, _lobe_of, read_lobe_map, write_lobes
-from CovidSegLib.segmentation import Provenance, Segmentation
+from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from Testing.kit.drawn_lungs import AFFINE, SPACING, drawn_lungs
 
 if TYPE_CHECKING:
     from kit.slicer_window.application import SlicerWorld
+    from kit.slicer_window.module import OpenModule
 
     from CovidSegLib.report.views import OffscreenSlicer
 
@@ -93,6 +94,39 @@ def test_segment_statistics_shows_the_score_with_its_range(mrml: OffscreenSlicer
     for key, value in (("", expected.score), ("_low", expected.low), ("_high", expected.high)):
         assert found["Covid19Infection", name + key] == value
         assert "estimated" in found["MeasurementInfo"][name + key]["title"]
+
+
+@pytest.mark.usefixtures("stand_in_pipeline")
+def test_after_a_run_and_a_correction_the_panel_shows_the_score_with_its_range(
+    world: SlicerWorld, empty_panel: OpenModule
+) -> None:
+    from kit.panel_steps import DRAWN_HU, IS_DRAWN
+    from kit.segment_editor import Reader
+
+    panel = empty_panel
+    voxels = np.where(drawn_lungs() == 0, 40, DRAWN_HU - drawn_lungs().astype(np.int16)).astype(np.int16)
+    voxels[0, 0, 0] = IS_DRAWN
+    node = world.logics.add_volume(CtVolume(voxels, AFFINE))
+    panel.session.parameters.inputVolume = node
+    panel.click("applyButton")
+    panel.until(lambda: not panel.running)
+    section = next(one for one in panel.widget.panel.sections if type(one).__name__ == "NumbersSection")
+
+    def line(labels: np.ndarray) -> str:
+        found = measure(labels, Grid(AFFINE, labels.shape)).severity
+        return f"CT severity {found.score} ({found.low} to {found.high})/25, lobes estimated"
+
+    before = line(drawn_lungs())
+    panel.until(lambda: before in section.line.text)
+    segments = panel.session.parameters.outputSegmentation
+    corrected = drawn_lungs()
+    corrected[30:60][corrected[30:60] == Label.LEFT_LUNG] = Label.INFECTION
+    after = line(corrected)
+    assert after != before
+    reader = Reader(world.scene, segments, node)
+    part = (corrected == Label.INFECTION) & (drawn_lungs() == Label.LEFT_LUNG)
+    reader.paint("Covid19Infection", np.nonzero(part))
+    panel.until(lambda: after in section.line.text)
 
 
 def test_estimated_lobes_leave_slicer_as_a_dicom_seg_that_says_so_and_are_told_from_a_readers(

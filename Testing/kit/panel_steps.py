@@ -21,6 +21,9 @@ CLEAN, PRINTS, IS_REFUSED, HAS_A_BUG, IS_KILLED, NEVER_ENDS, OUT_OF_MEMORY, TAKE
 )
 """What the stand-in pipeline does when a scan's first voxel has this value; any other is segmented."""
 
+IS_DRAWN, DRAWN_HU = 10, -850
+"""A scan that begins with the first holds the labels that are its result: 1 to 3 less than the second; tissue else."""
+
 
 def tell(scan: slicer.vtkMRMLScalarVolumeNode, value: int) -> None:
     """Tell the stand-in pipeline, by the scan's first voxel, what to do."""
