@@ -13,6 +13,14 @@ from CovidSegLib.system.interrupts import Interrupts
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals")
 
+# What the tests were started with may have been told to ignore signals (nohup, a job in the background).
+HEARS_SIGNALS = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+"""
+
 # A command that is interrupted, and once more by an exit handler: after the command, before Python has ended.
 STOPPED_AGAIN_WHILE_LEAVING = """
 import atexit, os, signal, sys
@@ -30,8 +38,8 @@ sys.exit(main.main())
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_second_signal_while_the_process_leaves_does_not_change_the_exit_code(name: str) -> None:
-    script = STOPPED_AGAIN_WHILE_LEAVING.format(name=name)
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    script = HEARS_SIGNALS + STOPPED_AGAIN_WHILE_LEAVING.format(name=name)
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "cancelled\n")
 
 
@@ -52,8 +60,8 @@ def test_a_caller_that_lives_on_gets_its_own_handlers_back() -> None:
     ],
 )
 def test_a_command_that_is_stopped_while_it_loads_its_modules_ends_with_130(comes_out_as: str) -> None:
-    program = f"""
-import signal, sys
+    program = f"""{HEARS_SIGNALS}
+import sys
 import CovidSegLib.cli.main as command
 
 def raised_as_another():
