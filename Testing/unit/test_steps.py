@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from CovidSegLib.gui.task import Task
-from CovidSegLib.system.steps import mapped, result_of, silently
+from CovidSegLib.system.steps import BUSY_SECONDS, mapped, result_of, silently
 
 
 def test_steps_bring_their_result_at_once_or_with_other_reports() -> None:
@@ -20,9 +20,24 @@ def test_steps_bring_their_result_at_once_or_with_other_reports() -> None:
     task.reported.connect(heard.append)
     assert task.wait(lambda: None) == "done"
     assert heard == [10, 20]
-    quiet = silently(steps())
-    assert [next(quiet), next(quiet)] == [None, None]
-    assert result_of(quiet) == "done"
+    assert list(silently(steps(), lambda: 0.0)) == []
+    assert result_of(silently(steps())) == "done"
+
+
+def test_silent_steps_pause_when_the_window_has_waited_long_enough_not_after_each() -> None:
+    """A pause is up to 20 ms: after each of 600 slices of a scan that is 12 s in which nothing is done."""
+    now = 0.0
+
+    def steps() -> Generator[int, None, str]:
+        nonlocal now
+        for step in range(8):
+            now += 0.4 * BUSY_SECONDS
+            yield step
+        return "done"
+
+    quiet = silently(steps(), lambda: now)
+    done = [round(now / (0.4 * BUSY_SECONDS)) for _pause in quiet]
+    assert done == [3, 6]
 
 
 def test_steps_that_report_otherwise_are_ended_with_those_that_they_stand_for() -> None:

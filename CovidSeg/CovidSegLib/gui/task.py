@@ -16,13 +16,12 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from ..progress import Cancelled
 from ..system.processes import finish
+from ..system.steps import BUSY_SECONDS
 from .observable import Signal
 
 Result = TypeVar("Result")
 
 INTERVAL_MS = 20
-_BUSY_SECONDS = 0.03
-"""The longest that one tick goes on when the work has always more to do: the window answers in between."""
 
 
 def in_thread(work: Callable[[], Result]) -> Generator[None, None, Result]:
@@ -42,7 +41,7 @@ def in_thread(work: Callable[[], Result]) -> Generator[None, None, Result]:
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     while thread.is_alive():
-        thread.join(_BUSY_SECONDS / 2)
+        thread.join(BUSY_SECONDS)
         yield None
     if errors:
         raise errors[0]
@@ -100,7 +99,7 @@ class Task(Generic[Result]):
 
     def tick(self) -> None:
         """Do a little of the work."""
-        end = time.monotonic() + _BUSY_SECONDS
+        end = time.monotonic() + BUSY_SECONDS
         while not self.done:
             report = self._advance()
             if report is None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
+
+BUSY_SECONDS = 0.03
+"""The longest that a window is kept from answering by work that has always more to do."""
 
 Result = TypeVar("Result")
 Told = TypeVar("Told")
@@ -28,6 +32,22 @@ def mapped(steps: Generator[Any, None, Result], report: Callable[[Any], Told]) -
         yield report(told)
 
 
-def silently(steps: Generator[Any, None, Result]) -> Generator[None, None, Result]:
-    """``steps`` without what they report: nobody shows how far they are."""
-    return mapped(steps, lambda _told: None)
+def silently(
+    steps: Generator[Any, None, Result], clock: Callable[[], float] = time.monotonic
+) -> Generator[None, None, Result]:
+    """``steps`` without what they report: nobody shows how far they are.
+
+    A pause after each of many short steps would take longer than the work: there is one every :data:`BUSY_SECONDS` of
+    ``clock``.
+    """
+    began = clock()
+    try:
+        while True:
+            next(steps)
+            if clock() - began >= BUSY_SECONDS:
+                yield None
+                began = clock()
+    except StopIteration as end:
+        return end.value
+    finally:
+        steps.close()
