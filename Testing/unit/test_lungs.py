@@ -171,3 +171,16 @@ def test_left_and_right_of_real_patients_agree_with_the_reader(shared_data):
             truth_mask, mine = labels == label, (found == side) & (lung & (labels != Label.INFECTION))
             dice = 2 * np.count_nonzero(truth_mask & mine) / (truth_mask.sum() + mine.sum())
             assert dice > 0.98, case
+
+
+def test_sides_are_those_of_the_mask_that_is_asked_for_also_after_another_one():
+    """The sides of the mask before are used again only for the same one."""
+    right, left = lungs()
+    first = find_sides(right | left, SPACING)
+    assert find_sides((right | left).view(np.uint8), SPACING) is first
+    moved = np.roll(right | left, 30, axis=2)
+    assert find_sides(moved, SPACING).is_left(15)[60, 80] != first.is_left(15)[60, 100]
+    twice = find_sides(right | left, (1.5, 1.5, 3.2))  # blocks of as many voxels, of other mm
+    assert not np.allclose(twice.field, first.field)
+    assert find_sides((right | left)[:, :, :-1], SPACING).shape == (30, 120, 159)
+    np.testing.assert_array_equal(find_sides(right | left, SPACING).field, first.field)

@@ -96,20 +96,39 @@ def find_sides(lung: np.ndarray, spacing_mm: tuple[float, float, float]) -> Side
     hollow that heart and vessels leave in it, or else by where it lies.
     """
     steps = tuple(max(1, round(COARSE_MM / mm)) for mm in spacing_mm[::-1])
-    coarse = _coarse(lung, steps)
     sampling = tuple(mm * step for mm, step in zip(spacing_mm[::-1], steps, strict=True))
+    return _parted_again(_coarse(lung, steps), steps, sampling, lung.shape)
+
+
+_last: tuple[np.ndarray, tuple[object, ...], Sides] | None = None
+"""The coarse mask that was parted last, how large its blocks are, and its sides."""
+
+
+def _parted_again(
+    coarse: np.ndarray, steps: tuple[int, ...], sampling: tuple[float, ...], shape: tuple[int, ...]
+) -> Sides:
+    """:func:`_part`, or the sides of last time where the same mask is asked for: most strokes of a reader leave it."""
+    global _last
+    known, sizes = _last, (steps, sampling, shape)
+    if known is None or known[1] != sizes or not np.array_equal(known[0], coarse):
+        _last = known = coarse, sizes, _part(coarse, steps, sampling, shape)
+    return known[2]
+
+
+def _part(coarse: np.ndarray, steps: tuple[int, ...], sampling: tuple[float, ...], shape: tuple[int, ...]) -> Sides:
+    """Part a mask on the coarse grid, whose blocks measure ``sampling`` mm (z, y, x)."""
     # Only lung has sides: the work is done in its box, and what lies outside repeats the box's border.
     box = scipy.ndimage.find_objects(coarse.astype(np.uint8))
     only = _only_lung(coarse[box[0]], sampling) if box else None
     sure = only is not None and abs(only) >= SURE_HOLLOW
     seeds = _seeds(coarse[box[0]], sampling) if box and not sure else None
     if only is not None and (seeds is None or not _face_each_other(*seeds)):
-        return _of_one_lung(coarse, only, steps, lung.shape)
+        return _of_one_lung(coarse, only, steps, shape)
     if seeds is None:
-        return Sides(_by_the_middle(coarse) * np.float32(sampling[2]), steps, lung.shape, parted=False)
+        return Sides(_by_the_middle(coarse) * np.float32(sampling[2]), steps, shape, parted=False)
     right, left = (scipy.ndimage.distance_transform_edt(~seed, sampling).astype(np.float32) for seed in seeds)
     outside = [(part.start, size - part.stop) for part, size in zip(box[0], coarse.shape, strict=True)]
-    return Sides(np.pad(right - left, outside, mode="edge"), steps, lung.shape)
+    return Sides(np.pad(right - left, outside, mode="edge"), steps, shape)
 
 
 def _coarse(lung: np.ndarray, steps: tuple[int, ...]) -> np.ndarray:
