@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,13 +12,23 @@ pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 
 import slicer
 
+from CovidSegLib.corrections.merge import RECORD_TAG, bit
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.volume import CtVolume
-from CovidSegLib.mrml import UndoPoints, add_segmentation, delete_lesion, plan_review
-from CovidSegLib.mrml.corrections import modified_time
+from CovidSegLib.mrml import (
+    UndoPoints,
+    accept_lesion,
+    add_segmentation,
+    delete_lesion,
+    mark_edited,
+    plan_review,
+    read_state,
+)
+from CovidSegLib.mrml.corrections import ALGORITHM_TAG, modified_time, tag
 from CovidSegLib.mrml.readback import read_labels
 from CovidSegLib.segmentation import SEGMENTS, Label, Provenance, Segmentation
 from Testing.kit.blocks import UPRIGHT, block_labels
+from Testing.kit.segment_editor import Reader, voxels_of
 
 if TYPE_CHECKING:
     from CovidSegLib.report.views import OffscreenSlicer
@@ -92,3 +103,51 @@ def test_a_lesion_of_a_lung_that_was_taken_out_does_not_become_the_other(nodes) 
     labels = block_labels()
     labels[labels == Label.RIGHT_LUNG] = labels[IN_RIGHT] = 0
     np.testing.assert_array_equal(read_labels(*nodes), labels)
+
+
+def test_records_are_unpacked_again_when_they_change_and_not_when_voxels_do(
+    nodes: tuple, mrml: OffscreenSlicer
+) -> None:
+    node, scan = nodes
+    review, undo = plan_review(node, scan)(), UndoPoints()
+    before = review.state
+    delete_lesion(review, review.lesions.lesions[0])
+    edited = read_state(node, scan)
+    assert edited.last is before.last
+    assert not (edited.current[IN_LEFT] & bit(Label.INFECTION)).any()
+    review = plan_review(node, scan)()
+    accept_lesion(review, review.lesions.lesions[0], undo.save)
+    accepted = read_state(node, scan).last
+    assert (accepted.agreed[IN_RIGHT] == bit(Label.INFECTION)).all()
+    assert undo.undo(node)
+    assert not read_state(node, scan).last.agreed.any()
+    nothing = Segmentation(np.zeros_like(block_labels()), UPRIGHT, Provenance("one", "ab" * 32, "onnx", "CPU", "1.0"))
+    assert not read_state(add_segmentation(mrml.scene, nothing, scan, "other"), scan).last.drawn.any()
+    node.GetSegmentation().GetSegment(INFECTION).RemoveTag(RECORD_TAG)
+    assert not read_state(node, scan).last.known & bit(Label.INFECTION)
+
+
+def test_a_record_that_nobody_needs_takes_no_memory(nodes: tuple) -> None:
+    kept = weakref.ref(read_state(*nodes).last)
+    assert kept() is None
+
+
+def test_segments_that_reach_over_a_part_of_the_scan_are_read_where_they_lie(nodes: tuple) -> None:
+    """Slicer keeps the part of the grid that is filled; layers of their own are of another size each."""
+    node, scan = nodes
+    editor = Reader(node.GetScene(), node, scan)
+    editor.editor_node.SetOverwriteMode(editor.editor_node.OverwriteNone)
+    editor.paint(INFECTION, np.s_[0:2, 0:3, 95:100])
+    state = read_state(node, scan)
+    masks = [voxels_of(node, name, scan) for name in (LEFT, RIGHT, INFECTION)]
+    for label, mask in enumerate(masks, 1):
+        np.testing.assert_array_equal(state.current & bit(label) != 0, mask)
+    assert state.current[0, 0, 99] == bit(Label.INFECTION)
+
+
+def test_the_tags_after_a_delete_are_those_of_what_is_in_the_scene(nodes: tuple) -> None:
+    review = plan_review(*nodes)()
+    delete_lesion(review, review.lesions.lesions[0])
+    tags = [tag(nodes[0].GetSegmentation().GetSegment(name), ALGORITHM_TAG) for name in (LEFT, RIGHT, INFECTION)]
+    assert tags == ["SEMIAUTOMATIC", "AUTOMATIC", "SEMIAUTOMATIC"]
+    assert not mark_edited(nodes[0], read_state(*nodes))

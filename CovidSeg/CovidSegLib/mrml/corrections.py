@@ -6,19 +6,20 @@ A thin part around :mod:`CovidSegLib.corrections.merge`, which does the merging.
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..corrections.merge import ALL, RECORD_TAG, LastWritten, Merged, bit, count_edits, joined, merged_result
+from ..corrections.merge import ALL, RECORD_TAG, LastWritten, Merged, bit, count_edits, merged_result
 from ..errors import InputError
-from ..geometry.grid import Grid
 from ..i18n import tr as _
 from ..segfiles import SOURCE_TAG, source_warnings
 from ..segmentation import SEGMENTS, Label, Segmentation, absent_labels
 from .covidseg_segments import ids_in, parts_in, tag
+from .segment_voxels import LABELMAP, bits_of, is_inside, mask_of
 from .volumes import (
     check_same_grid,
     own_affine,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from ..geometry.volume import CtVolume
 
 ALGORITHM_TAG, AUTOMATIC, SEMIAUTOMATIC = "DICOM.SegmentAlgorithmType", "AUTOMATIC", "SEMIAUTOMATIC"
-_LABELMAP = "Binary labelmap"
 _NOT_OURS = _("The chosen segmentation belongs to another scan.")
 _CHOOSE = _("Choose another one, or let CovidSeg create a new one.")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}$")
@@ -76,13 +76,13 @@ def read_state(node: slicer.vtkMRMLSegmentationNode | None, volume_node: slicer.
     _check_voxels(node)
     texts = {int(label): tag(part, RECORD_TAG) for label, part in parts.items()}
     try:
-        masks = [(int(label), _mask(part, volume_node, shape)) for label, part in parts.items()]
+        current = bits_of(parts, volume_node, shape)
     except InputError:
         raise _on_another_grid(node, volume_node, scan_of(node) is volume_node) from None
     completed = sum(bit(label) for label, part in parts.items() if is_completed(part))
     return NodeState(
-        joined(masks, shape),
-        LastWritten.of_texts(texts, shape),
+        current,
+        _last_written(texts, shape),
         tuple(texts),
         completed,
         modified_time(node),
@@ -125,8 +125,8 @@ def check_belongs(
     shape = volume_node.GetImageData().GetDimensions()[::-1]
     try:
         for part in parts_in(node).values():
-            if not _is_inside(part, volume_node):
-                _mask(part, volume_node, shape)
+            if not is_inside(part, volume_node):
+                mask_of(part, volume_node, shape)
     except InputError:
         same_scan = bool(recorded) or scan_of(node) is volume_node
         raise _on_another_grid(node, volume_node, same_scan) from None
@@ -227,13 +227,28 @@ def modified_time(node: slicer.vtkMRMLSegmentationNode) -> int:
     """Grows with every change of the segments, also of their voxels."""
     content = node.GetSegmentation()
     parts = [content.GetNthSegment(number) for number in range(content.GetNumberOfSegments())]
-    images = [part.GetRepresentation(_LABELMAP) for part in parts]
+    images = [part.GetRepresentation(LABELMAP) for part in parts]
     return max(content.GetMTime(), *(part.GetMTime() for part in (*parts, *images) if part is not None), 0)
+
+
+_unpacked: tuple[tuple[object, ...], weakref.ref[LastWritten]] | None = None
+"""The texts that were unpacked last, and what they hold as long as anybody has it: no edit changes them."""
+
+
+def _last_written(texts: dict[int, str | None], shape: tuple[int, int, int]) -> LastWritten:
+    """The record in ``texts`` (:meth:`LastWritten.of_texts`), which is read after each stroke of a reader."""
+    global _unpacked
+    key = (tuple(texts.items()), shape)
+    known = _unpacked[1]() if _unpacked is not None and _unpacked[0] == key else None
+    if known is None:
+        known = LastWritten.of_texts(texts, shape)
+        _unpacked = key, weakref.ref(known)
+    return known
 
 
 def _check_voxels(node: slicer.vtkMRMLSegmentationNode) -> None:
     content = node.GetSegmentation()
-    if content.GetNumberOfSegments() and content.GetSourceRepresentationName() != _LABELMAP:
+    if content.GetNumberOfSegments() and content.GetSourceRepresentationName() != LABELMAP:
         raise InputError(_("The chosen segmentation is made of surfaces, not of voxels."), _CHOOSE)
 
 
@@ -264,42 +279,3 @@ def _has_same_sizes(node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vt
         return False
     scans = np.linalg.norm(own_affine(volume_node)[:3, :3], axis=0)
     return np.allclose(grid.spacing, scans, rtol=1e-4, atol=0)
-
-
-def _is_inside(segment: slicer.vtkSegment, volume_node: slicer.vtkMRMLScalarVolumeNode) -> bool:
-    """Whether a look at the grids suffices to say that a segment has the voxels of the volume: the usual case."""
-    image = segment.GetRepresentation(_LABELMAP)
-    if image is None or image.GetNumberOfPoints() == 0:
-        return True
-    own, affine = _grids(image, volume_node)
-    extent, sizes = image.GetExtent(), volume_node.GetImageData().GetDimensions()
-    fits = all(extent[2 * axis] >= 0 and extent[2 * axis + 1] < sizes[axis] for axis in range(3))
-    return fits and np.allclose(own, affine, rtol=0, atol=1e-6)
-
-
-def _grids(
-    image: slicer.vtkOrientedImageData, volume_node: slicer.vtkMRMLScalarVolumeNode
-) -> tuple[np.ndarray, np.ndarray]:
-    """IJK→RAS of a segment's voxels and of the volume, without their parent transforms."""
-    import slicer
-    import vtk
-
-    matrix = vtk.vtkMatrix4x4()
-    image.GetImageToWorldMatrix(matrix)
-    return slicer.util.arrayFromVTKMatrix(matrix), own_affine(volume_node)
-
-
-def _mask(
-    segment: slicer.vtkSegment, volume_node: slicer.vtkMRMLScalarVolumeNode, shape: tuple[int, int, int]
-) -> np.ndarray:
-    """A segment's voxels (bool, z, y, x) on the grid of ``volume_node``; both stand under the same transform."""
-    from vtk.util.numpy_support import vtk_to_numpy
-
-    image = segment.GetRepresentation(_LABELMAP)
-    if image is None or image.GetNumberOfPoints() == 0:
-        return np.zeros(shape, bool)
-    values = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
-    own, affine = _grids(image, volume_node)
-    first = np.eye(4)
-    first[:3, 3] = image.GetExtent()[::2]
-    return Grid(affine, shape).bring(values == segment.GetLabelValue(), own @ first)
