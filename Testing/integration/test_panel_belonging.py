@@ -58,7 +58,7 @@ def until_numbers(panel: OpenModule) -> None:
 
 def until_refused(panel: OpenModule, words: str) -> None:
     """Wait for the reason, which stands where numbers would be."""
-    panel.until(lambda: words in panel.ui.resultsHint.text)
+    panel.until(lambda: sees(panel.ui.resultsHint) and words in panel.ui.resultsHint.text)
     assert not sees(panel.ui.resultsTable)
     numbers = next(one for one in panel.widget.panel.sections if type(one).__name__ == "NumbersSection")
     panel.until(lambda: not numbers.reportButton.enabled)

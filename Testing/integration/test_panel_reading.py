@@ -8,6 +8,8 @@ import pytest
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
+from CovidSegLib.segmentation import Label
+from Testing.kit.blocks import HU
 from Testing.kit.panel_steps import reading
 from Testing.kit.review_steps import INFECTION
 from Testing.kit.segment_editor import Reader
@@ -89,6 +91,72 @@ def test_a_stroke_while_the_scene_is_read_is_not_missed(opened: tuple, reads: li
     reader.paint(INFECTION, np.s_[16:18, 12:16, 70:80])
     panel.until(lambda: what_is_said(panel)[0] == 4)
     assert what_is_said(panel)[1] == "4 lesions"
+
+
+def read(node: object, scan: object) -> object:
+    """What there is to say of the segments now."""
+    from CovidSegLib.gui.reading_section import reading_steps
+    from CovidSegLib.system.steps import result_of
+
+    return result_of(reading_steps(node, scan))
+
+
+def test_lungs_and_lesions_are_found_once_for_numbers_and_list(opened: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    from CovidSegLib.measures import found
+
+    _panel, _section, node, scan = opened
+    heard: list[str] = []
+    for name in ("sided_lungs", "label_lesions"):
+        work = getattr(found, name)
+        monkeypatch.setattr(found, name, lambda *given, work=work, name=name: heard.append(name) or work(*given))
+    said = read(node, scan)
+    assert sorted(heard) == ["label_lesions", "sided_lungs"]
+    assert [one.lesion for one in said.review.lesions.by_size()] == list(said.measured.lesions)
+
+
+def test_a_scan_whose_voxels_change_is_looked_at_again(opened: tuple) -> None:
+    from slicer.util import arrayFromVolume, arrayFromVolumeModified
+
+    _panel, _section, node, scan = opened
+    before = read(node, scan).measured
+    assert not before.density_refused
+    true = arrayFromVolume(scan).copy()
+    arrayFromVolume(scan)[:] = np.clip(true, 0, 255)  # a grey picture
+    arrayFromVolumeModified(scan)
+    grey = read(node, scan).measured
+    assert (grey.density, "grey picture" in grey.density_refused) == (None, True)
+    arrayFromVolume(scan)[:] = np.where(true == HU[Label.INFECTION], true + 10, true)
+    arrayFromVolumeModified(scan)
+    after = read(node, scan).measured
+    assert not after.density_refused
+    assert after.density.infection_mean_hu == pytest.approx(before.density.infection_mean_hu + 10)
+
+
+def test_each_scan_is_looked_at_for_itself(opened: tuple) -> None:
+    from CovidSegLib.geometry.volume import CtVolume
+    from CovidSegLib.mrml.volumes import read_volume_node
+
+    panel, _section, node, scan = opened
+    volume = read_volume_node(scan)
+    grey = panel.world.logics.add_volume(CtVolume(np.clip(volume.voxels, 0, 255), volume.affine))
+    refused = ["grey picture" in read(node, one).measured.density_refused for one in (scan, grey, scan)]
+    assert refused == [False, True, False]
+
+
+def test_the_scan_is_not_copied_to_be_measured(opened: tuple) -> None:
+    from slicer.util import arrayFromVolume, updateVolumeFromArray
+
+    from CovidSegLib.mrml import read_in_steps
+    from CovidSegLib.system.steps import result_of
+
+    scan = opened[3]
+    volume = result_of(read_in_steps(scan, copied=False))
+    assert np.shares_memory(volume.voxels, arrayFromVolume(scan))
+    assert not volume.voxels.flags.writeable
+    assert not np.shares_memory(result_of(read_in_steps(scan)).voxels, arrayFromVolume(scan))
+    true = volume.voxels.copy()
+    updateVolumeFromArray(scan, true + 0.25)  # no voxels of ours: rounded, as ever
+    np.testing.assert_array_equal(result_of(read_in_steps(scan, copied=False)).voxels, true)
 
 
 def rest(panel: object) -> None:

@@ -333,12 +333,12 @@ def test_measuring_does_not_change_labels_that_fill_their_grid(sides: str) -> No
     labels[1:5, :, 14:] = Label.LEFT_LUNG if sides == "both lungs" else Label.BACKGROUND
     labels[2:4, 5:9, 3:6] = Label.INFECTION
     given = labels.copy()
-    affine = np.diag([-1.0, -1.0, 1.0, 1.0])
+    grid = Grid(np.diag([-1.0, -1.0, 1.0, 1.0]), given.shape)
     voxels, lobes = np.full(labels.shape, -800, np.int16), (given > 0).astype(np.uint8)
-    result = measure(given, Grid(affine, given.shape), voxels=voxels, lobes=lobes, stability=True)
+    result = measure(given, grid, voxels=voxels, lobes=lobes, stability=True)
     np.testing.assert_array_equal(given, labels)
     assert result.right.infection_ml == pytest.approx(24 / 1000)
-    assert np.count_nonzero(infection_on_right(given, Grid(affine, given.shape))) == 24
+    assert np.count_nonzero(infection_on_right(sided_lungs(given, grid), grid)) == 24
     np.testing.assert_array_equal(given, labels)
 
 

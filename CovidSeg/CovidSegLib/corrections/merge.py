@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..geometry.grid import read_only
+from ..geometry.masks import Box
 from ..segmentation import SEGMENTS, Label, Segmentation
 from .lung_under_infection import lungs_under_infection
 from .run_lengths import decode, encode
@@ -101,6 +102,10 @@ class LastWritten:
     def plane(self, k: int) -> LastWritten:
         """The record of slice ``k`` alone, arrays (y, x)."""
         return LastWritten(self.drawn[k], self.agreed[k], self.known)
+
+    def part(self, box: Box) -> LastWritten:
+        """The record inside ``box`` alone."""
+        return LastWritten(self.drawn[box], self.agreed[box], self.known)
 
     def decided(self, current: np.ndarray) -> np.ndarray:
         """What the reader decided: bits of the shape of ``current`` (bits, as large as the record).

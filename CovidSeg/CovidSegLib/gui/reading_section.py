@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ..corrections.merge import to_labels
 from ..errors import InputError
 from ..measures import Measurements, measure
+from ..measures.density import refusal
+from ..measures.found import find_all
 from ..mrml import Review, mark_edited, plan_review, read_in_steps, read_state
-from ..mrml.corrections import NodeState, check_same_place, modified_time
+from ..mrml.corrections import check_same_place, modified_time
 from ..mrml.covidseg_segments import ids_in
 from ..mrml.readback import absent_in, our_segments, read_labels_in_steps, read_lobes
+from ..mrml.volumes import voxels_time
 from ..system.steps import silently
 from .edits import EditFollower, LobeFollower
 from .scan_match import belonging_steps
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     import slicer
 
     from .session import Session
-
-First, Second = TypeVar("First"), TypeVar("Second")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Reading:
 def reading_steps(
     node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode
 ) -> Generator[None, None, Reading]:
-    """Read scan and segments once, and measure and list the lesions side by side.
+    """Read scan and segments once, find lungs and lesions once, and make numbers and list of them.
 
     Raises InputError where the scan cannot be read, or the segments do not belong to it.
     """
@@ -55,32 +55,50 @@ def reading_steps(
     listed = plan_review(node, volume_node, state)
     try:
         check_same_place(node, volume_node)
-    except InputError as refusal:
-        return Reading(None, (yield from in_thread(listed)), refusal)
-    yield None
-    volume = yield from silently(read_in_steps(volume_node))
-    labels = yield from _labels(node, volume_node, state)
+    except InputError as error:
+        return Reading(None, (yield from in_thread(listed)), error)
+    time = voxels_time(volume_node)
+    volume = yield from silently(read_in_steps(volume_node, copied=False))
+    labels = yield from _labels_by_codes(node, volume_node)
     lobes, absent = read_lobes(volume_node.GetScene(), volume_node), absent_in(node)
 
-    def measured() -> Measurements:
-        return measure(labels, volume.grid, voxels=volume.voxels, lobes=lobes, absent=absent, stability=False)
+    def read() -> Reading:
+        of_review = to_labels(state.current)
+        of_numbers = of_review if labels is None else labels
+        found = find_all(of_numbers, volume.grid)
+        measured = measure(
+            of_numbers,
+            volume.grid,
+            voxels=volume.voxels,
+            lobes=lobes,
+            absent=absent,
+            found=found,
+            refused=_refusal(time, volume.voxels),
+        )
+        return Reading(measured, listed(of_review, found if of_review is of_numbers else None))
 
-    return Reading(*(yield from in_thread(lambda: _side_by_side(measured, listed))))
+    return (yield from in_thread(read))
 
 
-def _labels(
-    node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode, state: NodeState
-) -> Generator[None, None, np.ndarray]:
-    """The labels of ``state``; those of segments that are ours by their codes alone are not in it."""
+def _labels_by_codes(
+    node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode
+) -> Generator[None, None, np.ndarray | None]:
+    """The labels where segments are ours by their codes alone, which no state has; else None."""
     if set(our_segments(node)) == set(ids_in(node).values()):
-        return to_labels(state.current)
+        return None
     return (yield from read_labels_in_steps(node, volume_node))
 
 
-def _side_by_side(first: Callable[[], First], second: Callable[[], Second]) -> tuple[First, Second]:
-    with ThreadPoolExecutor(1) as pool:
-        other = pool.submit(second)
-        return first(), other.result()
+_last_refusal: tuple[int, str] = (0, "")
+"""When the voxels that were looked at last had changed, and why they have no densities. Slicer gives no time twice."""
+
+
+def _refusal(time: int, voxels: np.ndarray) -> str:
+    """Why there are no densities of ``voxels``, which last changed at ``time``: not asked again after each stroke."""
+    global _last_refusal
+    if _last_refusal[0] != time:
+        _last_refusal = time, refusal(voxels)
+    return _last_refusal[1]
 
 
 class ReadingSection:

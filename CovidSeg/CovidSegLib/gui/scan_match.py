@@ -56,6 +56,6 @@ def _fingerprint_steps(
         if order in found:
             continue
         if volume is None:
-            volume = yield from silently(read_in_steps(volume_node))
+            volume = yield from silently(read_in_steps(volume_node, copied=False))
         found[order] = yield from in_thread(partial(volume.fingerprint_in, order))
     return frozenset(found.values())

@@ -13,12 +13,13 @@ from ..i18n import tr as _
 from ..segmentation import Label
 from ..soft_tissue import soft_tissue_shift
 from .density import density, histograms, refusal
-from .lesions import COUNTED_ML, find_lesions
+from .found import Found, find_all
+from .lesions import COUNTED_ML
 from .lobes import lobe_total, measure_lobes
 from .quantities import QUANTITIES
 from .rules import Rules, ct_class, zone_score
 from .severity import with_severity
-from .sided import LEFT_CODES, RIGHT_CODES, Code, SidedLungs, sided_lungs
+from .sided import LEFT_CODES, RIGHT_CODES, Code, SidedLungs
 from .stability import moved_edges
 from .subject import Subject
 from .values import EdgeMove, Measurements, Region, Zone
@@ -40,6 +41,8 @@ def measure(
     absent: Collection[Label] = (),
     rules: Rules | None = None,
     stability: bool = False,
+    found: Found | None = None,
+    refused: str | None = None,
 ) -> Measurements:
     """All numbers of one scan, also after its labels were corrected by hand.
 
@@ -48,7 +51,8 @@ def measure(
     :class:`.lobes.Lobe` of the same shape; without them lobes are estimated from the shape of the lungs, and the score
     has a range. ``absent``: labels without a segment (see
     :class:`CovidSegLib.segmentation.Segmentation`); such a lung has no percentage. ``stability``: also measure with
-    the masks' edges moved by one voxel.
+    the masks' edges moved by one voxel. ``found``: :func:`.found.find_all` of ``labels``, and ``refused``:
+    :func:`.density.refusal` of ``voxels``, where they are known already.
     Raises ValueError for arrays of different shapes.
     """
     rules = rules or Rules()
@@ -57,8 +61,10 @@ def measure(
             raise ValueError(f"arrays of one grid are needed, not {labels.shape} and {other.shape}")
     labels = read_only(labels)
     voxels, lobes = (None if other is None else read_only(other) for other in (voxels, lobes))
-    refused = refusal(voxels) if voxels is not None else ""
-    lungs = sided_lungs(labels, grid)
+    if refused is None or voxels is None:
+        refused = refusal(voxels) if voxels is not None else ""
+    found = found or find_all(labels, grid)
+    lungs = found.lungs
     if lungs is None:
         nothing = np.zeros((len(Code), len(LEVELS)), np.int64)
         return replace(_of_zones(nothing, 0.0), density_refused=refused, rules=rules)
@@ -66,7 +72,7 @@ def measure(
     hounsfield = upright(voxels)[lungs.box] if voxels is not None else None
     faces = cut_faces(lungs, hounsfield, _shift(voxels) if voxels is not None and refused else 0.0)
     ml = grid.voxel_ml
-    pieces = find_lesions(labels, grid, Label.INFECTION)
+    pieces = [lesion for _number, lesion in found.lesions]
     measured = replace(
         _of_zones(count_zones(lungs.codes, lungs.grid), ml, absent),
         lesions=tuple(piece for piece in pieces if piece.ml >= COUNTED_ML),
@@ -88,8 +94,8 @@ def measure(
         without: dict[str, Any] = {f"{side}_mean_hu": None for side, codes in _SIDES if codes[0] in absent}
         measured = replace(measured, density=found_density and replace(found_density, **without))
     if lobes is not None:
-        found, odd = measure_lobes(lungs.codes, upright(lobes)[lungs.box], ml)
-        measured = replace(measured, lobes=found, lobe_score=lobe_total(found))
+        regions, odd = measure_lobes(lungs.codes, upright(lobes)[lungs.box], ml)
+        measured = replace(measured, lobes=regions, lobe_score=lobe_total(regions))
         flags += odd
     else:
         reason = _("There are not two lungs.") if {Label.LEFT_LUNG, Label.RIGHT_LUNG} & set(absent) else ""

@@ -14,7 +14,8 @@ import numpy as np
 from ..geometry.grid import Grid
 from ..geometry.masks import Box
 from ..segmentation import Label, Segmentation
-from .lesions import COUNTED_ML, Lesion, label_lesions, lesions_of
+from .found import Found, find_all
+from .lesions import COUNTED_ML, Lesion, label_lesions
 from .sided import infection_on_right
 from .values import Side
 
@@ -80,32 +81,44 @@ def _doubt(lesion: ReviewLesion) -> int:
 
 
 def make_review_list(
-    labels: np.ndarray, grid: Grid, readers: np.ndarray, accepted: np.ndarray, seeds: Sequence[Seed]
+    labels: np.ndarray,
+    grid: Grid,
+    readers: np.ndarray,
+    accepted: np.ndarray,
+    seeds: Sequence[Seed],
+    found: Found | None = None,
 ) -> ReviewList:
     """The lesions of ``labels`` (uint8, K J I, of :class:`Label`) on ``grid``.
 
     ``readers``: voxels where a reader decided; ``accepted``: voxels that a reader confirmed or drew (bool, K J I).
+    ``found``: :func:`.found.find_all` of ``labels``, where that is known already.
     """
-    numbers, box = label_lesions(labels, Label.INFECTION)
-    count = int(numbers.max(initial=0))
-    flat = numbers.ravel()
-    any_reader = np.bincount(flat, readers[box].ravel(), count + 1) > 0
-    sizes = np.bincount(flat, minlength=count + 1)
-    all_accepted = np.bincount(flat, accepted[box].ravel(), count + 1) == sizes
-    on_right = 2 * np.bincount(flat, infection_on_right(labels, grid)[box].ravel(), count + 1) > sizes
+    found = found or find_all(labels, grid)
+    numbers, box = found.numbers, found.box
+    inside = numbers > 0
+    own = numbers[inside]  # of few voxels: the box of all lesions is mostly healthy lung
+    count = len(found.lesions)
+
+    def voxels_in(mask: np.ndarray) -> np.ndarray:
+        return np.bincount(own[mask[inside]], minlength=count + 1)
+
+    sizes = np.bincount(own, minlength=count + 1)
+    any_reader = voxels_in(readers[box]) > 0
+    all_accepted = voxels_in(accepted[box]) == sizes
+    on_right = 2 * voxels_in(infection_on_right(found.lungs, grid)[box]) > sizes
     certainty: dict[int, list[int]] = {}
     for *voxel, percent in seeds:
         place = [at - part.start for at, part in zip(voxel, box, strict=True)]
         if all(0 <= at < size for at, size in zip(place, numbers.shape, strict=True)) and numbers[tuple(place)]:
             certainty.setdefault(int(numbers[tuple(place)]), []).append(percent)
-    found = []
-    for rank, (number, lesion) in enumerate(lesions_of(numbers, box, grid), start=1):
+    listed = []
+    for rank, (number, lesion) in enumerate(found.lesions, start=1):
         # Two lesions of the network that the reader joined: the less certain one is the reason to look.
         sure = min(certainty[number]) if number in certainty else None
         side: Side = "right" if on_right[number] else "left"
         edits = bool(any_reader[number]), bool(all_accepted[number])
-        found.append(ReviewLesion(number, rank, side, lesion, sure, *edits))
-    return ReviewList(tuple(found), numbers, box)
+        listed.append(ReviewLesion(number, rank, side, lesion, sure, *edits))
+    return ReviewList(tuple(listed), numbers, box)
 
 
 def lesion_seeds(segmentation: Segmentation) -> tuple[Seed, ...]:

@@ -66,10 +66,9 @@ def sided_lungs(labels: np.ndarray, grid: Grid) -> SidedLungs | None:
     return SidedLungs(read_only(codes), grid.upright.part(box), box, upright.shape)
 
 
-def infection_on_right(labels: np.ndarray, grid: Grid) -> np.ndarray:
-    """Where infection counts to the right lung: bool of the shape of ``labels`` (see :func:`sided_lungs`)."""
-    found = np.zeros(labels.shape, bool)
-    lungs = sided_lungs(labels, grid)
+def infection_on_right(lungs: SidedLungs | None, grid: Grid) -> np.ndarray:
+    """Where infection counts to the right lung: bool (K, J, I) on ``grid``, that of the labels of ``lungs``."""
+    found = np.zeros(grid.shape, bool)
     if lungs is not None:
         grid.to_upright(found)[lungs.box] = lungs.codes == Code.RIGHT_INFECTED  # a view
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from ..corrections.merge import accept, bit, edited_percent, reader_voxels, to_labels
 from ..errors import InputError
 from ..i18n import tr as _
+from ..measures.found import Found, find_all
 from ..measures.review import ReviewLesion, ReviewList, make_review_list, read_seeds
 from ..measures.sided import Code, sided_lungs
 from ..segfiles import CERTAINTY_TAG
@@ -53,22 +54,28 @@ def plan_review(
     node: slicer.vtkMRMLSegmentationNode,
     volume_node: slicer.vtkMRMLScalarVolumeNode,
     state: NodeState | None = None,
-) -> Callable[[], Review]:
+) -> Callable[..., Review]:
     """Read what is needed from the scene; the function that is returned does the long part, and in any thread.
 
-    ``state``: that of ``node``, if it was read already. Raises InputError when the segmentation belongs to another
-    scan.
+    It takes the labels of ``state`` and what was found in them (:func:`CovidSegLib.measures.found.find_all`), where
+    that is known already. ``state``: that of ``node``, if it was read already. Raises InputError when the segmentation
+    belongs to another scan.
     """
     state = state or read_state(node, volume_node)
     segment = node.GetSegmentation().GetSegment(infection_id(node))
     seeds = read_seeds(tag(segment, CERTAINTY_TAG)) if segment is not None else ()
     grid = world_grid(volume_node)
 
-    def compute() -> Review:
-        readers = reader_voxels(state.current, state.last)
-        last = state.last
-        decided = ((state.current & ~last.drawn) | last.agreed) & bit(Label.INFECTION) != 0
-        lesions = make_review_list(to_labels(state.current), grid, readers, decided, seeds)
+    def compute(labels: np.ndarray | None = None, found: Found | None = None) -> Review:
+        labels = to_labels(state.current) if labels is None else labels
+        found = found or find_all(labels, grid)
+        box, last = found.box, state.last
+        # Asked for in lesions alone: the rest stays empty, and takes no memory.
+        readers, decided = np.zeros(labels.shape, bool), np.zeros(labels.shape, bool)
+        current, before = state.current[box], last.part(box)
+        readers[box] = reader_voxels(current, before)
+        decided[box] = ((current & ~before.drawn) | before.agreed) & bit(Label.INFECTION) != 0
+        lesions = make_review_list(labels, grid, readers, decided, seeds, found)
         there = Label.INFECTION in state.present  # else there is nothing left of which a share could be edited
         return Review(node, volume_node, state, lesions, edited_percent(state.current, last) if there else None)
 
@@ -96,7 +103,7 @@ def delete_lesion(review: Review, lesion: ReviewLesion, before_write: BeforeWrit
     before_write(review.node)
     with surfaces_kept(review.node):
         replace_voxels(review.node, review.volume_node, bits, tuple(int(one) for one in (*may_grow, Label.INFECTION)))
-    mark_edited(review.node, read_state(review.node, review.volume_node))
+    mark_edited(review.node, replace(review.state, current=bits))
 
 
 def _without(review: Review, lesion: ReviewLesion) -> np.ndarray:

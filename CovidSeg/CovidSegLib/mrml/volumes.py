@@ -12,7 +12,7 @@ from ..geometry.grid import Grid, UprightOrder
 from ..geometry.volume import CtVolume
 from ..i18n import tr as _
 from ..reading.geometry import checked_affine
-from ..reading.hounsfield import HounsfieldVolume
+from ..reading.hounsfield import HounsfieldVolume, check_size
 from ..segmentation import Segmentation
 from ..system.steps import result_of
 
@@ -31,8 +31,12 @@ def read_volume_node(node: slicer.vtkMRMLScalarVolumeNode) -> CtVolume:
     return result_of(read_in_steps(node))
 
 
-def read_in_steps(node: slicer.vtkMRMLScalarVolumeNode) -> Generator[float, None, CtVolume]:
-    """As :func:`read_volume_node`, slice by slice, for a window that must stay live: yields the share done (0 to 1)."""
+def read_in_steps(node: slicer.vtkMRMLScalarVolumeNode, *, copied: bool = True) -> Generator[float, None, CtVolume]:
+    """As :func:`read_volume_node`, slice by slice, for a window that must stay live: yields the share done (0 to 1).
+
+    ``copied``: False for who looks at the voxels at once and reads them again when they change: the volume may be a
+    view of the node's own voxels then, which is no work and takes no memory.
+    """
     import slicer
 
     image = node.GetImageData() if node is not None else None
@@ -41,9 +45,12 @@ def read_in_steps(node: slicer.vtkMRMLScalarVolumeNode) -> Generator[float, None
     if image.GetNumberOfScalarComponents() != 1:
         raise InputError(_("The volume has several values per voxel."), _("Choose a CT scan, not a colour picture."))
     affine = world_affine(node)
-    volume = HounsfieldVolume(image.GetDimensions()[::-1])
     # The array is a view that keeps the node's voxels alive, also when the node is removed meanwhile.
     slices = slicer.util.arrayFromVolume(node)
+    if not copied and slices.dtype == np.int16:
+        check_size(slices.shape)
+        return CtVolume(slices, affine, "volume node")
+    volume = HounsfieldVolume(image.GetDimensions()[::-1])
     for index, values in enumerate(slices):
         volume.put(index, values)
         yield (index + 1) / len(slices)

@@ -1,0 +1,33 @@
+"""What the numbers and the review list both need of the labels, so that it is found once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..geometry.grid import Grid
+from ..geometry.masks import Box
+from ..segmentation import Label
+from .lesions import Lesion, label_lesions, lesions_of
+from .sided import SidedLungs, sided_lungs
+
+
+@dataclass(frozen=True)
+class Found:
+    """The lungs and the lesions of one scan's labels.
+
+    ``lungs``: None without lung. ``numbers``, ``box``: see :func:`.lesions.label_lesions`; ``lesions``: each number
+    with its lesion, largest first.
+    """
+
+    lungs: SidedLungs | None
+    numbers: np.ndarray
+    box: Box
+    lesions: tuple[tuple[int, Lesion], ...]
+
+
+def find_all(labels: np.ndarray, grid: Grid) -> Found:
+    """Lungs and lesions of ``labels``: uint8 (K, J, I) of :class:`CovidSegLib.segmentation.Label` on ``grid``."""
+    numbers, box = label_lesions(labels, Label.INFECTION)
+    return Found(sided_lungs(labels, grid), numbers, box, lesions_of(numbers, box, grid))
