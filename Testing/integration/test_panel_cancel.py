@@ -112,6 +112,9 @@ def test_cancel_leaves_the_segmentation_that_was_to_be_updated_as_it_was(
     slicer.util.arrayFromVolumeModified(chest)
     if phase == "masks":
         tell(chest, TIDIES_FOR_EVER)
+    heard: list[bool] = []
+    panel.session.nodesChanged.connect(lambda: heard.append(True))
+    panel.until(lambda: heard)  # that the scan changed: it is told when nothing has changed for a while
     before = content(world.scene)
     until_reported(panel, phase, lambda: panel.ui.applyButton.click())
     assert panel.ui.statusLabel.text == "Stopped. Nothing was changed."
