@@ -97,12 +97,17 @@ def glance(cards: tuple[GraphicsCard, ...]) -> Hardware:
     """What is known of this machine, with these ``cards``, without loading a driver."""
     modules = {"onnx": "onnxruntime", "tensorflow": "tensorflow"}
     engines = tuple(name for name, module in modules.items() if find_spec(module))
-    if cards or _SOFTWARE in os.environ:
+    if _may_compute(cards):
         gpus = installed_gpus() if "onnx" in engines else ()
-    else:  # nobody need wait for a runtime
+    else:
         gpus = tuple(provider for provider in PROVIDERS if provider.plugin and find_spec(provider.plugin))
     names = tuple(card.name for card in cards)
     return Hardware(core_count(), engines, names, tuple(Gpu(gpu.name, gpu.title) for gpu in gpus))
+
+
+def _may_compute(cards: tuple[GraphicsCard, ...]) -> bool:
+    """Whether there may be a GPU; else nobody need wait for a runtime."""
+    return bool(cards) or _SOFTWARE in os.environ
 
 
 def look(hardware: Hardware, cards: tuple[GraphicsCard, ...]) -> Hardware:
@@ -150,7 +155,7 @@ def main() -> None:
     cards = graphics_cards()
     found = glance(cards)
     print(json.dumps(asdict(found)), flush=True)
-    if found.gpus and (cards or _SOFTWARE in os.environ):
+    if found.gpus and _may_compute(cards):
         from .network.gpu_watch import gpu_in_time
 
         with gpu_in_time():

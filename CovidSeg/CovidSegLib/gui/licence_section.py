@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import slicer
 from slicer.i18n import tr as _
 
+from ..errors import ModelError
 from ..network import models
 
 if TYPE_CHECKING:
@@ -31,11 +32,12 @@ class LicenceSection:
 
     def _say(self, _run: Task[RunResult]) -> None:
         self._ui.licenceLabel.setVisible(False)
-        wanted = self._session.parameters.model
-        name = models.DEFAULT_NAME if wanted == "default" else wanted
-        chosen = next((model for model in models.installed() if model.name == name), None)
-        licence = _NON_COMMERCIAL.search(str(chosen.card.get("licence", ""))) if chosen else None
-        if chosen is None or licence is None or slicer.util.settingsValue(SETTING, "") == chosen.sha256:
+        try:
+            chosen = models.find(self._session.parameters.model)
+        except ModelError:
+            return  # the run will say so
+        licence = _NON_COMMERCIAL.search(chosen.about.licence)
+        if licence is None or slicer.util.settingsValue(SETTING, "") == chosen.sha256:
             return
         self._ui.licenceLabel.text = _(
             "The weights of this network are for non-commercial research ({licence}). This is said once."

@@ -91,11 +91,6 @@ class ModelCard:
             raise _malformed("classes" if self.means is None else "means")
 
     @property
-    def weights(self) -> dict[str, Weights]:
-        """The files of weights by their kind."""
-        return self.files
-
-    @property
     def looks_twice(self) -> bool:
         """Whether slices that show infection are looked at a second time, larger (see :mod:`.second_look`)."""
         return self.inputs.second_look is not None

@@ -80,7 +80,7 @@ def _in_zip(archive: zipfile.ZipFile) -> tuple[dict, dict[str, zipfile.ZipInfo]]
     _check_packing([entry for _, entry in named])
     card = load_card(archive.read(cards[0]))
     found = {}
-    for weights in checked_card(card).weights.values():
+    for weights in checked_card(card).files.values():
         alike = [entry for name, entry in named if name == weights.name]
         if len(alike) != 1:
             raise ModelError(_("The .zip lacks the weights {name}.").format(name=weights.name), _HINT)
@@ -106,7 +106,7 @@ def _zip_opener(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Opener:
 def _install(card: dict, openers: Mapping[str, Opener]) -> Model:
     """Check the weights that ``openers`` open by their names, then copy all to the user's models."""
     about = checked_card(card)
-    for kind, weights in about.weights.items():
+    for kind, weights in about.files.items():
         if _digest(openers[weights.name]) != weights.sha256:
             raise ModelError(
                 _("The {kind} weights of {name} are not those its card names (SHA-256).").format(
@@ -126,7 +126,7 @@ def _install(card: dict, openers: Mapping[str, Opener]) -> Model:
         with tempfile.TemporaryDirectory(prefix=_IMPORTING, dir=target) as folder:
             staged = Path(folder)
             own = json.loads(json.dumps(card))
-            for kind, weights in about.weights.items():
+            for kind, weights in about.files.items():
                 own["files"][kind]["name"] = f"{about.name}.{kind}"  # so that two models never share a file
                 with openers[weights.name]() as original, (staged / f"{about.name}.{kind}").open("wb") as file:
                     shutil.copyfileobj(original, file, _STEP)

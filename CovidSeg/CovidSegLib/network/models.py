@@ -59,7 +59,7 @@ class Model:
     @property
     def sha256(self) -> str:
         """SHA-256 of the ONNX weights, the identity of the network; of its others where it has none of those."""
-        weights = self.about.weights
+        weights = self.about.files
         return (weights.get("onnx") or next(iter(weights.values()))).sha256
 
     @property
@@ -70,14 +70,14 @@ class Model:
     @property
     def files(self) -> tuple[Path, ...]:
         """All weights, in the order of the card."""
-        return tuple(self.folder / weights.name for weights in self.about.weights.values())
+        return tuple(self.folder / weights.name for weights in self.about.files.values())
 
     def read(self, kind: str) -> bytes:
         """The verified bytes of the weights as ``kind`` ("onnx" or "keras").
 
         Raises ModelError if they are missing or altered.
         """
-        weights = self.about.weights.get(kind)
+        weights = self.about.files.get(kind)
         if weights is None:
             raise ModelError(_("The model {name} has no {kind} weights.").format(name=self.name, kind=kind), _AGAIN)
         try:
@@ -139,7 +139,7 @@ def find(name: str) -> Model:
 
 def verify(model: Model) -> None:
     """Read all weights of ``model``; raises ModelError if any is missing or altered."""
-    for kind in model.about.weights:
+    for kind in model.about.files:
         model.read(kind)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import EngineError
 from ..i18n import tr as _
-from ..system.graphics_cards import MAKERS, GraphicsCard
+from ..system.graphics_cards import MAKERS, NVIDIA, GraphicsCard
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -181,11 +181,8 @@ def device_names(provider: Provider, cards: tuple[GraphicsCard, ...]) -> tuple[s
     """
     if not provider.plugin:
         nvidia = provider.name == "cuda"
-        return tuple(card.name for card in cards if not nvidia or card.vendor == _NVIDIA or "NVIDIA" in card.name)
+        return tuple(card.name for card in cards if not nvidia or card.vendor == NVIDIA or "NVIDIA" in card.name)
     return tuple(dict.fromkeys(_name(device, cards) for device in devices(provider)))
-
-
-_NVIDIA = 0x10DE
 
 
 def _name(device: Any, cards: tuple[GraphicsCard, ...]) -> str:

@@ -15,7 +15,8 @@ PCI_DEVICES = Path("/sys/bus/pci/devices")
 _PCI_NAMES = (Path("/usr/share/misc/pci.ids"), Path("/usr/share/hwdata/pci.ids"))
 """Where Linux keeps the names of PCI devices, if it does: the list of https://pci-ids.ucw.cz."""
 
-MAKERS = {0x10DE: "NVIDIA", 0x1002: "AMD", 0x8086: "Intel", 0x106B: "Apple", 0x5143: "Qualcomm"}
+NVIDIA = 0x10DE
+MAKERS = {NVIDIA: "NVIDIA", 0x1002: "AMD", 0x8086: "Intel", 0x106B: "Apple", 0x5143: "Qualcomm"}
 """Makers of graphics cards by their PCI vendor number."""
 
 _NO_CARDS = ("Microsoft Basic", "Microsoft Remote", "Microsoft Hyper-V")
@@ -76,9 +77,9 @@ def cards_of_linux(devices: Path, nvidia: str = "") -> tuple[GraphicsCard, ...]:
         except (OSError, ValueError):
             continue
         if kind >> 16 == 0x03 and vendor in MAKERS:  # what draws; servers have others that only show a console
-            name = its_names.pop(0) if vendor == 0x10DE and its_names else _pci_name(vendor, device)
+            name = its_names.pop(0) if vendor == NVIDIA and its_names else _pci_name(vendor, device)
             found.append(GraphicsCard(name, vendor, device))
-    return (*found, *(GraphicsCard(name, 0x10DE) for name in its_names))
+    return (*found, *(GraphicsCard(name, NVIDIA) for name in its_names))
 
 
 def _pci_name(vendor: int, device: int) -> str:
