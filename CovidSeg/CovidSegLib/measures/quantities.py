@@ -124,7 +124,7 @@ def _percentiles(measured: Measurements) -> Iterable[Any]:
     return measured.density.percentiles.items() if measured.density else ()
 
 
-def _lesions(name: str) -> Parts:
+def _where_any(name: str) -> Parts:
     return lambda measured: (measured,) if getattr(measured, name) else ()
 
 
@@ -199,7 +199,7 @@ QUANTITIES = (
     ),
     Quantity("zones.score", "Zone score (0 to 4)", "points", lambda zone: zone.score, _zones, ""),
     Quantity(
-        "lobe_score", "CT severity score (0 to 25)", "points", lambda m: m.lobe_score, _lesions("lobes"),
+        "lobe_score", "CT severity score (0 to 25)", "points", lambda m: m.lobe_score, _where_any("lobes"),
         column="lobe_score",
     ),
     Quantity("lobes.infection_percent", _SHARE, "%", lambda lobe: lobe.infection_percent, _lobes, ""),
@@ -243,16 +243,16 @@ QUANTITIES = (
         ),
     ),
     Quantity(
-        "lesions.largest_ml", "Largest lesion", "mL", lambda m: m.lesions[0].ml, _lesions("lesions"),
+        "lesions.largest_ml", "Largest lesion", "mL", lambda m: m.lesions[0].ml, _where_any("lesions"),
         column="largest_lesion_ml",
     ),
     Quantity(
         "lesions.smaller.count", "Smaller pieces of infection", "count", lambda m: float(len(m.small_lesions)),
-        _lesions("small_lesions"),
+        _where_any("small_lesions"),
     ),
     Quantity(
         "lesions.smaller.ml", "Smaller pieces of infection, volume", "mL", lambda m: m.small_lesions_ml,
-        _lesions("small_lesions"),
+        _where_any("small_lesions"),
     ),
     Quantity(
         "density.ground_glass_ml", "Ground glass (infection below {split} HU)", "mL", lambda d: d.ground_glass_ml,

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from ..system.typed_json import LEFT_OUT, Form
 from .lesions import COUNTED_ML
-from .values import Density, EdgeMove, EstimatedLobe, EstimatedSeverity, LobeRegion, Measurements, Region, Side, Zone
+from .values import Density, EstimatedSeverity, Measurements, Side
 
 _DIGITS = 3
 _Made = TypeVar("_Made")
@@ -206,29 +206,31 @@ class MeasurementsRecord:
     def of(cls, measured: Measurements) -> MeasurementsRecord:
         """``measured``, rounded, with mere text for sentences: what can be translated takes ten times the memory."""
         return cls(
-            total=_as(RegionRecord, measured.total),
-            left=_as(RegionRecord, measured.left),
-            right=_as(RegionRecord, measured.right),
-            zones=tuple(_as(ZoneRecord, zone) for zone in measured.zones),
+            total=as_record(RegionRecord, measured.total),
+            left=as_record(RegionRecord, measured.left),
+            right=as_record(RegionRecord, measured.right),
+            zones=tuple(as_record(ZoneRecord, zone) for zone in measured.zones),
             zone_score=measured.zone_score,
             ct_class=_class(measured.ct_class),
-            lobes=tuple(_as(LobeRecord, lobe) for lobe in measured.lobes),
+            lobes=tuple(as_record(LobeRecord, lobe) for lobe in measured.lobes),
             lobe_score=measured.lobe_score,
             severity_estimated=None if measured.severity is None else _severity(measured.severity),
             severity_refused=str(measured.severity_refused),
             lesions=LesionsRecord(
                 len(measured.lesions),
-                tuple(_rounded(lesion.ml) for lesion in measured.lesions),
+                tuple(rounded(lesion.ml) for lesion in measured.lesions),
                 COUNTED_ML,
-                SmallerRecord(len(measured.small_lesions), _rounded(float(measured.small_lesions_ml))),
+                SmallerRecord(len(measured.small_lesions), rounded(float(measured.small_lesions_ml))),
             ),
             density=None if measured.density is None else _density(measured.density),
             density_refused=str(measured.density_refused),
             partly_visible=measured.partly_visible,
             flags=tuple(map(str, measured.flags)),
-            stability=tuple(_as(EdgeMoveRecord, move, ct_class=_class(move.ct_class)) for move in measured.stability),
+            stability=tuple(
+                as_record(EdgeMoveRecord, move, ct_class=_class(move.ct_class)) for move in measured.stability
+            ),
             rules=RulesRecord(measured.rules.split_hu, "thirds of each lung's height, approximate"),
-            more={path.removeprefix("more."): _rounded(value) for path, value in measured.more.items()} or None,
+            more={path.removeprefix("more."): rounded(value) for path, value in measured.more.items()} or None,
         )
 
     def number(self, path: str) -> float | None:
@@ -240,30 +242,27 @@ class MeasurementsRecord:
 
 
 def _severity(found: EstimatedSeverity) -> SeverityRecord:
-    lobes = tuple(_as(EstimatedLobeRecord, lobe) for lobe in found.lobes)
+    lobes = tuple(as_record(EstimatedLobeRecord, lobe) for lobe in found.lobes)
     model = ModelRecord(found.model, found.sha256)
-    return _as(SeverityRecord, found, lobes_are="estimated from the shape of the lungs", lobes=lobes, model=model)
+    return as_record(SeverityRecord, found, lobes_are="estimated from the shape of the lungs", lobes=lobes, model=model)
 
 
 def _density(density: Density) -> DensityRecord:
-    percentiles = {percent: _rounded(value) for percent, value in density.percentiles.items()}
-    return _as(DensityRecord, density, lung_percentiles_hu=percentiles)
+    percentiles = {percent: rounded(value) for percent, value in density.percentiles.items()}
+    return as_record(DensityRecord, density, lung_percentiles_hu=percentiles)
 
 
 def _class(number: int | None) -> Any:
     return None if number is None else f"CT-{number}"
 
 
-def _as(
-    kind: type[_Made],
-    value: Region | Zone | LobeRegion | EstimatedLobe | EstimatedSeverity | Density | EdgeMove,
-    **given: Any,
-) -> _Made:
-    """``kind`` with what ``value`` has by the same names, rounded; those ``given`` come first."""
+def as_record(kind: type[_Made], value: object, **given: Any) -> _Made:
+    """``kind``, a dataclass, with what ``value`` has by the same names, :func:`rounded`; those ``given`` come first."""
     names = [one.name for one in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    taken: Mapping[str, Any] = {name: _rounded(getattr(value, name)) for name in names if name not in given}
+    taken: Mapping[str, Any] = {name: rounded(getattr(value, name)) for name in names if name not in given}
     return kind(**taken, **given)
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
+    """``value`` as it is published; what is no fraction stays."""
     return round(value, _DIGITS) if isinstance(value, float) else value

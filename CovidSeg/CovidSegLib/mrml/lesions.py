@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..i18n import tr as _
 from ..measures.found import Found, find_all
 from ..measures.review import ReviewLesion, ReviewList, make_review_list, read_seeds
-from ..measures.sided import Code, sided_lungs
+from ..measures.sided import Code, SidedLungs
 from ..segfiles import CERTAINTY_TAG
 from ..segmentation import Label
 from .corrections import NodeState, infection_id, mark_edited, read_state, set_record, tag
@@ -32,13 +32,17 @@ _LUNGS = (Label.LEFT_LUNG, Label.RIGHT_LUNG)
 
 @dataclass(frozen=True)
 class Review:
-    """The lesions of a segmentation, and how much of its infection a reader edited (in percent, None: not known)."""
+    """The lesions of a segmentation, and how much of its infection a reader edited (in percent, None: not known).
+
+    ``lungs``: by which each lesion has its side; None without lung.
+    """
 
     node: slicer.vtkMRMLSegmentationNode
     volume_node: slicer.vtkMRMLScalarVolumeNode
     state: NodeState
     lesions: ReviewList
     edited_percent: float | None
+    lungs: SidedLungs | None
 
     def mask(self, lesion: ReviewLesion) -> np.ndarray:
         """The voxels of a lesion (bool, z, y, x)."""
@@ -77,7 +81,8 @@ def plan_review(
         decided[box] = ((current & ~before.drawn) | before.agreed) & bit(Label.INFECTION) != 0
         lesions = make_review_list(labels, grid, readers, decided, seeds, found)
         there = Label.INFECTION in state.present  # else there is nothing left of which a share could be edited
-        return Review(node, volume_node, state, lesions, edited_percent(state.current, last) if there else None)
+        edited = edited_percent(state.current, last) if there else None
+        return Review(node, volume_node, state, lesions, edited, found.lungs)
 
     return compute
 
@@ -111,17 +116,16 @@ def _without(review: Review, lesion: ReviewLesion) -> np.ndarray:
 
     Raises InputError where that lung is completed: it must not change, and the lesion would become a hole in it.
     """
-    state, mask = review.state, review.mask(lesion)
+    state, mask, lungs = review.state, review.mask(lesion), review.lungs
     grid = world_grid(review.volume_node)
     bits = state.current.copy()
     bits[mask] &= np.uint8(~bit(Label.INFECTION) & 0xFF)
-    lungs = sided_lungs(to_labels(state.current), grid)  # its side is the one that it was counted to
     if lungs is None:
         return bits
     inside = grid.to_upright(bits)[lungs.box]
     bare = grid.to_upright(mask)[lungs.box] & (inside == 0)
     for label, code in zip(_LUNGS, (Code.LEFT_INFECTED, Code.RIGHT_INFECTED), strict=True):
-        grows = bare & (lungs.codes == code)
+        grows = bare & (lungs.codes == code)  # its side is the one that it was counted to
         if label in state.present and grows.any():
             if state.completed & bit(label):
                 raise _completed(label)

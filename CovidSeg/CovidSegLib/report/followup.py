@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal
 
 from ..measures.quantities import columns_of, further_names
-from ..measures.record import CtClass, Ml, Percent, SeverityScore, ZoneScore
+from ..measures.record import CtClass, Ml, Percent, SeverityScore, ZoneScore, as_record
 from ..measures.values import Side
 from ..system.typed_json import LEFT_OUT, REQUIRED, Form
 from ..visible import table_cell
@@ -211,7 +211,7 @@ class ChangeRecord:
     @classmethod
     def of(cls, change: Change) -> ChangeRecord:
         """``change``, rounded."""
-        return cls(**{one.name: _rounded(getattr(change, one.name)) for one in fields(cls)})
+        return as_record(cls, change)
 
 
 _Changes = Annotated[tuple[ChangeRecord, ...], Form(items=(1, None))]
@@ -231,14 +231,10 @@ class FollowUpRecord:
 
 def to_record(found: FollowUp) -> FollowUpRecord:
     """The follow-up as it is published."""
-
-    def point(one: TimePoint) -> TimePoint:
-        return TimePoint(**{column.name: _rounded(getattr(one, column.name)) for column in fields(one)})
-
     return FollowUpRecord(
         FOLLOWUP_SCHEMA,
         found.label,
-        tuple(map(point, found.points)),
+        tuple(as_record(TimePoint, point) for point in found.points),
         tuple(map(ChangeRecord.of, found.since_first)),
         tuple(map(ChangeRecord.of, found.since_previous)),
         found.warnings,
@@ -264,7 +260,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, tuple):
         return " ".join(value)
     return "" if value is None else f"{value:.10g}" if isinstance(value, float) else table_cell(str(value))
-
-
-def _rounded(value: Any) -> Any:
-    return round(value, 3) if isinstance(value, float) else value

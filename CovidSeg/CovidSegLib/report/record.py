@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..geometry.volume import CtVolume
 from ..measures import Measurements
 from ..measures.edits import SegmentEdit
-from ..measures.record import MeasurementsRecord, Ml, ModelRecord, Percent
+from ..measures.record import MeasurementsRecord, Ml, ModelRecord, Percent, as_record, rounded
 from ..segmentation import Provenance
 from ..system.typed_json import LEFT_OUT, REQUIRED, Form, FormError, read_typed, write_typed
 
@@ -68,7 +68,7 @@ class EditRecord:
     @classmethod
     def of(cls, edit: SegmentEdit) -> EditRecord:
         """Of ``edit``, rounded."""
-        return cls(edit.name, round(edit.added_ml, 3), round(edit.removed_ml, 3))
+        return as_record(cls, edit)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,19 +123,19 @@ class ResultRecord:
 
         ``notes``: sentences from the reading of the scan, which stand before the other warnings.
         """
-        total, percent = measured.total, measured.total.infection_percent
-        lungs = (round(region.lung_ml, 3) for region in (measured.left, measured.right, total))
+        total = measured.total
+        lungs = (rounded(region.lung_ml) for region in (measured.left, measured.right, total))
         return cls(
             lung_ml=LungRecord(*lungs),
-            infection_ml=round(total.infection_ml, 3),
-            infection_percent=None if percent is None else round(percent, 3),
+            infection_ml=rounded(total.infection_ml),
+            infection_percent=rounded(total.infection_percent),
             measurements=MeasurementsRecord.of(measured),
             model=ModelRecord(made.model, made.sha256),
             engine=made.engine,
             device=made.device,
             software=made.software,
-            seconds={stage: round(float(value), 3) for stage, value in seconds.items()},
-            kept_edits_ml=round(made.kept_ml, 3),
+            seconds={stage: rounded(float(value)) for stage, value in seconds.items()},
+            kept_edits_ml=rounded(made.kept_ml),
             edited_segments=made.edited,
             warnings=tuple(map(str, dict.fromkeys([*notes, *made.warnings, *measured.flags]))),
             source=source,

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from ..i18n import to_json
+from ..i18n import from_json, to_json
 
 if TYPE_CHECKING:
     from ..geometry.volume import CtVolume
@@ -49,7 +49,7 @@ class Job(Protocol[_Taken]):
 
 @dataclass(frozen=True)
 class ReadScan:
-    """Reads the scan at ``path`` and puts its voxels into ``folder``."""
+    """Reads the scan at ``path``; its voxels travel through ``folder``."""
 
     folder: Path
     path: Path
@@ -79,9 +79,17 @@ class ReadScan:
             "notes": [to_json(note) for note in volume.notes],
         }
 
-    def taken(self, answer: Any) -> dict[str, Any]:
-        """The same; the voxels lie in the folder."""
-        return dict(answer)
+    def taken(self, answer: Any) -> CtVolume:
+        """The scan."""
+        import numpy as np
+
+        from ..geometry.volume import CtVolume
+
+        file = self.folder / VOXELS_FILE
+        voxels = np.load(file, allow_pickle=False)
+        file.unlink()
+        notes = tuple(map(from_json, answer["notes"]))
+        return CtVolume(voxels, np.array(answer["affine"]), from_json(answer["source"]), notes)
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,6 @@ class SegmentVoxels:
         import numpy as np
 
         from ..geometry.volume import CtVolume
-        from ..i18n import from_json
 
         voxels = np.asarray(np.load(self.folder / VOXELS_FILE, mmap_mode="r", allow_pickle=False))
         volume = CtVolume(voxels, np.array(self.affine), self.source, tuple(map(from_json, self.notes)))

@@ -138,13 +138,7 @@ class Worker:
             self.close()
         self.start()
         assert self._child is not None
-        file = self._child.folder / VOXELS_FILE
-        record = self.run(ReadScan(file.parent, path), progress)
-        voxels = np.load(file, allow_pickle=False)
-        file.unlink()
-        return CtVolume(
-            voxels, np.array(record["affine"]), from_json(record["source"]), tuple(map(from_json, record["notes"]))
-        )
+        return self.run(ReadScan(self._child.folder, path), progress)
 
     def segment(self, volume: CtVolume, progress: Progress) -> Segmentation:
         """Segment ``volume`` in the child and wait for it. Raises as :meth:`run` and :meth:`begin`."""
