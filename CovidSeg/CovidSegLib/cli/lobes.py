@@ -97,24 +97,16 @@ def _check_existing(output: Path, *, overwrite: bool) -> None:
 
 def _read(path: Path, progress: Progress) -> tuple[np.ndarray, Grid]:
     """Labels (uint8, z, y, x) and grid of the masks in ``path``."""
-    import numpy as np
-
     from ..corrections.merge import to_labels
-    from ..reading import read_labels
-    from ..reading.layers import read_layers
     from ..segfiles import is_seg_nrrd, read_reviewed
-    from ..segmentation import Label
+    from ..segfiles.mask_reading import labels_of_ours
 
     if is_seg_nrrd(path):
-        grid = read_layers(path).grid
-        reviewed = read_reviewed(path, grid)
+        reviewed = read_reviewed(path, None)
         if not reviewed.ours:
             raise InputError(
                 "The segmentation has none of the segments of CovidSeg.",
                 "Give one that CovidSeg wrote, or a labelmap (1 left lung, 2 right lung, 3 infection).",
             )
-        return to_labels(reviewed.current), grid
-    labels, grid = read_labels(path, progress)
-    if labels.min() < 0 or labels.max() > max(Label):
-        raise InputError("The file is no labelmap with values 0 to 3.", "1 left lung, 2 right lung, 3 infection.")
-    return labels.astype(np.uint8), grid
+        return to_labels(reviewed.current), reviewed.grid
+    return labels_of_ours(path, progress, "1 left lung, 2 right lung, 3 infection.")

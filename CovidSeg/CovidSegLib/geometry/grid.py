@@ -182,7 +182,7 @@ class Grid:
 
     def apart_mm(self, other: Grid) -> float:
         """How far apart, in mm, the farthest corner voxels of two grids lie; infinite where their shapes differ."""
-        if tuple(other.shape) != tuple(self.shape):
+        if other.shape != self.shape:
             return float("inf")
         corners = np.array(list(product(*((0, size - 1) for size in self.shape[::-1]))))
         return float(np.linalg.norm(self.to_ras(corners) - other.to_ras(corners), axis=1).max())

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..corrections.merge import ALL, bit, count_edits, is_corrected, to_labels
 from ..errors import InputError
+from ..geometry.grid import Grid
 from ..geometry.volume import CtVolume
 from ..measures.edits import SegmentEdit, reader_edits
 from ..progress import Progress
@@ -65,11 +66,19 @@ def masks_of_seg_nrrd(path: Path, volume: CtVolume) -> Masks:
 
 def masks_of_labelmap(path: Path, volume: CtVolume) -> Masks:
     """The masks in a labelmap with values 0 to 3. Raises as :func:`.registry.read_masks`."""
-    values, grid = read_labels(path, Progress())
+    values, grid = labels_of_ours(path, Progress(), _ANOTHER_FILE)
+    return Masks(Segmentation(volume.grid.bring(values, grid.affine), volume.affine, UNKNOWN_PROVENANCE))
+
+
+def labels_of_ours(path: Path, progress: Progress, otherwise: str) -> tuple[np.ndarray, Grid]:
+    """The labelmap at ``path``: uint8 (z, y, x) of :class:`Label`, and its grid.
+
+    Raises as :func:`CovidSegLib.reading.read_labels`, and InputError with the hint ``otherwise`` for other values.
+    """
+    values, grid = read_labels(path, progress)
     if values.min() < 0 or values.max() > max(Label):
-        raise InputError("The file is no labelmap with values 0 to 3.", _ANOTHER_FILE)
-    labels = volume.grid.bring(values.astype(np.uint8), grid.affine)
-    return Masks(Segmentation(labels, volume.affine, UNKNOWN_PROVENANCE))
+        raise InputError("The file is no labelmap with values 0 to 3.", otherwise)
+    return values.astype(np.uint8), grid
 
 
 def masks_of_dicom(path: Path, volume: CtVolume) -> Masks:

@@ -29,6 +29,32 @@ def _cannot_tell(_path: Path) -> bool:
 
 
 @dataclass(frozen=True)
+class _Package:
+    """A Python package that need not be there; ``missing``: what is said without it, and what to do."""
+
+    name: str
+    missing: tuple[str, str]
+
+    def check(self) -> None:
+        """Raise OutputError unless it is there."""
+        if importlib.util.find_spec(self.name) is None:
+            raise OutputError(*self.missing)
+
+
+_NIBABEL = _Package(
+    "nibabel",
+    (_("NIfTI files need the Python package nibabel."), _("Install nibabel, or choose .seg.nrrd, .nrrd or .mha.")),
+)
+_HIGHDICOM = _Package(
+    "highdicom",
+    (
+        _("DICOM segmentations need the Python package highdicom."),
+        _("Install it (pip install highdicom), or choose another form of output."),
+    ),
+)
+
+
+@dataclass(frozen=True)
 class Format:
     """A form of file.
 
@@ -42,7 +68,7 @@ class Format:
     write: Callable[[Segmentation, Path, SourceSeries | None], None]
     read: Callable[[Path, CtVolume], Masks]
     is_as_written: Callable[[Path], bool] = _cannot_tell
-    package: str = ""
+    package: _Package | None = None
     of_series: bool = False
 
 
@@ -60,11 +86,11 @@ def _alone(write: Callable[[Segmentation, Path], None]) -> Callable[[Segmentatio
 FORMATS = (
     # The longer ending first: "x.seg.nrrd" ends in ".nrrd" too.
     Format(seg_nrrd.SUFFIX, _alone(seg_nrrd.write_seg_nrrd), masks_of_seg_nrrd),
-    Format(".nii.gz", _alone(write_nifti), masks_of_labelmap, labelmap_is_as_written, package="nibabel"),
-    Format(".nii", _alone(write_nifti), masks_of_labelmap, labelmap_is_as_written, package="nibabel"),
+    Format(".nii.gz", _alone(write_nifti), masks_of_labelmap, labelmap_is_as_written, package=_NIBABEL),
+    Format(".nii", _alone(write_nifti), masks_of_labelmap, labelmap_is_as_written, package=_NIBABEL),
     Format(".nrrd", _alone(write_image), masks_of_labelmap, labelmap_is_as_written),
     Format(".mha", _alone(write_image), masks_of_labelmap, labelmap_is_as_written),
-    Format(dicom_seg.SUFFIX, _write_dicom, masks_of_dicom, dicom_is_as_written, package="highdicom", of_series=True),
+    Format(dicom_seg.SUFFIX, _write_dicom, masks_of_dicom, dicom_is_as_written, package=_HIGHDICOM, of_series=True),
 )
 
 SUFFIXES = tuple(form.suffix for form in FORMATS if not form.of_series)
@@ -126,16 +152,8 @@ def check_suffix(path: Path) -> None:
     refuse_special(path)
     if not has_place:
         raise OutputError(_("The folder for the output does not exist."), _("Make it first, or choose another one."))
-    missing = form.package if form.package and importlib.util.find_spec(form.package) is None else ""
-    if missing == "nibabel":
-        raise OutputError(
-            _("NIfTI files need the Python package nibabel."), _("Install nibabel, or choose .seg.nrrd, .nrrd or .mha.")
-        )
-    if missing == "highdicom":
-        raise OutputError(
-            _("DICOM segmentations need the Python package highdicom."),
-            _("Install it (pip install highdicom), or choose another form of output."),
-        )
+    if form.package is not None:
+        form.package.check()
     _try_folder(path.parent)
 
 

@@ -132,13 +132,14 @@ class Reviewed:
         return words + ["a segment that is not CovidSeg's"] * any(one.id not in _OURS for one in self.segments)
 
 
-def read_reviewed(path: Path, grid: Grid) -> Reviewed:
-    """The segmentation in ``path`` on the ``grid`` of its scan.
+def read_reviewed(path: Path, grid: Grid | None) -> Reviewed:
+    """The segmentation in ``path`` on the ``grid`` of its scan; None for that of the file.
 
     Raises InputError when it is no segmentation file, or belongs to another scan (its voxels are not voxels of the
     grid, or lie outside of it).
     """
     found = read_layers(path, _check_segments)
+    grid = grid or found.grid
     layers = tuple(grid.bring(layer, found.grid.affine) for layer in found.layers)
     segments = _under_our_ids(_segments(found.pairs))
     drawn = [(_OURS[one.id].label, layers[one.place[0]] == one.place[1]) for one in segments if one.id in _OURS]

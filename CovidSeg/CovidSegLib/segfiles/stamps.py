@@ -33,10 +33,10 @@ _NIFTI_UINT8 = 2
 
 def stamp_of(labels: np.ndarray) -> str:
     """The stamp of ``labels``, uint8 (z, y, x): 73 characters, NIfTI's description has room for 79."""
-    return stamp_of_bytes(np.ascontiguousarray(labels, np.uint8).tobytes())
+    return stamp_of_bytes(np.ascontiguousarray(labels, np.uint8).data)
 
 
-def stamp_of_bytes(content: bytes) -> str:
+def stamp_of_bytes(content: bytes | memoryview) -> str:
     """The stamp of the pixel data of a DICOM object."""
     return f"CovidSeg {hashlib.sha256(content).hexdigest()}"
 
