@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from CovidSegLib.batch.manifest import is_manifest
-from CovidSegLib.cli.options import check_targets
+from CovidSegLib.cli.arguments import check_targets
 from CovidSegLib.corrections.merge import RECORD_TAG
 from CovidSegLib.errors import OutputError
 from CovidSegLib.geometry.grid import Grid

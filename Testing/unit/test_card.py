@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from CovidSegLib.anatomy.finish import FinishOptions
-from CovidSegLib.cli.models import run_list, run_verify
+from CovidSegLib.cli.models_command import run_list, run_verify
 from CovidSegLib.errors import ModelError
 from CovidSegLib.network import models
 from CovidSegLib.network.card import FINISH, checked_card, load_card

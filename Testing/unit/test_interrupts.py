@@ -24,12 +24,12 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # A command that is interrupted, and once more by an exit handler: after the command, before Python has ended.
 STOPPED_AGAIN_WHILE_LEAVING = """
 import atexit, os, signal, sys
-from CovidSegLib.cli import main, models
+from CovidSegLib.cli import main, models_command
 
 def interrupted(args):
     os.kill(os.getpid(), signal.{name})
 
-models.run_list = interrupted
+models_command.run_list = interrupted
 atexit.register(os.kill, os.getpid(), signal.{name})
 sys.argv = ["covidseg", "models", "list"]
 sys.exit(main.main())

@@ -14,7 +14,7 @@ SAID_BY_THE_PANEL = sorted(
     file
     for pattern in (
         *("gui/*.py", "mrml/*.py", "measures/*.py", "network/*.py", "anatomy/*.py", "*.py"),
-        *("reading/checks.py", "reading/slice_checks.py", "reading/geometry.py", "reading/hounsfield.py"),
+        *("reading/checks.py", "reading/slice_checks.py", "reading/affine_checks.py", "reading/hounsfield.py"),
         *("segfiles/registry.py", "segfiles/training_export.py", "system/atomic_files.py", "report/files.py"),
     )
     for file in LIBRARY.glob(pattern)

@@ -19,7 +19,7 @@ from ..measures import Density, Lesion, LobeRegion, Measurements, Region, Zone
 from ..measures.review import with_certainty
 from ..measures.table import table_rows
 from ..progress import Progress
-from ..reading.geometry import LPS_TO_RAS
+from ..reading.affine_checks import LPS_TO_RAS
 from ..reading.silent_pydicom import load_pydicom
 from ..report.content import report_content
 from ..report.files import check_report, is_report, report_text

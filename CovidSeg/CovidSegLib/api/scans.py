@@ -12,7 +12,7 @@ import SimpleITK
 
 from ..errors import InputError
 from ..geometry.volume import CtVolume
-from ..reading.geometry import checked_affine
+from ..reading.affine_checks import checked_affine
 from ..reading.hounsfield import HounsfieldVolume
 from ..reading.itk import affine_of
 

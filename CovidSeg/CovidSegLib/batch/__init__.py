@@ -9,13 +9,13 @@
 What opens scans, masks or pictures runs in a child.
 """
 
+from .batch_run import Listener, run_batch
 from .bookkeeping import Books
 from .entry import Entry
 from .local import LocalRunner
 from .manifest import Manifest
 from .outcome import Failure, Outcome
 from .plan import PlannedCase, plan_cases
-from .run import Listener, run_batch
 from .summary import Row, Summary
 
 __all__ = [

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError, OutputError
 from ..words import in_ml, percent
+from .arguments import add_quiet, check_input, check_targets, file_name
 from .console import Console, severity_in_words
-from .options import add_quiet, check_input, check_targets, file_name
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,7 +13,16 @@ from ..system.command_line import CANCELLED, DONE, WRONG_CALL, CommandParser, ex
 from ..system.interrupts import Interrupts
 from ..system.memory import check_session, too_small
 from ..system.printing import Printing
-from . import batch, followup, lobes, models, report, sample, segment, training_case
+from . import (
+    batch_command,
+    followup_command,
+    lobes,
+    models_command,
+    report_command,
+    sample_command,
+    segment_command,
+    training_case_command,
+)
 from .console import say
 from .faults import BUG_SENTENCE, print_bug
 
@@ -83,6 +92,15 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (segment, report, followup, batch, training_case, lobes, sample, models):
+    for command in (
+        segment_command,
+        report_command,
+        followup_command,
+        batch_command,
+        training_case_command,
+        lobes,
+        sample_command,
+        models_command,
+    ):
         command.add_parser(commands)
     return parser

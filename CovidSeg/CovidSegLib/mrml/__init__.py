@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from .corrections import Update, mark_edited, plan_update, read_state
     from .history import UndoPoints
     from .lesions import Review, accept_lesion, delete_lesion, plan_review
-    from .resampling import needs_resampling, resample_steps
     from .segmentations import add_segmentation, write_segmentation
+    from .volume_resampling import needs_resampling, resample_steps
     from .volumes import read_in_steps, read_volume_node
 
 _PLACES = {

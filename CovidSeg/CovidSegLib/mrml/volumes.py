@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..geometry.grid import Grid, UprightOrder
 from ..geometry.volume import CtVolume
 from ..i18n import tr as _
-from ..reading.geometry import checked_affine
+from ..reading.affine_checks import checked_affine
 from ..reading.hounsfield import HounsfieldVolume, check_size
 from ..segmentation import Segmentation
 from ..system.steps import result_of

@@ -13,7 +13,7 @@ from ..segmentation import Label
 from . import tissue
 from .bones import paint_girdle, paint_ribs, paint_spine
 from .infection import Infection, random_patches
-from .lungs import Lungs, airway_shapes, fissures
+from .lung_shapes import Lungs, airway_shapes, fissures
 from .organs import ABDOMEN, GREAT_VESSELS, HEART, HILA, LOBAR_BRONCHI, OESOPHAGUS
 from .outline import Frame
 from .pixel_grid import HEIGHT_MM, PIXEL_MM, PIXELS, PixelGrid, SmoothField, union

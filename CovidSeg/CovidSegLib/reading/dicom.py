@@ -13,9 +13,9 @@ import numpy as np
 from ..errors import InputError
 from ..geometry.volume import CtVolume
 from ..progress import Progress
+from .affine_checks import LPS_TO_RAS, checked_affine
 from .dicom_headers import lost_elements
 from .folder_contents import FolderContents, scan
-from .geometry import LPS_TO_RAS, checked_affine
 from .hounsfield import HounsfieldVolume
 from .pixels import PixelReader
 from .series_choice import choose

@@ -7,7 +7,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..geometry.volume import CtVolume
 from ..progress import Progress
-from .geometry import UNPLACED, checked_affine
+from .affine_checks import UNPLACED, checked_affine
 from .hounsfield import LEFT_OVER, HounsfieldVolume
 from .metaimage import read_metaimage
 from .nifti import read_nifti

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, TypeVar
 import numpy as np
 
 from ..errors import InputError
-from .geometry import LPS_TO_RAS
+from .affine_checks import LPS_TO_RAS
 
 if TYPE_CHECKING:
     import SimpleITK

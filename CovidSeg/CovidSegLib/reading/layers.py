@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..geometry.grid import Grid
-from .geometry import checked_affine
+from .affine_checks import checked_affine
 from .itk import unreadable
 from .nrrd import read_nrrd
 from .voxel_files import Planes

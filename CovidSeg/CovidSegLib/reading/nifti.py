@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import InputError
 from ..geometry.volume import CtVolume
 from ..progress import Progress
-from .geometry import UNPLACED, checked_affine
+from .affine_checks import UNPLACED, checked_affine
 from .hounsfield import LEFT_OVER, HounsfieldVolume, check_promise, check_size, truncated
 from .silent_pydicom import load_pydicom
 from .unpacking import Unpacked, is_gzip

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .geometry import LPS_TO_RAS
+from .affine_checks import LPS_TO_RAS
 from .hounsfield import check_promise, check_size, truncated
 from .itk import unreadable
 from .unpacking import Unpacked

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..geometry.volume import CtVolume
-from ..reading.geometry import LPS_TO_RAS
+from ..reading.affine_checks import LPS_TO_RAS
 from ..reading.silent_pydicom import quiet_pydicom
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import InputError, OutputError
 from ..progress import Progress
 from ..reading import series_files
-from ..reading.geometry import LPS_TO_RAS
+from ..reading.affine_checks import LPS_TO_RAS
 from ..reading.silent_pydicom import load_pydicom, quiet_pydicom
 from ..segmentation import SEGMENTS, Provenance, Segmentation, SegmentDefinition
 from ..system.read_back import not_as_written

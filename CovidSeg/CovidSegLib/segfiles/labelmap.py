@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..geometry.grid import Grid
-from ..reading.geometry import LPS_TO_RAS
+from ..reading.affine_checks import LPS_TO_RAS
 from ..reading.silent_pydicom import load_pydicom
 from ..segmentation import Segmentation
 from ..system.read_back import check_voxels

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from .arguments import absolute, add_quiet, as_typed, check_input, file_name
 from .console import Console
-from .options import absolute, add_quiet, as_typed, check_input, file_name
 
 _DESCRIPTION = """Add a scan and its corrected masks to a data set for covidseg-train. SCAN is what was segmented (a
 file, or a folder with a DICOM series), MASKS a .seg.nrrd, a DICOM SEG of CovidSeg's or a labelmap. Nothing about the

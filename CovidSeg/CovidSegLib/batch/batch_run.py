@@ -12,12 +12,12 @@ from ..report.record import json_text
 from ..segfiles import check_suffix
 from ..system.atomic_files import replace_text
 from ..worker.parent import Worker
+from .batch_pictures import DrawAgain
 from .bookkeeping import Books
 from .manifest import Manifest, clear_up
 from .names import keep_names
 from .outcome import Failure, Outcome, RunCases
 from .ownership import begun, settled, still_done
-from .pictures import DrawAgain
 from .plan import MANIFEST_NAME, SUMMARY_NAME, PlannedCase, make_output_folder, model_identity, refuse_own_file
 from .summary import Row, check_own_table
 

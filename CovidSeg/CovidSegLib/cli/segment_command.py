@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError, about
 from ..words import in_ml
-from .console import Console, in_words
-from .options import (
+from .arguments import (
     absolute,
     add_existing_options,
     add_pipeline_options,
@@ -25,6 +24,7 @@ from .options import (
     pipeline_options,
     report_request,
 )
+from .console import Console, in_words
 
 if TYPE_CHECKING:
     from ..case import SegmentCase

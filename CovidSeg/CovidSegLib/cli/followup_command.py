@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, OutputError, about
 from ..words import in_ml, percent
-from .console import Console
-from .options import (
+from .arguments import (
     add_pipeline_options,
     as_typed,
     check_input,
@@ -23,6 +22,7 @@ from .options import (
     file_name,
     pipeline_options,
 )
+from .console import Console
 
 if TYPE_CHECKING:
     from ..progress import Progress

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import about
 from ..system.command_line import DONE, OWN_FAULT, WRONG_CALL
 from ..words import in_ml
-from .console import Console, in_words
-from .faults import BUG_SENTENCE
-from .options import (
+from .arguments import (
     add_existing_options,
     add_pipeline_options,
     as_typed,
@@ -26,10 +24,12 @@ from .options import (
     pipeline_options,
     whole_number,
 )
+from .console import Console, in_words
+from .faults import BUG_SENTENCE
 
 if TYPE_CHECKING:
     from ..batch import Outcome, PlannedCase, Row
-    from ..batch.run import Runner
+    from ..batch.batch_run import Runner
 
 _DESCRIPTION = """Segment every scan in INPUT_DIR into OUT_DIR under the scan's own name. Scans are the files in it and
 in its sub-folders (called after their paths) and the DICOM studies in these (any depth, many patients and series; the

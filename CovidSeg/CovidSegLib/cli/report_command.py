@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .console import Console, in_words
-from .options import (
+from .arguments import (
     add_quiet,
     add_report_options,
     as_typed,
@@ -15,6 +14,7 @@ from .options import (
     file_name,
     report_request,
 )
+from .console import Console, in_words
 
 _DESCRIPTION = """Report on the masks of one chest CT, as they are: nothing is segmented again, a reader's corrections
 count. SCAN is what was segmented (a file, or a folder with a DICOM series), MASKS a .seg.nrrd, a DICOM SEG of

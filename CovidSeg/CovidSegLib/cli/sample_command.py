@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import OutputError, about
+from .arguments import add_quiet, check_targets, file_name, whole_number
 from .console import Console
-from .options import add_quiet, check_targets, file_name, whole_number
 
 if TYPE_CHECKING:
     import numpy as np

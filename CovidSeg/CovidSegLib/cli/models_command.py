@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..system.command_line import one_line
+from .arguments import add_quiet
 from .console import say
-from .options import add_quiet
 
 if TYPE_CHECKING:
     from ..errors import ModelError
