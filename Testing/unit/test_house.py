@@ -98,6 +98,7 @@ def _only_for_types(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
 
 
+@cache
 def _imports(module: str, *, at_load: bool = False) -> set[str]:
     """Dotted names that ``module`` imports anywhere; with ``at_load`` only those that run when it is loaded."""
     path = _files()[module]
