@@ -43,6 +43,15 @@ def test_the_way_back_undoes_the_way_to_upright_slices(axes, signs):
     np.testing.assert_array_equal(grid.from_upright(grid.to_upright(array)), array)
 
 
+@given(AXES, SIGNS)
+def test_a_box_has_the_same_voxels_in_the_upright_view(axes, signs):
+    grid = Grid(grid_affine(axes, signs, (1, 2, 3), 10), SHAPE)
+    array = np.arange(np.prod(SHAPE)).reshape(SHAPE)
+    box = np.s_[0:2, 1:3, 1:2]
+    part = grid.to_upright(array)[grid.order.upright_box(box, SHAPE)]
+    np.testing.assert_array_equal(grid.from_upright(part), array[box])
+
+
 def test_upright_slices_are_views_not_copies():
     array = np.zeros(SHAPE)
     assert np.shares_memory(PLAIN.to_upright(array), array)

@@ -9,7 +9,15 @@ import pytest
 
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.measures import measure
-from CovidSegLib.measures.review import lesion_seeds, make_review_list, read_seeds, seeds_text, with_certainty
+from CovidSegLib.measures.found import find_all
+from CovidSegLib.measures.review import (
+    ReviewLesion,
+    lesion_seeds,
+    make_review_list,
+    read_seeds,
+    seeds_text,
+    with_certainty,
+)
 from CovidSegLib.segfiles import CERTAINTY_TAG, read_reviewed, write
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from Testing.kit.blocks import UPRIGHT, block_labels, stored
@@ -36,7 +44,17 @@ def listed(infection: np.ndarray, seeds, readers=None, accepted=None):
     labels = np.where(infection, Label.INFECTION, Label.LEFT_LUNG).astype(np.uint8)
     nobody = np.zeros(SHAPE, bool)
     readers, accepted = (nobody if one is None else one for one in (readers, accepted))
-    return make_review_list(labels, Grid(AFFINE, SHAPE), readers, accepted, seeds)
+    found = find_all(labels, Grid(AFFINE, SHAPE))
+    readers, accepted = map(found.in_lesions, (readers, accepted))
+    return make_review_list(found, Grid(AFFINE, SHAPE), readers, accepted, seeds)
+
+
+def untouched(labels: np.ndarray, affine: np.ndarray) -> tuple[ReviewLesion, ...]:
+    """The lesions of labels that no reader has touched."""
+    grid = Grid(affine, labels.shape)
+    found = find_all(labels, grid)
+    nobody = np.zeros(np.count_nonzero(labels == Label.INFECTION), bool)
+    return make_review_list(found, grid, nobody, nobody, ()).lesions
 
 
 def test_lesions_come_largest_or_least_certain_first(drawn: Segmentation) -> None:
@@ -83,8 +101,7 @@ def test_without_infection_the_list_is_empty() -> None:
 def test_a_lesion_has_the_side_that_the_numbers_count_it_to(gone: Label) -> None:
     labels, affine = stored(block_labels(), (1, 2, 0), (1, -1, -1))
     labels[labels == gone] = Label.BACKGROUND
-    nobody = np.zeros(labels.shape, bool)
-    found = make_review_list(labels, Grid(affine, labels.shape), nobody, nobody, ()).lesions
+    found = untouched(labels, affine)
     assert [(one.rank, one.side) for one in found] == [(1, "left"), (2, "right")]
     result = measure(labels, Grid(affine, labels.shape))
     assert [one.lesion.ml for one in found] == pytest.approx([result.left.infection_ml, result.right.infection_ml])
@@ -93,8 +110,7 @@ def test_a_lesion_has_the_side_that_the_numbers_count_it_to(gone: Label) -> None
 def test_a_lesion_that_reaches_into_both_lungs_has_the_side_of_most_of_it() -> None:
     labels = block_labels()
     labels[12:14, 20:30, 35:90] = Label.INFECTION
-    nobody = np.zeros(labels.shape, bool)
-    assert make_review_list(labels, Grid(UPRIGHT, labels.shape), nobody, nobody, ()).lesions[0].side == "left"
+    assert untouched(labels, UPRIGHT)[0].side == "left"
 
 
 def test_what_a_reader_drew_changed_or_accepted_is_told(drawn: Segmentation) -> None:

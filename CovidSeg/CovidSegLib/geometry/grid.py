@@ -89,6 +89,14 @@ class UprightOrder:
         """The inverse of :meth:`to_upright`: a view with the grid's own axes (K, J, I)."""
         return self._flipped(array).transpose(np.argsort(self.permutation))
 
+    def upright_box(self, box: Box, shape: tuple[int, ...]) -> Box:
+        """Where ``box`` of an array (K, J, I) of ``shape`` lies in its upright view."""
+        turned = ((box[axis], shape[axis], flip) for axis, flip in zip(self.permutation, self.flips, strict=True))
+        return tuple(
+            slice(size - part.stop, size - part.start) if flip else slice(part.start, part.stop)
+            for part, size, flip in turned
+        )
+
     def turned(self, permutation: tuple[int, int, int]) -> list[UprightOrder]:
         """The four orders with ``permutation`` that a rotation, without a mirror, makes of this one."""
         either = (False, True)

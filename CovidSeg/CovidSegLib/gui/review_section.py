@@ -59,10 +59,12 @@ def number_in(review: Review | None, old: Review | None, lesion: ReviewLesion | 
     """
     if review is None or old is None or lesion is None or review.node is not old.node:
         return None
-    place = old.mask(lesion)
-    if place.shape != review.state.current.shape:
+    if old.state.current.shape != review.state.current.shape:
         return None
-    shared = review.lesions.numbers[place[review.lesions.box]]
+    first = np.array([start for start, _stop in lesion.lesion.box]) - [part.start for part in review.lesions.box]
+    voxels = np.argwhere(old.lesions.part(lesion)) + first
+    inside = ((voxels >= 0) & (voxels < review.lesions.numbers.shape)).all(axis=1)
+    shared = review.lesions.numbers[tuple(voxels[inside].T)]
     counts = np.bincount(shared[shared > 0])
     return int(counts.argmax()) if counts.size else None
 

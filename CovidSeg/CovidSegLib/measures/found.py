@@ -26,6 +26,13 @@ class Found:
     box: Box
     lesions: tuple[tuple[int, Lesion], ...]
 
+    def in_lesions(self, values: np.ndarray) -> np.ndarray:
+        """What ``values`` (K, J, I) says of the voxels of all lesions: (n), in the order of the voxels in memory.
+
+        The box of all lesions is mostly healthy lung: what is asked of lesions is computed of few voxels so.
+        """
+        return values[self.box][self.numbers > 0]
+
 
 def find_all(labels: np.ndarray, grid: Grid) -> Found:
     """Lungs and lesions of ``labels``: uint8 (K, J, I) of :class:`CovidSegLib.segmentation.Label` on ``grid``."""

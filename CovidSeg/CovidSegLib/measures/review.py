@@ -14,7 +14,7 @@ import numpy as np
 from ..geometry.grid import Grid
 from ..geometry.masks import Box
 from ..segmentation import Label, Segmentation
-from .found import Found, find_all
+from .found import Found
 from .lesions import COUNTED_ML, Lesion, label_lesions
 from .sided import infection_on_right
 from .values import Side
@@ -71,6 +71,11 @@ class ReviewList:
         mask[self.box] = self.numbers == number
         return mask
 
+    def part(self, one: ReviewLesion) -> np.ndarray:
+        """The voxels (bool, K J I) of one lesion in its own box, that of :attr:`ReviewLesion.lesion`."""
+        own = zip(one.lesion.box, self.box, strict=True)
+        return self.numbers[tuple(slice(start - at.start, stop - at.start) for (start, stop), at in own)] == one.number
+
 
 def _is_listed(one: ReviewLesion) -> bool:
     return one.lesion.ml >= COUNTED_ML or one.readers
@@ -81,31 +86,27 @@ def _doubt(lesion: ReviewLesion) -> int:
 
 
 def make_review_list(
-    labels: np.ndarray,
-    grid: Grid,
-    readers: np.ndarray,
-    accepted: np.ndarray,
-    seeds: Sequence[Seed],
-    found: Found | None = None,
+    found: Found, grid: Grid, readers: np.ndarray, accepted: np.ndarray, seeds: Sequence[Seed]
 ) -> ReviewList:
-    """The lesions of ``labels`` (uint8, K J I, of :class:`Label`) on ``grid``.
+    """The lesions that were ``found`` in labels on ``grid``, as a list.
 
-    ``readers``: voxels where a reader decided; ``accepted``: voxels that a reader confirmed or drew (bool, K J I).
-    ``found``: :func:`.found.find_all` of ``labels``, where that is known already.
+    ``readers``: where a reader decided, ``accepted``: what a reader confirmed or drew; both bool (n), of the voxels of
+    lesions alone (:meth:`.found.Found.in_lesions`).
     """
-    found = found or find_all(labels, grid)
     numbers, box = found.numbers, found.box
-    inside = numbers > 0
-    own = numbers[inside]  # of few voxels: the box of all lesions is mostly healthy lung
+    own = numbers[numbers > 0]
     count = len(found.lesions)
 
     def voxels_in(mask: np.ndarray) -> np.ndarray:
-        return np.bincount(own[mask[inside]], minlength=count + 1)
+        return np.bincount(own[mask], minlength=count + 1)
 
     sizes = np.bincount(own, minlength=count + 1)
-    any_reader = voxels_in(readers[box]) > 0
-    all_accepted = voxels_in(accepted[box]) == sizes
-    on_right = 2 * voxels_in(infection_on_right(found.lungs, grid)[box]) > sizes
+    any_reader = voxels_in(readers) > 0
+    all_accepted = voxels_in(accepted) == sizes
+    right = np.zeros(len(own), bool)
+    if found.lungs is not None:
+        right = infection_on_right(found.lungs, grid, box)[numbers > 0]
+    on_right = 2 * voxels_in(right) > sizes
     certainty: dict[int, list[int]] = {}
     for *voxel, percent in seeds:
         place = [at - part.start for at, part in zip(voxel, box, strict=True)]

@@ -66,12 +66,14 @@ def sided_lungs(labels: np.ndarray, grid: Grid) -> SidedLungs | None:
     return SidedLungs(read_only(codes), grid.upright.part(box), box, upright.shape)
 
 
-def infection_on_right(lungs: SidedLungs | None, grid: Grid) -> np.ndarray:
-    """Where infection counts to the right lung: bool (K, J, I) on ``grid``, that of the labels of ``lungs``."""
-    found = np.zeros(grid.shape, bool)
-    if lungs is not None:
-        grid.to_upright(found)[lungs.box] = lungs.codes == Code.RIGHT_INFECTED  # a view
-    return found
+def infection_on_right(lungs: SidedLungs, grid: Grid, box: Box) -> np.ndarray:
+    """Where infection counts to the right lung: bool (K, J, I) of ``box``, a part of ``grid`` with infection.
+
+    ``grid``: that of the labels of ``lungs``.
+    """
+    place = grid.order.upright_box(box, grid.shape)
+    inside = tuple(slice(at.start - own.start, at.stop - own.start) for at, own in zip(place, lungs.box, strict=True))
+    return grid.from_upright(lungs.codes[inside] == Code.RIGHT_INFECTED)
 
 
 def _part_infection(codes: np.ndarray, infected: Box, box: Box, sides: Sides, column_mm: float) -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..corrections.merge import accept, bit, edited_percent, reader_voxels, to_labels
+from ..corrections.merge import LastWritten, accept, bit, edited_percent, reader_voxels, to_labels
 from ..errors import InputError
 from ..i18n import tr as _
 from ..measures.found import Found, find_all
 from ..measures.review import ReviewLesion, ReviewList, make_review_list, read_seeds
-from ..measures.sided import Code, SidedLungs
+from ..measures.sided import SidedLungs, infection_on_right
 from ..segfiles import CERTAINTY_TAG
 from ..segmentation import Label
 from .corrections import NodeState, infection_id, mark_edited, read_state, set_record, tag
@@ -71,15 +71,13 @@ def plan_review(
     grid = world_grid(volume_node)
 
     def compute(labels: np.ndarray | None = None, found: Found | None = None) -> Review:
-        labels = to_labels(state.current) if labels is None else labels
-        found = found or find_all(labels, grid)
-        box, last = found.box, state.last
-        # Asked for in lesions alone: the rest stays empty, and takes no memory.
-        readers, decided = np.zeros(labels.shape, bool), np.zeros(labels.shape, bool)
-        current, before = state.current[box], last.part(box)
-        readers[box] = reader_voxels(current, before)
-        decided[box] = ((current & ~before.drawn) | before.agreed) & bit(Label.INFECTION) != 0
-        lesions = make_review_list(labels, grid, readers, decided, seeds, found)
+        if found is None:
+            found = find_all(to_labels(state.current) if labels is None else labels, grid)
+        last = state.last
+        now, drawn, agreed = (found.in_lesions(bits) for bits in (state.current, last.drawn, last.agreed))
+        readers = reader_voxels(now, LastWritten(drawn, agreed, last.known))
+        decided = ((now & ~drawn) | agreed) & bit(Label.INFECTION) != 0
+        lesions = make_review_list(found, grid, readers, decided, seeds)
         there = Label.INFECTION in state.present  # else there is nothing left of which a share could be edited
         edited = edited_percent(state.current, last) if there else None
         return Review(node, volume_node, state, lesions, edited, found.lungs)
@@ -116,16 +114,19 @@ def _without(review: Review, lesion: ReviewLesion) -> np.ndarray:
 
     Raises InputError where that lung is completed: it must not change, and the lesion would become a hole in it.
     """
-    state, mask, lungs = review.state, review.mask(lesion), review.lungs
+    state, lungs = review.state, review.lungs
     grid = world_grid(review.volume_node)
+    box = tuple(slice(*ends) for ends in lesion.lesion.box)
+    mask = review.lesions.part(lesion)
     bits = state.current.copy()
-    bits[mask] &= np.uint8(~bit(Label.INFECTION) & 0xFF)
+    inside = bits[box]
+    inside[mask] &= np.uint8(~bit(Label.INFECTION) & 0xFF)
     if lungs is None:
         return bits
-    inside = grid.to_upright(bits)[lungs.box]
-    bare = grid.to_upright(mask)[lungs.box] & (inside == 0)
-    for label, code in zip(_LUNGS, (Code.LEFT_INFECTED, Code.RIGHT_INFECTED), strict=True):
-        grows = bare & (lungs.codes == code)  # its side is the one that it was counted to
+    bare = mask & (inside == 0)
+    right = infection_on_right(lungs, grid, box)  # its side is the one that it was counted to
+    for label, side in zip(_LUNGS, (~right, right), strict=True):
+        grows = bare & side
         if label in state.present and grows.any():
             if state.completed & bit(label):
                 raise _completed(label)
