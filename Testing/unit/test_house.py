@@ -6,6 +6,7 @@ A file imports from floors below its own, or from its own room (the same folder)
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from collections import defaultdict
@@ -212,6 +213,16 @@ def test_every_file_of_the_library_loads_where_only_slicers_packages_are() -> No
         f"[importlib.import_module(name) for name in {modules!r}]\n"
     )
     _run(program)
+
+
+def test_every_name_that_a_room_hands_out_is_there() -> None:
+    """Rooms that load their files when a name is asked for have the places of names as texts, which no import holds."""
+    library = PACKAGES["CovidSegLib"]
+    folders = [path.parent.relative_to(library).parts for path in library.rglob("__init__.py")]
+    rooms = [importlib.import_module(".".join(("CovidSegLib", *folder))) for folder in folders]
+    assert any(room.__name__ == "CovidSegLib.mrml" for room in rooms)
+    missing = [(room.__name__, one) for room in rooms for one in getattr(room, "__all__", ()) if not hasattr(room, one)]
+    assert missing == []
 
 
 def test_importing_the_library_is_light() -> None:

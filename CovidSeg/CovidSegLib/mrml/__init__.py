@@ -26,13 +26,13 @@ _PLACES = {
     "add_segmentation": "segmentations",
     "delete_lesion": "lesions",
     "mark_edited": "corrections",
-    "needs_resampling": "resampling",
+    "needs_resampling": "volume_resampling",
     "plan_review": "lesions",
     "plan_update": "corrections",
     "read_in_steps": "volumes",
     "read_state": "corrections",
     "read_volume_node": "volumes",
-    "resample_steps": "resampling",
+    "resample_steps": "volume_resampling",
     "write_segmentation": "segmentations",
 }
 
