@@ -7,6 +7,7 @@
 #   make test JOBS=4                                  in four processes (each needs 3 GB and a core)
 
 EXTRAS ?= cpu,training,pictures,test
+demo_extras := cpu,pictures
 PYTHON ?=
 PAGE ?=
 SECONDS ?=
@@ -24,7 +25,7 @@ sources := CovidSeg CovidSegTraining Testing tools $(wildcard Resources/*.py)
 
 help:
 	@echo "make install            build .venv with all that the targets below need (once; seconds afterwards)"
-	@echo "make demo               make a synthetic chest CT, segment it, draw it; results in demo/"
+	@echo "make demo               make a synthetic chest CT, segment it, draw it; results in demo/ (installs 1.5 GB)"
 	@echo "make test               all tests but the slow ones"
 	@echo "make test-slow          the slow tests alone"
 	@echo "make fuzz SECONDS=600   damaged files of every kind, for so long; without SECONDS 2,000 of each kind"
@@ -39,7 +40,7 @@ install: $(stamp)
 	@echo "$(venv) is ready."
 
 $(stamp): pyproject.toml Testing/debian_packages.sh Testing/find_python.sh
-	@PYTHON="$(PYTHON)" sh Testing/debian_packages.sh
+	@PYTHON="$(PYTHON)" EXTRAS="$(EXTRAS)" sh Testing/debian_packages.sh
 	@set -e; python=$$(PYTHON="$(PYTHON)" sh Testing/find_python.sh); \
 	for other in $(venv)/.installed-*; do \
 	    if [ -e "$$other" ] && [ "$$other" != "$@" ]; then echo "Other extras than before: a new environment."; rm -rf $(venv); fi; \
@@ -50,7 +51,9 @@ $(stamp): pyproject.toml Testing/debian_packages.sh Testing/find_python.sh
 	    echo "error: the Python packages could not be installed (see above). Is the package index within reach? Then: make install" >&2; exit 1; }
 	@touch $@
 
-demo: install
+# A stranger's first command downloads what it needs; where all is there already, it is used.
+demo:
+	@$(MAKE) --no-print-directory install EXTRAS=$(if $(wildcard $(stamp))$(filter command,$(origin EXTRAS)),$(EXTRAS),$(demo_extras))
 	@mkdir -p demo && rm -f demo/scan.nii.gz demo/truth.nii.gz
 	$(bin)/covidseg sample demo/scan.nii.gz --truth demo/truth.nii.gz
 	$(bin)/covidseg segment demo/scan.nii.gz -o demo/result.seg.nrrd -o demo/result.nii.gz --json demo/result.json --report demo/report.html --overwrite

@@ -8,7 +8,8 @@ opengl="libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri"
 # What VTK's and Qt's wheels expect of the system.
 windows="libx11-6 libxrender1 libxkbcommon0 libdbus-1-3 libfontconfig1 libglib2.0-0 libxcb-cursor0 fonts-dejavu-core"
 # Looks at the report as a reader's browser does; it also brings SwiftShader, a GPU in software, which Vulkan's loader opens.
-browser="chromium libvulkan1"
+browser=""
+case ",${EXTRAS:-test}," in *,test,*) browser="chromium libvulkan1" ;; esac
 python=""
 [ -n "${PYTHON:-}" ] || sh "$here/find_python.sh" >/dev/null 2>&1 || python="python3 python3-venv"
 

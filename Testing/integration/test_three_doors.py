@@ -105,6 +105,18 @@ def test_the_readmes_commands_do_what_it_says(repository: Path, stranger: Path) 
     assert "\ndemo:" in (repository / "Makefile").read_text(encoding="utf-8")
 
 
+def test_the_demo_installs_no_more_than_it_needs_and_uses_what_is_there(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "Testing").mkdir()
+    for name in ("Makefile", "pyproject.toml", "Testing/debian_packages.sh", "Testing/find_python.sh"):
+        shutil.copy(repository / name, tmp_path / name)
+    asked = ["make", "-n", "demo"]
+    assert "covidseg[cpu,pictures];" in run(*asked, folder=tmp_path).stdout
+    assert "covidseg[gpu,pictures];" in run(*asked, "EXTRAS=gpu,pictures", folder=tmp_path).stdout
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / ".installed-cpu-training-pictures-test").touch()
+    assert "covidseg[cpu,pictures];" not in run(*asked, folder=tmp_path).stdout
+
+
 def test_the_wheel_carries_the_weights_with_their_licence_and_says_so(wheel: Path, stranger: Path) -> None:
     program = "import importlib.metadata as m; d = m.metadata('covidseg'); print(d['License-Expression'], d['Version'])"
     expression, version = run(".venv/bin/python", "-c", program, folder=stranger).stdout.rsplit(maxsplit=1)
