@@ -25,8 +25,9 @@ def test_the_examples_do_what_the_page_says(
     for block in examples(repository):
         exec(compile(block, "python.md", "exec"), {})
         said.append(capsys.readouterr().out)
-    first, _array, masks, many = said
+    first, _array, lobes, masks, many = said
     assert float(first.split()[0]) > 0
+    assert lobes == "The slices are too thick to tell lobes from the shape of the lungs.\n"
     assert str(volume.voxels.shape[::-1]) in masks
     assert (tmp_path / "CT.seg.nrrd").is_file()
     assert "Research use only" in (tmp_path / "CT.html").read_text(encoding="utf-8")

@@ -60,7 +60,11 @@ def test_the_result_reads_as_its_documentation_says(result: covidseg.Result) -> 
     assert result.percent_infected == pytest.approx(100 * result.infection_ml / result.lungs.both.ml)
     assert len(result.zones) == 6
     assert result.lesions[0].ml >= result.lesions[-1].ml
-    assert result.lobes == ()
+    assert result.severity is not None
+    assert len(result.lobes) == 5
+    assert sum(lobe.ml for lobe in result.lobes) == pytest.approx(result.lungs.both.ml)
+    assert all(lobe.percent_low <= lobe.percent_high for lobe in result.lobes)
+    assert result.severity.low <= result.severity.score <= result.severity.high
     assert result.density is not None
     assert result.provenance.device == "cpu"
     assert not result.labels.flags.writeable

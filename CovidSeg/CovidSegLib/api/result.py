@@ -15,7 +15,7 @@ import SimpleITK
 
 from ..errors import OutputError
 from ..geometry.volume import CtVolume
-from ..measures import Density, Lesion, LobeRegion, Measurements, Region, Zone
+from ..measures import Density, EstimatedLobe, EstimatedSeverity, Lesion, Measurements, Region, Zone
 from ..measures.review import with_certainty
 from ..measures.table import table_rows
 from ..progress import Progress
@@ -96,9 +96,17 @@ class Result:
         return self.measurements.zones
 
     @property
-    def lobes(self) -> tuple[LobeRegion, ...]:
-        """The lobes, where they are known; else empty."""
-        return self.measurements.lobes
+    def lobes(self) -> tuple[EstimatedLobe, ...]:
+        """The five lobes, estimated from the shape of the lungs, each with the range of its infected share and score.
+
+        Empty where they cannot be estimated: ``measurements.severity_refused`` says why.
+        """
+        return self.severity.lobes if self.severity else ()
+
+    @property
+    def severity(self) -> EstimatedSeverity | None:
+        """The CT severity score (0 to 25) of :attr:`lobes`, with its range; None where they cannot be estimated."""
+        return self.measurements.severity
 
     @property
     def lesions(self) -> tuple[Lesion, ...]:
