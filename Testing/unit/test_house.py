@@ -172,6 +172,12 @@ def test_imports_of_our_own_name_files_that_exist() -> None:
     assert not missing
 
 
+@pytest.mark.parametrize("package", ["CovidSegLib.measures", "CovidSegLib.mrml"])
+def test_what_a_package_hands_out_when_asked_stands_in_a_file_that_exists(package: str) -> None:
+    places = importlib.import_module(package)._PLACES
+    assert not {name: file for name, file in places.items() if f"{package}.{file}" not in _files()}
+
+
 @pytest.mark.parametrize("package", ONLY_HERE)
 def test_a_package_with_a_place_of_its_own_is_imported_nowhere_else(package: str) -> None:
     guests = {module for module in _files() if any(_is_inside(name, package) for name in _imports(module))}
