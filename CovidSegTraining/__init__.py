@@ -1,13 +1,13 @@
 """Training, judging and exporting the networks of CovidSeg: the command ``covidseg-train``. See README.md beside this.
 
-Data: ``cases`` finds scans and labels, ``check`` looks at them, ``dataset`` reads them slice by slice, ``cache`` keeps
-what is framed, ``augmentation`` changes what is drawn, ``streams`` draws. Network: ``architecture``, ``losses``,
-``trainer`` (one step, any number of devices), ``training`` (the loop; ``config`` its settings, ``start`` what it starts
-from, ``validation`` the look at a watched fold, ``run_folder`` what it leaves, ``memory`` how it keeps memory),
-``crossval`` (all folds; ``crossval_child`` one step of it), ``seed`` (the notebook this began from). Judging:
-``metrics``, ``evaluation`` (through the shipped pipeline), ``protocol`` (the whole table from fold networks),
-``trained_on`` (no network judges what it learned from), ``figures``, ``tables``. Shipping: ``export``, ``compact``
-(float16, int8), ``agreement`` (all formats say the same), ``card``.
-Commands: ``cli`` and ``cli_*``, ``needs`` (what is looked at first), ``progress_log`` (what is said meanwhile).
+- ``data/``: scans and labels, slice by slice, changed and drawn.
+- ``network/``: layers and loss.
+- ``fit/``: the loop, a run's settings and folder, all folds.
+- ``judge/``: scores, evaluation through the shipped pipeline, the protocol, figures.
+- ``ship/``: export, smaller weights, whether all formats agree, the card.
+- ``studies/``: known networks for comparison.
+- ``cli/``: the command.
+
+Beside them ``needs`` (what is looked at first), ``progress_log`` (what is said meanwhile) and ``tables``.
 All that prediction does too comes from ``CovidSegLib.network.inputs``.
 """

@@ -18,9 +18,9 @@ PROGRAM = """
 import sys, time
 from pathlib import Path
 from CovidSegLib.progress import Progress
-from CovidSegTraining.augmentation import Augmentation
-from CovidSegTraining.cases import find_cases
-from CovidSegTraining.streams import TrainingStream
+from CovidSegTraining.data.augmentation import Augmentation
+from CovidSegTraining.data.cases import find_cases
+from CovidSegTraining.data.streams import TrainingStream
 
 data, cache = Path(sys.argv[1]), Path(sys.argv[2]) if sys.argv[2] != "none" else None
 cases = find_cases(data)[: int(sys.argv[3])]
@@ -59,7 +59,7 @@ def measured(data: Path, cache: Path | None, count: int) -> tuple[float, float, 
 
 
 def test_memory_is_flat_from_2_to_200_volumes_and_a_sample_is_cheap(tmp_path):
-    from CovidSegTraining.figures import memory
+    from CovidSegTraining.judge.figures import memory
 
     volumes(tmp_path / "data")
     peaks: dict[str, list[float]] = {}

@@ -172,7 +172,7 @@ def _entry(line: dict[str, Any]) -> Any:
 
 def _read_table(path: Path) -> None:
     if path.name == "metadata.csv":
-        from CovidSegTraining.cases import look
+        from CovidSegTraining.data.cases import look
 
         look(path.parent)
     elif path.name == "summary.csv":

@@ -20,7 +20,7 @@ from CovidSegLib.pipeline import Options, open_engine, segment
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import Label
-from CovidSegTraining.card import with_metrics
+from CovidSegTraining.ship.card import with_metrics
 
 INFECTED_FROM_PIXELS = 30
 FOLD = 1
@@ -38,10 +38,10 @@ def engine():
 
 
 def test_a_held_out_fold_scores_what_the_card_says(shared_data):
-    from CovidSegTraining.cli_judge import NETWORKS
-    from CovidSegTraining.dataset import find_cases
-    from CovidSegTraining.evaluation import evaluate
-    from CovidSegTraining.protocol import fold_networks
+    from CovidSegTraining.cli.evaluate_command import NETWORKS
+    from CovidSegTraining.data.dataset import find_cases
+    from CovidSegTraining.judge.evaluation import evaluate
+    from CovidSegTraining.judge.protocol import fold_networks
 
     networks = fold_networks(NETWORKS, models.find("default").name)
     options = Options(engine="onnx", device="cpu", model=str(networks[FOLD]))

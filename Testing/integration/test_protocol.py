@@ -15,7 +15,7 @@ from PIL import Image
 
 from CovidSegLib.network import models
 from CovidSegTraining.cli import main
-from CovidSegTraining.trained_on import fingerprints
+from CovidSegTraining.fit.trained_on import fingerprints
 
 
 def network(folder: Path, fold: int, seen: list[str]) -> None:
@@ -80,7 +80,7 @@ def test_a_fold_without_a_network_is_named(data, tmp_path, capsys):
 def test_a_series_is_judged_slice_by_slice_from_head_to_feet(data, tmp_path, monkeypatch):
     """The radiologists' table runs from head to feet, against the slice axis."""
     from CovidSegLib.pipeline import Options
-    from CovidSegTraining import protocol
+    from CovidSegTraining.judge import protocol
 
     folder = tmp_path / "dicom"
     folder.mkdir()
@@ -97,7 +97,7 @@ def test_a_series_is_judged_slice_by_slice_from_head_to_feet(data, tmp_path, mon
 
 def test_a_picture_is_judged_by_the_networks_that_did_not_learn_from_it(data, monkeypatch):
     from CovidSegLib.pipeline import Options
-    from CovidSegTraining import protocol
+    from CovidSegTraining.judge import protocol
 
     for kind, ending in (("images", "jpg"), ("infection", "png")):
         shutil.copyfile(data / f"slices/{kind}/7.{ending}", data / f"slices/{kind}/8.{ending}")
@@ -111,7 +111,7 @@ def test_a_picture_is_judged_by_the_networks_that_did_not_learn_from_it(data, mo
 
 
 def test_a_single_picture_becomes_a_slice_that_lies_the_right_way_up():
-    from CovidSegTraining.protocol import single_slice
+    from CovidSegTraining.judge.protocol import single_slice
 
     volume = single_slice(np.array([[0, 255], [0, 0]], np.float32))
     np.testing.assert_array_equal(volume.upright_voxels[0], [[-1250, 250], [-1250, -1250]])

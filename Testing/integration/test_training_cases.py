@@ -18,7 +18,7 @@ import pytest
 from CovidSegLib import segfiles
 from CovidSegLib.errors import InputError, OutputError
 from CovidSegLib.geometry.volume import CtVolume
-from CovidSegTraining.cases import find_cases
+from CovidSegTraining.data.cases import find_cases
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan
 from Testing.kit.dicom_files import write_series
 from Testing.kit.killed import killed_at
@@ -241,7 +241,7 @@ def test_a_set_of_saved_cases_passes_the_check_and_can_be_trained_on(
     from CovidSegTraining.cli import main
     from Testing.kit.small_network import small_network
 
-    monkeypatch.setattr("CovidSegTraining.training.build_network", small_network)
+    monkeypatch.setattr("CovidSegTraining.fit.training.build_network", small_network)
     for seed in (0, 1):
         voxels, labels = chest_slices(3, seed)
         save_training_case(CtVolume(voxels, np.diag([-3.0, -3.0, 5.0, 1.0])), labels, tmp_path / "set")

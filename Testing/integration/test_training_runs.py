@@ -199,7 +199,7 @@ def test_a_picture_that_is_held_out_under_another_name_is_not_trained_on(tmp_pat
 
 def test_a_run_goes_on_with_its_own_cases_and_start_alone(tmp_path, capsys, monkeypatch):
     """Else what it held out could be trained on, and its scores would be too good."""
-    monkeypatch.setattr("CovidSegTraining.training.build_network", small_network)
+    monkeypatch.setattr("CovidSegTraining.fit.training.build_network", small_network)
     for number in range(3):
         write_case(tmp_path / "data", f"case{number}", slices=2, seed=number)
     (tmp_path / "data/metadata.csv").write_text("case,fold\ncase0,1\ncase1,2\ncase2,3\n")
@@ -249,8 +249,8 @@ def test_a_fine_tuned_network_starts_from_the_installed_one(tmp_path):
 
     from CovidSegLib.errors import InputError, ModelError
     from CovidSegLib.network import models
-    from CovidSegTraining.architecture import build_network
-    from CovidSegTraining.start import start_from
+    from CovidSegTraining.fit.start import start_from
+    from CovidSegTraining.network.architecture import build_network
 
     model = models.find("default")
     network = build_network(tuple(model.card["inputs"]["shape"]), None)
@@ -319,9 +319,9 @@ def test_two_devices_learn_as_one():
 import numpy as np, tensorflow as tf
 processor, = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
-from CovidSegTraining.architecture import build_network
-from CovidSegTraining.config import TrainingConfig
-from CovidSegTraining.trainer import Trainer, choose_strategy
+from CovidSegTraining.network.architecture import build_network
+from CovidSegTraining.fit.config import TrainingConfig
+from CovidSegTraining.fit.trainer import Trainer, choose_strategy
 strategy = choose_strategy(["CPU:0", "CPU:1"])
 with strategy.scope():
     trainer = Trainer(build_network((64, 64), None), TrainingConfig(steps=6, warm_up_steps=1, keep=0.5), strategy)

@@ -7,7 +7,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
-from CovidSegTraining.dataset import Case
+from CovidSegTraining.data.dataset import Case
 
 
 def chest_slices(slices: int, seed: int, *, infected: bool = True) -> tuple[np.ndarray, np.ndarray]:

@@ -14,11 +14,11 @@ from CovidSegLib.errors import OutputError
 from CovidSegLib.network.inputs import network_batches
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegTraining import cache
-from CovidSegTraining.augmentation import Augmentation
-from CovidSegTraining.cache import open_cached
-from CovidSegTraining.dataset import Case, FramedCase
-from CovidSegTraining.streams import TrainingStream
+from CovidSegTraining.data import cache
+from CovidSegTraining.data.augmentation import Augmentation
+from CovidSegTraining.data.cache import open_cached
+from CovidSegTraining.data.dataset import Case, FramedCase
+from CovidSegTraining.data.streams import TrainingStream
 
 HU = 1500 / 2
 """Hounsfield units for 1.0 of the network's input."""

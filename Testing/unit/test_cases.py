@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from CovidSegLib.errors import InputError
-from CovidSegTraining.cases import Case, assign_folds, case_key, find_cases, look
+from CovidSegTraining.data.cases import Case, assign_folds, case_key, find_cases, look
 
 
 def touch(folder: Path, *names: str) -> None:

@@ -14,9 +14,9 @@ import pytest
 from kit.training_data import write_case
 
 from CovidSegLib.errors import InputError
-from CovidSegTraining.cases import find_cases
-from CovidSegTraining.check import check_headers, check_patients
 from CovidSegTraining.cli import main
+from CovidSegTraining.data.cases import find_cases
+from CovidSegTraining.data.check import check_headers, check_patients
 
 
 def changed(path, change=lambda voxels: voxels, affine=lambda matrix: matrix, dtype=None) -> None:
@@ -142,7 +142,7 @@ def test_a_training_about_to_start_sees_labels_on_another_grid(data):
 
 
 def test_a_grey_picture_trains_as_the_hounsfield_units_it_was_made_from(data, tmp_path):
-    from CovidSegTraining.dataset import FramedCase
+    from CovidSegTraining.data.dataset import FramedCase
 
     case = find_cases(data)[0]
     wanted, _ = FramedCase(case).slice(1)
@@ -153,8 +153,8 @@ def test_a_grey_picture_trains_as_the_hounsfield_units_it_was_made_from(data, tm
 
 def test_a_grey_picture_with_fractions_is_one_to_all(data):
     """A scan that is read is rounded; so are the values that a training judges by."""
-    from CovidSegTraining.dataset import FramedCase
-    from CovidSegTraining.evaluation import read_scan
+    from CovidSegTraining.data.dataset import FramedCase
+    from CovidSegTraining.judge.evaluation import read_scan
 
     case = find_cases(data)[0]
 

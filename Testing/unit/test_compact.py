@@ -10,7 +10,7 @@ import pytest
 keras = pytest.importorskip("keras", reason="needs the extra 'training'")
 onnx = pytest.importorskip("onnx", reason="needs the extra 'training'")
 
-from CovidSegTraining.compact import SMALLEST, halve_keras, round_kernels, shrink_onnx  # noqa: E402
+from CovidSegTraining.ship.compact import SMALLEST, halve_keras, round_kernels, shrink_onnx  # noqa: E402
 
 LARGE, SMALL = (200, 100), (100, 9)
 

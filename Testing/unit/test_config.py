@@ -7,9 +7,9 @@ import json
 import pytest
 
 from CovidSegLib.errors import InputError
-from CovidSegTraining.augmentation import Augmentation
-from CovidSegTraining.config import TrainingConfig
-from CovidSegTraining.run_folder import LOG, TrainingLog, read_log
+from CovidSegTraining.data.augmentation import Augmentation
+from CovidSegTraining.fit.config import TrainingConfig
+from CovidSegTraining.fit.run_folder import LOG, TrainingLog, read_log
 
 
 def changed(**values) -> str:

@@ -10,13 +10,13 @@ import pytest
 from kit.training_data import write_case
 
 from CovidSegLib.errors import InputError
-from CovidSegTraining import crossval
 from CovidSegTraining.cli import main
-from CovidSegTraining.config import TrainingConfig
-from CovidSegTraining.crossval import Folds, also_in_fold, cross_train
-from CovidSegTraining.protocol import fold_networks
-from CovidSegTraining.run_folder import METRICS, SPLIT, WEIGHTS
-from CovidSegTraining.trained_on import file_digest, fingerprints, was_trained_on
+from CovidSegTraining.fit import crossval
+from CovidSegTraining.fit.config import TrainingConfig
+from CovidSegTraining.fit.crossval import Folds, also_in_fold, cross_train
+from CovidSegTraining.fit.run_folder import METRICS, SPLIT, WEIGHTS
+from CovidSegTraining.fit.trained_on import file_digest, fingerprints, was_trained_on
+from CovidSegTraining.judge.protocol import fold_networks
 
 
 def test_more_cases_can_be_for_some_folds_alone():

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from CovidSegLib.errors import InputError
-from CovidSegTraining.dataset import SliceFile
-from CovidSegTraining.evaluation import OUTLINE_COLUMNS, Overlap, _slice_flags, score, table_text
+from CovidSegTraining.data.dataset import SliceFile
+from CovidSegTraining.judge.evaluation import OUTLINE_COLUMNS, Overlap, _slice_flags, score, table_text
 
 AFFINE = np.diag([-1.0, -1.0, 2.0, 1.0])
 

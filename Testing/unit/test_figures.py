@@ -11,10 +11,10 @@ pytest.importorskip("matplotlib", reason="needs the extra 'training'")
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.segmentation import Label
-from CovidSegTraining.card import as_markdown, checked_facts, with_metrics
-from CovidSegTraining.figures import Panel, bars, bland_altman, colors, curves, overlay, panels
-from CovidSegTraining.protocol import TableRow
-from CovidSegTraining.trained_on import fingerprints
+from CovidSegTraining.fit.trained_on import fingerprints
+from CovidSegTraining.judge.figures import Panel, bars, bland_altman, colors, curves, overlay, panels
+from CovidSegTraining.judge.protocol import TableRow
+from CovidSegTraining.ship.card import as_markdown, checked_facts, with_metrics
 
 
 def is_picture(file) -> bool:
@@ -87,7 +87,7 @@ def test_a_file_without_scores_is_no_metrics():
 @pytest.fixture
 def drawn(monkeypatch) -> list:
     """The figures that are drawn, instead of their files."""
-    from CovidSegTraining import figures
+    from CovidSegTraining.judge import figures
 
     made: list = []
     monkeypatch.setattr(figures, "_save", lambda figure, file: made.append(figure))

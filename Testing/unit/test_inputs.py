@@ -10,7 +10,7 @@ from CovidSegLib.network.input_form import HU_WINDOW, INPUT_SHAPE
 from CovidSegLib.network.inputs import TISSUE_HU, SliceFraming, body_box, body_crop, neighbour_offset, network_batches
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegTraining.dataset import Case, FramedCase
+from CovidSegTraining.data.dataset import Case, FramedCase
 
 
 def chest(shape=(6, 200, 240), centre=(100, 120), radii=(60, 85), table=False) -> np.ndarray:

@@ -16,8 +16,8 @@ from CovidSegLib.progress import Progress
 from CovidSegLib.segfiles.labelmap import save_nifti
 from CovidSegLib.segmentation import Lobe
 from CovidSegTraining.cli import main
-from CovidSegTraining.lobe_cases import LEAST_CASES, LobeCase, fold_of, read_lobe_cases
-from CovidSegTraining.lobe_infections import InfectedLungs, carried
+from CovidSegTraining.data.lobe_cases import LEAST_CASES, LobeCase, fold_of, read_lobe_cases
+from CovidSegTraining.judge.lobe_infections import InfectedLungs, carried
 from Testing.kit.drawn_lungs import AFFINE, SPACING, drawn_lungs
 
 

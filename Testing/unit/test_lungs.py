@@ -117,8 +117,8 @@ def test_pictures_of_other_patients_show_two_lungs(shared_data):
     """None is refused: six are squeezed so that two lungs that touch are hardly wider than deep."""
     from CovidSegLib.pipeline import Options, open_engine, segment
     from CovidSegLib.progress import Progress
-    from CovidSegTraining.pictures import read_pictures
-    from CovidSegTraining.protocol import single_slice
+    from CovidSegTraining.data.pictures import read_pictures
+    from CovidSegTraining.judge.protocol import single_slice
 
     engine = open_engine(Options("onnx", "cpu"), Progress())
     squeezed = {"10", "25", "34", "43", "51", "53"}
@@ -157,18 +157,18 @@ def test_no_lung_at_all_is_no_error():
 
 
 def test_left_and_right_of_real_patients_agree_with_the_reader(shared_data):
-    from CovidSegTraining.dataset import Label, SliceFile
+    from CovidSegTraining.data.dataset import DrawnLabel, SliceFile
 
     for case in ("coronacases_003", "radiopaedia_27_86410_0"):
         truth = SliceFile(shared_data / "scans" / "labels" / f"{case}.nii.gz")
         labels = np.stack([truth.plane(k) for k in range(len(truth))])
-        drawn = ~(labels == Label.LUNG_NOT_DRAWN).any(axis=(1, 2))
+        drawn = ~(labels == DrawnLabel.LUNG_NOT_DRAWN).any(axis=(1, 2))
         first, last = np.flatnonzero(drawn)[[0, -1]]
         labels = labels[first : last + 1]
-        lung = (labels > 0) & (labels <= Label.INFECTION)
+        lung = (labels > 0) & (labels <= DrawnLabel.INFECTION)
         found = side_mask(find_sides(lung, truth.spacing), lung.shape)
-        for side, label in ((True, Label.LEFT_LUNG), (False, Label.RIGHT_LUNG)):
-            truth_mask, mine = labels == label, (found == side) & (lung & (labels != Label.INFECTION))
+        for side, label in ((True, DrawnLabel.LEFT_LUNG), (False, DrawnLabel.RIGHT_LUNG)):
+            truth_mask, mine = labels == label, (found == side) & (lung & (labels != DrawnLabel.INFECTION))
             dice = 2 * np.count_nonzero(truth_mask & mine) / (truth_mask.sum() + mine.sum())
             assert dice > 0.98, case
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from CovidSegTraining.metrics import border_points, mean_with_interval, slice_surface_scores, surface_scores
+from CovidSegTraining.judge.metrics import border_points, mean_with_interval, slice_surface_scores, surface_scores
 
 SHAPE = (8, 30, 40)
 

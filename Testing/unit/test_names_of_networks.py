@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from CovidSegLib.errors import InputError
-from CovidSegTraining.cli_models import _check_taken
-from CovidSegTraining.run_folder import WEIGHTS
-from CovidSegTraining.trained_on import file_digest
+from CovidSegTraining.cli.export_command import _check_taken
+from CovidSegTraining.fit.run_folder import WEIGHTS
+from CovidSegTraining.fit.trained_on import file_digest
 
 LIST = "CovidSegTraining/networks.csv"
 """Every network that ever was in the repository under this rule; rows are added, none is changed or removed."""

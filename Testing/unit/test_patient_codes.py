@@ -12,8 +12,8 @@ import pytest
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.segfiles import save_training_case
 from CovidSegLib.segfiles.patient_codes import key_file, patient_code
-from CovidSegTraining.cases import find_cases
-from CovidSegTraining.check import UNCORRECTED, check_case
+from CovidSegTraining.data.cases import find_cases
+from CovidSegTraining.data.check import UNCORRECTED, check_case
 from Testing.kit.training_data import chest_slices
 
 AFFINE = np.diag([-3.0, -3.0, 5.0, 1.0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from CovidSegTraining.planar_softmax import use_planes
+from CovidSegTraining.network.planar_softmax import use_planes
 
 onnx = pytest.importorskip("onnx", reason="needs the extra training")
 

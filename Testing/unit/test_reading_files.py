@@ -19,7 +19,7 @@ from CovidSegLib.geometry.grid import UprightOrder
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import find_cases, read_ct
-from CovidSegTraining.dataset import SliceFile
+from CovidSegTraining.data.dataset import SliceFile
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 UPRIGHT = np.array([[-0.7, 0, 0, 40], [0, -0.8, 0, 50], [0, 0, 2.5, -60], [0, 0, 0, 1]])

@@ -11,10 +11,10 @@ from kit.training_data import write_case
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Progress
-from CovidSegTraining.augmentation import Augmentation
-from CovidSegTraining.cases import Case
-from CovidSegTraining.check import check_case, check_headers
-from CovidSegTraining.streams import TrainingStream
+from CovidSegTraining.data.augmentation import Augmentation
+from CovidSegTraining.data.cases import Case
+from CovidSegTraining.data.check import check_case, check_headers
+from CovidSegTraining.data.streams import TrainingStream
 
 RGB = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 

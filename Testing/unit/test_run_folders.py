@@ -15,9 +15,9 @@ from kit.training_data import write_case
 
 pytest.importorskip("tensorflow", reason="needs the extra 'training'")
 
-from CovidSegTraining import training
 from CovidSegTraining.cli import main
-from CovidSegTraining.run_folder import BEFORE, BEST_WEIGHTS, COMMAND, LABELS, LOCK, SPLIT, START, WEIGHTS, locked
+from CovidSegTraining.fit import training
+from CovidSegTraining.fit.run_folder import BEFORE, BEST_WEIGHTS, COMMAND, LABELS, LOCK, SPLIT, START, WEIGHTS, locked
 
 Fit = Callable[..., int]
 

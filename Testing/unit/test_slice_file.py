@@ -11,8 +11,8 @@ import pytest
 from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegTraining.check import check_headers
-from CovidSegTraining.dataset import Case, SliceFile
+from CovidSegTraining.data.check import check_headers
+from CovidSegTraining.data.dataset import Case, SliceFile
 
 AFFINE = np.array(((0, 0, 2.5, -9.0), (0.8, 0, 0, 4.0), (0, -0.7, 0, 8.0), (0, 0, 0, 1)))
 """Sagittal slices, upside down."""

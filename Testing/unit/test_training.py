@@ -12,17 +12,17 @@ from kit.training_data import write_case
 from CovidSegLib.errors import InputError
 from CovidSegLib.network.input_form import INPUT_SHAPE
 from CovidSegLib.progress import Cancelled, Progress
-from CovidSegTraining.augmentation import Augmentation
-from CovidSegTraining.config import TrainingConfig
-from CovidSegTraining.dataset import FramedCase, Label, find_cases
-from CovidSegTraining.run_folder import BEST_WEIGHTS
-from CovidSegTraining.streams import TrainingStream, slice_weights
+from CovidSegTraining.data.augmentation import Augmentation
+from CovidSegTraining.data.dataset import DrawnLabel, FramedCase, find_cases
+from CovidSegTraining.data.streams import TrainingStream, slice_weights
+from CovidSegTraining.fit.config import TrainingConfig
+from CovidSegTraining.fit.run_folder import BEST_WEIGHTS
 
 tf = pytest.importorskip("tensorflow", reason="needs the extra 'training'")
 
 from kit.small_network import small_network  # noqa: E402
 
-from CovidSegTraining.losses import segmentation_loss  # noqa: E402
+from CovidSegTraining.network.losses import segmentation_loss  # noqa: E402
 
 
 def test_cases_are_found_with_their_folds(shared_data):
@@ -95,9 +95,9 @@ def test_a_slice_is_mirrored_together_with_its_labels(turned, axis):
 
 
 def test_faded_infection_is_paler_and_all_else_stays():
-    labels = np.full(INPUT_SHAPE, Label.LEFT_LUNG, np.uint8)
-    labels[60:120, 60:120] = Label.INFECTION
-    inputs = np.where(labels == Label.INFECTION, 0.2, -0.6).astype(np.float32)[..., None].repeat(3, axis=-1)
+    labels = np.full(INPUT_SHAPE, DrawnLabel.LEFT_LUNG, np.uint8)
+    labels[60:120, 60:120] = DrawnLabel.INFECTION
+    inputs = np.where(labels == DrawnLabel.INFECTION, 0.2, -0.6).astype(np.float32)[..., None].repeat(3, axis=-1)
     only_fade = dataclasses.replace(STILL, fade_chance=1, fade=(0.5, 0.5))
     faded, same_labels = only_fade(inputs, labels, np.random.default_rng(0))
     np.testing.assert_array_equal(same_labels, labels)
@@ -107,14 +107,18 @@ def test_faded_infection_is_paler_and_all_else_stays():
 
 def test_an_image_that_ends_at_the_lungs_keeps_them_and_shows_tissue_outside():
     labels = np.zeros(INPUT_SHAPE, np.uint8)
-    labels[60:150, 40:120], labels[60:150, 160:240], labels[80:100, 60:80] = Label.RIGHT_LUNG, Label.LEFT_LUNG, 3
+    labels[60:150, 40:120], labels[60:150, 160:240], labels[80:100, 60:80] = (
+        DrawnLabel.RIGHT_LUNG,
+        DrawnLabel.LEFT_LUNG,
+        3,
+    )
     inputs = np.where(labels > 0, -0.6, -1).astype(np.float32)[..., None].repeat(3, axis=-1)
     cut, cut_labels = dataclasses.replace(STILL, cut_chance=1)(inputs, labels, np.random.default_rng(0))
     lung = labels > 0
     np.testing.assert_array_equal(cut_labels[lung], labels[lung])
     np.testing.assert_array_equal(cut[lung], inputs[lung])
     corners = np.ix_([0, -1], [0, -1])
-    assert (cut_labels[corners] == Label.LUNG_NOT_DRAWN).all()
+    assert (cut_labels[corners] == DrawnLabel.LUNG_NOT_DRAWN).all()
     assert (cut[corners] > 0.6).all()
     no_lung = np.zeros_like(labels)
     np.testing.assert_array_equal(
@@ -123,7 +127,7 @@ def test_an_image_that_ends_at_the_lungs_keeps_them_and_shows_tissue_outside():
 
 
 def test_gravity_makes_the_back_denser_than_the_front_and_moves_no_label():
-    labels = np.full(INPUT_SHAPE, Label.LEFT_LUNG, np.uint8)
+    labels = np.full(INPUT_SHAPE, DrawnLabel.LEFT_LUNG, np.uint8)
     inputs = np.full((*INPUT_SHAPE, 3), -0.5, np.float32)
     only_gravity = dataclasses.replace(STILL, gravity_hu=60)
     random = np.random.default_rng(0)
@@ -137,18 +141,18 @@ def test_gravity_makes_the_back_denser_than_the_front_and_moves_no_label():
 def test_a_warp_moves_labels_with_the_picture_and_marks_the_outside_as_not_drawn():
     inputs = np.full((*INPUT_SHAPE, 3), -0.5, np.float32)
     labels = np.zeros(INPUT_SHAPE, np.uint8)
-    inputs[80:140, 100:190], labels[80:140, 100:190] = 0.5, Label.INFECTION
+    inputs[80:140, 100:190], labels[80:140, 100:190] = 0.5, DrawnLabel.INFECTION
     only_warp = dataclasses.replace(STILL, warp_chance=1, scale=(0.74, 0.75))
     warped, warped_labels = only_warp(inputs, labels, np.random.default_rng(1))
     bright = warped[..., 1] > 0
-    drawn = warped_labels == Label.INFECTION
+    drawn = warped_labels == DrawnLabel.INFECTION
     assert np.count_nonzero(bright != drawn) < 0.1 * np.count_nonzero(drawn)
-    assert (warped_labels == Label.LUNG_NOT_DRAWN).any()
+    assert (warped_labels == DrawnLabel.LUNG_NOT_DRAWN).any()
 
 
 def test_a_thick_slice_is_the_mean_of_three_and_keeps_the_labels_of_the_middle_one():
     inputs = np.stack([np.full(INPUT_SHAPE, value, np.float32) for value in (-0.8, -0.5, 0.4)], axis=-1)
-    labels = np.full(INPUT_SHAPE, Label.LEFT_LUNG, np.uint8)
+    labels = np.full(INPUT_SHAPE, DrawnLabel.LEFT_LUNG, np.uint8)
     thick, same_labels = dataclasses.replace(STILL, thick_slice_chance=1, thick_share=(0.5, 0.5))(
         inputs, labels, np.random.default_rng(0)
     )
@@ -189,13 +193,13 @@ def test_the_loss_knows_what_each_label_says():
     assert loss(labels, missed) > loss(labels, false) > loss(labels, perfect)
 
     unknown = labels.copy()
-    unknown[0, 10:] = Label.UNKNOWN
+    unknown[0, 10:] = DrawnLabel.UNKNOWN
     wild = perfect.copy()
     wild[0, 10:] = (0, 0, 1)
     assert loss(unknown, wild) == pytest.approx(loss(unknown, perfect), abs=1e-4)
 
     not_drawn = labels.copy()
-    not_drawn[0, 10:] = Label.LUNG_NOT_DRAWN
+    not_drawn[0, 10:] = DrawnLabel.LUNG_NOT_DRAWN
     lung_there = perfect.copy()
     lung_there[0, 10:] = (0, 1, 0)
     assert loss(not_drawn, lung_there) == pytest.approx(loss(not_drawn, perfect), abs=1e-4)
@@ -206,7 +210,7 @@ def test_false_infection_on_a_free_slice_costs_as_much_beside_a_large_lesion_as_
     costs = []
     for size in (4, 40):
         labels = np.ones((2, 48, 48), np.int32)
-        labels[0, :size, :size] = Label.INFECTION
+        labels[0, :size, :size] = DrawnLabel.INFECTION
         perfect = probabilities(labels)
         false = perfect.copy()
         false[1, 10:20, 10:20] = (0, 0, 1)
@@ -232,8 +236,8 @@ def test_a_configuration_survives_its_file():
 @pytest.mark.slow
 def test_a_training_that_was_cut_off_goes_on_and_a_finished_one_can_be_exported(shared_data, tmp_path):
     from CovidSegLib.network import models
-    from CovidSegTraining import training
-    from CovidSegTraining.export import export
+    from CovidSegTraining.fit import training
+    from CovidSegTraining.ship.export import export
 
     cases = find_cases(shared_data / "scans", ("radiopaedia_36_86526_0",))
     config = TrainingConfig(steps=3, batch=2, warm_up_steps=1, test_fold=0, checkpoint_steps=1)
@@ -259,7 +263,7 @@ def test_a_training_that_was_cut_off_goes_on_and_a_finished_one_can_be_exported(
 
 
 def test_a_share_of_the_start_is_kept_in_the_result_also_where_the_training_was_cut_off(tmp_path, monkeypatch):
-    from CovidSegTraining import training
+    from CovidSegTraining.fit import training
 
     monkeypatch.setattr(training, "build_network", small_network)
     network, weights, start = small_network(INPUT_SHAPE), {}, tmp_path / "start.weights.h5"
@@ -284,7 +288,7 @@ def test_a_share_of_the_start_is_kept_in_the_result_also_where_the_training_was_
 
 
 def test_export_refuses_a_run_that_is_not_finished(tmp_path):
-    from CovidSegTraining.export import export
+    from CovidSegTraining.ship.export import export
 
     with pytest.raises(InputError, match="no weights yet"):
         export(tmp_path, "tiny", tmp_path / "model", {})
@@ -293,7 +297,7 @@ def test_export_refuses_a_run_that_is_not_finished(tmp_path):
 def test_watched_cases_without_infection_are_refused_and_infection_between_the_looks_is_looked_at(
     tmp_path, monkeypatch
 ):
-    from CovidSegTraining import validation
+    from CovidSegTraining.fit import validation
 
     healthy = write_case(tmp_path, "healthy", slices=3, infected=False)
     with pytest.raises(InputError, match="None of the watched cases shows infection"):
@@ -306,7 +310,7 @@ def test_watched_cases_without_infection_are_refused_and_infection_between_the_l
 
 
 def test_a_rate_below_the_final_one_never_rises_above_its_peak():
-    from CovidSegTraining.trainer import learning_rate
+    from CovidSegTraining.fit.trainer import learning_rate
 
     schedule = learning_rate(TrainingConfig(learning_rate=1e-6, steps=300))
     assert max(float(schedule(step)) for step in (50, 100, 200, 300)) <= 1.001e-6
@@ -315,7 +319,7 @@ def test_a_rate_below_the_final_one_never_rises_above_its_peak():
 
 
 def test_two_specks_of_false_infection_on_a_free_slice_cost_half():
-    from CovidSegTraining.losses import SPECK_PIXELS
+    from CovidSegTraining.network.losses import SPECK_PIXELS
 
     labels = np.ones((1, 48, 48), np.int32)
     false = probabilities(labels)
@@ -326,7 +330,7 @@ def test_two_specks_of_false_infection_on_a_free_slice_cost_half():
 def test_a_training_that_comes_apart_says_so_and_what_to_do(tmp_path):
     from types import SimpleNamespace
 
-    from CovidSegTraining.training import _Loop
+    from CovidSegTraining.fit.training import _Loop
 
     trainer = SimpleNamespace(step=0, train=lambda *_: float("nan"))
     loop = _Loop(trainer, TrainingConfig(), tmp_path, None, Progress(), None)

@@ -15,14 +15,14 @@ from PIL import Image
 from CovidSegLib.errors import InputError
 from CovidSegLib.network.input_form import INPUT_SHAPE, SECOND_SHAPE
 from CovidSegLib.progress import Progress
-from CovidSegTraining.augmentation import Augmentation
-from CovidSegTraining.cases import find_cases
 from CovidSegTraining.cli import main
-from CovidSegTraining.config import TrainingConfig
-from CovidSegTraining.dataset import DISPUTED, FramedCase, Label, of_both_readers
-from CovidSegTraining.lesion_transfer import carry_lesions
-from CovidSegTraining.pictures import FOLDS, case_name, write_cases
-from CovidSegTraining.streams import Sampling, TrainingStream
+from CovidSegTraining.data.augmentation import Augmentation
+from CovidSegTraining.data.cases import find_cases
+from CovidSegTraining.data.dataset import DISPUTED, DrawnLabel, FramedCase, of_both_readers
+from CovidSegTraining.data.lesion_transfer import carry_lesions
+from CovidSegTraining.data.pictures import FOLDS, case_name, write_cases
+from CovidSegTraining.data.streams import Sampling, TrainingStream
+from CovidSegTraining.fit.config import TrainingConfig
 
 
 def test_slices_of_a_batch_have_one_size_and_batches_have_all(tmp_path):
@@ -58,7 +58,7 @@ def test_a_second_reader_in_the_table_is_taken_where_the_configuration_says_so(t
     write_case(tmp_path, "one")
     labels = nibabel.load(tmp_path / "labels/one.nii.gz")
     less = np.asarray(labels.dataobj).copy()
-    less[:, :60][less[:, :60] == Label.INFECTION] = Label.LEFT_LUNG
+    less[:, :60][less[:, :60] == DrawnLabel.INFECTION] = DrawnLabel.LEFT_LUNG
     nibabel.save(nibabel.Nifti1Image(less, labels.affine), tmp_path / "labels/other.nii.gz")
     row = "case,ct_scan,mask,reader2\none,images/one.nii.gz,labels/one.nii.gz,{}\n"
     (tmp_path / "metadata.csv").write_text(row.format("labels/other.nii.gz"))
@@ -73,7 +73,7 @@ def test_a_second_reader_in_the_table_is_taken_where_the_configuration_says_so(t
 def chest(level: float) -> tuple[np.ndarray, np.ndarray]:
     """A square of lung with noise in a slice of soft tissue: inputs and labels."""
     labels = np.zeros((64, 64), np.uint8)
-    labels[8:56, 8:56] = Label.LEFT_LUNG
+    labels[8:56, 8:56] = DrawnLabel.LEFT_LUNG
     noise = np.random.default_rng(0).normal(0, 0.02, labels.shape)
     inputs = np.where(labels > 0, level + noise, 0.7).astype(np.float32)
     return inputs[..., None].repeat(3, axis=-1), labels
@@ -82,10 +82,10 @@ def chest(level: float) -> tuple[np.ndarray, np.ndarray]:
 def test_a_lesion_that_is_carried_over_stands_as_far_above_the_new_lung_as_above_its_own():
     inputs, labels = chest(-0.5)
     given, given_labels = chest(-0.7)
-    given[20:40, 40:64], given_labels[20:40, 40:60] = -0.3, Label.INFECTION  # past the lung's border too
+    given[20:40, 40:64], given_labels[20:40, 40:60] = -0.3, DrawnLabel.INFECTION  # past the lung's border too
     inputs[30, 45:50] = 0.5  # a vessel
     made, made_labels = carry_lesions(inputs, labels, given, given_labels)
-    assert (made_labels[20:40, 40:56] == Label.INFECTION).all()
+    assert (made_labels[20:40, 40:56] == DrawnLabel.INFECTION).all()
     assert (made_labels[:, 56:] == 0).all()
     np.testing.assert_array_equal(made[:, 57:], inputs[:, 57:])
     assert np.median(made[24:28, 42:54, 1]) == pytest.approx(-0.1, abs=0.03)
@@ -97,8 +97,8 @@ def test_a_lesion_that_is_carried_over_stands_as_far_above_the_new_lung_as_above
 def test_no_lesion_is_carried_where_no_lung_was_drawn():
     inputs, labels = chest(-0.5)
     given, given_labels = chest(-0.7)
-    given_labels[20:40, 20:40] = Label.INFECTION
-    unknown = np.full_like(labels, Label.LUNG_NOT_DRAWN)
+    given_labels[20:40, 20:40] = DrawnLabel.INFECTION
+    unknown = np.full_like(labels, DrawnLabel.LUNG_NOT_DRAWN)
     assert carry_lesions(inputs, unknown, given, given_labels)[1] is unknown
 
 
@@ -108,7 +108,7 @@ def test_lesions_are_carried_as_often_as_the_configuration_says(tmp_path):
     for chance in (0.0, 1.0):
         still = Augmentation(warp_chance=0, cut_chance=0, transfer_chance=chance)
         stream = TrainingStream(cases, still, 0, Progress())
-        infected.append(np.mean([(stream.sample(n)[1] == Label.INFECTION).any() for n in range(30)]))
+        infected.append(np.mean([(stream.sample(n)[1] == DrawnLabel.INFECTION).any() for n in range(30)]))
     assert infected[1] == 1
     assert infected[0] < 0.9
 
@@ -134,8 +134,8 @@ def test_pictures_become_cases_that_show_them_upright_and_patients_stay_in_one_f
     assert len(framed) == 1
     labels = framed.label_plane(0)
     assert labels.shape == (60, 80)
-    assert (labels[20:30, 20:40] == Label.INFECTION).all()
-    assert (labels == Label.LUNG_NOT_DRAWN).sum() == 60 * 80 - 200
+    assert (labels[20:30, 20:40] == DrawnLabel.INFECTION).all()
+    assert (labels == DrawnLabel.LUNG_NOT_DRAWN).sum() == 60 * 80 - 200
     assert sorted(number for numbers in FOLDS.values() for number in numbers) == sorted(set(sum(FOLDS.values(), ())))
 
 
@@ -151,7 +151,7 @@ def test_a_folder_without_pictures_or_with_masks_of_another_size_is_refused(tmp_
 def test_a_set_with_folds_of_its_own_gives_all_but_the_test_folds_cases(tmp_path):
     from argparse import Namespace
 
-    from CovidSegTraining.cli_fit import _parts
+    from CovidSegTraining.cli.fit_command import _parts
 
     for name in ("a", "b"):
         write_case(tmp_path / "data", name, seed=ord(name))

@@ -7,15 +7,15 @@ import pytest
 from kit.training_data import write_case
 
 from CovidSegLib.progress import Progress
-from CovidSegTraining.dataset import DISPUTED, Label
+from CovidSegTraining.data.dataset import DISPUTED, DrawnLabel
 
 tf = pytest.importorskip("tensorflow", reason="needs the extra 'training'")
 
 import keras  # noqa: E402
 from kit.small_network import small_network  # noqa: E402
 
-from CovidSegTraining.fused_norm import BatchNormalization, fuse  # noqa: E402
-from CovidSegTraining.losses import border_of_infection, segmentation_loss  # noqa: E402
+from CovidSegTraining.network.fused_norm import BatchNormalization, fuse  # noqa: E402
+from CovidSegTraining.network.losses import border_of_infection, segmentation_loss  # noqa: E402
 
 SMALL = {"atol": 1e-5, "rtol": 1e-5}
 
@@ -71,9 +71,9 @@ def _loss(labels: np.ndarray, infection: np.ndarray | float, border_weight: floa
 
 
 def test_a_fault_at_the_border_costs_more_where_it_counts_more_and_one_far_away_does_not():
-    labels = np.full((1, 32, 32), Label.LEFT_LUNG, np.uint8)
-    labels[0, :, 16:] = Label.INFECTION
-    true = (labels == Label.INFECTION).astype(np.float32)
+    labels = np.full((1, 32, 32), DrawnLabel.LEFT_LUNG, np.uint8)
+    labels[0, :, 16:] = DrawnLabel.INFECTION
+    true = (labels == DrawnLabel.INFECTION).astype(np.float32)
     for column, dearer in ((15, True), (2, False)):
         wrong = true.copy()
         wrong[0, :, column] = 1
@@ -82,9 +82,9 @@ def test_a_fault_at_the_border_costs_more_where_it_counts_more_and_one_far_away_
 
 
 def test_where_readers_disagree_half_infection_costs_least_and_either_side_the_same():
-    labels = np.full((1, 32, 32), Label.LEFT_LUNG, np.uint8)
-    labels[0, :8], labels[0, 8:16] = Label.INFECTION, DISPUTED
-    true = (labels == Label.INFECTION).astype(np.float32)
+    labels = np.full((1, 32, 32), DrawnLabel.LEFT_LUNG, np.uint8)
+    labels[0, :8], labels[0, 8:16] = DrawnLabel.INFECTION, DISPUTED
+    true = (labels == DrawnLabel.INFECTION).astype(np.float32)
     costs = []
     for share in (0.1, 0.5, 0.9):
         answer = true.copy()
@@ -95,8 +95,8 @@ def test_where_readers_disagree_half_infection_costs_least_and_either_side_the_s
 
 
 def test_batches_of_two_sizes_train_one_network(tmp_path, monkeypatch):
-    from CovidSegTraining import training
-    from CovidSegTraining.config import TrainingConfig
+    from CovidSegTraining.fit import training
+    from CovidSegTraining.fit.config import TrainingConfig
 
     def noted(shape, encoder):
         made.append(shape)

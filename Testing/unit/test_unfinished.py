@@ -115,6 +115,6 @@ def test_every_temporary_folder_has_a_name_that_the_next_process_can_sweep_by() 
     """Others stay for ever where their process is killed."""
     named = re.compile(r"TemporaryDirectory\(prefix=_IMPORTING|mkd?s?temp\([^)]*(unfinished_prefix\(\)|staged)")
     made = re.compile(r"TemporaryDirectory\(|mkdtemp\(|mkstemp\(|NamedTemporaryFile\(")
-    sources = [*REPOSITORY.glob("CovidSeg/**/*.py"), *REPOSITORY.glob("CovidSegTraining/*.py")]
+    sources = [*REPOSITORY.glob("CovidSeg/**/*.py"), *REPOSITORY.glob("CovidSegTraining/**/*.py")]
     lines = [(path.name, line) for path in sources for line in path.read_text(encoding="utf-8").splitlines()]
     assert [(name, line) for name, line in lines if made.search(line) and not named.search(line)] == []

@@ -1,0 +1,1 @@
+"""Known networks, trained for comparison."""
