@@ -1,7 +1,7 @@
 """Framed slices kept on disk, so that a training reads and crops every scan once.
 
-A case becomes one file of fixed-size records, each a slice on the network's grid: the picture as int16 and its labels
-as uint8. A record is read when it is asked for and nothing is kept, so memory stays flat and the operating system
+A case becomes one .npy file of records, each a slice on the network's grid: the picture as int16 and its labels as
+uint8. A record is read when it is asked for and nothing is kept, so memory stays flat and the operating system
 decides which files stay in its own cache. Names are hashes: the folder tells no case's name.
 """
 
@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from CovidSegLib.errors import OutputError
 from CovidSegLib.geometry import resampling
 from CovidSegLib.network import inputs
 from CovidSegLib.network.input_form import INPUT_SHAPE
-from CovidSegLib.system.unfinished import sweep, unfinished_prefix
+from CovidSegLib.system.atomic_files import OutputSet
 
 from . import dataset
 from .dataset import Case, DrawnLabel, FramedCase, is_drawn, is_infected
@@ -37,7 +35,7 @@ class CachedCase:
     """
 
     def __init__(self, file: Path, seen: tuple[int, int]) -> None:
-        self._file, self._seen, self._pixels = file, seen, seen[0] * seen[1]
+        self._file, self._seen = file, seen
         facts = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
         self._infected = np.array(facts["infected"], bool)
         self._offset: int = facts["neighbour_offset"]
@@ -47,10 +45,10 @@ class CachedCase:
 
     def slice(self, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Slice ``k``: float32 (rows, columns, 3) in [-1, 1] and uint8 labels (rows, columns)."""
-        labels = np.fromfile(self._file, np.uint8, self._pixels, offset=(3 * k + 2) * self._pixels)
+        records = np.lib.format.open_memmap(self._file, mode="r")
         numbers = inputs.channel_slices(k, self._offset, len(self))
-        pictures = {number: self._picture(number) for number in set(numbers)}
-        return np.stack([pictures[number] for number in numbers], axis=-1), labels.reshape(self._seen)
+        pictures = {number: records["picture"][number] * np.float32(1 / LEVELS) for number in set(numbers)}
+        return np.stack([pictures[number] for number in numbers], axis=-1), np.array(records["labels"][k])
 
     def infected_slices(self) -> np.ndarray:
         """Which slices show infection: bool (slices,)."""
@@ -59,10 +57,6 @@ class CachedCase:
     def release(self) -> None:
         """Nothing is open between two reads."""
 
-    def _picture(self, k: int) -> np.ndarray:
-        levels = np.fromfile(self._file, np.int16, self._pixels, offset=3 * k * self._pixels)
-        return levels.reshape(self._seen) * np.float32(1 / LEVELS)
-
 
 def open_cached(case: Case, folder: Path, seen: tuple[int, int] = INPUT_SHAPE) -> CachedCase:
     """``case``, its slices of ``seen`` rows and columns, from the cache in ``folder``; written there where it is not.
@@ -70,13 +64,13 @@ def open_cached(case: Case, folder: Path, seen: tuple[int, int] = INPUT_SHAPE) -
     The files' sizes and times and the code that frames them are part of the key: nothing stale is ever read. Raises
     OutputError where the folder cannot be written, InputError for a case that cannot be trained on.
     """
-    file = folder / f"{_key(case, seen)}.slices"
+    file = folder / f"{_key(case, seen)}.npy"
     if not file.with_suffix(".json").is_file():
         try:
             _write(case, file, seen)
-        except OSError as error:
+        except (OSError, OutputError) as error:
             raise OutputError(
-                f"The cache of framed slices cannot be written: {error.strerror}.",
+                "The cache of framed slices cannot be written.",
                 "Make room, choose another --cache folder, or train with --cache none.",
             ) from error
     return CachedCase(file, seen)
@@ -86,29 +80,34 @@ def _write(case: Case, file: Path, seen: tuple[int, int]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     framed = FramedCase(case, seen)
     infected, drawn = [], False
-    sweep(file.parent)
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=unfinished_prefix())
-    try:
-        with os.fdopen(handle, "wb") as part:
+    with OutputSet() as files:
+        # Written, not mapped: a full disk is an error then, and no signal that ends the process.
+        with files.add(file).open("wb") as part:
+            form = np.lib.format.dtype_to_descr(_form(seen))
+            header = {"descr": form, "fortran_order": False, "shape": (len(framed),)}
+            np.lib.format.write_array_header_1_0(part, header)
             for k in range(len(framed)):
                 labels = framed.label_plane(k)
-                part.write(_record(framed, k, labels))
+                part.write(_record(framed, k, labels).tobytes())
                 infected.append(bool(is_infected(labels).any()))
                 drawn = drawn or is_drawn(labels)
         if not drawn:
             raise framed.nothing_drawn()
-        os.replace(name, file)
-    finally:
-        Path(name).unlink(missing_ok=True)
-    # The facts come last: where they are, the records are whole.
-    facts = Path(f"{name}.json")
-    facts.write_text(json.dumps({"neighbour_offset": framed.framing.offset, "infected": infected}), encoding="utf-8")
-    facts.replace(file.with_suffix(".json"))
+        # The facts come last: where they are, the records are whole.
+        facts = {"neighbour_offset": framed.framing.offset, "infected": infected}
+        files.add_text(json.dumps(facts), file.with_suffix(".json"))
+        files.publish()
 
 
-def _record(framed: FramedCase, k: int, labels: np.ndarray) -> bytes:
-    picture = np.rint(framed.picture(k).clip(-1, 1) * LEVELS).astype(np.int16)
-    return picture.tobytes() + framed.framing.labels_to_network(labels, int(DrawnLabel.LUNG_NOT_DRAWN)).tobytes()
+def _form(seen: tuple[int, int]) -> np.dtype:
+    return np.dtype([("picture", np.int16, seen), ("labels", np.uint8, seen)])
+
+
+def _record(framed: FramedCase, k: int, labels: np.ndarray) -> np.ndarray:
+    record = np.empty((), _form(framed.framing.seen))
+    record["picture"] = np.rint(framed.picture(k).clip(-1, 1) * LEVELS)
+    record["labels"] = framed.framing.labels_to_network(labels, int(DrawnLabel.LUNG_NOT_DRAWN))
+    return record
 
 
 def _key(case: Case, seen: tuple[int, int]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from CovidSegLib.errors import CovidSegError, InputError
-from CovidSegLib.system.processes import ending_steps, finish
+from CovidSegLib.system.processes import ending_steps, finish, start_child
 
 from .run_folder import METRICS, WEIGHTS, read_json
 from .trained_on import is_of_run
@@ -105,8 +104,8 @@ class StepError(CovidSegError):
 
 def _call(*arguments: object) -> None:
     command = [sys.executable, "-m", "CovidSegTraining.cli.crossval_child", *map(str, arguments)]
-    # A session of its own: Ctrl-C reaches the parent alone. However that ends, the child's input ends with it.
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=os.name != "nt")
+    # However this process ends, the child's input ends with it.
+    process = start_child(command, stdin=subprocess.PIPE, stdout=None)
     assert process.stdin is not None
     try:
         code = process.wait()

@@ -14,6 +14,7 @@ import tensorflow as tf
 from CovidSegLib.errors import InputError, OutputError
 from CovidSegLib.network.input_form import INPUT_SHAPE
 from CovidSegLib.progress import Progress
+from CovidSegLib.system.atomic_files import replace_file
 
 from ..data.cases import Case
 from ..data.streams import Sampling, TrainingStream
@@ -96,17 +97,11 @@ def _finish(trainer: Trainer, run: Path, *, watched: bool) -> Path:
     best = run / BEST_WEIGHTS
     if watched and best.is_file():
         trainer.network.load_weights(best)
-        _save_weights(trainer.network, run / WEIGHTS)
+        replace_file(run / WEIGHTS, trainer.network.save_weights)
     else:
         with trainer.result():
-            _save_weights(trainer.network, run / WEIGHTS)
+            replace_file(run / WEIGHTS, trainer.network.save_weights)
     return run / WEIGHTS
-
-
-def _save_weights(network: keras.Model, target: Path) -> None:
-    part = target.with_name(f"part.{target.name}")
-    network.save_weights(part)
-    part.replace(target)
 
 
 def _freeze(network: keras.Model, trained_from: str) -> None:
@@ -183,7 +178,7 @@ class _Loop:
             with self._trainer.result():
                 infection, lung = self._watch.look(self._trainer.network, self._config.batch)
                 if infection > max((row.get("validation_infection", -1.0) for row in self._log.rows), default=-1.0):
-                    _save_weights(self._trainer.network, self._run / BEST_WEIGHTS)
+                    replace_file(self._run / BEST_WEIGHTS, self._trainer.network.save_weights)
             values |= {"validation_infection": round(infection, 5), "validation_lung": round(lung, 5)}
             text += f"; watched cases: infection {infection:.3f} lung {lung:.3f}"
         LOG.info("%s", text)

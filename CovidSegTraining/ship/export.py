@@ -6,7 +6,7 @@ import datetime
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from CovidSegLib.errors import InputError
 from CovidSegLib.network.input_form import FAR_MM, HU_WINDOW, INPUT_SHAPE, NEIGHBOUR_MM, SECOND_SHAPE
 from CovidSegLib.network.inputs import BODY_HU, CUT_MARGIN, MARGIN
 from CovidSegLib.network.models import Model
+from CovidSegLib.system.atomic_files import OutputSet
 from CovidSegLib.system.unfinished import unfinished_folder
 
 from ..fit.config import TrainingConfig
@@ -70,13 +71,22 @@ def export(
         card = _card(name, network, config, files, _with_run(facts, run))
         model = Model(name, temporary, card)
         card["agreement"] = check_agreement(network, model, made.get("savedmodel"), trained)
-        (temporary / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-        for part in made.values():
+        _publish(made.values(), json.dumps(card, indent=2) + "\n", folder / f"{name}.json")
+    return folder / f"{name}.json"
+
+
+def _publish(made: Iterable[Path], card: str, card_file: Path) -> None:
+    """Put what was ``made`` beside the card's file, weights and card together or not at all."""
+    folder = card_file.parent
+    with OutputSet() as files:
+        for part in made:
             if part.is_dir():
                 shutil.rmtree(folder / part.name, ignore_errors=True)
-            os.replace(part, folder / part.name)
-        os.replace(temporary / f"{name}.json", folder / f"{name}.json")
-    return folder / f"{name}.json"
+                os.replace(part, folder / part.name)
+            else:
+                os.replace(part, files.add(folder / part.name))
+        files.add_text(card, card_file)
+        files.publish()
 
 
 def _check_call(run: Path, formats: Sequence[str], stored: str) -> None:

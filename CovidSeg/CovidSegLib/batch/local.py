@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -169,52 +170,43 @@ def run_here(
     A None in between says that time has passed. ``told`` gets reports, from other threads. Raises Cancelled, after the
     outcomes that were there already. When the iterator is left early, what is at work is stopped.
     """
-    waiting = iter(cases)
-    taking, leaving = threading.Lock(), threading.Event()
-    outcomes: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
+    leaving = threading.Event()
+    ready: queue.SimpleQueue[Future[Outcome]] = queue.SimpleQueue()
 
     def cancelled() -> bool:
         return leaving.is_set() or stop_asked()
 
-    def serve() -> None:
-        try:
-            while not leaving.is_set():
-                with taking:
-                    number, case = next(waiting, (-1, None))
-                if case is None:
-                    return
-                outcomes.put(pool.run(number, case, partial(told, number), cancelled))
-        except Cancelled:
-            pass
-
     def end() -> None:
         leaving.set()
-        for thread in threads:
-            thread.join()
+        threads.shutdown(cancel_futures=True)
 
-    threads = [threading.Thread(target=serve, daemon=True) for _ in range(min(len(pool), len(cases)))]
+    threads = ThreadPoolExecutor(len(pool))
     try:
-        for thread in threads:
-            thread.start()
+        for number, case in cases:
+            threads.submit(pool.run, number, case, partial(told, number), cancelled).add_done_callback(ready.put)
         for _ in cases:
-            yield from _next(outcomes, stop_asked)
+            yield from _next(ready, stop_asked)
     except (Cancelled, KeyboardInterrupt):
         end()
         # What was done before the stop was noticed is done.
-        while not outcomes.empty():
-            yield outcomes.get()
+        while not ready.empty():
+            done = ready.get()
+            if not done.cancelled() and done.exception() is None:
+                yield done.result()
         raise
     finally:
         end()
 
 
-def _next(outcomes: queue.SimpleQueue[Outcome | None], stop_asked: Callable[[], bool]) -> Iterator[Outcome | None]:
+def _next(ready: queue.SimpleQueue[Future[Outcome]], stop_asked: Callable[[], bool]) -> Iterator[Outcome | None]:
     """The next outcome, with a None for every while without one. Raises Cancelled."""
     while True:
         if stop_asked():
             raise Cancelled
         try:
-            yield outcomes.get(timeout=_LOOK_SECONDS)
-            return
+            done = ready.get(timeout=_LOOK_SECONDS)
         except queue.Empty:
             yield None
+        else:
+            yield done.result()
+            return

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
-from ..system.processes import NO_WINDOW, ending_steps
+from ..system.processes import ending_steps, start_child
 from ..system.unfinished import unfinished_folder
 from .task import ended_by
 
@@ -29,15 +28,7 @@ def child_steps(command: Sequence[str], environment: dict[str, str] | None = Non
     with unfinished_folder() as folder:
         output = folder / "output.txt"
         with output.open("wb") as written:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=written,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **(environment or {})},
-                start_new_session=os.name != "nt",
-                **NO_WINDOW,
-            )
+            process = start_child(command, stdout=written, stderr=subprocess.STDOUT, environment=environment or {})
             yield from ended_by(_until_ended(process), lambda: _end(process))
         return Outcome(process.returncode, output.read_text(encoding="utf-8", errors="replace"))
 

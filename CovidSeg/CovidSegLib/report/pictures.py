@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from ..geometry.volume import CtVolume
 from ..progress import Progress
 from ..segmentation import Segmentation
 from ..system.atomic_files import OutputSet
-from ..system.processes import library_environment
+from ..system.processes import library_environment, signal_group, start_child
 from ..system.unfinished import unfinished_folder
 from .places import PLANES
 
@@ -81,25 +80,20 @@ def _check_whole(picture: bytes) -> None:
 
 def _run_child(work: Path, names: Sequence[str], progress: Progress) -> None:
     """Draw ``names`` of what is in the folder ``work`` in a child process, and end the child when the user stops."""
-    environment = {**os.environ, **library_environment()}
+    environment = library_environment()
     if sys.platform == "linux":
-        environment.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
         # Mesa would keep files in the user's home, and ask the system (through a socket) where that is.
-        environment.setdefault("MESA_SHADER_CACHE_DISABLE", "true")
+        wanted = {"VTK_DEFAULT_OPENGL_WINDOW": "vtkEGLRenderWindow", "MESA_SHADER_CACHE_DISABLE": "true"}
+        environment |= {name: os.environ.get(name, value) for name, value in wanted.items()}
     with (work / "log.txt").open("wb") as log:
-        child = subprocess.Popen(
-            [sys.executable, "-m", _PROGRAM, str(work), *names],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-        )
+        command = [sys.executable, "-m", _PROGRAM, str(work), *names]
+        child = start_child(command, stderr=log, environment=environment)
         try:
             while child.poll() is None:
                 progress.step("pictures", _count(work), len(names))
                 time.sleep(_POLL_SECONDS)
         finally:
-            child.kill()
+            signal_group(child, by_force=True)
             child.wait()
     if child.returncode != 0 or _count(work) < len(names):
         raise EngineError(

@@ -1,4 +1,4 @@
-"""Child processes: where they find this library, how many cores there are for them, and how they are ended.
+"""Child processes: how they are started and ended, where they find this library, how many cores there are for them.
 
 A child is ended together with all that it started, without standing still meanwhile.
 """
@@ -12,9 +12,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import IO, Any
 
 NO_WINDOW: dict[str, Any] = {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)} if os.name == "nt" else {}
 """For whatever starts a child: on Windows else a black window of the console flashes up."""
@@ -99,8 +100,34 @@ def _windows_start(process: int) -> int | None:
         kernel32.CloseHandle(handle)
 
 
+def start_child(
+    command: Sequence[str],
+    *,
+    stdin: int | None = subprocess.DEVNULL,
+    stdout: int | IO[bytes] | None = subprocess.DEVNULL,
+    stderr: int | IO[bytes] | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    folder: Path | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start ``command`` in a session of its own: Ctrl-C reaches the parent alone, and a kill reaches all of it.
+
+    ``environment``: variables besides those of this process. ``folder``: where it works. End it by
+    :func:`ending_steps`. Raises OSError where it cannot be started.
+    """
+    return subprocess.Popen(
+        command,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        cwd=folder,
+        env={**os.environ, **environment},
+        start_new_session=os.name != "nt",
+        **NO_WINDOW,
+    )
+
+
 def signal_group(process: subprocess.Popen[bytes], *, by_force: bool) -> None:
-    """Ask a child (started in a session of its own) and all it started to end, or kill them.
+    """Ask a child of :func:`start_child` and all it started to end, or kill them.
 
     PythonSlicer is a launcher with a child of its own: ending the launcher alone would leave that child.
     """

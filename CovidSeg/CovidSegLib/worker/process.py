@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import queue
 import shutil
 import subprocess
@@ -20,7 +19,7 @@ from ..errors import EngineError
 from ..i18n import from_json
 from ..i18n import tr as _
 from ..segmentation import Provenance, Segmentation
-from ..system.processes import NO_WINDOW, PATIENCE_SECONDS, ending_steps, finish, library_environment
+from ..system.processes import PATIENCE_SECONDS, ending_steps, finish, library_environment, start_child
 from ..system.unfinished import temporary_folder
 from .child import LOG_FILE
 from .jobs import CERTAINTY_FILE, LABELS_FILE
@@ -125,16 +124,13 @@ class Child:
 
 
 def _popen(python: str, folder: Path) -> subprocess.Popen[bytes]:
-    """Start the child in a session of its own, so that Ctrl-C reaches the parent alone and a kill reaches all of it."""
     with (folder / LOG_FILE).open("wb") as log:
-        return subprocess.Popen(
+        return start_child(
             [python, "-m", f"{__package__}.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,  # chatter of libraries; it goes with the folder
-            cwd=folder,  # "-m" looks here for modules first: an empty place
             # ONNX Runtime from 1.29 on reports its use over the net unless told so before it is loaded.
-            env={**os.environ, **library_environment(), "ORT_DISABLE_TELEMETRY": "1"},
-            start_new_session=os.name != "nt",
-            **NO_WINDOW,
+            environment={**library_environment(), "ORT_DISABLE_TELEMETRY": "1"},
+            folder=folder,  # "-m" looks here for modules first: an empty place
         )
