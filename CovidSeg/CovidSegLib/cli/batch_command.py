@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import about
@@ -41,7 +41,15 @@ not be opened, is a row and a line and does not stop the others."""
 _EPILOG = (
     "Exit codes: 0 all scans are done, 2 some failed by their input, 1 some by a fault of the program, 130 cancelled."
 )
-_SUFFIXES = (".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".mha", ".dcm")
+
+
+class _Formats(Iterable[str]):
+    """The endings that results may have; what knows them is loaded only where one is chosen, or the help is shown."""
+
+    def __iter__(self) -> Iterator[str]:
+        from ..segfiles.registry import FORMATS
+
+        return (form.suffix[1:] for form in FORMATS)
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -51,12 +59,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("input", metavar="INPUT_DIR", type=file_name)
     parser.add_argument("output", metavar="OUT_DIR", type=file_name)
-    formats = [suffix[1:] for suffix in _SUFFIXES]
     parser.add_argument(
         "--format",
-        choices=formats,
-        default=formats[0],
-        help=f"kind of the results ({formats[0]}); dcm: of DICOM series",
+        choices=_Formats(),
+        default="seg.nrrd",
+        metavar="KIND",
+        help="kind of the results: one of %(choices)s (%(default)s); dcm: of DICOM series",
     )
     parser.add_argument(
         "--reports", action="store_true", help="also make a report page of each scan, in OUT_DIR/reports"
