@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from CovidSegLib.errors import OutputError
+from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.segfiles import SUFFIXES, check_suffix, provenance_of, segment_tags, write
+from CovidSegLib.segfiles.registry import read_masks
 from CovidSegLib.segmentation import SEGMENTS, UNKNOWN_PROVENANCE, Provenance, Segmentation
 from CovidSegLib.system.atomic_files import replace_bytes, replace_text
 from CovidSegLib.system.read_back import check_voxels
@@ -64,7 +66,7 @@ def read_itk(path: Path) -> tuple[np.ndarray, np.ndarray, SimpleITK.Image]:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(segmentation=segmentations(), suffix=st.sampled_from(SUFFIXES))
+@given(segmentation=segmentations(), suffix=st.sampled_from((*ITK_SUFFIXES, *NIFTI_SUFFIXES)))
 def test_labels_and_grid_come_back_in_every_orientation(
     segmentation: Segmentation, suffix: str, tmp_path: Path
 ) -> None:
@@ -79,6 +81,15 @@ def test_labels_and_grid_come_back_in_every_orientation(
     np.testing.assert_array_equal(labels, segmentation.labels)
     # NIfTI keeps 32-bit numbers.
     np.testing.assert_allclose(affine, segmentation.affine, atol=1e-4 if suffix in NIFTI_SUFFIXES else 1e-9)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_masks_of_every_form_are_read_as_they_were_written(suffix: str, tmp_path: Path) -> None:
+    written = small_result()
+    path = tmp_path / f"result{suffix}"
+    write(written, path)
+    scan = CtVolume(np.zeros(written.labels.shape, np.int16), written.affine, "scan", ())
+    np.testing.assert_array_equal(read_masks(path, scan).segmentation.labels, written.labels)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -169,7 +180,7 @@ def test_a_real_disk_that_is_full_by_less_than_a_page_leaves_the_old_file(suffix
         write(small_result(), path)  # now it fits
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", (*ITK_SUFFIXES, *NIFTI_SUFFIXES))
 @pytest.mark.parametrize("change", ["cut off", "longer", "one byte", "without a header", "other voxels"])
 def test_what_is_read_back_must_be_what_was_written(suffix: str, change: str, tmp_path: Path) -> None:
     path = tmp_path / f"result{suffix}"
