@@ -180,7 +180,7 @@ def test_a_real_disk_that_is_full_by_less_than_a_page_leaves_the_old_file(suffix
         write(small_result(), path)  # now it fits
 
 
-@pytest.mark.parametrize("suffix", (*ITK_SUFFIXES, *NIFTI_SUFFIXES))
+@pytest.mark.parametrize("suffix", [*ITK_SUFFIXES, *NIFTI_SUFFIXES])
 @pytest.mark.parametrize("change", ["cut off", "longer", "one byte", "without a header", "other voxels"])
 def test_what_is_read_back_must_be_what_was_written(suffix: str, change: str, tmp_path: Path) -> None:
     path = tmp_path / f"result{suffix}"
