@@ -21,8 +21,6 @@ from . import dicom_seg, seg_nrrd
 from .dicom_seg import SourceSeries
 from .labelmap import write_image, write_nifti
 from .mask_reading import Masks, masks_of_dicom, masks_of_labelmap, masks_of_seg_nrrd
-from .numpy_file import SUFFIX as NPZ
-from .numpy_file import masks_of_npz, write_npz
 from .stamps import dicom_is_as_written, labelmap_is_as_written
 
 
@@ -92,7 +90,6 @@ FORMATS = (
     Format(".nii", _alone(write_nifti), masks_of_labelmap, labelmap_is_as_written, package=_NIBABEL),
     Format(".nrrd", _alone(write_image), masks_of_labelmap, labelmap_is_as_written),
     Format(".mha", _alone(write_image), masks_of_labelmap, labelmap_is_as_written),
-    Format(NPZ, _alone(write_npz), masks_of_npz),
     Format(dicom_seg.SUFFIX, _write_dicom, masks_of_dicom, dicom_is_as_written, package=_HIGHDICOM, of_series=True),
 )
 
