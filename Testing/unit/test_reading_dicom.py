@@ -252,13 +252,3 @@ def test_a_number_that_is_none_costs_no_more_than_what_it_is_needed_for(
             read_ct(tmp_path, Progress())
     else:
         assert np.array_equal(read_ct(tmp_path, Progress()).voxels, hu)
-
-
-def test_a_place_in_the_retired_elements_of_acr_nema_counts(tmp_path: Path, scan: np.ndarray) -> None:
-    for file in write_series(tmp_path, scan):
-        dataset = pydicom.dcmread(file)
-        dataset.add_new(0x00200030, "DS", dataset.ImagePositionPatient)
-        dataset.add_new(0x00200035, "DS", dataset.ImageOrientationPatient)
-        del dataset.ImagePositionPatient, dataset.ImageOrientationPatient
-        dataset.save_as(file)
-    assert np.array_equal(read(tmp_path).voxels, scan)

@@ -28,11 +28,8 @@ _TAGS = [
     "PatientID", "StudyInstanceUID", "FrameOfReferenceUID", "RescaleSlope", "RescaleIntercept", "RescaleType",
     "AcquisitionNumber", "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime", "ContentDate", "ContentTime",
     "TemporalPositionIdentifier", "ConvolutionKernel", "KVP",
-    "AnatomicRegionSequence", *FUNCTIONAL_GROUPS, 0x00200030, 0x00200035,
+    "AnatomicRegionSequence", *FUNCTIONAL_GROUPS,
 ]  # fmt: skip
-
-_RETIRED = {"ImagePositionPatient": 0x00200030, "ImageOrientationPatient": 0x00200035}
-"""Where ACR-NEMA 2.0 wrote the same (ImagePosition, ImageOrientation; retired in DICOM PS3.6)."""
 
 _PLACING = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
 """The elements that say where a slice lies, and how many numbers each has."""
@@ -58,7 +55,6 @@ def read_headers(path: Path) -> list[SliceHeader] | str | None:
         try:
             with open_dicom(path) as file:
                 dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=_TAGS)
-                _take_over_retired(dataset)
                 kind = _other_kind(dataset)
                 if kind:
                     return kind
@@ -76,12 +72,6 @@ def _frames(dataset: Any) -> list[Any]:
         return [dataset]
     frames = merged_frames(dataset, int(dataset.get("NumberOfFrames", 1) or 1))
     return frames if any(_placement(frame) for frame in frames) else []
-
-
-def _take_over_retired(dataset: Any) -> None:
-    for name, tag in _RETIRED.items():
-        if name not in dataset and tag in dataset:
-            setattr(dataset, name, dataset[tag].value)
 
 
 def _without_scouts(slices: list[SliceHeader]) -> list[SliceHeader] | str:
