@@ -24,7 +24,6 @@ from .review_section import ReviewSection
 from .run_section import RunSection
 from .selection import Selection, scans_in_scene
 from .session import Session
-from .voxel_size_section import VoxelSizeSection
 from .window_section import WindowSection
 
 if TYPE_CHECKING:
@@ -43,7 +42,6 @@ SECTIONS: tuple[type[Section], ...] = (
     ParameterSetsSection,
     InputSection,
     WindowSection,
-    VoxelSizeSection,
     ModelsSection,
     ChecksSection,
     HardwareSection,
