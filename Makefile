@@ -73,6 +73,7 @@ lint: install
 	$(bin)/ruff check $(sources)
 	$(bin)/ruff format --check $(sources)
 	$(bin)/mypy
+	PYTHONPATH=. $(bin)/lint-imports --no-cache
 
 format: install
 	$(bin)/ruff check --fix $(sources)
