@@ -16,7 +16,7 @@ from CovidSegLib.network import models
 from CovidSegLib.network.engines import open_engine
 from CovidSegLib.network.input_form import INPUT_SHAPE, SECOND_SHAPE, NetworkInputs
 from CovidSegLib.network.inputs import network_batches
-from CovidSegLib.network.second_look import SHOWS_INFECTION, Looks
+from CovidSegLib.network.second_look import SHOWS_INFECTION, THIN_MM, Looks
 from CovidSegLib.pipeline import Options, segment
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
@@ -197,3 +197,28 @@ def test_the_pipeline_draws_infection_from_both_looks_on_a_real_patient(shared_d
 
     assert 0.8 < dice(areas[False], areas[True]) < 1  # another look at the same infection
     assert dice(drawn, areas[True]) > dice(drawn, areas[False])
+
+
+def test_where_slices_are_thin_fewer_looks_draw_the_same_masks_of_a_real_patient(
+    shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = read_ct(shared_data / "scans/images/coronacases_006.nii.gz", Progress())
+    upright = whole.upright_voxels
+    thinner = np.diag((1.0, 1.0, 0.9, 1.0))  # its slices lie 2 mm apart, and none of our scans has thinner ones
+    scan = CtVolume(np.ascontiguousarray(upright[:28]), whole.grid.upright.affine @ thinner)
+    engine = open_engine(models.find("default"), "onnx", "cpu", Progress())
+    looked: list[int] = []
+    predict = engine.predict
+    monkeypatch.setattr(engine, "predict", lambda inputs: looked.append(len(inputs)) or predict(inputs))
+    labels = {}
+    for thin_mm in (0.0, THIN_MM):
+        monkeypatch.setattr("CovidSegLib.pipeline.THIN_MM", thin_mm)
+        labels[thin_mm] = segment(scan, Options(device="cpu"), Progress(), engine=engine).labels
+        looked.append(0)
+    end = looked.index(0)
+    assert sum(looked[end:]) < sum(looked[:end])
+    every, fewer = labels.values()
+    assert np.count_nonzero(every == Label.INFECTION) > 100
+    for label in Label:
+        both = np.count_nonzero((every == label) & (fewer == label))
+        assert 2 * both > 0.995 * (np.count_nonzero(every == label) + np.count_nonzero(fewer == label))
