@@ -14,17 +14,21 @@ from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import Lobe, lobe_of_terminology
+from CovidSegLib.progress import Progress
+from CovidSegLib.reading import read_ct
 from CovidSegLib.report.followup import TimePoint, follow_up, to_csv
 from CovidSegLib.report.followup import to_record as followup_record
 from CovidSegLib.report.page import render_follow_up
 from CovidSegLib.report.record import SCHEMA, ResultRecord
 from CovidSegLib.report.schemas import published_schema
 from CovidSegLib.segfiles import read_reviewed, write
+from CovidSegLib.segfiles.dicom_seg import read_source_series
 from CovidSegLib.segfiles.labelmap import save_nifti
 from CovidSegLib.segfiles.lobe_files import read_lobe_map
-from CovidSegLib.segfiles.seg_nrrd import write_layers
+from CovidSegLib.segfiles.seg_nrrd import reference_geometry, write_layers
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from Testing.kit.browser import Browser
+from Testing.kit.dicom_files import PATIENT, write_series
 from Testing.kit.drawn_lungs import AFFINE, drawn_lungs
 
 
@@ -78,6 +82,71 @@ def test_a_labelmap_of_lungs_will_do_and_an_output_that_exists_stays(
     assert main(["lobes", str(masks), "-o", str(output), "--overwrite", "--quiet"]) == 0
 
 
+def test_masks_that_know_lungs_alone_get_lobes_and_no_score(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_nifti(scan().voxels, AFFINE, tmp_path / "scan.nii.gz")
+    masks, record, page = tmp_path / "masks.nii.gz", tmp_path / "report.json", tmp_path / "report.html"
+    save_nifti(drawn_lungs(infected=False), AFFINE, masks)
+    assert main(["lobes", str(masks), "-o", str(tmp_path / "lobes.nii.gz")]) == 0
+    said = capsys.readouterr().out
+    assert said.count("(estimated)") == 5
+    assert "infected" not in said
+    assert "No CT severity score: No infection is marked" in said
+    assert main(["report", str(tmp_path / "scan.nii.gz"), str(masks), "-o", str(record), "-o", str(page)]) == 0
+    assert "CT severity" not in capsys.readouterr().out
+    measured = json.loads(record.read_text(encoding="utf-8"))["measurements"]
+    assert measured["severity_estimated"] is None
+    assert "No infection is marked" in measured["severity_refused"]
+    assert "CT severity score" not in page.read_text(encoding="utf-8")
+    # Where CovidSeg looked for infection and found none, 0 is true.
+    write(Segmentation(drawn_lungs(infected=False), AFFINE, Provenance("m", "0" * 64, "e", "d", "s")), masks)
+    assert main(["lobes", str(masks)]) == 0
+    assert "CT severity score 0 (0 to 0)" in capsys.readouterr().out
+
+
+def test_a_segmentation_without_its_infection_segment_has_no_score(
+    masks: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = read_reviewed(masks, None)
+    lungs = [segment for segment in found.segments if segment.id != "Covid19Infection"]
+    write_layers([drawn_lungs(infected=False)], AFFINE, lungs, masks)
+    assert main(["lobes", str(masks)]) == 0
+    assert "No CT severity score: No infection is marked" in capsys.readouterr().out
+
+
+def test_the_command_takes_a_dicom_seg_and_a_segmentation_that_slicer_saved_cropped(
+    masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("highdicom")
+    assert main(["lobes", str(masks)]) == 0
+    expected = capsys.readouterr().out
+    write_series(
+        tmp_path / "ct",
+        scan().voxels,
+        [4.0 * k for k in range(len(drawn_lungs()))],
+        **PATIENT,
+        PixelSpacing=[3, 3],
+        SliceThickness=4,
+    )
+    volume = read_ct(tmp_path / "ct", Progress())
+    seg = tmp_path / "masks.dcm"
+    series = read_source_series(tmp_path / "ct", Progress())
+    made = Provenance("m", "0" * 64, "e", "d", "s")
+    write(Segmentation(drawn_lungs(), volume.affine, made), seg, series)
+    assert main(["lobes", str(seg), "-o", str(tmp_path / "lobes.seg.nrrd")]) == 0
+    assert capsys.readouterr().out.splitlines()[:6] == expected.splitlines()[:6]
+    # Slicer saves the filled part alone where it is asked to; the header tells the scan's grid.
+    found = read_reviewed(masks, None)
+    box = tuple(slice(int(at.min()), int(at.max()) + 1) for at in np.nonzero(drawn_lungs()))
+    whole = Grid(AFFINE, drawn_lungs().shape)
+    write_layers([drawn_lungs()[box]], whole.part(box).affine, found.segments, masks)
+    header = masks.read_bytes().replace(
+        reference_geometry(whole.part(box)).encode(), reference_geometry(whole).encode(), 1
+    )
+    masks.write_bytes(header)
+    assert main(["lobes", str(masks)]) == 0
+    assert capsys.readouterr().out == expected
+
+
 def one_lung(labels: np.ndarray) -> np.ndarray:
     return np.where(labels == Label.LEFT_LUNG, labels, 0).astype(np.uint8)
 
@@ -95,7 +164,11 @@ def with_fluid(labels: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("spoil", "reason"),
-    [(one_lung, "not two lungs"), (wrong_sides, "are the sides right"), (with_fluid, "fluid, collapse or surgery")],
+    [
+        (one_lung, "not two lungs"),
+        (wrong_sides, "are the sides right"),
+        (with_fluid, "lower end (cut off, or fluid there?)"),
+    ],
 )
 def test_the_command_tells_why_lungs_have_no_lobes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil, reason: str

@@ -21,7 +21,27 @@ _FRAME_MM = (250.0, 185.0, 115.0)
 """Height, depth and width of the frame of a lung."""
 
 _SHAPE = (88, 84, 120)
+_DOME = 0.2
+"""How far beyond its frame a lung ends, in halves of the frame."""
+
 _CENTRES = {Label.RIGHT_LUNG: 28, Label.LEFT_LUNG: 92}
+
+
+def _dome(inside: np.ndarray, axis: int, beyond: np.ndarray) -> np.ndarray:
+    """Where planes along ``axis`` lie in domes, by how far ``beyond`` the frame they are, in halves of it."""
+    allowed = np.ones_like(inside)
+    planes, whole = np.moveaxis(allowed, axis, 0), np.moveaxis(inside, axis, 0)  # views
+    depths: dict[bool, np.ndarray] = {}
+    for number in np.argsort(beyond):
+        if beyond[number] <= 0:
+            continue
+        end = bool(number > len(planes) / 2)
+        if end not in depths:
+            depth = ndimage.distance_transform_edt(whole[number])
+            depths[end] = depth / max(depth.max(), 1.0)
+        share = min(float(beyond[number]) / _DOME, 1.0)
+        planes[number] = depths[end] > 1 - np.sqrt(1 - share**2)
+    return allowed
 
 
 @cache
@@ -37,10 +57,10 @@ def _lungs() -> np.ndarray:
             if axis == 2 and label == Label.RIGHT_LUNG:
                 share = 1 - share
             sampled.append(share * points - 0.5)
-        # Beyond its frame the shape goes on for a while as it ends.
+        # Beyond its frame the shape goes on for a while as it ends, in a dome.
         inside = ndimage.map_coordinates(shape, np.meshgrid(*sampled, indexing="ij"), order=1, mode="nearest") > 0.5
-        for at, points in zip(np.meshgrid(*sampled, indexing="ij"), GRID, strict=True):
-            inside &= (at > -0.5 - 0.06 * points) & (at < points - 0.5 + 0.06 * points)
+        for axis, (own, points) in enumerate(zip(sampled, GRID, strict=True)):
+            inside &= _dome(inside, axis, np.abs(2 * (own + 0.5) / points - 1) - 1)
         labels[inside & (labels == 0)] = label
     return labels
 

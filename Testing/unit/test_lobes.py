@@ -125,6 +125,50 @@ def upside_down(labels: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(labels[::-1])
 
 
+def cut_inside(labels: np.ndarray) -> np.ndarray:
+    """The uppermost fifth of the lungs is missing, and the array goes on."""
+    cut = labels.copy()
+    cut[68:] = 0
+    return cut
+
+
+def fluid_below(labels: np.ndarray) -> np.ndarray:
+    """A tenth of the right lung, at its bottom, is not marked."""
+    heights = np.cumsum((labels == Label.RIGHT_LUNG).sum(axis=(1, 2)))
+    lowest = int(np.searchsorted(heights, heights[-1] / 10))
+    drowned = labels.copy()
+    drowned[:lowest][labels[:lowest] == Label.RIGHT_LUNG] = 0
+    return drowned
+
+
+def tiny(labels: np.ndarray) -> np.ndarray:
+    """Some voxels in the middle of each lung."""
+    return np.where(np.pad(labels[40:44, 40:44], ((40, 44), (40, 40), (0, 0))), labels, 0).astype(np.uint8)
+
+
+def pierced(labels: np.ndarray) -> np.ndarray:
+    """Every third column of the right lung is missing over a tenth of the depth: vessels that were left out."""
+    holed = labels.copy()
+    part = holed[20:70, 20:70:3]
+    part[:, :, ::3][part[:, :, ::3] == Label.RIGHT_LUNG] = 0
+    return holed
+
+
+def islands(labels: np.ndarray) -> np.ndarray:
+    """A piece of the right lung is marked as left."""
+    mixed = labels.copy()
+    part = mixed[36:46, 36:48, 20:32]
+    part[part == Label.RIGHT_LUNG] = Label.LEFT_LUNG
+    return mixed
+
+
+def windpipe(labels: np.ndarray) -> np.ndarray:
+    """Between the lungs lies what another program has under the value of infection."""
+    with_trachea = labels.copy()
+    with_trachea[50:80, 38:45, 57:63] = Label.INFECTION
+    return with_trachea
+
+
 def effusion(labels: np.ndarray) -> np.ndarray:
     drowned = labels.copy()
     drowned[:40][labels[:40] == Label.RIGHT_LUNG] = 0
@@ -138,7 +182,13 @@ def effusion(labels: np.ndarray) -> np.ndarray:
         (one_lung, "not two lungs"),
         (wrong_sides, "are the sides right"),
         (upside_down, "shape from which lobes are not told"),
-        (effusion, "fluid, collapse or surgery"),
+        (effusion, "right lung ends in a flat face at its lower end"),
+        (cut_inside, "ends in a flat face at its upper end"),
+        (fluid_below, "right lung ends in a flat face at its lower end"),
+        (tiny, "left lung is too small"),
+        (pierced, "right lung has holes"),
+        (islands, "% of the left lung lie apart from it"),
+        (windpipe, "marked as infection lie beside the lungs"),
     ],
 )
 def test_lungs_that_do_not_tell_their_lobes_have_none_and_the_reason_is_told(spoil, reason: str) -> None:
@@ -154,6 +204,29 @@ def test_a_lung_that_was_taken_out_as_a_segment_leaves_no_lobes() -> None:
     measured = measure(drawn_lungs(), Grid(AFFINE, drawn_lungs().shape), absent=(Label.LEFT_LUNG,))
     assert measured.severity is None
     assert measured.severity_refused == "There are not two lungs."
+
+
+def test_infection_that_nobody_may_have_looked_for_leaves_no_score() -> None:
+    labels, grid = drawn_lungs(infected=False), Grid(AFFINE, drawn_lungs().shape)
+    looked, lobes = measure(labels, grid), estimated_lobe_map(labels, grid).lobes
+    assert looked.severity is not None
+    assert looked.severity.score == 0
+    for unknown in ({"infection_known": False}, {"absent": (Label.INFECTION,)}):
+        measured = measure(labels, grid, **unknown)
+        assert measured.severity is None
+        assert "No infection is marked" in measured.severity_refused
+        assert any("nobody looked" in flag for flag in measured.flags)
+        brought = measure(labels, grid, lobes=lobes, **unknown)
+        assert brought.lobe_score is None
+        assert [lobe.score for lobe in brought.lobes] == [None] * 5
+
+
+def test_a_lung_that_was_cut_inside_the_array_is_only_partly_visible() -> None:
+    labels = cut_inside(drawn_lungs())
+    measured = measure(labels, Grid(AFFINE, labels.shape))
+    assert measured.partly_visible == ("left", "right")
+    assert [flag for flag in measured.flags if "flat face at its upper end" in flag]
+    assert measure(drawn_lungs(), Grid(AFFINE, labels.shape)).partly_visible == ()
 
 
 def test_blocks_are_no_lungs() -> None:

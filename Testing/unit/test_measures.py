@@ -322,7 +322,7 @@ def test_volumes_that_whole_lungs_hardly_have_are_said() -> None:
     (flag,) = (flag for flag in measure(labels, Grid(UPRIGHT, labels.shape)).flags if "No right lung" in flag)
     assert "those of one" in flag
     large = measure(block_labels(), Grid(UPRIGHT @ np.diag([2.0, 2.0, 2.0, 1]), block_labels().shape))
-    assert large.flags == ()
+    assert not [flag for flag in large.flags if "unusually" in flag]
 
 
 @pytest.mark.parametrize("sides", ["both lungs", "one lung"])

@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..geometry.masks import bounding_box
 from ..geometry.resampling import PlaneResampler
 from ..i18n import tr as _
-from .lobe_checks import check_lungs, check_whole
+from .lobe_checks import check_lungs, check_marked, check_whole
 from .lobe_model import LobeModel, LungModel, read_lobe_model
 from .lobe_shape import (
     LEFT_LOBES,
@@ -141,6 +141,7 @@ def find_lobes(
         raise ValueError(f"lungs must be uint8 (z, y, x), not {lungs.dtype} {lungs.shape}")
     model = model or read_lobe_model()
     coarse = coarse_lungs(lungs, spacing_mm)
+    check_marked(*coarse)
     check_whole(lungs, spacing_mm)
     check_lungs(*coarse)
     points = [lung.shape_points() for lung in coarse]

@@ -12,14 +12,11 @@ from .arguments import add_quiet, check_input, check_targets, file_name
 from .console import Console, severity_in_words
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from ..geometry.grid import Grid
     from ..measures import EstimatedLobe
-    from ..progress import Progress
 
 _DESCRIPTION = """Estimate the lobes from the shape of the lungs alone; no fissure is looked for, so a CT is not needed.
-MASKS is a .seg.nrrd of CovidSeg or a labelmap (1 left lung, 2 right lung, 3 infection, which counts to its side). OUT
+MASKS is a .seg.nrrd or DICOM SEG of CovidSeg, or a labelmap (1 left lung, 2 right lung, 3 infection, which counts to
+its side). OUT
 (.nii.gz, .nii or .seg.nrrd) gets the likeliest lobes: 1 left upper, 2 left lower, 3 right upper, 4 right middle,
 5 right lower. Lungs that are cut off, missing or of an unusual shape have no estimated lobes; the reason is told."""
 
@@ -41,7 +38,9 @@ def run(args: argparse.Namespace) -> int:
     check_input(args.masks)
     check_targets(args.masks, args.output)
     from ..measures.lobe_map import estimated_lobe_map
+    from ..measures.severity import NO_INFECTION_KNOWN
     from ..segfiles.lobe_files import check_lobe_file, write_lobes
+    from ..segfiles.lung_masks import read_lung_masks
     from ..system.atomic_files import OutputSet
     from ..system.file_states import file_state
 
@@ -51,34 +50,37 @@ def run(args: argparse.Namespace) -> int:
         _check_existing(output, overwrite=args.overwrite)
     console, progress = Console.of(args)
     try:
-        labels, grid = _read(args.masks, progress)
+        masks = read_lung_masks(args.masks, progress)
         progress.step("lobes", 0, 1)
         try:
-            estimated = estimated_lobe_map(labels, grid)
+            estimated = estimated_lobe_map(masks.labels, masks.grid)
         except InputError as error:
             raise InputError(f"Lobes cannot be estimated: {error.sentence}", error.hint) from error
         with OutputSet(states) as files:
             for output in args.output:
                 progress.step("writing", 0, 1)
-                write_lobes(estimated.lobes, grid, files.add(output))
+                write_lobes(estimated.lobes, masks.grid, files.add(output))
             files.publish()
     finally:
         console.clear()
     for lobe in estimated.severity.lobes:
-        console.result(_line(lobe))
+        console.result(_line(lobe, infection_known=masks.infection_known))
     found = estimated.severity
-    console.result(severity_in_words(found.score, found.low, found.high))
+    if masks.infection_known:
+        console.result(severity_in_words(found.score, found.low, found.high))
+    else:
+        console.result(f"No CT severity score: {NO_INFECTION_KNOWN}")
     for output in args.output:
         console.result(f"Written: {output}")
     return 0
 
 
-def _line(lobe: EstimatedLobe) -> str:
+def _line(lobe: EstimatedLobe, *, infection_known: bool) -> str:
     share = "-" if lobe.infection_percent is None else percent(lobe.infection_percent)
+    infected = f", infected {share} % ({percent(lobe.percent_low)} to {percent(lobe.percent_high)})"
     return (
-        f"{lobe.name.capitalize()} (estimated): {in_ml(lobe.lung_ml)}, infected {share} % "
-        f"({percent(lobe.percent_low)} to {percent(lobe.percent_high)}); overlap with the true lobe (Dice) about "
-        f"{lobe.overlap:.2f}, {lobe.overlap_low:.2f} at worst."
+        f"{lobe.name.capitalize()} (estimated): {in_ml(lobe.lung_ml)}{infected if infection_known else ''}; overlap "
+        f"with the true lobe (Dice) about {lobe.overlap:.2f}, {lobe.overlap_low:.2f} at worst."
     )
 
 
@@ -93,20 +95,3 @@ def _check_existing(output: Path, *, overwrite: bool) -> None:
                 "The output exists; somebody may have corrected it.",
                 "Choose another name, or replace it with --overwrite.",
             )
-
-
-def _read(path: Path, progress: Progress) -> tuple[np.ndarray, Grid]:
-    """Labels (uint8, z, y, x) and grid of the masks in ``path``."""
-    from ..corrections.merge import to_labels
-    from ..segfiles import is_seg_nrrd, read_reviewed
-    from ..segfiles.mask_reading import labels_of_ours
-
-    if is_seg_nrrd(path):
-        reviewed = read_reviewed(path, None)
-        if not reviewed.ours:
-            raise InputError(
-                "The segmentation has none of the segments of CovidSeg.",
-                "Give one that CovidSeg wrote, or a labelmap (1 left lung, 2 right lung, 3 infection).",
-            )
-        return to_labels(reviewed.current), reviewed.grid
-    return labels_of_ours(path, progress, "1 left lung, 2 right lung, 3 infection.")

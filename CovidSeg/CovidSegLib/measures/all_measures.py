@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..anatomy.flat_ends import flat_ends
 from ..geometry.grid import Grid, read_only
 from ..i18n import tr as _
 from ..segmentation import Label
@@ -18,12 +19,12 @@ from .lesions import COUNTED_ML
 from .lobes import lobe_total, measure_lobes
 from .quantities import QUANTITIES
 from .rules import Rules, ct_class, zone_score
-from .severity import with_severity
+from .severity import NO_INFECTION_KNOWN, with_severity
 from .sided import LEFT_CODES, RIGHT_CODES, Code, SidedLungs
 from .stability import moved_edges
 from .subject import Subject
 from .values import EdgeMove, Measurements, Region, Zone
-from .visibility import absence_flags, cut_faces, plausibility_flags, visibility_flags
+from .visibility import absence_flags, cut_faces, flat_end_flags, plausibility_flags, visibility_flags
 from .zones import LEVELS, count_zones
 
 _SAMPLES_PER_AXIS = 96
@@ -43,6 +44,7 @@ def measure(
     stability: bool = False,
     found: Found | None = None,
     refused: str | None = None,
+    infection_known: bool = True,
 ) -> Measurements:
     """All numbers of one scan, also after its labels were corrected by hand.
 
@@ -52,7 +54,8 @@ def measure(
     has a range. ``absent``: labels without a segment (see
     :class:`CovidSegLib.segmentation.Segmentation`); such a lung has no percentage. ``stability``: also measure with
     the masks' edges moved by one voxel. ``found``: :func:`.found.find_all` of ``labels``, and ``refused``:
-    :func:`.density.refusal` of ``voxels``, where they are known already.
+    :func:`.density.refusal` of ``voxels``, where they are known already. ``infection_known``: False where nobody may
+    have looked for infection; then, and where its segment is absent, no score of lobes is told.
     Raises ValueError for arrays of different shapes.
     """
     rules = rules or Rules()
@@ -71,6 +74,8 @@ def measure(
     upright = grid.to_upright
     hounsfield = upright(voxels)[lungs.box] if voxels is not None else None
     faces = cut_faces(lungs, hounsfield, _shift(voxels) if voxels is not None and refused else 0.0)
+    ends = flat_ends(lungs.codes, lungs.grid.spacing)
+    ending = {"right" if end.right else "left" for end in ends}
     ml = grid.voxel_ml
     pieces = [lesion for _number, lesion in found.lesions]
     measured = replace(
@@ -78,7 +83,7 @@ def measure(
         lesions=tuple(piece for piece in pieces if piece.ml >= COUNTED_ML),
         small_lesions=tuple(piece for piece in pieces if piece.ml < COUNTED_ML),
         density_refused=refused,
-        partly_visible=tuple(side for side, names in faces.items() if names),
+        partly_visible=tuple(side for side, names in faces.items() if names or side in ending),
         rules=rules,
         stability=_stability(lungs, ml, absent) if stability else (),
     )
@@ -88,17 +93,23 @@ def measure(
         doubts = plausibility_flags(measured.left, measured.right)
     # Two lungs in a single slice have no volumes to judge.
     plausible = False if doubts else True if slices > 1 else None
-    flags = [*visibility_flags(faces, slices), *doubts]
+    flags = [*visibility_flags(faces, slices), *flat_end_flags(ends, faces), *doubts]
+    unknown = "" if infection_known and Label.INFECTION not in absent else NO_INFECTION_KNOWN
+    if unknown:
+        flags.append(_("No infection is marked; where nobody looked for it, 0 %, CT-0 and a score of 0 mean nothing."))
     if hounsfield is not None and not refused:
         found_density = density(histograms(lungs.codes, hounsfield), ml, rules)
         without: dict[str, Any] = {f"{side}_mean_hu": None for side, codes in _SIDES if codes[0] in absent}
         measured = replace(measured, density=found_density and replace(found_density, **without))
     if lobes is not None:
         regions, odd = measure_lobes(lungs.codes, upright(lobes)[lungs.box], ml)
+        if unknown:
+            regions = tuple(replace(region, score=None) for region in regions)
+            measured = replace(measured, severity_refused=unknown)
         measured = replace(measured, lobes=regions, lobe_score=lobe_total(regions))
         flags += odd
     else:
-        reason = _("There are not two lungs.") if {Label.LEFT_LUNG, Label.RIGHT_LUNG} & set(absent) else ""
+        reason = _("There are not two lungs.") if {Label.LEFT_LUNG, Label.RIGHT_LUNG} & set(absent) else unknown
         measured = with_severity(measured, lungs, ml, cut=any(faces.values()), reason=reason)
     subject = Subject(lungs, None if refused else hounsfield, ml, rules)
     more = {quantity.path: quantity.measure(subject) for quantity in QUANTITIES if quantity.measure is not None}

@@ -14,6 +14,9 @@ from .rules import lobe_score
 from .sided import SidedLungs
 from .values import EstimatedLobe, EstimatedSeverity, Measurements
 
+NO_INFECTION_KNOWN = _("No infection is marked, and the masks do not tell that any was looked for.")
+"""Why lungs alone have no score."""
+
 LOW, HIGH = 0.05, 0.95
 """Quantiles of the ensemble that bound a range: nine members of ten lie in it."""
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from ..anatomy.flat_ends import FlatEnd
 from ..i18n import tr as _
 from .sided import LEFT_CODES, RIGHT_CODES, SidedLungs
 from .values import Region, Side
@@ -46,11 +49,20 @@ def cut_faces(lungs: SidedLungs, voxels: np.ndarray | None = None, shift_hu: flo
     return found
 
 
+def flat_end_flags(ends: Sequence[FlatEnd], faces: dict[Side, list[str]]) -> list[str]:
+    """A sentence for every lung that ends flat inside the scan, once; a lung that the scan cuts off has its own."""
+    told: dict[bool, str] = {}
+    for end in ends:
+        if not faces["right" if end.right else "left"]:
+            told.setdefault(end.right, end.sentence)
+    return [f"{sentence} {_('Its numbers are those of the part that is marked.')}" for sentence in told.values()]
+
+
 def _beside_padding(codes: np.ndarray, side: tuple[int, int], padded: np.ndarray) -> int:
     """How many lung voxels have padding beside them, in front of them or behind them."""
     count = 0
     for plane, padding in zip(codes, padded, strict=True):
-        if padding.any():
+        if padding.any() and not padding.all():  # a slice that was not measured ends no round field of view
             beside = np.zeros_like(padding)
             beside[1:] |= padding[:-1]
             beside[:-1] |= padding[1:]

@@ -48,7 +48,7 @@ class Report:
         with about(self.masks):
             masks = read_masks(self.masks, volume)
         volume = replace(volume, notes=(*volume.notes, *masks.warnings))
-        measured = self.request.measure(self.scan, volume, masks.segmentation)
+        measured = self.request.measure(self.scan, volume, masks.segmentation, infection_known=masks.infection_known)
         if self.request.targets:
             with OutputSet() as files:
                 self.request.write(volume, masks.segmentation, measured, masks.edits, files, progress)

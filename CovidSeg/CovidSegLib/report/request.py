@@ -41,12 +41,18 @@ class ReportRequest:
         return (*self.files, *filter(None, (self.picture,)))
 
     def measure(
-        self, source: Path, volume: CtVolume, segmentation: Segmentation, files: Sequence[Path] = ()
+        self,
+        source: Path,
+        volume: CtVolume,
+        segmentation: Segmentation,
+        files: Sequence[Path] = (),
+        *,
+        infection_known: bool = True,
     ) -> Measurements:
         """The numbers as this request wants them.
 
-        ``source``, ``files``: what ``volume`` was read from, as :func:`CovidSegLib.reading.read_ct` takes them. Raises
-        InputError when the lobes cannot be used.
+        ``source``, ``files``: what ``volume`` was read from, as :func:`CovidSegLib.reading.read_ct` takes them;
+        ``infection_known``: see :func:`CovidSegLib.measures.measure`. Raises InputError when the lobes cannot be used.
         """
         if self.lobes is None:
             lobes = lobes_beside(source, volume, files)
@@ -61,6 +67,7 @@ class ReportRequest:
             absent=segmentation.absent,
             rules=self.rules,
             stability=bool(self.files),
+            infection_known=infection_known,
         )
 
     def write(

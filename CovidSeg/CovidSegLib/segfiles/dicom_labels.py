@@ -25,8 +25,18 @@ def read_dicom_labels(
 ) -> np.ndarray:
     """The segments in the DICOM SEG ``path`` on the grid of ``volume``: uint8 (K, J, I).
 
+    Raises as :func:`dicom_labels`, and InputError where it lies on another grid.
+    """
+    return volume.grid.bring(*dicom_labels(path, labels_of))
+
+
+def dicom_labels(
+    path: Path, labels_of: Callable[[pydicom.Dataset], Mapping[int, int | None]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The segments in the DICOM SEG ``path`` on its own frames: uint8 (z, y, x), and their IJK→RAS.
+
     ``labels_of`` tells the value of each segment by its number (None: it is left out) from the object's header. Raises
-    InputError, also whatever ``labels_of`` raises of that kind, where it cannot be read or lies on another grid.
+    InputError, also whatever ``labels_of`` raises of that kind, where it cannot be read.
     """
     try:
         with quiet_pydicom() as pydicom:
@@ -36,12 +46,11 @@ def read_dicom_labels(
             labels = labels_of(dataset)
             planes = list(_planes(dataset))
             pixels = dataset.pixel_array
-        array, affine = _stack(pixels, planes, labels)
+        return _stack(pixels, planes, labels)
     except InputError:
         raise
     except Exception as error:  # pydicom raises nearly anything on a damaged file
         raise InputError("The DICOM segmentation cannot be read.", "Export it again.") from error
-    return volume.grid.bring(array, affine)
 
 
 def _stack(

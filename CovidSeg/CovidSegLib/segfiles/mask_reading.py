@@ -20,6 +20,7 @@ from ..segmentation import SEGMENTS, UNKNOWN_PROVENANCE, Label, Provenance, Segm
 from .dicom_labels import read_dicom_labels
 from .reviewed import Reviewed, read_reviewed
 from .seg_nrrd import provenance_of
+from .stamps import labelmap_is_as_written
 
 if TYPE_CHECKING:
     import pydicom
@@ -42,7 +43,8 @@ class Masks:
     """Masks on the grid of their scan, and what a reader changed in them (None: the file does not tell).
 
     ``of_another_scan``: the file tells that they were made from other voxels. Two patients' scans may share a grid.
-    ``corrected``: False where the file tells that nobody corrected them. ``doubts``: sentences on whether they were
+    ``corrected``: False where the file tells that nobody corrected them. ``infection_known``: False where no infection
+    is marked, and the file does not tell whether any was looked for. ``doubts``: sentences on whether they were
     drawn on this scan at all (see ``mask_fit``).
     """
 
@@ -50,6 +52,7 @@ class Masks:
     edits: tuple[SegmentEdit, ...] | None = None
     of_another_scan: bool = False
     corrected: bool = True
+    infection_known: bool = True
     doubts: tuple[str, ...] = ()
 
     @property
@@ -67,7 +70,17 @@ def masks_of_seg_nrrd(path: Path, volume: CtVolume) -> Masks:
 def masks_of_labelmap(path: Path, volume: CtVolume) -> Masks:
     """The masks in a labelmap with values 0 to 3. Raises as :func:`.registry.read_masks`."""
     values, grid = labels_of_ours(path, Progress(), _ANOTHER_FILE)
-    return Masks(Segmentation(volume.grid.bring(values, grid.affine), volume.affine, UNKNOWN_PROVENANCE))
+    labels = volume.grid.bring(values, grid.affine)
+    known = tells_of_infection(path, values)
+    return Masks(Segmentation(labels, volume.affine, UNKNOWN_PROVENANCE), infection_known=known)
+
+
+def tells_of_infection(path: Path, labels: np.ndarray) -> bool:
+    """Whether the labelmap at ``path``, which holds ``labels``, tells of infection.
+
+    Without any it may be another program's, which knows lungs alone; what CovidSeg wrote is stamped (:mod:`.stamps`).
+    """
+    return bool((labels == Label.INFECTION).any()) or labelmap_is_as_written(path)
 
 
 def labels_of_ours(path: Path, progress: Progress, otherwise: str) -> tuple[np.ndarray, Grid]:
@@ -98,10 +111,15 @@ def masks_of_dicom(path: Path, volume: CtVolume) -> Masks:
 
 def _our_numbers(dataset: pydicom.Dataset) -> dict[int, int | None]:
     """Our label of every segment number. Raises InputError unless each of ours is there once, by its codes."""
-    found = {int(one.SegmentNumber): label_of_codes(_terminology(one)) for one in dataset.SegmentSequence}
+    found = our_dicom_labels(dataset)
     if sorted(label for label in found.values() if label is not None) != sorted(one.label for one in SEGMENTS):
         raise InputError("The DICOM SEG has not the three segments of CovidSeg.", _ANOTHER_FILE)
     return {number: label and int(label) for number, label in found.items()}
+
+
+def our_dicom_labels(dataset: pydicom.Dataset) -> dict[int, Label | None]:
+    """Which of our labels each segment number is by its codes; None where it is none."""
+    return {int(one.SegmentNumber): label_of_codes(_terminology(one)) for one in dataset.SegmentSequence}
 
 
 def _terminology(segment: pydicom.Dataset) -> str:

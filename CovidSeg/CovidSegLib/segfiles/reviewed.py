@@ -31,7 +31,16 @@ from ..reading.layers import read_layers
 from ..segmentation import SEGMENTS, Label, Segmentation, SegmentDefinition, absent_labels, our_ids
 from ..system.atomic_files import output_errors
 from ..words import in_ml
-from .seg_nrrd import READERS_TAGS, SOURCE_TAG, STATUS_TAG, FileSegment, segment_tags, source_warnings, write_layers
+from .seg_nrrd import (
+    READERS_TAGS,
+    SOURCE_TAG,
+    STATUS_TAG,
+    FileSegment,
+    reference_grid,
+    segment_tags,
+    source_warnings,
+    write_layers,
+)
 
 COMPLETED, FLAGGED = "completed", "flagged"
 """The statuses that mean: do not touch this any more; somebody should look at this."""
@@ -133,13 +142,13 @@ class Reviewed:
 
 
 def read_reviewed(path: Path, grid: Grid | None) -> Reviewed:
-    """The segmentation in ``path`` on the ``grid`` of its scan; None for that of the file.
+    """The segmentation in ``path`` on the ``grid`` of its scan; None for the grid that the file tells.
 
     Raises InputError when it is no segmentation file, or belongs to another scan (its voxels are not voxels of the
     grid, or lie outside of it).
     """
     found = read_layers(path, _check_segments)
-    grid = grid or found.grid
+    grid = grid or reference_grid(found.pairs, found.grid)
     layers = tuple(grid.bring(layer, found.grid.affine) for layer in found.layers)
     segments = _under_our_ids(_segments(found.pairs))
     drawn = [(_OURS[one.id].label, layers[one.place[0]] == one.place[1]) for one in segments if one.id in _OURS]

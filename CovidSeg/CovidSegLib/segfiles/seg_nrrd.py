@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,9 @@ _MADE_BY = {
     "engine": "CovidSeg.Engine",
 }
 """Tags that say by what a segment was made, by the names of :class:`CovidSegLib.segmentation.Provenance`."""
+
+_LARGEST_GROWTH = 1000.0
+"""A scan that is larger than what is filled of it by more than this is none: a header may say anything."""
 
 _REPRESENTATION = "Binary labelmap"
 
@@ -191,6 +195,26 @@ def reference_geometry(grid: Grid) -> str:
     """Slicer's text for a grid: the 16 numbers of IJK→RAS row by row, then the extent, each followed by ``;``."""
     numbers = [repr(float(number)) for number in grid.affine.ravel()]
     return "".join(f"{text};" for text in [*numbers, *_extent(grid.shape).split()])
+
+
+def reference_grid(pairs: Mapping[str, str], own: Grid) -> Grid:
+    """The grid of the scan, by a header (see :func:`reference_geometry`): Slicer may save the filled part alone.
+
+    ``own``: that of the file's voxels, which is returned where the header tells of no grid that holds it.
+    """
+    told = re.search(r"Reference image geometry\|([^|]*)\|", pairs.get("Segmentation_ConversionParameters", ""))
+    try:
+        numbers = [float(text) for text in told[1].strip(";").split(";")] if told else []
+        ends = [int(number) for number in numbers[16:]]
+        shape = tuple(last - first + 1 for first, last in zip(ends[0::2], ends[1::2], strict=True))[::-1]
+        grid = Grid(np.reshape(numbers[:16], (4, 4)), shape)
+        if min(shape) < 1 or np.prod(shape, dtype=float) > _LARGEST_GROWTH * np.prod(own.shape, dtype=float):
+            return own
+        if any(ends[0::2]):
+            grid = Grid(np.column_stack([grid.affine[:, :3], [*grid.to_ras(ends[0::2]), 1.0]]), shape)
+        return grid if grid.holds(own) else own
+    except (ValueError, OverflowError):
+        return own
 
 
 def _extent(shape: tuple[int, ...]) -> str:
