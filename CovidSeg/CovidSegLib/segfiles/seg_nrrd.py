@@ -205,13 +205,13 @@ def reference_grid(pairs: Mapping[str, str], own: Grid) -> Grid:
     told = re.search(r"Reference image geometry\|([^|]*)\|", pairs.get("Segmentation_ConversionParameters", ""))
     try:
         numbers = [float(text) for text in told[1].strip(";").split(";")] if told else []
-        ends = [int(number) for number in numbers[16:]]
-        shape = tuple(last - first + 1 for first, last in zip(ends[0::2], ends[1::2], strict=True))[::-1]
-        grid = Grid(np.reshape(numbers[:16], (4, 4)), shape)
-        if min(shape) < 1 or np.prod(shape, dtype=float) > _LARGEST_GROWTH * np.prod(own.shape, dtype=float):
+        first, last = np.reshape([int(number) for number in numbers[16:]], (3, 2)).T
+        columns, rows, slices = (int(count) for count in last - first + 1)
+        if min(columns, rows, slices) < 1 or columns * rows * slices > _LARGEST_GROWTH * np.prod(own.shape):
             return own
-        if any(ends[0::2]):
-            grid = Grid(np.column_stack([grid.affine[:, :3], [*grid.to_ras(ends[0::2]), 1.0]]), shape)
+        affine = np.reshape(numbers[:16], (4, 4))
+        affine[:3, 3] += affine[:3, :3] @ first
+        grid = Grid(affine, (slices, rows, columns))
         return grid if grid.holds(own) else own
     except (ValueError, OverflowError):
         return own
