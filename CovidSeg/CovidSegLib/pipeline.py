@@ -22,7 +22,7 @@ from .network import models
 from .network.engines import Engine
 from .network.engines import open_engine as _open_engine
 from .network.inputs import SliceFraming, network_batches
-from .network.second_look import THIN_MM, Looks
+from .network.second_look import THIN_MM, Answer, Looks
 from .options import Options
 from .progress import Progress
 from .reading.checks import check_is_scan, inspect
@@ -124,20 +124,16 @@ def _ahead(engine: Engine) -> int:
 
 def _answers(
     looks: Looks, batches: Iterator[tuple[SliceFraming, range, np.ndarray]], ahead: int
-) -> Iterator[list[tuple[SliceFraming, int, np.ndarray]]]:
+) -> Iterator[list[Answer]]:
     """What ``looks`` finds in each of ``batches``, in their order.
 
     While ``ahead`` of them are looked at, the next one is framed here and the caller works on the one before.
     """
-    coming: deque[Future[list[tuple[SliceFraming, int, np.ndarray]]]] = deque()
+    coming: deque[Future[list[Answer]]] = deque()
     threads = ThreadPoolExecutor(ahead)
-
-    def look(batch: tuple[SliceFraming, range, np.ndarray]) -> list[tuple[SliceFraming, int, np.ndarray]]:
-        return list(looks(*batch))
-
     try:
         for batch in batches:
-            coming.append(threads.submit(look, batch))
+            coming.append(threads.submit(looks, *batch))
             if len(coming) > ahead:
                 yield coming.popleft().result()
         while coming:

@@ -15,9 +15,9 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from kit.cases import segment_case
 
 from CovidSegLib.batch import Row, Summary
-from CovidSegLib.case import segment_case
 from CovidSegLib.errors import OutputError
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress

@@ -15,8 +15,8 @@ pytest.importorskip("highdicom", reason="needs the Python package highdicom (ext
 
 import highdicom
 import pydicom
+from kit.cases import segment_case
 
-from CovidSegLib.case import segment_case
 from CovidSegLib.errors import InputError, OutputError
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress

@@ -11,10 +11,10 @@ pytest.importorskip("highdicom", reason="needs the Python package highdicom (ext
 
 import highdicom
 import pydicom
+from kit.cases import segment_case
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
-from CovidSegLib.case import segment_case
 from CovidSegLib.errors import InputError, traceback_text
 from CovidSegLib.progress import Progress
 from CovidSegLib.segfiles import read_source_series

@@ -15,12 +15,12 @@ pytest.importorskip("highdicom", reason="writes the lobes as another program doe
 
 import highdicom
 from highdicom.seg import SegmentDescription
+from kit.cases import segment_case
 from pydicom.sr.coding import Code
 
 from CovidSegLib.batch import Entry
 from CovidSegLib.batch.fingerprint import fingerprint
 from CovidSegLib.batch.summary import Row
-from CovidSegLib.case import segment_case
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import Lobe

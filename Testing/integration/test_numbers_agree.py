@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit.cases import segment_case
 
-from CovidSegLib.case import segment_case
 from CovidSegLib.cli.console import in_words
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume

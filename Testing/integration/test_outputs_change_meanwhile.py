@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from kit.cases import segment_case
 
 from CovidSegLib.batch import Entry, PlannedCase
 from CovidSegLib.batch.outcome import run_case
 from CovidSegLib.batch.ownership import settled, state_to_keep
-from CovidSegLib.case import SegmentCase, segment_case
+from CovidSegLib.case import SegmentCase
 from CovidSegLib.errors import OutputError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
+from CovidSegLib.report.record import ResultRecord
 from CovidSegLib.segfiles import ExistingFiles, find_reviewed, write
 from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegLib.system.atomic_files import OutputSet
@@ -183,7 +184,7 @@ def test_what_a_reader_puts_there_before_the_turn_of_a_scan_is_a_row_with_an_err
     assert case.result.read_bytes() == content
 
 
-def with_threshold(job: SegmentCase, progress: Progress) -> dict[str, Any]:
+def with_threshold(job: SegmentCase, progress: Progress) -> ResultRecord:
     """Do a case in this process, with a network that finds left lung where the scan is dark."""
     return job.run(threshold, progress)
 

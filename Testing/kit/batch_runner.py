@@ -28,7 +28,7 @@ class InThisProcess:
         yield lambda cases: (run_case(number, case, self._run) for number, case in cases)
 
     def _run(self, job: SegmentCase, progress: Progress) -> ResultRecord:
-        return job.done_by(self._segment, progress)
+        return job.run(self._segment, progress)
 
 
 class Statuses(Listener):

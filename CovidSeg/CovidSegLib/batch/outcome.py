@@ -40,7 +40,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """``number`` of the case, from 0; its ``record`` (:func:`segment_case`) or ``failure``; ``notices`` on the way."""
+    """``number`` of the case, from 0; its ``record`` (:class:`SegmentCase`) or ``failure``; ``notices`` on the way."""
 
     number: int
     record: ResultRecord | None = None
@@ -53,7 +53,7 @@ RunCases = Callable[[Sequence[tuple[int, PlannedCase]]], Generator[Outcome | Non
 
 
 RunJob = Callable[[SegmentCase, Progress], ResultRecord]
-"""What does the job of a case: :meth:`worker.parent.Worker.run`, or :meth:`SegmentCase.done_by` in this process."""
+"""What does the job of a case: :meth:`worker.parent.Worker.run`, or one of its kind in this process."""
 
 
 def run_case(

@@ -1,10 +1,10 @@
 """One scan, from its file to the files of its result; the commands, batches and follow-ups call it.
 
-- :func:`segment_case`: all outputs of a scan appear, or none. :class:`SegmentCase`: the same as a job for a child
-  process, so that a scan that breaks a library takes nothing else with it.
+- :class:`SegmentCase`: all outputs of a scan appear, or none. It is a job for a child process, so that a scan that
+  breaks a library takes nothing else with it.
 - :class:`.outputs.CaseOutputs`: what is written, and what of it may be.
 """
 
-from .segment_case import SegmentCase, segment_case
+from .segment_case import SegmentCase
 
-__all__ = ["SegmentCase", "segment_case"]
+__all__ = ["SegmentCase"]

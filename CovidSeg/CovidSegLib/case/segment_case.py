@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SegmentCase:
-    """:func:`segment_case` as a job for a child process (:mod:`worker.jobs`); the fields are its parameters."""
+    """A job (:mod:`worker.jobs`): one scan is segmented, and all its outputs appear, or none.
+
+    ``source``: the scan; ``outputs``: masks; ``json_file``: numbers; ``picture``: where a small picture (JPEG) goes;
+    ``files``: those of the study that is meant, where the folder ``source`` holds several. ``existing``: what may be
+    done with outputs that are there already; corrections that were kept are in all outputs and in the numbers.
+    ``report``: reports to write as well.
+    """
 
     source: Path
     outputs: tuple[Path, ...]
@@ -45,86 +51,51 @@ class SegmentCase:
         written = (*self.outputs, *self.report.targets, *filter(None, (self.json_file, self.picture)))
         return tuple({file.resolve().parent for file in written})
 
-    def run(self, segment: SegmentFunction, progress: Progress) -> dict[str, Any]:
-        """Returns what :meth:`taken` reads."""
-        return self.done_by(segment, progress).to_json()
-
     def taken(self, answer: Any) -> ResultRecord:
         """The record of the result."""
         return ResultRecord.from_json(answer)
 
-    def done_by(self, segment: SegmentFunction, progress: Progress) -> ResultRecord:
-        """Do it in this process."""
-        return segment_case(
-            self.source,
-            self.outputs,
-            segment=segment,
-            progress=progress,
-            json_file=self.json_file,
-            picture=self.picture,
-            files=self.files,
-            existing=self.existing,
-            report=self.report,
-        )
+    def run(self, segment: SegmentFunction, progress: Progress) -> ResultRecord:
+        """Read the scan, segment it and write all files. Returns the record that the JSON file holds.
 
-
-def segment_case(
-    source: Path,
-    outputs: Sequence[Path],
-    *,
-    segment: SegmentFunction,
-    progress: Progress,
-    json_file: Path | None = None,
-    picture: Path | None = None,
-    files: Sequence[Path] = (),
-    existing: ExistingFiles = NOTHING_LOST,
-    report: ReportRequest | None = None,
-) -> ResultRecord:
-    """Read the scan at ``source``, segment it and write every one of ``outputs``, and ``json_file`` if it is given.
-
-    ``picture``: where a small picture (JPEG) goes; ``files``: those of the study that is meant, where the folder
-    ``source`` holds several. Returns the record that the JSON file holds: it names neither patient nor file. Warnings
-    are also passed to ``progress``. ``existing``: what may be done with outputs that are there already; corrections
-    that were kept are in all outputs and in the numbers. ``report``: reports to write as well. Raises InputError,
-    ModelError, EngineError, OutputError or Cancelled; then none of the files is there, and one that was there is as it
-    was.
-    """
-    began = time.perf_counter()
-    progress.step("reading", 0, 1)
-    volume = read_ct(source, progress, files)
-    source_words, notes = volume.source, volume.notes
-    for note in notes:
-        progress.notice("reading", note)
-    read = time.perf_counter()
-    report = report or ReportRequest()
-    numbers = (*report.files, *([json_file] if json_file is not None else []))
-    plan = CaseOutputs.prepare(source, files, volume, outputs, existing, progress, numbers)
-    network = segment(volume, progress)
-    segmentation = plan.joined(network)
-    segmented = time.perf_counter()
-    progress.step("measures", 0, 1)
-    measured = report.measure(source, volume, segmentation, files)
-    drawn = thumbnail(volume, segmentation) if picture is not None else b""
-    edits = reader_edits(segmentation.labels, network.labels, network.grid.voxel_ml) if report.files else ()
-    del network
-    counted = time.perf_counter()
-    with OutputSet(plan.states) as files_to_be:
-        if report.targets:
-            report.write(volume, segmentation, measured, edits, files_to_be, progress)
-        del volume  # a large scan need not stay in memory while the result is packed
-        for number, output in enumerate(outputs):
-            progress.step("writing", number, len(outputs))
-            plan.write(segmentation, output, files_to_be.add(output))
-        if picture is not None:
-            files_to_be.add_bytes(drawn, picture)
-        now = time.perf_counter()
-        seconds = {"reading": read - began, **segmentation.provenance.seconds}
-        seconds |= {"measures": counted - segmented, "writing": now - counted, "total": now - began}
-        record = ResultRecord.of(measured, segmentation.provenance, seconds, notes, source_words)
-        if json_file is not None:
-            files_to_be.add_text(json_text(record.to_json()), json_file)
-        progress.step("writing", 1, 1)
-        files_to_be.publish()  # from here on the case is done, and not stopped any more
-    for warning in record.warnings:
-        progress.notice("writing", warning)
-    return record
+        It names neither patient nor file. Warnings are also passed to ``progress``. Raises InputError, ModelError,
+        EngineError, OutputError or Cancelled; then none of the files is there, and one that was there is as it was.
+        """
+        began = time.perf_counter()
+        progress.step("reading", 0, 1)
+        volume = read_ct(self.source, progress, self.files)
+        source_words, notes = volume.source, volume.notes
+        for note in notes:
+            progress.notice("reading", note)
+        read = time.perf_counter()
+        numbers = (*self.report.files, *([self.json_file] if self.json_file is not None else []))
+        plan = CaseOutputs.prepare(self.source, self.files, volume, self.outputs, self.existing, progress, numbers)
+        network = segment(volume, progress)
+        segmentation = plan.joined(network)
+        segmented = time.perf_counter()
+        progress.step("measures", 0, 1)
+        measured = self.report.measure(self.source, volume, segmentation, self.files)
+        drawn = thumbnail(volume, segmentation) if self.picture is not None else b""
+        edits = reader_edits(segmentation.labels, network.labels, network.grid.voxel_ml) if self.report.files else ()
+        del network
+        counted = time.perf_counter()
+        with OutputSet(plan.states) as files_to_be:
+            if self.report.targets:
+                self.report.write(volume, segmentation, measured, edits, files_to_be, progress)
+            del volume  # a large scan need not stay in memory while the result is packed
+            for number, output in enumerate(self.outputs):
+                progress.step("writing", number, len(self.outputs))
+                plan.write(segmentation, output, files_to_be.add(output))
+            if self.picture is not None:
+                files_to_be.add_bytes(drawn, self.picture)
+            now = time.perf_counter()
+            seconds = {"reading": read - began, **segmentation.provenance.seconds}
+            seconds |= {"measures": counted - segmented, "writing": now - counted, "total": now - began}
+            record = ResultRecord.of(measured, segmentation.provenance, seconds, notes, source_words)
+            if self.json_file is not None:
+                files_to_be.add_text(json_text(record.to_json()), self.json_file)
+            progress.step("writing", 1, 1)
+            files_to_be.publish()  # from here on the case is done, and not stopped any more
+        for warning in record.warnings:
+            progress.notice("writing", warning)
+        return record

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from ..errors import InputError, about
 from ..words import in_ml
@@ -25,12 +27,6 @@ from .arguments import (
     report_request,
 )
 from .console import Console, in_words
-
-if TYPE_CHECKING:
-    from ..case import SegmentCase
-    from ..progress import Progress
-    from ..report.record import ResultRecord
-    from ..worker.parent import Worker
 
 _DESCRIPTION = """Segment left lung, right lung and COVID-19 infection in one chest CT.
 INPUT is a .nii, .nii.gz, .nrrd or .mha file, a folder with a DICOM series, an enhanced (multi-frame) CT, or a .zip
@@ -87,7 +83,8 @@ def run(args: argparse.Namespace) -> int:
                 existing=existing_files(args),
                 report=report_request(args, args.report),
             )
-            record = _run(worker, case, args, progress)
+            with _advice_for_folders(args.input):
+                record = worker.run(case, progress)
     finally:
         console.clear()
     console.result(in_words(record))
@@ -98,15 +95,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _run(worker: Worker, case: SegmentCase, args: argparse.Namespace, progress: Progress) -> ResultRecord:
-    """The record of the scan; where a folder of images was given in its place, the hint says what to do with that."""
+@contextmanager
+def _advice_for_folders(source: Path) -> Iterator[None]:
+    """Where a folder of images was given in the place of a scan, the hint says what to do with that."""
     try:
-        return worker.run(case, progress)
+        yield
     except InputError as error:
-        if not error.subject and args.input.is_dir():
+        if not error.subject and source.is_dir():
             from ..reading.files import suffix_of
 
-            images = sum(bool(suffix_of(name)) for name in os.listdir(args.input))
+            images = sum(bool(suffix_of(name)) for name in os.listdir(source))
             if images:
                 error.hint = (
                     f"It holds {images} image file{'s' * (images > 1)}: give one, or use covidseg batch for all."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 
 import numpy as np
 
@@ -42,11 +43,14 @@ class OnnxEngine:
     def predict(self, inputs: np.ndarray) -> np.ndarray:
         """See :meth:`CovidSegLib.network.engines.Engine.predict`."""
         try:
-            if self.device != CPU.name:
-                return self._run(self._padded(inputs))[: len(inputs)]
-            slices = [inputs[number : number + 1] for number in range(len(inputs))]
-            # Also with one thread: what one slice needs stays in the processor's cache.
-            return np.concatenate(list((self._threads.map if self._threads else map)(self._run, slices)))
+            if self.device == CPU.name:  # slice by slice also with one thread: all stays in the processor's cache
+                parts = [inputs[number : number + 1] for number in range(len(inputs))]
+            else:
+                parts = [self._padded(inputs)]
+            run_all = self._threads.map if self._threads else map
+            found = run_all(self._session.run, repeat(None), ({self._input: part} for part in parts))
+            answers = [checked_answers(one[0], part, self._meanings) for one, part in zip(found, parts, strict=True)]
+            return np.concatenate(answers)[: len(inputs)]
         except EngineError:
             raise
         except Exception as error:
@@ -60,6 +64,3 @@ class OnnxEngine:
         self._most = max(self._most, len(inputs))
         missing = self._most - len(inputs)
         return np.pad(inputs, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else inputs
-
-    def _run(self, inputs: np.ndarray) -> np.ndarray:
-        return checked_answers(self._session.run(None, {self._input: inputs})[0], inputs, self._meanings)

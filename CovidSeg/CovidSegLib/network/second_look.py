@@ -9,7 +9,6 @@ answers (docs/how_fast.md, "Thin slices").
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
@@ -31,6 +30,9 @@ CLEAR = 0.02
 
 ALIKE = 0.01
 """Two slices on which no larger share of the pixels has another class show the same lungs (the lungs take a third)."""
+
+Answer = tuple[SliceFraming, int, np.ndarray]
+"""Framing, number and probabilities (rows, columns, 3) of a slice."""
 
 _AT_HAND = 16
 """Slices that are kept as the second look sees them: neighbours are channels of one another."""
@@ -54,10 +56,8 @@ class Looks:
             )
         )
 
-    def __call__(
-        self, framing: SliceFraming, numbers: range, inputs: np.ndarray
-    ) -> Iterator[tuple[SliceFraming, int, np.ndarray]]:
-        """Framing, number and probabilities (rows, columns, 3) of each of the slices ``numbers``.
+    def __call__(self, framing: SliceFraming, numbers: range, inputs: np.ndarray) -> list[Answer]:
+        """What is found on each of the slices ``numbers``.
 
         ``framing``, ``inputs``: of the first look (:func:`.inputs.network_batches`). The framing that comes with an
         answer is the one that leads back from it. Raises EngineError.
@@ -65,12 +65,10 @@ class Looks:
         first = self._sparse(inputs) if self._thin and len(inputs) > 2 else self._engine.predict(inputs)
         shown = np.flatnonzero((self._second is not None) & (first[..., 2] >= SHOWS_INFECTION).any(axis=(1, 2)))
         second = dict(zip(shown, self._look_again(framing, [numbers[at] for at in shown]), strict=True))
-        for at, k in enumerate(numbers):
-            if at in second:
-                larger, again = second[at]
-                yield larger, k, (again + self._enlarged(first[at])) / 2
-            else:
-                yield framing, k, first[at]
+        answers: list[Answer] = [(framing, k, found) for k, found in zip(numbers, first, strict=True)]
+        for at, (larger, again) in second.items():
+            answers[at] = (larger, numbers[at], (again + self._enlarged(first[at])) / 2)
+        return answers
 
     def _sparse(self, inputs: np.ndarray) -> np.ndarray:
         """As the engine's answers; every second slice only where those beside it differ or may show infection."""

@@ -83,7 +83,7 @@ def _work(
     """Do what is asked for."""
 
     def send(message: dict[str, Any]) -> None:
-        line = json.dumps(message).encode() + b"\n"
+        line = json.dumps(message, default=lambda value: value.to_json()).encode() + b"\n"
         try:
             channel.write(line)
         except OSError:  # nobody listens any more

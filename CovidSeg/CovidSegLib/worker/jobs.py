@@ -40,11 +40,14 @@ class Job(Protocol[_Taken]):
     def folders(self) -> Sequence[Path]:
         """Where files are written: a child that is killed may leave unfinished ones there."""
 
-    def run(self, segment: SegmentFunction, progress: Progress) -> dict[str, Any]:
-        """Do it. Returns what JSON can hold. Raises the errors of errors.py, or Cancelled; then no file is left."""
+    def run(self, segment: SegmentFunction, progress: Progress) -> Any:
+        """Do it. Returns what JSON can hold, or what has a ``to_json``.
+
+        Raises the errors of errors.py, or Cancelled; then no file is left.
+        """
 
     def taken(self, answer: Any) -> _Taken:
-        """What :meth:`run` returned, as the parent is to have it."""
+        """What came of :meth:`run` as JSON, as the parent is to have it."""
 
 
 @dataclass(frozen=True)
