@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel
@@ -24,9 +25,10 @@ from CovidSegLib.report.schemas import published_schema
 from CovidSegLib.segfiles import read_reviewed, write
 from CovidSegLib.segfiles.dicom_seg import read_source_series
 from CovidSegLib.segfiles.labelmap import save_nifti
-from CovidSegLib.segfiles.lobe_files import read_lobe_map
-from CovidSegLib.segfiles.seg_nrrd import reference_geometry, write_layers
+from CovidSegLib.segfiles.lobe_files import ESTIMATED_TAG, read_lobe_map
+from CovidSegLib.segfiles.seg_nrrd import STATUS_TAG, reference_geometry, write_layers
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
+from CovidSegLib.words import in_ml
 from Testing.kit.browser import Browser
 from Testing.kit.dicom_files import PATIENT, write_series
 from Testing.kit.drawn_lungs import AFFINE, drawn_lungs
@@ -186,9 +188,7 @@ def test_lobes_that_a_user_brings_come_first_in_a_report_and_have_no_range(masks
     lobes, record, page = tmp_path / "lobes.seg.nrrd", tmp_path / "report.json", tmp_path / "report.html"
     assert main(["lobes", str(masks), "-o", str(lobes), "--quiet"]) == 0
     found = read_reviewed(lobes, Grid(AFFINE, drawn_lungs().shape))
-    moved = found.layers[0].copy()
-    moved[44:50][moved[44:50] == Lobe.LEFT_LOWER] = Lobe.LEFT_UPPER  # a reader corrects: they are a user's lobes now
-    write_layers([moved], AFFINE, found.segments, lobes)
+    write_layers([moved_fissure(found.layers[0])], AFFINE, found.segments, lobes)  # they are a user's lobes now
     call = ["report", str(tmp_path / "scan.nii.gz"), str(masks), "--lobes", str(lobes), "--quiet"]
     assert main([*call, "-o", str(record), "-o", str(page)]) == 0
     measured = json.loads(record.read_text(encoding="utf-8"))["measurements"]
@@ -211,17 +211,84 @@ def test_lungs_without_lobes_leave_no_file_and_a_reason(
     assert not output.exists()
 
 
-def test_an_estimate_that_comes_back_as_lobes_is_not_taken_for_a_readers(masks: Path, tmp_path: Path) -> None:
-    slicer = tmp_path / "lobes.seg.nrrd"
-    assert main(["lobes", str(masks), "-o", str(slicer), "--quiet"]) == 0
-    with pytest.raises(InputError, match="estimated by CovidSeg"):
-        read_lobe_map(slicer, scan())
-    # A reader moved a fissure: now they are his.
-    found = read_reviewed(slicer, Grid(AFFINE, drawn_lungs().shape))
-    moved = found.layers[0].copy()
+def moved_fissure(lobes: np.ndarray) -> np.ndarray:
+    """A reader moved a fissure by some slices."""
+    moved = lobes.copy()
     moved[44:50][moved[44:50] == Lobe.LEFT_LOWER] = Lobe.LEFT_UPPER
-    write_layers([moved], AFFINE, found.segments, slicer)
-    assert (read_lobe_map(slicer, scan()) == moved).all()
+    return moved
+
+
+def one_voxel(lobes: np.ndarray) -> np.ndarray:
+    changed = lobes.copy()
+    changed[tuple(np.argwhere(lobes == Lobe.LEFT_LOWER)[0])] = Lobe.LEFT_UPPER
+    return changed
+
+
+def cut_smaller(lobes: np.ndarray) -> np.ndarray:
+    """As if the lobes lay on a cropped scan."""
+    cut = lobes.copy()
+    cut[60:] = 0
+    return cut
+
+
+def exchanged(lobes: np.ndarray) -> np.ndarray:
+    """Two lobes have each other's voxels along a fissure: as many as before, elsewhere."""
+    changed = lobes.copy()
+    upper, lower = (np.argwhere(lobes == lobe)[:3000] for lobe in (Lobe.LEFT_UPPER, Lobe.LEFT_LOWER))
+    changed[tuple(upper.T)], changed[tuple(lower.T)] = Lobe.LEFT_LOWER, Lobe.LEFT_UPPER
+    return changed
+
+
+@pytest.fixture
+def estimate(masks: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "lobes.seg.nrrd"
+    assert main(["lobes", str(masks), "-o", str(path), "--quiet"]) == 0
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda lobes: lobes, "nobody has corrected them"),
+        (one_voxel, r"hardly anything of them was corrected \(0.04 mL\)"),
+        (cut_smaller, "cannot be told.*ends in a flat face at its upper end"),
+    ],
+)
+def test_an_estimate_that_hardly_anybody_corrected_is_not_taken_for_a_readers(
+    estimate: Path, change: Callable[[np.ndarray], np.ndarray], said: str
+) -> None:
+    found = read_reviewed(estimate, Grid(AFFINE, drawn_lungs().shape))
+    write_layers([change(found.layers[0])], AFFINE, found.segments, estimate)
+    with pytest.raises(InputError, match=said):
+        read_lobe_map(estimate, scan())
+
+
+@pytest.mark.parametrize("change", [moved_fissure, exchanged])
+def test_lobes_that_a_reader_corrected_are_his_and_how_much_of_them_is_told(
+    masks: Path, estimate: Path, tmp_path: Path, change: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    found = read_reviewed(estimate, Grid(AFFINE, drawn_lungs().shape))
+    changed = change(found.layers[0])
+    write_layers([changed], AFFINE, found.segments, estimate)
+    assert (read_lobe_map(estimate, scan()).lobes == changed).all()
+    record = tmp_path / "report.json"
+    call = ["report", str(tmp_path / "scan.nii.gz"), str(masks), "--lobes", str(estimate), "--quiet"]
+    assert main([*call, "-o", str(record)]) == 0
+    ml = np.count_nonzero(changed != found.layers[0]) * Grid(AFFINE, changed.shape).voxel_ml
+    warnings = " ".join(json.loads(record.read_text(encoding="utf-8"))["warnings"])
+    assert f"in which a reader changed {in_ml(ml)}" in warnings
+
+
+def test_an_estimate_that_a_reader_marked_as_completed_is_his(estimate: Path) -> None:
+    found = read_reviewed(estimate, Grid(AFFINE, drawn_lungs().shape))
+    seen = [segment.with_tags({STATUS_TAG: "completed"}) for segment in found.segments]
+    write_layers([found.layers[0]], AFFINE, seen, estimate)
+    given = read_lobe_map(estimate, scan())
+    assert given.notes(scan().grid) == ("The lobes are CovidSeg's estimate, which a reader marked as completed.",)
+    other = [segment.with_tags({ESTIMATED_TAG: "0" * 64}) for segment in found.segments]
+    write_layers([found.layers[0]], AFFINE, other, estimate)
+    with pytest.raises(InputError, match="with another model"):
+        read_lobe_map(estimate, scan())
 
 
 def test_the_report_shows_the_lobes_and_never_the_score_without_its_range(masks: Path, tmp_path: Path) -> None:

@@ -14,16 +14,18 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
-from CovidSegLib.measures import Lobe, measure
+from CovidSegLib.measures import Lobe, Measurements, measure
 from CovidSegLib.measures.lobe_map import estimated_lobe_map
+from CovidSegLib.measures.lobes import lobe_name
 from CovidSegLib.mrml import add_segmentation
-from CovidSegLib.mrml.readback import read_lobes
+from CovidSegLib.mrml.readback import lobes_state, read_lobes
 from CovidSegLib.mrml.segment_statistics import NUMBERS, _with_range, register
 from CovidSegLib.mrml.tables import table_for, write_table
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segfiles.dicom_labels import read_dicom_labels
-from CovidSegLib.segfiles.lobe_files import ALGORITHM, ESTIMATED_TAG, _lobe_of, read_lobe_map, write_lobes
+from CovidSegLib.segfiles.lobe_files import ALGORITHM, ESTIMATED_TAG, _lobe_of, _segment, read_lobe_map, write_lobes
+from CovidSegLib.segfiles.seg_nrrd import STATUS_TAG
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from Testing.kit.drawn_lungs import AFFINE, SPACING, drawn_lungs
 
@@ -145,13 +147,18 @@ def test_estimated_lobes_leave_slicer_as_a_dicom_seg_that_says_so_and_are_told_f
     node = mrml.add_volume(volume)
     node.SetAttribute("DICOM.instanceUIDs", " ".join(by_uid))
     estimated = estimated_lobe_map(drawn_lungs(), volume.grid)
-    write_lobes(estimated.lobes, volume.grid, tmp_path / "lobes.seg.nrrd")
-    lobes = mrml.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "lobes")
-    storage = mrml.scene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
-    storage.SetFileName(str(tmp_path / "lobes.seg.nrrd"))
-    assert storage.ReadData(lobes) == 1
-    lobes.SetReferenceImageGeometryParameterFromVolumeNode(node)
-    export(lobes, by_uid, tmp_path / "lobes.dcm")
+
+    def exported(lobe_map: np.ndarray, path: Path) -> Path:
+        write_lobes(lobe_map, volume.grid, tmp_path / "lobes.seg.nrrd", estimated.found.model[1])
+        lobes = mrml.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "lobes")
+        storage = mrml.scene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
+        storage.SetFileName(str(tmp_path / "lobes.seg.nrrd"))
+        assert storage.ReadData(lobes) == 1
+        lobes.SetReferenceImageGeometryParameterFromVolumeNode(node)
+        export(lobes, by_uid, path)
+        return path
+
+    exported(estimated.lobes, tmp_path / "lobes.dcm")
     written = pydicom.dcmread(tmp_path / "lobes.dcm")
     assert {_lobe_of(segment) for segment in written.SegmentSequence} == set(Lobe)
     for segment in written.SegmentSequence:
@@ -162,6 +169,11 @@ def test_estimated_lobes_leave_slicer_as_a_dicom_seg_that_says_so_and_are_told_f
         assert ((mask == 1) == (estimated.lobes == _lobe_of(segment))).all()
     with pytest.raises(InputError, match="estimated by CovidSeg"):
         read_lobe_map(tmp_path / "lobes.dcm", volume)
+    corrected = estimated.lobes.copy()
+    corrected[44:50][corrected[44:50] == Lobe.LEFT_LOWER] = Lobe.LEFT_UPPER
+    given = read_lobe_map(exported(corrected, tmp_path / "corrected.dcm"), volume)
+    assert (given.lobes == corrected).all()
+    assert "in which a reader changed" in given.notes(volume.grid)[0]
 
 
 def test_an_estimate_that_was_loaded_is_not_taken_for_a_readers_lobes(world: SlicerWorld) -> None:
@@ -170,14 +182,25 @@ def test_an_estimate_that_was_loaded_is_not_taken_for_a_readers_lobes(world: Sli
     node = world.logics.add_volume(scan())
     lobes = world.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "lobes")
     lobes.SetReferenceImageGeometryParameterFromVolumeNode(node)
-    lobes.GetSegmentation().AddEmptySegment("s", "Left lower lobe (estimated)")
+    found = estimated_lobe_map(drawn_lungs(), scan().grid)
     reader = Reader(world.scene, lobes, node)
-    reader.paint("s", np.s_[30:50, 20:60, 80:100])
-    segment = lobes.GetSegmentation().GetSegment("s")
-    entry = "List~SCT^123037004^Anatomical Structure~SCT^90572001^Lower lobe~SCT^7771000^Left~List~^^~^^"
-    segment.SetTag("TerminologyEntry", entry)
-    assert read_lobes(world.scene, node) is not None
-    segment.SetTag(ESTIMATED_TAG, str(20 * 40 * 20))
-    assert read_lobes(world.scene, node) is None
-    reader.paint("s", np.s_[50:51, 20:60, 80:100])  # a reader corrects
-    assert read_lobes(world.scene, node) is not None
+    for lobe in Lobe:
+        lobes.GetSegmentation().AddEmptySegment(lobe.name, f"{lobe_name(lobe)} (estimated)")
+        reader.paint(lobe.name, np.nonzero(found.lobes == lobe))
+        segment = lobes.GetSegmentation().GetSegment(lobe.name)
+        segment.SetTag("TerminologyEntry", _segment(lobe, "").tags["TerminologyEntry"])
+
+    def measured() -> Measurements:
+        return measure(drawn_lungs(), scan().grid, lobes=read_lobes(world.scene, node))
+
+    assert measured().lobe_score is not None  # another program's
+    for lobe in Lobe:
+        lobes.GetSegmentation().GetSegment(lobe.name).SetTag(ESTIMATED_TAG, found.found.model[1])
+    assert measured().lobe_score is None
+    assert measured().severity is not None
+    before = lobes_state(world.scene, node)
+    for lobe in Lobe:  # a reader looked at all of them
+        lobes.GetSegmentation().GetSegment(lobe.name).SetTag(STATUS_TAG, "completed")
+    assert lobes_state(world.scene, node) != before
+    assert measured().lobe_score is not None
+    assert any("marked as completed" in flag for flag in measured().flags)

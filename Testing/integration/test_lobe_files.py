@@ -82,7 +82,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_lobes_lie_where_the_other_program_put_them(folder: Path) -> None:
     volume = read_ct(folder, Progress())
-    found = read_lobe_map(folder / "lobes.dcm", volume)
+    found = read_lobe_map(folder / "lobes.dcm", volume).lobes
     expected = lobe_map(block_labels().shape)
     assert np.array_equal(found, expected if volume.affine[2, 2] > 0 else expected[::-1])
 

@@ -199,7 +199,7 @@ def test_lobes_are_found_in_the_scene_by_their_codes(nodes, offscreen) -> None:
     add_lobes(offscreen, scan)
     found = read_lobes(offscreen.scene, scan)
     assert found is not None
-    assert set(np.unique(found)) == set(Lobe)
+    assert set(np.unique(found.lobes)) == set(Lobe)
     measured = measure_nodes(segmentation, scan)
     assert {lobe.name: lobe.score for lobe in measured.lobes}["left lower lobe"] == 2
     assert measured.lobe_score == 3
@@ -214,7 +214,7 @@ def test_lobes_of_another_scan_in_the_scene_are_not_those_of_this_one(offscreen)
     assert measure_nodes(segmentation, second).lobe_score is None
     of_second = add_lobes(offscreen, second, lower_end=6)
     for one in (first, second):
-        lower = read_lobes(offscreen.scene, one) == Lobe.LEFT_LOWER
+        lower = read_lobes(offscreen.scene, one).lobes == Lobe.LEFT_LOWER
         assert np.argwhere(lower)[:, 0].max() == (11 if one is first else 5)
     for one in (of_first, of_second):  # as if loaded from files: whose they are is not known, they may be of this scan
         one.SetNodeReferenceID(one.GetReferenceImageGeometryReferenceRole(), None)

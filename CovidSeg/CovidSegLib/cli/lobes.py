@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         with OutputSet(states) as files:
             for output in args.output:
                 progress.step("writing", 0, 1)
-                write_lobes(estimated.lobes, masks.grid, files.add(output))
+                write_lobes(estimated.lobes, masks.grid, files.add(output), estimated.found.model[1])
             files.publish()
     finally:
         console.clear()

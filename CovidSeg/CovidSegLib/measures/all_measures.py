@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..anatomy.flat_ends import flat_ends
+from ..errors import CovidSegError
 from ..geometry.grid import Grid, read_only
 from ..i18n import tr as _
 from ..segmentation import Label
 from ..soft_tissue import soft_tissue_shift
 from .density import density, histograms, refusal
 from .found import Found, find_all
+from .given_lobes import GivenLobes
 from .lesions import COUNTED_ML
 from .lobes import lobe_total, measure_lobes
 from .quantities import QUANTITIES
@@ -38,7 +40,7 @@ def measure(
     grid: Grid,
     *,
     voxels: np.ndarray | None = None,
-    lobes: np.ndarray | None = None,
+    lobes: np.ndarray | GivenLobes | None = None,
     absent: Collection[Label] = (),
     rules: Rules | None = None,
     stability: bool = False,
@@ -50,8 +52,8 @@ def measure(
 
     ``labels``: uint8 (K, J, I) of :class:`CovidSegLib.segmentation.Label`; ``grid``: theirs, may be oblique.
     ``voxels``: the scan itself, int16 HU of the same shape, for the densities. ``lobes``: uint8 of
-    :class:`.lobes.Lobe` of the same shape; without them lobes are estimated from the shape of the lungs, and the score
-    has a range. ``absent``: labels without a segment (see
+    :class:`.lobes.Lobe` of the same shape; without them, and where they are CovidSeg's own estimate still, lobes are
+    estimated from the shape of the lungs, and the score has a range. ``absent``: labels without a segment (see
     :class:`CovidSegLib.segmentation.Segmentation`); such a lung has no percentage. ``stability``: also measure with
     the masks' edges moved by one voxel. ``found``: :func:`.found.find_all` of ``labels``, and ``refused``:
     :func:`.density.refusal` of ``voxels``, where they are known already. ``infection_known``: False where nobody may
@@ -59,6 +61,7 @@ def measure(
     Raises ValueError for arrays of different shapes.
     """
     rules = rules or Rules()
+    lobes, of_lobes = _given(lobes, grid)
     for other in (voxels, lobes):
         if other is not None and other.shape != labels.shape:
             raise ValueError(f"arrays of one grid are needed, not {labels.shape} and {other.shape}")
@@ -113,7 +116,19 @@ def measure(
         measured = with_severity(measured, lungs, ml, cut=any(faces.values()), reason=reason)
     subject = Subject(lungs, None if refused else hounsfield, ml, rules)
     more = {quantity.path: quantity.measure(subject) for quantity in QUANTITIES if quantity.measure is not None}
-    return replace(measured, plausible=plausible, flags=tuple(flags), more=more)
+    return replace(measured, plausible=plausible, flags=(*flags, *of_lobes), more=more)
+
+
+def _given(lobes: np.ndarray | GivenLobes | None, grid: Grid) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """The lobes as an array, None where they are an estimate still; and what a reader of their score should know."""
+    if not isinstance(lobes, GivenLobes):
+        return lobes, ()
+    if lobes.lobes.shape != grid.shape:
+        return lobes.lobes, ()  # told with the other arrays
+    try:
+        return lobes.lobes, lobes.notes(grid)
+    except CovidSegError as error:
+        return None, (error.sentence,)
 
 
 def _shift(voxels: np.ndarray) -> float:

@@ -11,7 +11,9 @@ import numpy as np
 from ..errors import InputError
 from ..geometry.volume import CtVolume
 from ..measures import Lobe, Measurements, Rules, lobe_of_terminology, measure
-from ..segfiles.lobe_files import ESTIMATED_TAG
+from ..measures.given_lobes import GivenLobes
+from ..segfiles.lobe_files import ESTIMATED_TAG, given_lobes
+from ..segfiles.seg_nrrd import STATUS_TAG
 from ..segmentation import Label, absent_labels, label_of_codes
 from ..system.steps import result_of
 from .corrections import check_belongs, fingerprints_of, fingerprints_so_far
@@ -61,10 +63,10 @@ def read_labels_in_steps(
     return labels
 
 
-def read_lobes(scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode) -> np.ndarray | None:
-    """The lobes of a segmentation in ``scene``, told by their codes, as a lobe map on the grid of ``volume_node``.
+def read_lobes(scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode) -> GivenLobes | None:
+    """The lobes of a segmentation in ``scene``, told by their codes, on the grid of ``volume_node``.
 
-    uint8 (K, J, I) of :class:`CovidSegLib.measures.Lobe`. None where no segment is a lobe. Segmentations that were made
+    None where no segment is a lobe. Segmentations that were made
     on another scan of the scene do not count: they may be of another patient. Of several those made on ``volume_node``
     come first, then the one with most lobes.
     """
@@ -72,14 +74,12 @@ def read_lobes(scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode
     if node is None:
         return None
     found = np.zeros(volume_node.GetImageData().GetDimensions()[::-1], np.uint8)
-    estimated = bool(lobes)
+    tags = []
     for lobe, name in lobes.items():
-        mask = _mask(node, name, volume_node)
-        found[mask] = lobe
-        told = tag(node.GetSegmentation().GetSegment(name), ESTIMATED_TAG)
-        estimated = estimated and told == str(np.count_nonzero(mask))
-    # Our own estimate, as it was written: it has no more to say than the lungs, and its score would lose its range.
-    return None if estimated else found
+        found[_mask(node, name, volume_node)] = lobe
+        segment = node.GetSegmentation().GetSegment(name)
+        tags.append((tag(segment, ESTIMATED_TAG), tag(segment, STATUS_TAG)))
+    return given_lobes(found, tags)
 
 
 def lobes_state(scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode | None) -> tuple[object, ...]:
@@ -89,7 +89,9 @@ def lobes_state(scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNod
         return ()
     parent = node.GetParentTransformNode()
     place = (parent.GetID(), parent.GetTransformToWorldMTime()) if parent is not None else ()
-    return (node.GetID(), tuple(lobes.items()), segments_state(node, lobes.values()), place)
+    segments = [node.GetSegmentation().GetSegment(name) for name in lobes.values()]
+    told = tuple((tag(segment, ESTIMATED_TAG), tag(segment, STATUS_TAG)) for segment in segments)
+    return (node.GetID(), tuple(lobes.items()), segments_state(node, lobes.values()), told, place)
 
 
 def segments_state(

@@ -13,14 +13,15 @@ from ..errors import InputError, OutputError
 from ..geometry.grid import Grid
 from ..geometry.volume import CtVolume
 from ..measures import lobe_of_codes, lobe_of_terminology
+from ..measures.given_lobes import GivenLobes
 from ..reading.dicom_files import files_below, is_dicom
 from ..reading.dicom_headers import modality_of
 from ..segmentation import Lobe
 from ..system.atomic_files import output_errors
 from .dicom_labels import read_dicom_labels
 from .labelmap import save_nifti
-from .reviewed import read_reviewed
-from .seg_nrrd import FileSegment, is_seg_nrrd, write_layers
+from .reviewed import COMPLETED, read_reviewed
+from .seg_nrrd import STATUS_TAG, FileSegment, is_seg_nrrd, write_layers
 
 if TYPE_CHECKING:
     import pydicom
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 SUFFIXES = (".seg.nrrd", ".nii.gz", ".nii")
 
 ESTIMATED_TAG = "CovidSeg.EstimatedLobe"
-"""On a segment that is an estimated lobe: how many voxels it had. With that many it is still the estimate."""
+"""On a segment that was estimated: the SHA-256 of the model. How much a reader changed since is found by estimating the
+lobes anew (see :mod:`CovidSegLib.measures.given_lobes`); the tag stays with what a reader corrects."""
 
 ALGORITHM = "CovidSeg lobes estimated from the shape of the lungs"
 """Goes with the segments into a DICOM SEG, where the tag does not."""
@@ -55,23 +57,20 @@ def check_lobe_file(path: Path) -> None:
         raise OutputError("Lobes are written as .seg.nrrd, .nii.gz or .nii.", "Give the file such an ending.")
 
 
-def write_lobes(lobes: np.ndarray, grid: Grid, path: Path) -> None:
-    """Write ``lobes`` (uint8 (z, y, x) of :class:`Lobe`) on ``grid`` to ``path``. Raises OutputError."""
+def write_lobes(lobes: np.ndarray, grid: Grid, path: Path, model: str) -> None:
+    """Write ``lobes`` (uint8 (z, y, x) of :class:`Lobe`) on ``grid`` to ``path``. Raises OutputError.
+
+    ``model``: the SHA-256 of the model that told them.
+    """
     check_lobe_file(path)
     with output_errors():
         if is_seg_nrrd(path):
-            counts = np.bincount(lobes.ravel(), minlength=len(Lobe) + 1)
-            write_layers([lobes], grid.affine, [_segment(lobe, int(counts[lobe])) for lobe in Lobe], path)
+            write_layers([lobes], grid.affine, [_segment(lobe, model) for lobe in Lobe], path)
         else:
             save_nifti(lobes, grid.affine, path)
 
 
-def _is_estimate(segment: FileSegment, voxels: int) -> bool:
-    """Whether a segment of a file is an estimated lobe that nobody has changed since; ``voxels``: how many it has."""
-    return segment.tags.get(ESTIMATED_TAG) == str(voxels)
-
-
-def _segment(lobe: Lobe, voxels: int) -> FileSegment:
+def _segment(lobe: Lobe, model: str) -> FileSegment:
     side, part = lobe.name.split("_")
     modifier = "^^" if lobe == Lobe.RIGHT_MIDDLE else f"SCT^{_SIDES[side]}"
     anatomy = f"SCT^123037004^Anatomical Structure~SCT^{_TYPES[part]}~{modifier}"
@@ -81,7 +80,8 @@ def _segment(lobe: Lobe, voxels: int) -> FileSegment:
         "DICOM.SegmentAlgorithmType": "AUTOMATIC",
         "DICOM.SegmentAlgorithmName": ALGORITHM,
         "CovidSeg.Software": f"CovidSeg {__version__}",
-        ESTIMATED_TAG: str(voxels),
+        STATUS_TAG: "notstarted",
+        ESTIMATED_TAG: model,
     }
     fields = {
         "ID": f"Estimated{side.title()}{part.title()}Lobe",
@@ -95,10 +95,11 @@ def _segment(lobe: Lobe, voxels: int) -> FileSegment:
     return FileSegment(fields).with_tags(tags)
 
 
-def read_lobe_map(path: Path, volume: CtVolume) -> np.ndarray:
-    """The lobes in ``path`` (``.seg.nrrd``, or a DICOM SEG) on the grid of ``volume``: uint8 (K, J, I) of Lobe.
+def read_lobe_map(path: Path, volume: CtVolume) -> GivenLobes:
+    """The lobes in ``path`` (``.seg.nrrd``, or a DICOM SEG) on the grid of ``volume``.
 
-    Raises InputError when the file has no lobe, or its voxels are not voxels of the scan.
+    Raises InputError when the file has no lobe, its voxels are not voxels of the scan, or they are CovidSeg's estimate
+    still (:meth:`GivenLobes.notes`).
     """
     if is_seg_nrrd(path):
         lobes = _from_slicer(path, volume)
@@ -106,15 +107,16 @@ def read_lobe_map(path: Path, volume: CtVolume) -> np.ndarray:
         lobes = _from_dicom(path, volume)
     else:
         raise InputError("Lobes are read from a .seg.nrrd file or a DICOM SEG.", "Save them in one of these forms.")
-    if not lobes.any():
+    if not lobes.lobes.any():
         raise InputError(
             "The file has no segment whose DICOM code says that it is a lobe of a lung.",
             "Set the segments' terminology in Slicer (double click on the colour of a segment).",
         )
+    lobes.notes(volume.grid)
     return lobes
 
 
-def lobes_beside(source: Path, volume: CtVolume, files: Sequence[Path] = ()) -> np.ndarray | None:
+def lobes_beside(source: Path, volume: CtVolume, files: Sequence[Path] = ()) -> GivenLobes | None:
     """The lobes of a DICOM SEG in the folder ``source`` that the scan was read from; None where there is none.
 
     ``files``: only these of the folder are meant (default: all). One that belongs to another scan is passed over.
@@ -130,37 +132,37 @@ def lobes_beside(source: Path, volume: CtVolume, files: Sequence[Path] = ()) -> 
     return None
 
 
-def _from_slicer(path: Path, volume: CtVolume) -> np.ndarray:
+def _from_slicer(path: Path, volume: CtVolume) -> GivenLobes:
     reviewed = read_reviewed(path, volume.grid)
     lobes = np.zeros(volume.voxels.shape, np.uint8)
-    estimates = []
+    tags = []
     for segment in reviewed.segments:
         lobe = lobe_of_terminology(segment.tags.get("TerminologyEntry", ""))
         if lobe is not None:
             layer, value = segment.place
-            mask = reviewed.layers[layer] == value
-            estimates.append(_is_estimate(segment, int(np.count_nonzero(mask))))
-            lobes[mask] = lobe
-    if estimates and all(estimates):
-        raise _estimated()
-    return lobes
+            lobes[reviewed.layers[layer] == value] = lobe
+            tags.append((segment.tags.get(ESTIMATED_TAG), segment.tags.get(STATUS_TAG)))
+    return given_lobes(lobes, tags)
 
 
-def _estimated() -> InputError:
-    return InputError(
-        "The lobes in the file were estimated by CovidSeg, and nobody has corrected them.",
-        "Leave them out: the score of estimated lobes is given with its range.",
-    )
+def given_lobes(lobes: np.ndarray, tags: Sequence[tuple[str | None, str | None]]) -> GivenLobes:
+    """``lobes`` (uint8 of :class:`Lobe`) whose segments have these ``tags``: :data:`ESTIMATED_TAG`, the status."""
+    models = [model for model, _status in tags if model]
+    confirmed = bool(tags) and all(status == COMPLETED for _model, status in tags)
+    return GivenLobes(lobes, bool(models), next(iter(models), ""), confirmed)
 
 
-def _from_dicom(path: Path, volume: CtVolume) -> np.ndarray:
-    return read_dicom_labels(path, volume, _lobes_of)
+def _from_dicom(path: Path, volume: CtVolume) -> GivenLobes:
+    estimated: list[bool] = []
 
+    def lobes_of(dataset: pydicom.Dataset) -> dict[int, int | None]:
+        found = {int(one.SegmentNumber): _lobe_of(one) for one in dataset.SegmentSequence}
+        made_by = [str(one.get("SegmentAlgorithmName", "")) for one in dataset.SegmentSequence]
+        estimated.append(any(ALGORITHM in name for name in made_by))
+        return {number: lobe and int(lobe) for number, lobe in found.items()}
 
-def _lobes_of(dataset: pydicom.Dataset) -> dict[int, Lobe | None]:
-    if any(ALGORITHM in str(one.get("SegmentAlgorithmName", "")) for one in dataset.SegmentSequence):
-        raise _estimated()
-    return {int(one.SegmentNumber): _lobe_of(one) for one in dataset.SegmentSequence}
+    lobes = read_dicom_labels(path, volume, lobes_of)
+    return GivenLobes(lobes, estimated[0])
 
 
 def _lobe_of(segment: pydicom.Dataset) -> Lobe | None:
