@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
+import runpy
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import covidseg
+from CovidSegLib.errors import CovidSegError
+from CovidSegLib.segfiles import registry
+from tools import docs_messages as MESSAGES  # noqa: N812
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCS = REPOSITORY / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 MOST_WORDS, MEAN_WORDS = 40, 25
+HOOKS = runpy.run_path(str(REPOSITORY / "tools/docs_hooks.py"))
 
 SLICERS_OWN = {
     "Accept", "Add DICOM Data", "Add Data", "Additional module paths", "Application Settings", "Completed", "Edit",
@@ -56,13 +66,60 @@ def test_the_book_has_the_help_of_every_command_and_the_errors_of_the_code(site:
     commands = (site / "command_line.html").read_text("utf-8")
     assert all(f"covidseg {name}" in commands for name in ("segment", "report", "followup", "batch", "sample"))
     errors = (site / "troubleshooting.html").read_text("utf-8")
-    assert errors.count("<tr>") > 150
-    for sentence in ("The file or folder does not exist.", "The output is a folder, not a file."):
-        assert sentence in errors
     assert "<!-- made:" not in commands + errors
-    cells = re.findall(r"<tr>\s*<td>(.*?)</td>\s*<td>(.*?)</td>", errors, re.DOTALL)
-    assert len(cells) > 150
-    assert not [said for said, what_to_do in cells if not what_to_do.strip()]
+    rows = _rows(errors)
+    found = [message for message in MESSAGES.Code().messages() if isinstance(message, MESSAGES.Message)]
+    assert len(found) > 350
+    assert not [one for one in found if not any(_matches(one.sentence, said) for said in rows)]
+    assert not [said for said, what_to_do in rows.items() if not what_to_do]
+
+
+def test_the_words_of_every_error_are_found_and_every_room_that_makes_one_has_its_section() -> None:
+    found = MESSAGES.Code().messages()
+    assert not [one for one in found if isinstance(one, MESSAGES.Unread)]
+    rooms = [one.room for one in found if isinstance(one, MESSAGES.Message)]
+    sections = [room for section in HOOKS["SECTIONS"].values() for room in section]
+    assert sorted(sections) == sorted(set(rooms))
+    hintless = {one.room for one in found if isinstance(one, MESSAGES.Message) and not one.hint}
+    assert hintless <= set(HOOKS["DO"])
+
+
+def test_an_error_that_a_user_meets_stands_on_the_page_as_it_is_said(site: Path, tmp_path: Path) -> None:
+    rows = _rows((site / "troubleshooting.html").read_text("utf-8"))
+    (tmp_path / "notes.txt").write_text("no scan", encoding="utf-8")
+    (tmp_path / "cut off.nii.gz").write_bytes(b"\x1f\x8b\x08")
+    (tmp_path / "folder.nrrd").mkdir()
+    met = [
+        _told(lambda: covidseg.segment(tmp_path / "missing.nii.gz")),
+        _told(lambda: covidseg.segment(tmp_path / "notes.txt")),
+        _told(lambda: covidseg.segment(tmp_path / "cut off.nii.gz")),
+        _told(lambda: covidseg.segment(tmp_path)),
+        _told(lambda: covidseg.segment(np.zeros((3, 4, 5)))),
+        _told(lambda: covidseg.segment(np.zeros((4, 5)), affine=np.eye(4))),
+        _told(lambda: registry.check_suffix(tmp_path / "folder.nrrd")),
+        _told(lambda: registry.check_suffix(tmp_path / "result.tar")),
+        _told(lambda: registry.check_suffix(tmp_path / "nowhere" / "result.nii.gz")),
+    ]
+    assert not [error.sentence for error in met if not any(_matches(said, error.sentence) for said in rows)]
+
+
+def _told(call: Callable[[], object]) -> CovidSegError:
+    with pytest.raises(CovidSegError) as caught:
+        call()
+    return caught.value
+
+
+def _rows(page: str) -> dict[str, str]:
+    """What is said, and what to do, as a browser shows it."""
+    cells = re.findall(r"<tr>\s*<td>(.*?)</td>\s*<td>(.*?)</td>", page, re.DOTALL)
+    return {html.unescape(re.sub("<[^>]*>", "", said)): what_to_do.strip() for said, what_to_do in cells}
+
+
+def _matches(pattern: str, said: str) -> bool:
+    """Whether ``said`` is what ``pattern`` says, with a value for each of its names in curly or pointed brackets."""
+    names = "{[^}]*}|\u2039[^\u203a]*\u203a"
+    parts = [re.escape(part) for part in re.split(names, " ".join(pattern.split()))]
+    return re.fullmatch(".*".join(parts) + r"\.?", said) is not None
 
 
 def sentences(text: str) -> list[str]:

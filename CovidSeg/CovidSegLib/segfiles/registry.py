@@ -75,7 +75,10 @@ class Format:
 def _write_dicom(segmentation: Segmentation, path: Path, series: SourceSeries | None) -> None:
     """Write a DICOM SEG. Raises OutputError, also without a ``series``."""
     if series is None:
-        raise OutputError(_("A DICOM segmentation needs the DICOM series that it refers to."))
+        raise OutputError(
+            _("A DICOM segmentation needs the DICOM series that it refers to."),
+            _("Give the DICOM folder as the scan, or choose another form of output."),
+        )
     dicom_seg.write_dicom_seg(segmentation, series, path)
 
 
