@@ -34,6 +34,17 @@ def seen(panel: OpenModule) -> set[str]:
     return texts
 
 
+def test_every_section_of_the_panel_has_a_page_with_its_name(panel: OpenModule, repository: Path) -> None:
+    folds = [one for one in panel.place.findChildren(QtWidgets.QWidget) if type(one).__name__ == "ctkCollapsibleButton"]
+    titles = {str(fold.property("text")) for fold in folds} - {"Details"}
+    assert len(titles) >= 5
+    book = (repository / "mkdocs.yml").read_text(encoding="utf-8")
+    tutorial = (repository / "docs/slicer/index.md").read_text(encoding="utf-8")
+    pages = {page.read_text(encoding="utf-8").partition("\n")[0] for page in (repository / "docs/slicer").glob("*.md")}
+    assert not [title for title in titles if f"# {title}" not in pages or f"- {title}: slicer/" not in book]
+    assert not [title for title in titles if f"[{title}](" not in tutorial]
+
+
 def named(page: Path) -> set[str]:
     """What ``page`` names in italics."""
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
