@@ -8,6 +8,10 @@ import pytest
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
+from CovidSegLib.gui.scene_memory import SceneMemory
+from CovidSegLib.mrml.covidseg_segments import parts_in
+from CovidSegLib.mrml.volumes import read_volume_node
+from CovidSegLib.segfiles import SOURCE_TAG
 from CovidSegLib.segmentation import Label
 from Testing.kit.blocks import HU
 from Testing.kit.panel_steps import reading
@@ -93,12 +97,12 @@ def test_a_stroke_while_the_scene_is_read_is_not_missed(opened: tuple, reads: li
     assert what_is_said(panel)[1] == "4 lesions"
 
 
-def read(node: object, scan: object) -> object:
+def read(node: object, scan: object, memory: SceneMemory) -> object:
     """What there is to say of the segments now."""
     from CovidSegLib.gui.reading_section import reading_steps
     from CovidSegLib.system.steps import result_of
 
-    return result_of(reading_steps(node, scan))
+    return result_of(reading_steps(node, scan, memory))
 
 
 def test_lungs_and_lesions_are_found_once_for_numbers_and_list(opened: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,37 +113,93 @@ def test_lungs_and_lesions_are_found_once_for_numbers_and_list(opened: tuple, mo
     for name in ("sided_lungs", "label_lesions"):
         work = getattr(found, name)
         monkeypatch.setattr(found, name, lambda *given, work=work, name=name: heard.append(name) or work(*given))
-    said = read(node, scan)
+    said = read(node, scan, SceneMemory())
     assert sorted(heard) == ["label_lesions", "sided_lungs"]
     assert [one.lesion for one in said.review.lesions.by_size()] == list(said.measured.lesions)
+
+
+@pytest.fixture
+def computed(opened: tuple, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is no reader's edit to change, and was computed since the panel was opened."""
+    from CovidSegLib.anatomy import lungs
+    from CovidSegLib.corrections.merge import LastWritten
+    from CovidSegLib.geometry.volume import CtVolume
+    from CovidSegLib.gui import reading_section
+
+    panel, _section, node, scan = opened
+    for segment in parts_in(node).values():  # as after a run: the scan is known by its voxels
+        segment.SetTag(SOURCE_TAG, f"SHA-256 of its voxels {read_volume_node(scan).fingerprint}")
+    rest(panel)
+    heard: list[str] = []
+    places = (
+        (LastWritten, "of_texts", "records"),
+        (CtVolume, "fingerprint_in", "fingerprint"),
+        (reading_section, "refusal", "refusal"),
+        (lungs, "_part", "sides"),
+    )
+    for owner, name, what in places:
+        work = getattr(owner, name)
+        noting = lambda *given, work=work, what=what: heard.append(what) or work(*given)  # noqa: E731
+        monkeypatch.setattr(owner, name, noting)
+    return heard
+
+
+def test_a_stroke_computes_nothing_anew_that_it_cannot_have_changed(opened: tuple, computed: list[str]) -> None:
+    panel, _section, node, scan = opened
+    reader = Reader(panel.world.scene, node, scan)
+    reader.paint(INFECTION, np.s_[10:12, 12:16, 70:80])
+    panel.until(lambda: what_is_said(panel)[0] == 3)
+    rest(panel)
+    assert computed == []
+    reader.paint(INFECTION, np.s_[3:21, 10:50, 40:46])  # beyond the lung: now it has another shape
+    panel.until(lambda: what_is_said(panel)[0] == 4)
+    assert computed == ["sides"]
+
+
+def test_what_is_known_of_a_scan_is_forgotten_with_it(opened: tuple, computed: list[str]) -> None:
+    from CovidSegLib.geometry.volume import CtVolume
+
+    panel, _section, node, scan = opened
+    memory = panel.session.memory
+    other = panel.world.logics.add_volume(CtVolume(read_volume_node(scan).voxels - 1, read_volume_node(scan).affine))
+    panel.session.parameters.inputVolume = other
+    rest(panel)
+    assert panel.session.memory is not memory
+    panel.session.parameters.inputVolume = scan
+    panel.session.parameters.outputSegmentation = node
+    computed.clear()
+    panel.until(lambda: what_is_said(panel)[0] == 2)
+    rest(panel)
+    assert sorted(set(computed)) == ["fingerprint", "records", "refusal", "sides"]
 
 
 def test_a_scan_whose_voxels_change_is_looked_at_again(opened: tuple) -> None:
     from slicer.util import arrayFromVolume, arrayFromVolumeModified
 
     _panel, _section, node, scan = opened
-    before = read(node, scan).measured
+    memory = SceneMemory()
+    before = read(node, scan, memory).measured
     assert not before.density_refused
     true = arrayFromVolume(scan).copy()
     arrayFromVolume(scan)[:] = np.clip(true, 0, 255)  # a grey picture
     arrayFromVolumeModified(scan)
-    grey = read(node, scan).measured
+    grey = read(node, scan, memory).measured
     assert (grey.density, "grey picture" in grey.density_refused) == (None, True)
     arrayFromVolume(scan)[:] = np.where(true == HU[Label.INFECTION], true + 10, true)
     arrayFromVolumeModified(scan)
-    after = read(node, scan).measured
+    after = read(node, scan, memory).measured
     assert not after.density_refused
     assert after.density.infection_mean_hu == pytest.approx(before.density.infection_mean_hu + 10)
 
 
 def test_each_scan_is_looked_at_for_itself(opened: tuple) -> None:
     from CovidSegLib.geometry.volume import CtVolume
-    from CovidSegLib.mrml.volumes import read_volume_node
 
     panel, _section, node, scan = opened
     volume = read_volume_node(scan)
     grey = panel.world.logics.add_volume(CtVolume(np.clip(volume.voxels, 0, 255), volume.affine))
-    refused = ["grey picture" in read(node, one).measured.density_refused for one in (scan, grey, scan)]
+    memory = SceneMemory()
+    refused = ["grey picture" in read(node, one, memory).measured.density_refused for one in (scan, grey, scan)]
     assert refused == [False, True, False]
 
 

@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from CovidSegLib.anatomy import lobes
 from CovidSegLib.anatomy.lobe_model import DEFAULT_MODEL, read_lobe_model
 from CovidSegLib.anatomy.lobes import find_lobes
+from CovidSegLib.anatomy.lung_memory import LungMemory
 from CovidSegLib.errors import InputError, ModelError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.measures import Lobe, measure
+from CovidSegLib.measures.found import find_all
 from CovidSegLib.measures.lobe_map import estimated_lobe_map
 from CovidSegLib.measures.record import MeasurementsRecord
 from CovidSegLib.measures.table import table_rows
@@ -99,6 +102,24 @@ def test_a_score_of_estimated_lobes_has_a_range_and_says_what_it_is() -> None:
     record = write_typed(MeasurementsRecord.of(measured))["severity_estimated"]
     assert "estimated" in record["lobes_are"]
     assert (record["low"], record["score"], record["high"]) == (found.low, found.score, found.high)
+
+
+def test_lobes_are_found_anew_when_the_lungs_change_and_not_when_infection_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found_anew: list[object] = []
+    part = lobes._part
+    monkeypatch.setattr(lobes, "_part", lambda *given: found_anew.append(given) or part(*given))
+    grid, memory = Grid(AFFINE, drawn_lungs().shape), LungMemory()
+    more, other = drawn_lungs(), drawn_lungs()
+    more[40:50][more[40:50] == Label.LEFT_LUNG] = Label.INFECTION
+    other[30:32, 40:42] = 0
+    wanted = [measure(labels, grid) for labels in (drawn_lungs(), more, drawn_lungs(infected=False), other)]
+    found_anew.clear()
+    for labels, fresh in zip((drawn_lungs(), more, drawn_lungs(infected=False), other), wanted, strict=True):
+        assert measure(labels, grid, found=find_all(labels, grid, memory)) == fresh
+        assert len(found_anew) == (2 if labels is other else 1)
+    assert len({one.severity.lobes for one in wanted}) == 4
 
 
 def test_lobes_that_a_user_brings_come_first_and_have_no_range() -> None:

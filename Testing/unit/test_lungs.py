@@ -7,6 +7,7 @@ import pytest
 
 from CovidSegLib.anatomy.lungs import find_sides
 from CovidSegLib.geometry.grid import Grid, UprightOrder
+from CovidSegLib.system.last_answer import LastAnswer
 
 SPACING = (1.5, 1.5, 3.0)
 SHAPE = (30, 120, 160)
@@ -173,14 +174,15 @@ def test_left_and_right_of_real_patients_agree_with_the_reader(shared_data):
             assert dice > 0.98, case
 
 
-def test_sides_are_those_of_the_mask_that_is_asked_for_also_after_another_one():
-    """The sides of the mask before are used again only for the same one."""
+def test_sides_that_were_found_last_are_those_of_the_same_mask_alone():
     right, left = lungs()
-    first = find_sides(right | left, SPACING)
-    assert find_sides((right | left).view(np.uint8), SPACING) is first
+    last = LastAnswer()
+    first = find_sides(right | left, SPACING, last)
+    assert find_sides((right | left).view(np.uint8), SPACING, last) is first
     moved = np.roll(right | left, 14, axis=2)  # the middle of the lungs comes from column 80 to 94
-    assert [find_sides(mask, SPACING).is_left(15)[60, 87] for mask in (right | left, moved)] == [True, False]
-    twice = find_sides(right | left, (1.5, 1.5, 3.2))  # blocks of as many voxels, of other mm
+    assert [find_sides(mask, SPACING, last).is_left(15)[60, 87] for mask in (right | left, moved)] == [True, False]
+    twice = find_sides(right | left, (1.5, 1.5, 3.2), last)  # blocks of as many voxels, of other mm
     assert not np.allclose(twice.field, first.field)
-    assert find_sides((right | left)[:, :, :-1], SPACING).shape == (30, 120, 159)
-    np.testing.assert_array_equal(find_sides(right | left, SPACING).field, first.field)
+    assert find_sides((right | left)[:, :, :-1], SPACING, last).shape == (30, 120, 159)
+    np.testing.assert_array_equal(find_sides(right | left, SPACING, last).field, first.field)
+    assert find_sides(right | left, SPACING) is not first  # who remembers nothing finds them anew

@@ -13,9 +13,11 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import InputError
+from ..geometry.grid import read_only
 from ..geometry.masks import bounding_box
 from ..geometry.resampling import PlaneResampler
 from ..i18n import tr as _
+from ..system.last_answer import LastAnswer
 from .lobe_checks import check_lungs, check_marked, check_whole
 from .lobe_model import LobeModel, LungModel, read_lobe_model
 from .lobe_shape import (
@@ -31,7 +33,7 @@ from .lobe_shape import (
 )
 from .lungs import stretched
 
-__all__ = ["EstimatedLobes", "Lobe", "find_lobes"]
+__all__ = ["EstimatedLobes", "Lobe", "PartedLungs", "find_lobes"]
 
 _ROUNDS = 2
 """How often the weights of the lobes are found anew; more change nothing."""
@@ -126,48 +128,85 @@ def _box(plane: np.ndarray) -> tuple[slice, slice] | None:
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
+@dataclass(frozen=True)
+class _PartedLung:
+    """What the ensemble makes of one lung.
+
+    ``votes``: uint8 (blocks with lung, members), which lobe each member gives a block to, 0 the lung's first one;
+    ``best`` (blocks): which one is shown; ``weights``, ``shown`` (lobes), ``members`` and ``overlap`` (members, lobes):
+    as in :class:`EstimatedLobes`, of lung alone.
+    """
+
+    votes: np.ndarray
+    best: np.ndarray
+    weights: np.ndarray
+    shown: np.ndarray
+    members: np.ndarray
+    overlap: np.ndarray
+
+
+@dataclass(frozen=True)
+class PartedLungs:
+    """What the ensemble makes of the shape of both lungs, left first: it holds whatever of them is infected.
+
+    ``probabilities``: as in :class:`EstimatedLobes`.
+    """
+
+    probabilities: np.ndarray
+    lungs: tuple[_PartedLung, _PartedLung]
+
+
 def find_lobes(
-    lungs: np.ndarray, spacing_mm: tuple[float, float, float], model: LobeModel | None = None
+    lungs: np.ndarray,
+    spacing_mm: tuple[float, float, float],
+    model: LobeModel | None = None,
+    last: LastAnswer[PartedLungs] | None = None,
 ) -> EstimatedLobes:
     """Estimate the lobes of two whole lungs.
 
     ``lungs``: uint8 (z, y, x), upright (axes to head, back, left): 1 left lung, 2 right lung, 3 and 4 what of them is
-    infected, 0 outside; ``spacing_mm``: upright x, y, z; ``model``: default the one that comes with CovidSeg. A lung
+    infected, 0 outside; ``spacing_mm``: upright x, y, z; ``model``: default the one that comes with CovidSeg;
+    ``last``: what its ensemble made of the lungs before: it holds while these have the same shape. A lung
     that reaches the first or last plane of the array counts as cut off. Raises InputError, with the reason, where lobes
     cannot be told from the shape: lungs that are missing, cut off, on the wrong sides or of a shape that was not seen
     before. Raises ModelError when the model is missing or altered.
     """
     if lungs.ndim != 3 or lungs.dtype != np.uint8:
         raise ValueError(f"lungs must be uint8 (z, y, x), not {lungs.dtype} {lungs.shape}")
-    model = model or read_lobe_model()
+    used = model or read_lobe_model()
     coarse = coarse_lungs(lungs, spacing_mm)
     check_marked(*coarse)
     check_whole(lungs, spacing_mm)
-    check_lungs(*coarse)
-    points = [lung.shape_points() for lung in coarse]
-    _check_shapes(model, coarse, points)
-    grid = coarse[0].lung.shape
-    probabilities = np.zeros((len(Lobe), *grid), np.uint8)
-    weights, shown = np.ones(len(Lobe)), np.zeros((len(Lobe), 2), np.int64)
-    members, overlaps = [], []
-    for lung, shape, known in zip(coarse, points, (model.left, model.right), strict=True):
-        votes = _votes(lung, known, shape, probabilities)
-        part = slice(lung.lobes[0] - 1, lung.lobes[-1])
-        weights[part], shown[part], counts, overlap = _decide(lung, votes, probabilities)
-        members.append(counts)
-        overlaps.append(overlap)
-    counted, agreed = (np.concatenate(parts, axis=1) for parts in (members, overlaps))
+    question = used.sha256, lungs.shape, spacing_mm, *(lung.lung.tobytes() for lung in coarse)
+    parted = (last or LastAnswer()).to(question, lambda: _part(coarse, used))
+    weights, shown, members, overlap = (
+        np.concatenate([getattr(lung, name) for lung in parted.lungs], axis=-1)
+        for name in ("weights", "shown", "members", "overlap")
+    )
+    infected = [_infected(lung, known) for lung, known in zip(coarse, parted.lungs, strict=True)]
     return EstimatedLobes(
-        probabilities,
+        parted.probabilities,
         weights,
         lungs.shape,
         coarse[0].steps,
-        shown,
-        counted,
-        agreed,
-        model.lowest_overlap,
-        (model.name, model.sha256),
+        np.stack([shown, np.concatenate([one for one, _members in infected])], axis=-1),
+        np.stack([members, np.concatenate([counts for _shown, counts in infected], axis=-1)], axis=-1),
+        overlap,
+        used.lowest_overlap,
+        (used.name, used.sha256),
     )
+
+
+def _part(coarse: tuple[CoarseLung, CoarseLung], model: LobeModel) -> PartedLungs:
+    check_lungs(*coarse)
+    points = [lung.shape_points() for lung in coarse]
+    _check_shapes(model, coarse, points)
+    probabilities = np.zeros((len(Lobe), *coarse[0].lung.shape), np.uint8)
+    left, right = (
+        _decide(lung, _votes(lung, known, shape, probabilities), probabilities)
+        for lung, shape, known in zip(coarse, points, (model.left, model.right), strict=True)
+    )
+    return PartedLungs(read_only(probabilities), (left, right))
 
 
 def _check_shapes(model: LobeModel, coarse: tuple[CoarseLung, CoarseLung], points: Sequence[np.ndarray]) -> None:
@@ -218,12 +257,9 @@ def _parted(ensemble: np.ndarray, z: np.ndarray, y: np.ndarray, x: np.ndarray, r
     return np.where(below, np.uint8(2), under.view(np.uint8))
 
 
-def _decide(
-    lung: CoarseLung, votes: np.ndarray, probabilities: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Weights, voxels as shown (lobes, 2), and of each member: voxels (members, lobes, 2), overlap (members, lobes)."""
+def _decide(lung: CoarseLung, votes: np.ndarray, probabilities: np.ndarray) -> _PartedLung:
     inside = lung.lung > 0
-    voxels = np.stack([lung.lung[inside], lung.infected[inside]], axis=1).astype(np.float32)
+    voxels = lung.lung[inside].astype(np.float32)
     shares = np.stack([probabilities[lobe - 1][inside] for lobe in lung.lobes], axis=1)
     held = [(votes == number).T.astype(np.float32) for number in range(len(lung.lobes))]
     counts = np.stack([member @ voxels for member in held], axis=1)
@@ -232,9 +268,23 @@ def _decide(
         best = (shares * weights).argmax(axis=1)
         overlap = np.empty((votes.shape[1], len(lung.lobes)))
         for number, member in enumerate(held):
-            own = voxels[:, 0] * (best == number)
-            both = np.maximum(counts[:, number, 0] + own.sum(), 1)
+            own = voxels * (best == number)
+            both = np.maximum(counts[:, number] + own.sum(), 1)
             overlap[:, number] = 2 * (member @ own) / both
         weights = 1 / np.maximum(overlap.mean(axis=0), _LEAST_OVERLAP) ** 2
-    shown = np.stack([voxels[best == number].sum(axis=0, dtype=np.float64) for number in range(len(lung.lobes))])
-    return weights, np.rint(shown).astype(np.int64), np.rint(counts).astype(np.int64), overlap
+    return _PartedLung(
+        votes, best, weights, _whole(np.bincount(best, voxels, len(lung.lobes))), _whole(counts), overlap
+    )
+
+
+def _infected(lung: CoarseLung, parted: _PartedLung) -> tuple[np.ndarray, np.ndarray]:
+    """Infected voxels in the lobes as shown (lobes), and in those of each member (members, lobes)."""
+    infected = lung.infected[lung.lung > 0].astype(np.float32)
+    where = np.flatnonzero(infected)
+    infected, votes, numbers = infected[where], parted.votes[where], range(len(lung.lobes))
+    members = np.stack([infected @ (votes == number).astype(np.float32) for number in numbers], axis=1)
+    return _whole(np.bincount(parted.best[where], infected, len(numbers))), _whole(members)
+
+
+def _whole(counts: np.ndarray) -> np.ndarray:
+    return np.rint(counts).astype(np.int64)

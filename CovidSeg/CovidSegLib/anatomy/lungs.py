@@ -15,6 +15,7 @@ import scipy
 
 from ..geometry.masks import grow_apart
 from ..geometry.resampling import PlaneResampler, axis_weights, block_sums
+from ..system.last_answer import LastAnswer
 
 COARSE_MM = 3.0
 """Grid on which lungs are parted: fine enough for the thinnest lung tongue, coarse enough to be quick."""
@@ -88,31 +89,21 @@ def stretched(coarse: int, new: int, step: int) -> scipy.sparse.csr_matrix:
     return (edged @ ends).tocsr()
 
 
-def find_sides(lung: np.ndarray, spacing_mm: tuple[float, float, float]) -> Sides:
+def find_sides(
+    lung: np.ndarray, spacing_mm: tuple[float, float, float], last: LastAnswer[Sides] | None = None
+) -> Sides:
     """Part a lung mask. ``lung``: bool or uint8 (0: no lung), (z, y, x), upright; ``spacing_mm``: upright x, y, z.
 
     Where two lungs are not found the middle of the grid decides; but a single lung that only reaches across it (with
     less than :data:`SMALLER_SHARE`) is not cut in two. What is too narrow for two lungs is one: its side is told by the
-    hollow that heart and vessels leave in it, or else by where it lies.
+    hollow that heart and vessels leave in it, or else by where it lies. ``last``: the sides that were found last; they
+    hold as long as the mask is the same on the coarse grid, as it is after most strokes of a reader.
     """
     steps = tuple(max(1, round(COARSE_MM / mm)) for mm in spacing_mm[::-1])
     sampling = tuple(mm * step for mm, step in zip(spacing_mm[::-1], steps, strict=True))
-    return _parted_again(_coarse(lung, steps), steps, sampling, lung.shape)
-
-
-_last: tuple[np.ndarray, tuple[object, ...], Sides] | None = None
-"""The coarse mask that was parted last, how large its blocks are, and its sides."""
-
-
-def _parted_again(
-    coarse: np.ndarray, steps: tuple[int, ...], sampling: tuple[float, ...], shape: tuple[int, ...]
-) -> Sides:
-    """:func:`_part`, or the sides of last time where the same mask is asked for: most strokes of a reader leave it."""
-    global _last
-    known, sizes = _last, (steps, sampling, shape)
-    if known is None or known[1] != sizes or not np.array_equal(known[0], coarse):
-        _last = known = coarse, sizes, _part(coarse, steps, sampling, shape)
-    return known[2]
+    coarse = _coarse(lung, steps)
+    question = coarse.tobytes(), steps, sampling, lung.shape
+    return (last or LastAnswer()).to(question, lambda: _part(coarse, steps, sampling, lung.shape))
 
 
 def _part(coarse: np.ndarray, steps: tuple[int, ...], sampling: tuple[float, ...], shape: tuple[int, ...]) -> Sides:

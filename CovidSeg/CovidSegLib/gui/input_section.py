@@ -139,7 +139,8 @@ class InputSection:
         if node is None or scan is None:
             self._judge("")
             return
-        self._task.start(belonging_steps(node, scan), lambda _result: self._belonging(), self._foreign)
+        steps = belonging_steps(node, scan, self._session.memory.fingerprints)
+        self._task.start(steps, lambda _result: self._belonging(), self._foreign)
 
     def _belonging(self) -> None:
         node, scan = self._session.nodes

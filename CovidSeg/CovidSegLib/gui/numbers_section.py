@@ -179,7 +179,8 @@ class NumbersSection:
         """Write a report on ``nodes``, unless they went while a package was installed."""
         if not in_scene(nodes):
             return
-        steps = while_in_scene(report_steps(*nodes, path, grab_3d_view(nodes[0])), nodes)
+        memory = self._session.memory if nodes == self._nodes else None
+        steps = while_in_scene(report_steps(*nodes, path, grab_3d_view(nodes[0]), memory), nodes)
         self._begin(steps, _("Writing the report ..."), lambda written: self._saved(written, nodes))
 
     def _saved(self, path: Path, nodes: tuple[Any, Any]) -> None:

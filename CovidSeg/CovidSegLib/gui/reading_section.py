@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..corrections.merge import to_labels
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     import slicer
 
+    from .scene_memory import SceneMemory
     from .session import Session
 
 
@@ -43,21 +45,22 @@ class Reading:
 
 
 def reading_steps(
-    node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode
+    node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode, memory: SceneMemory
 ) -> Generator[None, None, Reading]:
     """Read scan and segments once, find lungs and lesions once, and make numbers and list of them.
 
+    ``memory``: what is known from the reading before.
     Raises InputError where the scan cannot be read, or the segments do not belong to it.
     """
     yield None
-    yield from belonging_steps(node, volume_node)
-    state = read_state(node, volume_node)
+    yield from belonging_steps(node, volume_node, memory.fingerprints)
+    state = read_state(node, volume_node, memory.records)
     listed = plan_review(node, volume_node, state)
     try:
         check_same_place(node, volume_node)
     except InputError as error:
         return Reading(None, (yield from in_thread(listed)), error)
-    time = voxels_time(volume_node)
+    time = voxels_time(volume_node)  # Slicer gives no time twice
     volume = yield from silently(read_in_steps(volume_node, copied=False))
     labels = yield from _labels_by_codes(node, volume_node)
     lobes, absent = read_lobes(volume_node.GetScene(), volume_node), absent_in(node)
@@ -65,7 +68,7 @@ def reading_steps(
     def read() -> Reading:
         of_review = to_labels(state.current)
         of_numbers = of_review if labels is None else labels
-        found = find_all(of_numbers, volume.grid)
+        found = find_all(of_numbers, volume.grid, memory.lungs)
         measured = measure(
             of_numbers,
             volume.grid,
@@ -73,7 +76,7 @@ def reading_steps(
             lobes=lobes,
             absent=absent,
             found=found,
-            refused=_refusal(time, volume.voxels),
+            refused=memory.refusal.to(time, partial(refusal, volume.voxels)),
         )
         return Reading(measured, listed(of_review, found if of_review is of_numbers else None))
 
@@ -87,18 +90,6 @@ def _labels_by_codes(
     if set(our_segments(node)) == set(ids_in(node).values()):
         return None
     return (yield from read_labels_in_steps(node, volume_node))
-
-
-_last_refusal: tuple[int, str] = (0, "")
-"""When the voxels that were looked at last had changed, and why they have no densities. Slicer gives no time twice."""
-
-
-def _refusal(time: int, voxels: np.ndarray) -> str:
-    """Why there are no densities of ``voxels``, which last changed at ``time``: not asked again after each stroke."""
-    global _last_refusal
-    if _last_refusal[0] != time:
-        _last_refusal = time, refusal(voxels)
-    return _last_refusal[1]
 
 
 class ReadingSection:
@@ -126,7 +117,8 @@ class ReadingSection:
             self._session.readingChanged.emit(None)
             return
         self._time = modified_time(self._session.nodes[0])
-        self._task.start(reading_steps(*self._session.nodes), self._done, self._failed)
+        steps = reading_steps(*self._session.nodes, self._session.memory)
+        self._task.start(steps, self._done, self._failed)
 
     def _edited(self) -> None:
         """Read anew, unless it was a change that was read already: a tag of our own, or what a button did."""

@@ -28,6 +28,7 @@ from ..segmentation import Provenance, Segmentation
 from ..system.atomic_files import replace_text
 from ..system.steps import result_of, silently
 from .scan_match import belonging_steps
+from .scene_memory import SceneMemory
 from .task import in_thread
 
 if TYPE_CHECKING:
@@ -44,14 +45,18 @@ class Numbers:
 
 
 def numbers_steps(
-    node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode, *, stability: bool
+    node: slicer.vtkMRMLSegmentationNode,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    memory: SceneMemory,
+    *,
+    stability: bool,
 ) -> Generator[None, None, Numbers]:
     """Measure the segments of ``node`` on the scan ``volume_node``.
 
     Raises InputError when the scan cannot be read, and when the segments do not belong to it or lie elsewhere.
     """
     check_same_place(node, volume_node)
-    yield from belonging_steps(node, volume_node)
+    yield from belonging_steps(node, volume_node, memory.fingerprints)
     volume = yield from silently(read_in_steps(volume_node))
     labels = yield from read_labels_in_steps(node, volume_node)
     absent = absent_in(node)
@@ -68,14 +73,17 @@ def report_steps(
     volume_node: slicer.vtkMRMLScalarVolumeNode,
     path: Path,
     three_d: bytes | None,
+    memory: SceneMemory | None = None,
 ) -> Generator[None, None, Path]:
     """Write a report on the segments as they are to ``path`` (.html, .json, .csv); returns it.
 
-    ``three_d``: the 3-D view as a PNG, or None. Raises InputError, or OutputError; then there is no new file.
+    ``three_d``: the 3-D view as a PNG, or None; ``memory``: what is known of scan and segments. Raises InputError, or
+    OutputError; then there is no new file.
     """
     check_report(path)
-    numbers = yield from numbers_steps(node, volume_node, stability=True)
-    edits = _edits(node, volume_node, numbers)
+    memory = memory or SceneMemory()
+    numbers = yield from numbers_steps(node, volume_node, memory, stability=True)
+    edits = _edits(node, volume_node, numbers, memory)
     segmentation = Segmentation(numbers.labels, numbers.volume.affine, made_by(node))
 
     def write() -> Path:
@@ -103,10 +111,13 @@ def made_by(node: slicer.vtkMRMLSegmentationNode) -> Provenance:
 
 
 def _edits(
-    node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode, numbers: Numbers
+    node: slicer.vtkMRMLSegmentationNode,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    numbers: Numbers,
+    memory: SceneMemory,
 ) -> tuple[SegmentEdit, ...] | None:
     """What a reader changed; None where it is not recorded what the network wrote."""
-    state = read_state(node, volume_node)
+    state = read_state(node, volume_node, memory.records)
     if state.last.known != ALL:
         return None
     return reader_edits(numbers.labels, to_labels(state.last.drawn), numbers.volume.grid.voxel_ml)

@@ -21,6 +21,7 @@ from ..system.steps import silently
 from ..words import in_ml
 from .review_widgets import ReviewWidgets, without_list
 from .scan_match import belonging_steps
+from .scene_memory import SceneMemory
 from .scene_nodes import in_scene, while_in_scene
 from .task import in_thread
 from .task_slot import TaskSlot
@@ -33,15 +34,20 @@ if TYPE_CHECKING:
 
 
 def training_case_steps(
-    node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode, folder: Path
+    node: slicer.vtkMRMLSegmentationNode,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    folder: Path,
+    memory: SceneMemory | None = None,
 ) -> Generator[None, None, str]:
     """Save scan and segments, as they are now, as a training case in ``folder``; returns its name.
 
+    ``memory``: what is known of them.
     Raises InputError, also where the two do not belong together or a segment was taken out, and OutputError, also where
     the case has other labels and nobody corrected these.
     """
-    state = read_state(node, volume_node)
-    yield from belonging_steps(node, volume_node)
+    memory = memory or SceneMemory()
+    state = read_state(node, volume_node, memory.records)
+    yield from belonging_steps(node, volume_node, memory.fingerprints)
     volume = yield from silently(read_in_steps(volume_node))
 
     def save() -> str:
@@ -219,7 +225,7 @@ class ReviewSection:
         if not folder or not in_scene(nodes):
             return
         self._saving.start(
-            while_in_scene(training_case_steps(*nodes, Path(folder)), nodes),
+            while_in_scene(training_case_steps(*nodes, Path(folder), self._session.memory), nodes),
             lambda case: self._saved(case, nodes),
             lambda error: self._update_buttons() or self._session.failed.emit(error),
             cancelled=self._update_buttons,

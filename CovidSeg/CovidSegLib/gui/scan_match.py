@@ -11,44 +11,40 @@ from ..geometry.volume import CtVolume
 from ..mrml import read_in_steps
 from ..mrml.corrections import check_belongs, fingerprints_of
 from ..mrml.volumes import own_affine, possible_orders, voxels_time, world_affine
+from ..system.last_answer import LastAnswer
 from ..system.steps import silently
 from .task import in_thread
 
 if TYPE_CHECKING:
     import slicer
 
-_last: tuple[tuple[object, ...], dict[UprightOrder, str]] | None = None
-"""The scan that was looked at last, and its fingerprints by what was upright: they are asked for after each stroke of a
-reader."""
-
 
 def belonging_steps(
-    node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode
+    node: slicer.vtkMRMLSegmentationNode,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    last: LastAnswer[dict[UprightOrder, str]] | None = None,
 ) -> Generator[None, None, frozenset[str]]:
     """Raise InputError where our segments in ``node`` were made from another scan, or lie on another grid.
 
     A scan that was turned together with them is still the same one, also where the transform was hardened on both.
-    Returns the fingerprints of the scan by which it was known, now and before it was turned.
+    Returns the fingerprints of the scan by which it was known, now and before it was turned. ``last``: those of the
+    scan that was looked at last, by what was upright.
     """
     fingerprints: frozenset[str] = frozenset()
     if not voxels_time(volume_node):
         return fingerprints  # whoever reads the scan next will say that it has no voxels
     if recorded := fingerprints_of(node):
-        fingerprints = yield from _fingerprint_steps(volume_node, recorded)
+        fingerprints = yield from _fingerprint_steps(volume_node, recorded, last or LastAnswer())
     check_belongs(node, volume_node, fingerprints)
     return fingerprints
 
 
 def _fingerprint_steps(
-    volume_node: slicer.vtkMRMLScalarVolumeNode, recorded: set[str]
+    volume_node: slicer.vtkMRMLScalarVolumeNode, recorded: set[str], last: LastAnswer[dict[UprightOrder, str]]
 ) -> Generator[None, None, frozenset[str]]:
     """The fingerprints that the scan may have had, as many as it takes to find those that are ``recorded``."""
-    global _last
     own, world = own_affine(volume_node), world_affine(volume_node)
-    seen = voxels_time(volume_node), own.tobytes(), world.tobytes()
-    if _last is None or _last[0] != seen:
-        _last = seen, {}
-    found = _last[1]
+    found = last.to((voxels_time(volume_node), own.tobytes(), world.tobytes()), dict)
     volume: CtVolume | None = None
     for order in possible_orders(volume_node):
         if recorded <= set(found.values()):

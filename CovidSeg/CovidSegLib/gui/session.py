@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..mrml.covidseg_segments import ids_in
 from .observable import Signal
 from .run import RunResult
+from .scene_memory import SceneMemory
 from .scene_nodes import in_scene
 from .task import Task
 
@@ -35,9 +36,9 @@ class Session:
     """The state of one panel, and signals that tell of its changes.
 
     ``parameters``: the set in use (None while a scene is closed); ``nodes``: the segmentation that it names, if it has
-    segments of ours or had some, and the scan (each may be None); ``run``: the run under way, or None;
-    ``result``: what the last run brought, or None; ``shown``: the numbers of ``nodes`` as they are in the scene, or
-    None; ``reason``: why Apply cannot be pressed, "" when it can.
+    segments of ours or had some, and the scan (each may be None); ``memory``: what is known of them; ``run``: the run
+    under way, or None; ``result``: what the last run brought, or None; ``shown``: the numbers of ``nodes`` as they are
+    in the scene, or None; ``reason``: why Apply cannot be pressed, "" when it can.
 
     Signals: ``parametersChanged`` (another set, or another value in it), ``nodesChanged`` (or moved), ``runStarted``
     (Task), ``runReported`` (Report), ``runEnded``, ``resultChanged`` (RunResult or None), ``shownChanged`` (Shown or
@@ -64,6 +65,7 @@ class Session:
         self.run: Task[RunResult] | None = None
         self.result: RunResult | None = None
         self.nodes: tuple[slicer.vtkMRMLSegmentationNode | None, slicer.vtkMRMLScalarVolumeNode | None] = (None, None)
+        self.memory = SceneMemory()
         self.shown: Shown | None = None
         self.parametersChanged: Signal = Signal()
         self.runStarted: Signal = Signal()
@@ -151,7 +153,7 @@ class Session:
         if node is not None and not (_has_segments(node) or self._can_come_back(node)):
             node = None
         if anew or (node, volume_node) != self.nodes:
-            self.nodes = node, volume_node
+            self.nodes, self.memory = (node, volume_node), SceneMemory()
             self.nodesChanged.emit()
 
     def _can_come_back(self, node: slicer.vtkMRMLSegmentationNode) -> bool:

@@ -113,7 +113,7 @@ def measure(
         flags += odd
     else:
         reason = _("There are not two lungs.") if {Label.LEFT_LUNG, Label.RIGHT_LUNG} & set(absent) else unknown
-        measured = with_severity(measured, lungs, ml, cut=any(faces.values()), reason=reason)
+        measured = with_severity(measured, lungs, ml, found.memory.lobes, cut=any(faces.values()), reason=reason)
     subject = Subject(lungs, None if refused else hounsfield, ml, rules)
     more = {quantity.path: quantity.measure(subject) for quantity in QUANTITIES if quantity.measure is not None}
     return replace(measured, plausible=plausible, flags=(*flags, *of_lobes), more=more)

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..anatomy.lobes import EstimatedLobes, Lobe, find_lobes
+from ..anatomy.lobes import EstimatedLobes, Lobe, PartedLungs, find_lobes
 from ..errors import InputError, ModelError
 from ..i18n import tr as _
+from ..system.last_answer import LastAnswer
 from .lobes import lobe_name
 from .rules import lobe_score
 from .sided import SidedLungs
@@ -22,17 +23,24 @@ LOW, HIGH = 0.05, 0.95
 
 
 def with_severity(
-    measured: Measurements, lungs: SidedLungs, voxel_ml: float, *, cut: bool, reason: str = ""
+    measured: Measurements,
+    lungs: SidedLungs,
+    voxel_ml: float,
+    last: LastAnswer[PartedLungs],
+    *,
+    cut: bool,
+    reason: str = "",
 ) -> Measurements:
     """``measured`` with the score of estimated lobes and its range, or with the reason why there is none.
 
-    ``cut``: whether the scan cuts a lung off; ``reason``: one that is known before.
+    ``last``: see :func:`CovidSegLib.anatomy.lobes.find_lobes`; ``cut``: whether the scan cuts a lung off; ``reason``:
+    one that is known before.
     """
     if cut:
         reason = reason or _("The scan does not show both lungs whole.")
     if not reason:
         try:
-            found = find_lobes(lungs.codes.astype(np.uint8, copy=False), lungs.grid.spacing)
+            found = find_lobes(lungs.codes.astype(np.uint8, copy=False), lungs.grid.spacing, last=last)
             return replace(measured, severity=severity_of(found, voxel_ml))
         except InputError as error:
             reason = error.sentence

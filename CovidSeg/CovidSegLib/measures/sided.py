@@ -12,6 +12,7 @@ from ..anatomy.lungs import SMALLER_SHARE, Sides, find_sides
 from ..geometry.grid import Grid, read_only
 from ..geometry.masks import Box, bounding_box, grown
 from ..segmentation import Label
+from ..system.last_answer import LastAnswer
 
 
 class Code(IntEnum):
@@ -45,11 +46,11 @@ class SidedLungs:
     shape: tuple[int, int, int]
 
 
-def sided_lungs(labels: np.ndarray, grid: Grid) -> SidedLungs | None:
+def sided_lungs(labels: np.ndarray, grid: Grid, last: LastAnswer[Sides] | None = None) -> SidedLungs | None:
     """Give infection its side. ``labels``: uint8 (K, J, I) of :class:`Label` on ``grid``. None without lung.
 
     In the labels an infected voxel has no side; it is found from lung and infection together
-    (:func:`CovidSegLib.anatomy.lungs.find_sides`).
+    (:func:`CovidSegLib.anatomy.lungs.find_sides`, which takes ``last``).
     """
     upright = grid.to_upright(read_only(labels))
     tight = bounding_box(upright)
@@ -62,7 +63,7 @@ def sided_lungs(labels: np.ndarray, grid: Grid) -> SidedLungs | None:
     infected = bounding_box(codes, Label.INFECTION)
     if infected is not None:
         mm = grid.upright.spacing
-        _part_infection(codes, infected, box, find_sides(upright, mm), mm[0])
+        _part_infection(codes, infected, box, find_sides(upright, mm, last), mm[0])
     return SidedLungs(read_only(codes), grid.upright.part(box), box, upright.shape)
 
 

@@ -6,7 +6,6 @@ A thin part around :mod:`CovidSegLib.corrections.merge`, which does the merging.
 from __future__ import annotations
 
 import re
-import weakref
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from ..errors import InputError
 from ..i18n import tr as _
 from ..segfiles import SOURCE_TAG, source_warnings
 from ..segmentation import SEGMENTS, Label, Segmentation, absent_labels
+from ..system.last_answer import LastAnswer
 from .covidseg_segments import ids_in, parts_in, tag
 from .segment_voxels import LABELMAP, bits_of, is_inside, mask_of
 from .volumes import (
@@ -67,8 +67,15 @@ class NodeState:
         return self.completed | self.removed | (ALL & ~self.last.known)
 
 
-def read_state(node: slicer.vtkMRMLSegmentationNode | None, volume_node: slicer.vtkMRMLScalarVolumeNode) -> NodeState:
-    """The state of ``node`` (None: an empty one). Raises InputError when its segments lie on another grid."""
+def read_state(
+    node: slicer.vtkMRMLSegmentationNode | None,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    records: LastAnswer[LastWritten] | None = None,
+) -> NodeState:
+    """The state of ``node`` (None: an empty one). Raises InputError when its segments lie on another grid.
+
+    ``records``: the records that were unpacked last; no edit changes them.
+    """
     shape = volume_node.GetImageData().GetDimensions()[::-1]
     if node is None:
         return NodeState(np.zeros(shape, np.uint8), LastWritten.nothing(shape), (), 0, 0)
@@ -82,7 +89,7 @@ def read_state(node: slicer.vtkMRMLSegmentationNode | None, volume_node: slicer.
     completed = sum(bit(label) for label, part in parts.items() if is_completed(part))
     return NodeState(
         current,
-        _last_written(texts, shape),
+        (records or LastAnswer()).to((texts, shape), lambda: LastWritten.of_texts(texts, shape)),
         tuple(texts),
         completed,
         modified_time(node),
@@ -229,21 +236,6 @@ def modified_time(node: slicer.vtkMRMLSegmentationNode) -> int:
     parts = [content.GetNthSegment(number) for number in range(content.GetNumberOfSegments())]
     images = [part.GetRepresentation(LABELMAP) for part in parts]
     return max(content.GetMTime(), *(part.GetMTime() for part in (*parts, *images) if part is not None), 0)
-
-
-_unpacked: tuple[tuple[object, ...], weakref.ref[LastWritten]] | None = None
-"""The texts that were unpacked last, and what they hold as long as anybody has it: no edit changes them."""
-
-
-def _last_written(texts: dict[int, str | None], shape: tuple[int, int, int]) -> LastWritten:
-    """The record in ``texts`` (:meth:`LastWritten.of_texts`), which is read after each stroke of a reader."""
-    global _unpacked
-    key = (tuple(texts.items()), shape)
-    known = _unpacked[1]() if _unpacked is not None and _unpacked[0] == key else None
-    if known is None:
-        known = LastWritten.of_texts(texts, shape)
-        _unpacked = key, weakref.ref(known)
-    return known
 
 
 def _check_voxels(node: slicer.vtkMRMLSegmentationNode) -> None:

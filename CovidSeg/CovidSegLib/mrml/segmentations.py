@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..corrections.merge import RECORD_TAG, bit, overlap, to_labels
+from ..corrections.merge import ALL, RECORD_TAG, bit, overlap, to_labels
 from ..errors import InputError
 from ..i18n import tr as _
 from ..segfiles import READERS_TAGS, segment_tags
@@ -133,7 +133,8 @@ def _import(
     import vtk
 
     known = ids_in(node)
-    array = to_labels(bits & np.uint8(sum(bit(label) for label in labels)))
+    chosen = np.uint8(sum(bit(label) for label in labels))
+    array = to_labels(bits if chosen == ALL else bits & chosen)
     ids = vtk.vtkStringArray()
     for segment in sorted(SEGMENTS, key=lambda segment: segment.label):
         # Label value n becomes the n-th id; without a name the value is left out.
