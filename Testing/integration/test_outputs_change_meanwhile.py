@@ -14,17 +14,22 @@ from CovidSegLib.batch import Entry, PlannedCase
 from CovidSegLib.batch.outcome import run_case
 from CovidSegLib.batch.ownership import settled, state_to_keep
 from CovidSegLib.case import SegmentCase
+from CovidSegLib.cli.main import main
 from CovidSegLib.errors import OutputError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
+from CovidSegLib.measures import lobe_map
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.report.record import ResultRecord
 from CovidSegLib.segfiles import ExistingFiles, find_reviewed, write
+from CovidSegLib.segfiles.labelmap import save_nifti
 from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegLib.system.atomic_files import OutputSet
 from CovidSegLib.system.file_states import file_state
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan
+from Testing.kit.drawn_lungs import AFFINE as LUNGS_AFFINE
+from Testing.kit.drawn_lungs import drawn_lungs
 from Testing.kit.rewritten import erase, labels_of, rewrite
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals and looks at processes")
@@ -104,6 +109,26 @@ def test_what_a_reader_saves_while_results_are_brought_to_the_disk_is_not_lost(
     assert labels_of(path)[1, 10:14, 10:20].max() == 0
     assert second.read_bytes() == numbers
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.seg.nrrd", "b.json", "ct.nii.gz"]
+
+
+@pytest.mark.parametrize(("owner", "call"), [(lobe_map, "estimated_lobe_map"), (os, "fsync"), (os, "link")])
+def test_what_is_saved_under_the_name_of_lobes_meanwhile_is_not_lost(
+    owner: object, call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While lobes are estimated, while they are brought to the disk, and after the last look."""
+    masks, outputs = tmp_path / "masks.nii.gz", [tmp_path / "lobes.nii.gz", tmp_path / "lobes.seg.nrrd"]
+    save_nifti(drawn_lungs(), LUNGS_AFFINE, masks)
+    work = getattr(owner, call)
+
+    def saved_first(*given: object, **named: object) -> object:
+        outputs[0].write_bytes(b"a reader's")
+        return work(*given, **named)
+
+    monkeypatch.setattr(owner, call, saved_first)
+    assert main(["lobes", str(masks), "-o", str(outputs[0]), "-o", str(outputs[1]), "--quiet"]) == 2
+    assert "changed by somebody else" in capsys.readouterr().err
+    assert outputs[0].read_bytes() == b"a reader's"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lobes.nii.gz", "masks.nii.gz"]
 
 
 def test_what_a_reader_puts_where_nothing_was_is_not_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
