@@ -1,4 +1,8 @@
-"""Labels out of a DICOM SEG, on the grid of the scan that it belongs to; which segment is which, its codes tell."""
+"""Labels out of a DICOM SEG, on the grid of the scan that it belongs to; which segment is which, its codes tell.
+
+Not by highdicom, which is an extra and not in Slicer: it refuses objects of other programs that lack what it does not
+need for this (an index of dimensions, the contents of frames, the kind of an algorithm). Tests compare with it.
+"""
 
 from __future__ import annotations
 
