@@ -34,14 +34,14 @@ def wanted() -> install.Wanted:
             _("The package {package} needs Python {oldest} or newer, and this Slicer has {version}.").format(**values),
             _("Use a newer Slicer for the GPU; on the CPU everything works here too."),
         )
-    packages, requirements = (PLUGIN.package,), (f"{PLUGIN.package}>=0.4",)
+    packages, requirements = [PLUGIN.package], [f"{PLUGIN.package}>=0.4"]
     runtime = install.found() if install.is_installed() else None
     if runtime is None or runtime.is_older_than(PLUGIN.oldest_runtime):
         if runtime is not None and runtime.package != install.PACKAGE:
             raise install.too_old(runtime, _dotted(PLUGIN.oldest_runtime))
-        packages += (install.PACKAGE,)
-        requirements += (f"{install.PACKAGE}>={_dotted(PLUGIN.oldest_runtime)}",)
-    return install.Wanted(packages, requirements, _TRY)
+        packages.append(install.PACKAGE)
+        requirements.append(f"{install.PACKAGE}>={_dotted(PLUGIN.oldest_runtime)}")
+    return install.Wanted(tuple(packages), tuple(requirements), _TRY)
 
 
 def question(what: install.Wanted, cards: tuple[str, ...]) -> str:

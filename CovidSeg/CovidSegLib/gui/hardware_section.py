@@ -66,7 +66,8 @@ class HardwareSection:
         self._ui.useGpuButton.enabled = self._session.run is None and not self._session.reasonOf("install")
 
     def _want_gpu(self) -> None:
-        self._session.gpuWanted.emit(self._hardware.cards)
+        if self._hardware is not None:
+            self._session.gpuWanted.emit(self._hardware.cards)
 
     def _update(self) -> None:
         parameters = self._session.parameters
@@ -79,25 +80,22 @@ class HardwareSection:
             self._ui.deviceInfoLabel.text = _("Looking what there is...")
             return
         text = wording.device_text(self._hardware, parameters.device.value)
-        seconds = self._seconds()
+        seconds = self._seconds(self._hardware)
         self._session.setExpectation(seconds)
         if seconds is not None:
             text = _("{device}, about {time} for this scan").format(device=text, time=wording.duration(seconds))
         self._ui.deviceInfoLabel.text = text
 
-    def _device(self) -> str:
-        """What the provenance of a run with these parameters will say: the name of a provider."""
-        gpu = self._hardware.chosen(self._session.parameters.device.value)
-        return gpu.provider if gpu is not None else "cpu"
-
-    def _seconds(self) -> float | None:
-        node = self._session.parameters.inputVolume
+    def _seconds(self, hardware: Hardware) -> float | None:
+        parameters = self._session.parametersInUse
+        node = parameters.inputVolume
         if node is None or node.GetImageData() is None:
             return None
-        device = self._device()
+        gpu = hardware.chosen(parameters.device.value)
+        device = gpu.provider if gpu is not None else "cpu"  # as the provenance of a run will say
         learned = slicer.util.settingsValue(_SETTING.format(device=device), 0.0, converter=float)
         return estimate.seconds(
-            slices_of(node), self._hardware, on_gpu=device != "cpu", per_slice=learned if learned > 0 else None
+            slices_of(node), hardware, on_gpu=device != "cpu", per_slice=learned if learned > 0 else None
         )
 
     def _learn(self, result: RunResult | None) -> None:

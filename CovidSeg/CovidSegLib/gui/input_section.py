@@ -28,7 +28,7 @@ class InputSection:
 
     def __init__(self, ui: Any, session: Session) -> None:
         self._ui, self._session = ui, session
-        self._shown: tuple[object, object] = (None, None)
+        self._shown: tuple[Any, Any] = (None, None)
         self._had_scan: tuple[object, bool] = (None, False)
         self._used: dict[tuple[str, str], str] = {}  # by ids: nodes would stay in memory after their removal
         self._doubtful: object = None
@@ -97,7 +97,7 @@ class InputSection:
 
     def _remember(self) -> None:
         """Note whether it was known which scan the output lies on: the scene forgets it when that scan is removed."""
-        parameters = self._session.parameters
+        parameters = self._session.parametersInUse
         output = parameters.outputSegmentation
         made_on = scan_of(output) if output is not None else None
         if made_on is not None:
@@ -108,13 +108,13 @@ class InputSection:
 
     def _used_before(self, scan: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLSegmentationNode | None:
         """The segmentation that these parameters had for ``scan`` when it was last chosen, if it is still there."""
-        used = self._used.get((self._session.parameters.parameterNode.GetID(), scan.GetID()))
+        used = self._used.get((self._session.parametersInUse.parameterNode.GetID(), scan.GetID()))
         node = scan.GetScene().GetNodeByID(used) if used is not None else None
         return node if node is not None and scan_of(node) in (scan, None) else None
 
     def _belongs(self, scan: slicer.vtkMRMLScalarVolumeNode) -> bool:
         """Whether there is an output, made from ``scan`` or from nothing that is or was known."""
-        output = self._session.parameters.outputSegmentation
+        output = self._session.parametersInUse.outputSegmentation
         if output is None:
             return False
         made_on = scan_of(output)
@@ -144,8 +144,10 @@ class InputSection:
 
     def _belonging(self) -> None:
         node, scan = self._session.nodes
-        if fingerprints_of(node):  # the scan of one that was loaded is known by its voxels alone
-            self._used[self._session.parameters.parameterNode.GetID(), scan.GetID()] = node.GetID()
+        if (
+            node is not None and scan is not None and fingerprints_of(node)
+        ):  # the scan of one that was loaded is known by its voxels alone
+            self._used[self._session.parametersInUse.parameterNode.GetID(), scan.GetID()] = node.GetID()
         self._doubtful = None
         self._judge("")
 
@@ -158,7 +160,7 @@ class InputSection:
         if is_left_over and scan_of(node) is not scan and self._session.run is None:
             used = self._used_before(scan)
             self._doubtful = used if used is not node else None
-            self._session.parameters.outputSegmentation = self._doubtful
+            self._session.parametersInUse.outputSegmentation = self._doubtful
         else:
             self._judge(wording.sentence_and_details(error)[0])
 

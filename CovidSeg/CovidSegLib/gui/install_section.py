@@ -46,7 +46,7 @@ class InstallSection:
 
     def _gate(self) -> bool:
         """Whether the run may begin; if not, the question is there."""
-        if not install.is_needed(self._session.parameters.engine.value):
+        if not install.is_needed(self._session.parametersInUse.engine.value):
             return True
         self._asked_for = self._chosen()
         old = install.outdated()
@@ -83,12 +83,16 @@ class InstallSection:
         self._session.setReason("install", _("A package is being installed.") if busy else "")
 
     def _choose_folder(self) -> None:
+        if self._request is None:
+            return
         title = _("Folder with the wheel of {package}").format(package=self._request.wanted.names)
         folder = qt.QFileDialog.getExistingDirectory(self._ui.installFolderButton, title)
         if folder:
             self._install(Path(folder))
 
     def _install(self, wheels: Path | None) -> None:
+        if self._request is None:
+            return
         if pip_install.is_at_work():
             self._ui.installLabel.text = _("Another extension is installing packages just now. Try again afterwards.")
             return
@@ -122,7 +126,7 @@ class InstallSection:
         self._hide()
         self._session.packagesChanged.emit()
         # Another scan may be chosen by now: that one was not meant.
-        if self._request.starts and self._asked_for == self._chosen():
+        if self._request is not None and self._request.starts and self._asked_for == self._chosen():
             self._session.start()
 
     def _chosen(self) -> tuple[object, ...]:

@@ -33,7 +33,7 @@ class LicenceSection:
     def _say(self, _run: Task[RunResult]) -> None:
         self._ui.licenceLabel.setVisible(False)
         try:
-            chosen = models.find(self._session.parameters.model)
+            chosen = models.find(self._session.parametersInUse.model)
         except ModelError:
             return  # the run will say so
         licence = _NON_COMMERCIAL.search(chosen.about.licence)

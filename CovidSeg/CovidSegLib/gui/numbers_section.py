@@ -117,7 +117,7 @@ class NumbersSection:
         self._tell_numbers()
         self._update_buttons()
         table = find_table(self._nodes[0]) if measured is not None else None
-        if table is not None:
+        if measured is not None and table is not None:
             write_table(measured, table)
         self._session.setMeasurements(measured)
 
@@ -138,9 +138,10 @@ class NumbersSection:
         self.yesButton.enabled = not self._work.busy
 
     def _show_table(self) -> None:
-        table = table_for(self._nodes[0])
-        write_table(self._measured, table)
-        show_table(table)
+        if self._measured is not None:
+            table = table_for(self._nodes[0])
+            write_table(self._measured, table)
+            show_table(table)
 
     def _ask_for_file(self) -> None:
         nodes = self._nodes  # of the click: others may be chosen by the time that the report is written
@@ -171,6 +172,8 @@ class NumbersSection:
         self.question.setVisible(False)
 
     def _install(self) -> None:
+        if self._waiting is None:
+            return
         path, nodes = self._waiting
         self._decline()
         self._begin(report_packages.install_steps(), _("Installing ..."), lambda _result: self._write(path, nodes))
@@ -188,12 +191,7 @@ class NumbersSection:
             self._tell(_("Saved: {path}").format(path=path))
 
     def _begin(self, steps: Any, text: str, then: Any) -> None:
-        self._work.start(
-            steps,
-            lambda result: self._end() or then(result),
-            lambda error: self._end() or self._session.failed.emit(error),
-            cancelled=self._end,
-        )
+        self._work.start(steps, then, self._session.failed.emit, ended=self._end)
         self._update_buttons()
         self._tell(text)
 

@@ -98,7 +98,7 @@ class Panel(VTKObservationMixin):
         """The panel comes into view: take up the parameters in the scene."""
         if self.session.parameters is None:
             self.setParameterNode(self._logic.getParameterNode())
-        parameters = self.session.parameters
+        parameters = self.session.parametersInUse
         if parameters.inputVolume is None:
             parameters.inputVolume = next(iter(scans_in_scene()), None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import TYPE_CHECKING, Any
 
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
@@ -35,8 +36,23 @@ class EngineChoice(enum.Enum):
         return {"auto": _("Automatic"), "onnx": "ONNX Runtime", "tensorflow": "TensorFlow"}[self.value]
 
 
+if TYPE_CHECKING:
+    from slicer import vtkMRMLScriptedModuleNode
+
+    class _Wrapped:
+        """What Slicer's wrapper adds to a class."""
+
+        parameterNode: vtkMRMLScriptedModuleNode
+
+        def __init__(self, parameterNode: vtkMRMLScriptedModuleNode) -> None: ...
+        def connectGui(self, ui: Any) -> int: ...
+        def disconnectGui(self, tag: int | None) -> None: ...
+else:
+    _Wrapped = object
+
+
 @parameterNodeWrapper
-class CovidSegParameterNode:
+class CovidSegParameterNode(_Wrapped):
     """One set of parameters. ``outputSegmentation`` None: a new one is made; ``model``: a name, or "default"."""
 
     inputVolume: vtkMRMLScalarVolumeNode

@@ -92,4 +92,5 @@ class ResultsSection:
     def _edit(self) -> None:
         """Open the Segment Editor where the reader will want to correct: at the infection, on its CT."""
         shown = self._session.shown
+        assert shown is not None, "there is a button only beside numbers"
         open_segment_editor(shown.segmentationNode, shown.volumeNode)

@@ -158,10 +158,12 @@ class ReviewSection:
 
     def _update_buttons(self) -> None:
         widgets, node = self.widgets, self._nodes[0]
-        idle = self.review is not None and self._session.run is None
+        review = self.review if self._session.run is None else None
+        idle = review is not None
         chosen = idle and self.selected is not None
-        may_change = chosen and self.review.can_change
-        widgets.accept.enabled = may_change and bool(self.review.state.last.known & bit(Label.INFECTION))
+        may_change = review is not None and chosen and review.can_change
+        has_record = review is not None and bool(review.state.last.known & bit(Label.INFECTION))
+        widgets.accept.enabled = may_change and has_record
         widgets.delete.enabled = may_change
         widgets.edit.enabled = chosen
         widgets.save.enabled = idle and not self._saving.busy
@@ -188,7 +190,8 @@ class ReviewSection:
         """Open the Segment Editor at the selected lesion."""
         lesion = self.selected
         open_segment_editor(*self._nodes)
-        slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *lesion.lesion.centre_ras)
+        if lesion is not None:
+            slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *lesion.lesion.centre_ras)
 
     def _undo(self) -> None:
         self._session.undoPoints.undo(self._nodes[0])
@@ -227,13 +230,12 @@ class ReviewSection:
         self._saving.start(
             while_in_scene(training_case_steps(*nodes, Path(folder), self._session.memory), nodes),
             lambda case: self._saved(case, nodes),
-            lambda error: self._update_buttons() or self._session.failed.emit(error),
-            cancelled=self._update_buttons,
+            self._session.failed.emit,
+            ended=self._update_buttons,
         )
         self._update_buttons()
 
     def _saved(self, case: str, nodes: tuple[Any, Any]) -> None:
-        self._update_buttons()
         if nodes == self._nodes:  # else it would stand under another patient's name
             text = _("Saved as {case}, without anything about the patient.").format(case=case)
             self.widgets.tell(self.widgets.saved, text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..mrml.covidseg_segments import ids_in
 from .observable import Signal
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..measures import Measurements
     from ..mrml import UndoPoints
     from ..pipeline import Options
+    from ..progress import Report
     from .parameters import CovidSegParameterNode
 
 
@@ -57,7 +58,7 @@ class Session:
         self._start_run = start_run
         self.undoPoints = undo_points
         self.editedPercent: float | None = None
-        self.editedChanged: Signal = Signal()
+        self.editedChanged: Signal[[]] = Signal()
         self._foreign = False
         self._reasons: dict[str, str] = {}
         self._gates: list[Callable[[], bool]] = []
@@ -67,23 +68,23 @@ class Session:
         self.nodes: tuple[slicer.vtkMRMLSegmentationNode | None, slicer.vtkMRMLScalarVolumeNode | None] = (None, None)
         self.memory = SceneMemory()
         self.shown: Shown | None = None
-        self.parametersChanged: Signal = Signal()
-        self.runStarted: Signal = Signal()
-        self.runReported: Signal = Signal()
-        self.runEnded: Signal = Signal()
-        self.resultChanged: Signal = Signal()
-        self.nodesChanged: Signal = Signal()
-        self.shownChanged: Signal = Signal()
-        self.failed: Signal = Signal()
-        self.reasonsChanged: Signal = Signal()
-        self.packagesChanged: Signal = Signal()
-        self.gpuWanted: Signal = Signal()
-        self.parameterSetChosen: Signal = Signal()
-        self.closing: Signal = Signal()
-        self.expectationChanged: Signal = Signal()
-        self.readingWanted: Signal = Signal()
-        self.readingChanged: Signal = Signal()
-        self.readingFailed: Signal = Signal()
+        self.parametersChanged: Signal[[]] = Signal()
+        self.runStarted: Signal[[Task[RunResult]]] = Signal()
+        self.runReported: Signal[[Report]] = Signal()
+        self.runEnded: Signal[[]] = Signal()
+        self.resultChanged: Signal[[RunResult | None]] = Signal()
+        self.nodesChanged: Signal[[]] = Signal()
+        self.shownChanged: Signal[[Shown | None]] = Signal()
+        self.failed: Signal[[BaseException]] = Signal()
+        self.reasonsChanged: Signal[[]] = Signal()
+        self.packagesChanged: Signal[[]] = Signal()
+        self.gpuWanted: Signal[[tuple[str, ...]]] = Signal()
+        self.parameterSetChosen: Signal[[slicer.vtkMRMLScriptedModuleNode]] = Signal()
+        self.closing: Signal[[]] = Signal()
+        self.expectationChanged: Signal[[]] = Signal()
+        self.readingWanted: Signal[[]] = Signal()
+        self.readingChanged: Signal[[Any]] = Signal()
+        self.readingFailed: Signal[[Exception]] = Signal()
         self.expectedSeconds: float | None = None
 
     @property
@@ -159,10 +160,20 @@ class Session:
     def _can_come_back(self, node: slicer.vtkMRMLSegmentationNode) -> bool:
         return self.undoPoints.can_undo(node) or self.undoPoints.can_redo(node)
 
+    @property
+    def parametersInUse(self) -> CovidSegParameterNode:
+        """The set in use, for what is done with one alone."""
+        assert self.parameters is not None, "no scene is open"
+        return self.parameters
+
     def setResult(self, result: RunResult | None) -> None:
         """What the last run brought; None: there was none with these parameters."""
         self.result = result
-        self._show(result and Shown(result.segmentationNode, result.volumeNode, result.measurements, result.warnings))
+        self._show(
+            None
+            if result is None
+            else Shown(result.segmentationNode, result.volumeNode, result.measurements, result.warnings)
+        )
         self.resultChanged.emit(result)
 
     def setMeasurements(self, measurements: Measurements | None) -> None:

@@ -9,6 +9,7 @@ its time (:func:`in_thread`).
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -84,10 +85,10 @@ class Task(Generic[Result]):
     def __init__(self, steps: Generator[Any, None, Result], ticker: Ticker | None = None) -> None:
         self._steps = steps
         self._ticker = ticker
-        self.reported: Signal = Signal()
-        self.finished: Signal = Signal()
-        self.failed: Signal = Signal()
-        self.cancelled: Signal = Signal()
+        self.reported: Signal[[Any]] = Signal()
+        self.finished: Signal[[Result]] = Signal()
+        self.failed: Signal[[Exception]] = Signal()
+        self.cancelled: Signal[[]] = Signal()
         self.done = self.stopping = self._to_throw = False
         self.result: Result | None = None
         self.error: BaseException | None = None
@@ -118,11 +119,11 @@ class Task(Generic[Result]):
             if self.stopping and not self._to_throw:
                 self._cancelled()
             else:  # also where the wish to stop came during the last step: what is done is not undone
-                self._end(result=stop.value)
+                self._finished(stop.value)
         except Cancelled:
             self._cancelled()
         except Exception as error:
-            self._end(error=error)
+            self._failed(error)
         return None
 
     def wait(self, meanwhile: Callable[[], object]) -> Result:
@@ -145,7 +146,8 @@ class Task(Generic[Result]):
         """Stop; does nothing after the end. What has to be cleaned up may take some ticks more."""
         if not self.done and not self.stopping:
             self.stopping = self._to_throw = True
-            if not self._steps.gi_running:  # else a step lets Qt work, and the next one hears of it
+            # Where a step lets Qt work just now, the next one hears of it.
+            if inspect.getgeneratorstate(self._steps) != inspect.GEN_RUNNING:
                 self._advance()
 
     def close(self) -> None:
@@ -155,18 +157,20 @@ class Task(Generic[Result]):
             self._cancelled()
 
     def _cancelled(self) -> None:
-        self.done = True
-        self._stop()
+        self._end()
         self.cancelled.emit()
 
-    def _end(self, result: Result | None = None, error: BaseException | None = None) -> None:
-        self.done, self.result, self.error = True, result, error
-        self._stop()
-        if error is None:
-            self.finished.emit(result)
-        else:
-            self.failed.emit(error)
+    def _finished(self, result: Result) -> None:
+        self.result = result
+        self._end()
+        self.finished.emit(result)
 
-    def _stop(self) -> None:
+    def _failed(self, error: Exception) -> None:
+        self.error = error
+        self._end()
+        self.failed.emit(error)
+
+    def _end(self) -> None:
+        self.done = True
         if self._ticker is not None:
             self._ticker.stop()

@@ -35,12 +35,18 @@ class TaskSlot:
         *,
         reported: Callable[[Any], object] | None = None,
         cancelled: Callable[[], object] | None = None,
+        ended: Callable[[], object] | None = None,
     ) -> None:
-        """Stop the one before and begin with ``steps``. What is called when: see :class:`.task.Task`."""
+        """Stop the one before and begin with ``steps``. What is called when: see :class:`.task.Task`.
+
+        ``ended``: called first, whatever the end.
+        """
         self.stop()
         task = self._task = Task(steps, self._new_ticker())
         for end in (task.finished, task.failed, task.cancelled):
             end.connect(self._release)
+            if ended is not None:
+                end.connect(lambda *_outcome: ended())
         task.finished.connect(finished)
         task.failed.connect(failed)
         if reported is not None:

@@ -23,4 +23,4 @@ class WindowSection:
         self._button.enabled = parameters is not None and parameters.inputVolume is not None
 
     def _show(self) -> None:
-        show_in_lung_window(self._session.parameters.inputVolume)
+        show_in_lung_window(self._session.parametersInUse.inputVolume)
