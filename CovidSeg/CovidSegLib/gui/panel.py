@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import slicer
@@ -13,6 +14,7 @@ from .hardware_section import HardwareSection
 from .input_section import InputSection
 from .install_section import InstallSection
 from .licence_section import LicenceSection
+from .logic import process
 from .message_section import MessageSection
 from .models_section import ModelsSection
 from .numbers_section import NumbersSection
@@ -63,7 +65,6 @@ class Logic(Protocol):
 
     getParameterNode: Callable[[], CovidSegParameterNode]
     getAllParameterNodes: Callable[[], list[slicer.vtkMRMLScriptedModuleNode]]
-    process: Callable[..., Any]
     undoPoints: UndoPoints
 
 
@@ -81,7 +82,7 @@ class Panel(VTKObservationMixin):
         self._imported = False
         self.widget = slicer.util.loadUI(ui_file)
         self.ui = slicer.util.childWidgetVariables(self.widget)
-        self.session = Session(self._start_run, logic.undoPoints)
+        self.session = Session(partial(process, wait=False, before_write=logic.undoPoints.save), logic.undoPoints)
         self.sections = [section(self.ui, self.session) for section in SECTIONS]
         # What a .ui file says of visibility holds only until the window is shown, so the sections decide it.
         self.widget.setMRMLScene(slicer.mrmlScene)
@@ -160,6 +161,3 @@ class Panel(VTKObservationMixin):
                 slicer.mrmlScene.RemoveNode(mine.parameterNode)
         if self._is_shown():
             self.enter()
-
-    def _start_run(self, parameters: CovidSegParameterNode, options: Any) -> Any:
-        return self._logic.process(parameters.inputVolume, parameters.outputSegmentation, options=options, wait=False)

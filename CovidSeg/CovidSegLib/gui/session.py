@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from ..measures import Measurements
     from ..mrml import UndoPoints
-    from ..pipeline import Options
     from ..progress import Report
     from .parameters import CovidSegParameterNode
 
@@ -52,10 +51,9 @@ class Session:
     ``parameterSetChosen`` (vtkMRMLScriptedModuleNode), ``closing`` (the panel goes away). ``undoPoints``: of every run.
     """
 
-    def __init__(
-        self, start_run: Callable[[CovidSegParameterNode, Options], Task[RunResult]], undo_points: UndoPoints
-    ) -> None:
-        self._start_run = start_run
+    def __init__(self, process: Callable[..., Task[RunResult]], undo_points: UndoPoints) -> None:
+        """``process``: starts a run of a scan, a segmentation or None, and the pipeline's options."""
+        self._process = process
         self.undoPoints = undo_points
         self.editedPercent: float | None = None
         self.editedChanged: Signal[[]] = Signal()
@@ -201,7 +199,7 @@ class Session:
         if not all(gate() for gate in self._gates):
             return
         used = self.parameters
-        run = self._start_run(used, options_of(used))
+        run = self._process(used.inputVolume, used.outputSegmentation, options_of(used))
         self.run = run
         run.reported.connect(self.runReported.emit)
         run.finished.connect(lambda result: self._finished(result, used))
