@@ -20,12 +20,13 @@ from CovidSegLib.corrections.merge import (
     edited_percent,
     joined,
     merge,
+    merged_result,
     reader_voxels,
     to_bits,
     to_labels,
 )
 from CovidSegLib.corrections.run_lengths import decode, encode
-from CovidSegLib.segmentation import SEGMENTS, Label
+from CovidSegLib.segmentation import SEGMENTS, Label, Provenance, Segmentation
 
 SHAPE = (2, 3, 4)
 VOXELS = int(np.prod(SHAPE))
@@ -74,6 +75,23 @@ def test_the_readers_voxels_survive_any_sequence_of_runs_and_edits(steps: list[t
         wanted = network.copy()
         wanted[list(drawn)] = list(drawn.values())
         assert to_labels(current).ravel().tolist() == wanted.tolist()
+
+
+@pytest.mark.parametrize("known", [ALL, ALL & ~bit(Label.LEFT_LUNG)])
+def test_a_joined_result_says_which_segments_a_reader_edited_and_how_much_of_them_was_kept(known: int) -> None:
+    """A segment without a record counts as edited: nobody can tell."""
+    network = np.zeros(SHAPE, np.uint8)
+    network[0] = Label.RIGHT_LUNG
+    corrected = to_bits(network)
+    corrected[0, 0] = bit(Label.RIGHT_LUNG) | bit(Label.INFECTION)  # four voxels
+    drawn = LastWritten.by_network(network)
+    made = Provenance("network", "ab" * 32, "onnx", "cpu", "CovidSeg 1.0", warnings=("one",))
+    new = Segmentation(network, np.diag((-1.0, -2.0, 3.0, 1.0)), made)
+    _, result = merged_result(new, corrected, LastWritten(drawn.drawn, drawn.agreed, known), 0, (), ("two",))
+    assert result.provenance.edited == (("LeftLung",) if known != ALL else ()) + ("Covid19Infection",)
+    assert result.provenance.kept_ml == pytest.approx(4 * 0.006)
+    assert result.provenance.warnings == ("one", "two")
+    assert np.count_nonzero(result.labels == Label.INFECTION) == 4
 
 
 @given(labelmaps, labelmaps)
