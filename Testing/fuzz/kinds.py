@@ -23,9 +23,9 @@ from CovidSegLib.network import models
 from CovidSegLib.network.model_import import import_model
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import find_cases, inspect, read_ct
-from CovidSegLib.report.files import is_report
 from CovidSegLib.report.followup import TimePoint
-from CovidSegLib.report.record import ResultRecord
+from CovidSegLib.report.report_formats import is_report
+from CovidSegLib.report.result_record import ResultRecord
 from CovidSegLib.segfiles import ExistingFiles, write
 from CovidSegLib.segfiles.existing import find_reviewed
 from CovidSegLib.segfiles.registry import read_masks

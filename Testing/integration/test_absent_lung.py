@@ -21,7 +21,7 @@ from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.mrml import add_segmentation, plan_update
 from CovidSegLib.mrml.tables import table_for
-from CovidSegLib.report.record import SCHEMA
+from CovidSegLib.report.result_record import SCHEMA
 from CovidSegLib.report.schemas import published_schema
 from CovidSegLib.segfiles import read_reviewed, update
 from CovidSegLib.segmentation import Label, Provenance, Segmentation

@@ -20,7 +20,7 @@ from CovidSegLib.errors import OutputError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.measures import measure
 from CovidSegLib.network.models import DEFAULT_NAME, MODELS_FOLDER
-from CovidSegLib.report.record import ResultRecord
+from CovidSegLib.report.result_record import ResultRecord
 from CovidSegLib.segmentation import UNKNOWN_PROVENANCE
 from CovidSegLib.system.unfinished import unfinished_name
 from Testing.kit.command_line import (

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from CovidSegLib.network import models
-from CovidSegLib.report.record import SCHEMA
+from CovidSegLib.report.result_record import SCHEMA
 from CovidSegLib.report.schemas import published_schema
 from Testing.kit.command_line import (
     CLEAN,

@@ -17,7 +17,7 @@ from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.mrml import UndoPoints, add_segmentation, mark_edited, plan_update, read_state, write_segmentation
-from CovidSegLib.mrml.corrections import fingerprints_so_far, tag
+from CovidSegLib.mrml.scene_corrections import fingerprints_so_far, tag
 from CovidSegLib.mrml.volumes import read_volume_node
 from CovidSegLib.report.views import OffscreenSlicer
 from CovidSegLib.segfiles import read_reviewed, update, write, write_reviewed

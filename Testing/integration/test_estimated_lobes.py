@@ -20,7 +20,7 @@ from CovidSegLib.reading import read_ct
 from CovidSegLib.report.followup import TimePoint, follow_up, to_csv
 from CovidSegLib.report.followup import to_record as followup_record
 from CovidSegLib.report.page import render_follow_up
-from CovidSegLib.report.record import SCHEMA, ResultRecord
+from CovidSegLib.report.result_record import SCHEMA, ResultRecord
 from CovidSegLib.report.schemas import published_schema
 from CovidSegLib.segfiles import read_reviewed, write
 from CovidSegLib.segfiles.dicom_seg import read_source_series

@@ -18,8 +18,8 @@ from CovidSegLib.errors import OutputError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import measure
-from CovidSegLib.report.files import is_report
-from CovidSegLib.report.record import ResultRecord
+from CovidSegLib.report.report_formats import is_report
+from CovidSegLib.report.result_record import ResultRecord
 from CovidSegLib.segfiles import (
     NOTHING_LOST,
     ExistingFiles,

@@ -23,8 +23,8 @@ from CovidSegLib.mrml import (
     plan_review,
     read_state,
 )
-from CovidSegLib.mrml.corrections import ALGORITHM_TAG, modified_time, tag
 from CovidSegLib.mrml.readback import read_labels
+from CovidSegLib.mrml.scene_corrections import ALGORITHM_TAG, modified_time, tag
 from CovidSegLib.segmentation import SEGMENTS, Label, Provenance, Segmentation
 from CovidSegLib.system.last_answer import LastAnswer
 from Testing.kit.blocks import UPRIGHT, block_labels

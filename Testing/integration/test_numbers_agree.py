@@ -16,8 +16,8 @@ from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegLib.report.record import ResultRecord
 from CovidSegLib.report.request import ReportRequest
+from CovidSegLib.report.result_record import ResultRecord
 from CovidSegLib.segfiles import read_reviewed, update, write
 from CovidSegLib.segfiles.labelmap import save_nifti
 from CovidSegLib.segfiles.registry import read_masks

@@ -21,7 +21,7 @@ from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import lobe_map
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegLib.report.record import ResultRecord
+from CovidSegLib.report.result_record import ResultRecord
 from CovidSegLib.segfiles import ExistingFiles, find_reviewed, write
 from CovidSegLib.segfiles.labelmap import save_nifti
 from CovidSegLib.segmentation import Provenance, Segmentation

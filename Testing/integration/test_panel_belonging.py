@@ -232,7 +232,7 @@ def test_segments_that_a_scan_was_moved_away_from_are_named_and_can_be_moved_alo
 def test_there_are_no_numbers_while_scan_and_segments_are_apart(
     panel: OpenModule, world: SlicerWorld, tmp_path: object
 ) -> None:
-    from CovidSegLib.gui.report import save_report
+    from CovidSegLib.gui.report_steps import save_report
 
     scan = add_scan(world)
     node = add_result(world, scan)

@@ -14,7 +14,7 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 
 import slicer
 
-from CovidSegLib.mrml.corrections import tag
+from CovidSegLib.mrml.scene_corrections import tag
 from CovidSegLib.network import models
 from Testing.kit.review_steps import INFECTION, LEFT, RIGHT, another_model, labels_of, review, run
 from Testing.kit.segment_editor import Reader, voxels_of

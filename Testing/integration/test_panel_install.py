@@ -18,7 +18,7 @@ from kit.slicers_python import answer, frozen
 from kit.wheels import BREAKS, WORKS, make_wheel
 
 from CovidSegLib.gui import install
-from CovidSegLib.gui.child import child_steps
+from CovidSegLib.gui.child_steps import child_steps
 
 if TYPE_CHECKING:
     from kit.slicer_window.module import OpenModule

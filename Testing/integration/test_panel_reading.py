@@ -223,7 +223,7 @@ def rest(panel: object) -> None:
     """Let pass what a follower waits for, and what it begins then."""
     from kit.slicer_window.pythonqt import qt
 
-    from CovidSegLib.gui.edits import REST_MS
+    from CovidSegLib.gui.followers import REST_MS
 
     passed = []
     qt.QTimer.singleShot(2 * REST_MS, lambda: passed.append(True))

@@ -14,7 +14,7 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 
 import slicer
 
-from CovidSegLib.mrml.corrections import tag
+from CovidSegLib.mrml.scene_corrections import tag
 from Testing.kit.panel_steps import reading, sees
 from Testing.kit.review_steps import (
     INFECTION,

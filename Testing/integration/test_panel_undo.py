@@ -11,7 +11,7 @@ pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
 
-from CovidSegLib.mrml.corrections import tag
+from CovidSegLib.mrml.scene_corrections import tag
 from CovidSegLib.network import models
 from CovidSegLib.pipeline import Options
 from Testing.kit.panel_steps import sees

@@ -23,9 +23,9 @@ from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import Lobe, measure
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegLib.report.files import check_report
 from CovidSegLib.report.page_pictures import page_pictures
-from CovidSegLib.report.record import SCHEMA
+from CovidSegLib.report.report_formats import check_report
+from CovidSegLib.report.result_record import SCHEMA
 from CovidSegLib.report.schemas import published_schema
 from CovidSegLib.segfiles import write
 from CovidSegLib.segmentation import Provenance, Segmentation
@@ -259,7 +259,7 @@ def test_the_3d_view_of_a_finer_grid_shows_the_same(written: CommandLine) -> Non
 def test_where_jinja2_is_missing_it_is_named_before_any_work() -> None:
     program = (
         "import sys; sys.modules['jinja2'] = None\n"
-        "from pathlib import Path; from CovidSegLib.report.files import check_report\n"
+        "from pathlib import Path; from CovidSegLib.report.report_formats import check_report\n"
         "check_report(Path('a.json')); check_report(Path('a.html'))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

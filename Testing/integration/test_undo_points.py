@@ -13,7 +13,7 @@ import slicer
 
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.mrml import UndoPoints, add_segmentation, history, write_segmentation
-from CovidSegLib.mrml.corrections import tag
+from CovidSegLib.mrml.scene_corrections import tag
 from CovidSegLib.mrml.segment_display import SURFACE, looks_of
 from CovidSegLib.mrml.segmentations import LUNG_OPACITY_3D
 from CovidSegLib.report.views import SliceView, ThreeDView

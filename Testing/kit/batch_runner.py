@@ -11,7 +11,7 @@ from CovidSegLib.case import SegmentCase
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.options import Options
 from CovidSegLib.progress import Progress
-from CovidSegLib.report.record import ResultRecord
+from CovidSegLib.report.result_record import ResultRecord
 from CovidSegLib.segmentation import Segmentation
 
 

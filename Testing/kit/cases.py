@@ -9,7 +9,7 @@ from typing import Any
 from CovidSegLib.case import SegmentCase
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
-from CovidSegLib.report.record import ResultRecord
+from CovidSegLib.report.result_record import ResultRecord
 from CovidSegLib.segmentation import Segmentation
 
 

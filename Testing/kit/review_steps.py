@@ -33,7 +33,7 @@ def review(panel):
 
 def section_time(section) -> int:
     """When the segments that the list is of were last changed."""
-    from CovidSegLib.mrml.corrections import modified_time
+    from CovidSegLib.mrml.scene_corrections import modified_time
 
     return modified_time(section.review.node)
 

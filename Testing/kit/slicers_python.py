@@ -36,10 +36,10 @@ def make(folder: Path) -> None:
 @contextmanager
 def in_its_place(environment: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Let it be Slicer's Python (the interpreter is handed out); what is installed meanwhile is removed again."""
-    from CovidSegLib.gui import hardware_section, install, run
+    from CovidSegLib.gui import hardware_section, install, run_steps
 
     python = environment / "bin" / "python"
-    for module in (run, install, hardware_section):
+    for module in (run_steps, install, hardware_section):
         monkeypatch.setattr(module, "python_interpreter", lambda: str(python))
     monkeypatch.setattr(install, "is_installed", lambda package="onnxruntime": found_in(environment) is not None)
     monkeypatch.setattr(install, "found", lambda: found_in(environment))

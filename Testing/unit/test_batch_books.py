@@ -18,7 +18,7 @@ from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import measure
 from CovidSegLib.progress import Cancelled, Progress
-from CovidSegLib.report.record import ResultRecord, json_text
+from CovidSegLib.report.result_record import ResultRecord, json_text
 from CovidSegLib.segmentation import Provenance, Segmentation
 from Testing.kit.batch_runner import InThisProcess, Statuses
 from Testing.kit.command_line import CLEAN, told_scan

@@ -21,7 +21,7 @@ from CovidSegLib.report.followup import FollowUp, TimePoint, follow_up, to_csv, 
 from CovidSegLib.report.page import render_follow_up
 from CovidSegLib.report.page_pictures import Picture
 from CovidSegLib.report.plot import make_plot, nice_ticks
-from CovidSegLib.report.record import ResultRecord
+from CovidSegLib.report.result_record import ResultRecord
 from CovidSegLib.segmentation import Label, Provenance
 from CovidSegLib.system.typed_json import write_typed
 from Testing.kit.blocks import LEFT_INFECTED, RIGHT_INFECTED, UPRIGHT, VOXEL_ML, block_labels, block_scan

@@ -18,7 +18,7 @@ from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.measures import Lobe, measure
 from CovidSegLib.measures.found import find_all
 from CovidSegLib.measures.lobe_map import estimated_lobe_map
-from CovidSegLib.measures.record import MeasurementsRecord
+from CovidSegLib.measures.measurements_record import MeasurementsRecord
 from CovidSegLib.measures.table import table_rows
 from CovidSegLib.segmentation import Label
 from CovidSegLib.system.resource_files import resource

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.measures import find_lesions, label_lesions, measure
 from CovidSegLib.measures.lesions import COUNTED_ML
-from CovidSegLib.measures.record import MeasurementsRecord
+from CovidSegLib.measures.measurements_record import MeasurementsRecord
 from CovidSegLib.measures.table import table_rows
 from CovidSegLib.segmentation import Label
 from CovidSegLib.system.typed_json import write_typed

@@ -16,15 +16,15 @@ from CovidSegLib.batch.summary import Row, Summary, check_own_table
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import Measurements, all_measures, measure, quantities, table
+from CovidSegLib.measures.measurements_record import MeasurementsRecord
 from CovidSegLib.measures.quantities import QUANTITIES, Quantity
-from CovidSegLib.measures.record import MeasurementsRecord
 from CovidSegLib.measures.subject import Subject
 from CovidSegLib.measures.table import table_rows
 from CovidSegLib.report.content import report_content, to_csv
 from CovidSegLib.report.followup import TimePoint, follow_up
 from CovidSegLib.report.followup import to_csv as followup_csv
 from CovidSegLib.report.page import render_page
-from CovidSegLib.report.record import SCHEMA, ResultRecord
+from CovidSegLib.report.result_record import SCHEMA, ResultRecord
 from CovidSegLib.report.schemas import published_schema
 from CovidSegLib.segmentation import Provenance, Segmentation
 from Testing.kit.blocks import UPRIGHT, block_labels, block_scan

@@ -14,7 +14,7 @@ from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import Measurements, measure
 from CovidSegLib.measures.edits import SegmentEdit
 from CovidSegLib.report.followup import FOLLOWUP_SCHEMA, TimePoint, follow_up, to_record
-from CovidSegLib.report.record import SCHEMA, ResultRecord, ScanRecord
+from CovidSegLib.report.result_record import SCHEMA, ResultRecord, ScanRecord
 from CovidSegLib.report.schemas import made_schema, published_schema
 from CovidSegLib.segmentation import Provenance
 from CovidSegLib.system.typed_json import write_typed

@@ -7,7 +7,7 @@ import sys
 
 STARTS_A_CHILD = """
 import sys
-import CovidSegLib.batch, CovidSegLib.cli.main, CovidSegLib.network.models, CovidSegLib.report.files
+import CovidSegLib.batch, CovidSegLib.cli.main, CovidSegLib.network.models, CovidSegLib.report.report_formats
 import CovidSegLib.segfiles, CovidSegLib.worker.parent
 slow = ("scipy.ndimage", "scipy.sparse", "SimpleITK", "pydicom", "onnxruntime")
 print([name for name in slow if name in sys.modules])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from CovidSegLib.gui import estimate
-from CovidSegLib.gui.child import child_steps
+from CovidSegLib.gui.child_steps import child_steps
 from CovidSegLib.gui.observable import Signal
 from CovidSegLib.gui.task import Task, ended_by, in_thread
 from CovidSegLib.hardware import Hardware

@@ -15,7 +15,7 @@ SAID_BY_THE_PANEL = sorted(
     for pattern in (
         *("gui/*.py", "mrml/*.py", "measures/*.py", "network/*.py", "anatomy/*.py", "*.py"),
         *("reading/checks.py", "reading/slice_checks.py", "reading/affine_checks.py", "reading/hounsfield.py"),
-        *("segfiles/registry.py", "segfiles/training_export.py", "system/atomic_files.py", "report/files.py"),
+        *("segfiles/registry.py", "segfiles/training_export.py", "system/atomic_files.py", "report/report_formats.py"),
     )
     for file in LIBRARY.glob(pattern)
     # Rows of a table, of Slicer's statistics and of the JSON: numbers for other programs, under names that stay.
@@ -25,7 +25,7 @@ SAID_BY_THE_PANEL = sorted(
         "mrml/segment_statistics.py",
         "measures/table.py",
         "measures/quantities.py",
-        "measures/record.py",
+        "measures/measurements_record.py",
     )
 )
 """Files whose sentences may reach the panel: what it and its child process call, but readers and writers of files."""

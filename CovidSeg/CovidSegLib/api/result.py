@@ -22,8 +22,8 @@ from ..progress import Progress
 from ..reading.affine_checks import LPS_TO_RAS
 from ..reading.silent_pydicom import load_pydicom
 from ..report.content import report_content
-from ..report.files import check_report, is_report, report_text
-from ..report.record import ResultRecord
+from ..report.report_formats import check_report, is_report, report_text
+from ..report.result_record import ResultRecord
 from ..report.thumbnails import thumbnail
 from ..segfiles import ExistingFiles, check_suffix, find_reviewed, is_dicom_seg, read_source_series, write_to
 from ..segmentation import Provenance, Segmentation

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ..progress import Cancelled, Progress
-from ..report.record import json_text
+from ..report.result_record import json_text
 from ..segfiles import check_suffix
 from ..system.atomic_files import replace_text
 from ..worker.parent import Worker

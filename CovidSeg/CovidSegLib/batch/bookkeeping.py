@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
-from ..report.record import ResultRecord
+from ..report.result_record import ResultRecord
 from ..system.file_states import file_state
 from .entry import BEGUN, DONE, FAILED, KEPT, Entry
 from .index import write_index

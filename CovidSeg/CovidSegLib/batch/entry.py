@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..report.record import ResultRecord
+from ..report.result_record import ResultRecord
 
 DONE, FAILED, KEPT, BEGUN = "done", "failed", "kept", "begun"
 """``KEPT``: the case failed since its earlier result was not to be replaced; that result and its numbers stand."""

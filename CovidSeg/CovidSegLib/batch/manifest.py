@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..errors import InputError, OutputError
-from ..report.record import ResultRecord
+from ..report.result_record import ResultRecord
 from ..system.file_states import refuse_special
 from ..system.locks import try_lock
 from ..system.unfinished import remove_leftovers

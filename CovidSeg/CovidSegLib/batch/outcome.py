@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ..case import SegmentCase
 from ..errors import CovidSegError, OutputError, WorkerDiedError, traceback_text
 from ..progress import Cancelled, Progress, Report
-from ..report.record import ResultRecord
 from ..report.request import ReportRequest
+from ..report.result_record import ResultRecord
 from ..worker.parent import WorkerCrashError
 from .plan import PlannedCase
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import OutputError
 from ..measures.quantities import columns_of, further_names
-from ..report.record import ResultRecord
+from ..report.result_record import ResultRecord
 from ..system.atomic_files import replace_text
 from ..visible import table_cell
 from .entry import DONE, FAILED, KEPT, Entry

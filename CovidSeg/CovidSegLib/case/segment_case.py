@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ..measures.edits import reader_edits
 from ..progress import Progress
 from ..reading import read_ct
-from ..report.record import ResultRecord, json_text
 from ..report.request import ReportRequest
+from ..report.result_record import ResultRecord, json_text
 from ..report.thumbnails import thumbnail
 from ..segfiles import NOTHING_LOST, ExistingFiles
 from ..system.atomic_files import OutputSet

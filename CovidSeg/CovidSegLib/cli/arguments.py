@@ -86,7 +86,7 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
 def report_request(args: argparse.Namespace, files: Sequence[Path]) -> ReportRequest:
     """What a call wants reported in ``files``. Raises OutputError or InputError for what can be seen beforehand."""
     from ..measures import Rules
-    from ..report.files import check_report
+    from ..report.report_formats import check_report
     from ..report.request import ReportRequest
 
     for file in files:
@@ -167,7 +167,7 @@ def check_numbers(files: Sequence[Path], *, overwrite: bool = False) -> None:
 
     ``overwrite``: anything but a write-protected and a DICOM file may be replaced.
     """
-    from ..report.files import is_report
+    from ..report.report_formats import is_report
     from ..system.file_states import refuse_protected
 
     for file in files:

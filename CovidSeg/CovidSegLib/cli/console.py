@@ -13,7 +13,7 @@ from ..system.printing import overwrite
 from ..words import in_ml, percent
 
 if TYPE_CHECKING:
-    from ..report.record import ResultRecord
+    from ..report.result_record import ResultRecord
 
 _BAR_WIDTH = 24
 

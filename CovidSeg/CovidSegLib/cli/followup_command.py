@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..progress import Progress
     from ..reading.acquisition import Acquisition
     from ..report.followup import FollowUp
-    from ..report.record import ResultRecord
+    from ..report.result_record import ResultRecord
     from ..worker.parent import Worker
 
 _DESCRIPTION = """Compare two or more chest CTs of one patient: a table and a plot over the days since the first scan,
@@ -60,8 +60,8 @@ def run(args: argparse.Namespace) -> int:
     """Write the follow-up; returns 0. Raises the errors of errors.py, Cancelled and KeyboardInterrupt."""
     _check_call(args)
     from ..reading.acquisition import acquisition
-    from ..report.files import check_report
     from ..report.followup import TimePoint, follow_up, mixed_rules
+    from ..report.report_formats import check_report
 
     for output in args.output:
         with about(output):
@@ -102,7 +102,7 @@ def _write(found: FollowUp, made: list[str], drawn: Sequence[bytes], outputs: Se
     from ..report.followup import to_csv, to_record
     from ..report.page import render_follow_up
     from ..report.page_pictures import Picture
-    from ..report.record import json_text
+    from ..report.result_record import json_text
     from ..system.atomic_files import OutputSet
     from ..system.typed_json import write_typed
 
@@ -229,9 +229,9 @@ def _records(args: argparse.Namespace, console: Console, progress: Progress) -> 
 
 def _record(scan: Path, masks: Path | None, picture: Path | None, worker: Worker, progress: Progress) -> ResultRecord:
     from ..case import SegmentCase
-    from ..report.jobs import Report
-    from ..report.record import ResultRecord
+    from ..report.report_jobs import Report
     from ..report.request import ReportRequest
+    from ..report.result_record import ResultRecord
 
     if scan.suffix.lower() == ".json" and scan.is_file():
         try:

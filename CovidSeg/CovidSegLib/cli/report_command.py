@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         check_targets(source, args.output)
     check_numbers(args.output)
     request = report_request(args, args.output)
-    from ..report.jobs import Report
+    from ..report.report_jobs import Report
     from ..worker.parent import Worker
 
     console, progress = Console.of(args)

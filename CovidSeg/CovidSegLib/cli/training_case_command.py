@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     """Save the case; returns 0. Raises the errors of errors.py, Cancelled and KeyboardInterrupt."""
     check_input(args.scan)
     check_input(args.masks)
-    from ..report.jobs import SaveTrainingCase
+    from ..report.report_jobs import SaveTrainingCase
     from ..worker.parent import Worker
 
     console, progress = Console.of(args)

@@ -5,7 +5,8 @@
 - :mod:`.session`: what the sections share: the parameters in use, the run under way, the last result;
 - ``*_section``: one part of the panel each;
 - :mod:`.parameters`: what is kept in the scene; :mod:`.logic`: what Slicer's console calls;
-- :mod:`.run`, :mod:`.task`, :mod:`.task_slot`, :mod:`.observable`: work in small steps between which the window lives.
+- :mod:`.run_steps`, :mod:`.task`, :mod:`.task_slot`, :mod:`.observable`: work in small steps, between which the window
+  lives.
 
 Nothing here is imported before Slicer shows the panel or somebody asks for a run.
 """

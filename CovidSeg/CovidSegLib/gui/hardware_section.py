@@ -12,13 +12,13 @@ from ..hardware import Hardware
 from ..mrml.volumes import slices_of
 from ..system.processes import core_count, library_environment
 from . import estimate, wording
-from .child import child_steps
+from .child_steps import child_steps
 from .gpu_package import PLUGIN
-from .run import python_interpreter
+from .run_steps import python_interpreter
 from .task_slot import TaskSlot
 
 if TYPE_CHECKING:
-    from .run import RunResult
+    from .run_steps import RunResult
     from .session import Session
 
 _SETTING = "CovidSeg/SecondsPerSlice/{device}"

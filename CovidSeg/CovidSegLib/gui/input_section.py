@@ -9,10 +9,10 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..errors import InputError
-from ..mrml.corrections import check_same_place, fingerprints_of
+from ..mrml.scene_corrections import check_same_place, fingerprints_of
 from ..mrml.volumes import scan_of
 from . import wording
-from .edits import EditFollower, PlaceFollower
+from .followers import EditFollower, PlaceFollower
 from .scan_match import belonging_steps
 from .task_slot import TaskSlot
 

@@ -23,10 +23,10 @@ from slicer.i18n import tr as _
 from ..errors import EngineError
 from ..system.processes import library_environment
 from ..system.unfinished import unfinished_folder
-from .child import Outcome, child_steps
+from .child_steps import Outcome, child_steps
 from .install_faults import explained
 from .pip_install import pip_install_steps
-from .run import python_interpreter
+from .run_steps import python_interpreter
 
 PACKAGE, OLDEST = "onnxruntime", (1, 19)
 REQUIREMENT = "onnxruntime>=1.19"

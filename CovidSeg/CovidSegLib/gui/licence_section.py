@@ -12,7 +12,7 @@ from ..errors import ModelError
 from ..network import models
 
 if TYPE_CHECKING:
-    from .run import RunResult
+    from .run_steps import RunResult
     from .session import Session
     from .task import Task
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..pipeline import Options
-from .run import RunResult, run_steps, worker_in_slicer
+from .run_steps import RunResult, run_steps, worker_in_slicer
 from .task import Task, Ticker
 from .task_slot import qt_ticker
 

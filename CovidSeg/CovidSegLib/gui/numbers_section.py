@@ -11,12 +11,12 @@ from slicer.i18n import tr as _
 
 from ..errors import InputError, OutputError
 from ..mrml.tables import find_table, table_for, write_table
-from ..report.files import SUFFIXES
+from ..report.report_formats import SUFFIXES
 from . import report_packages, wording
-from .report import report_steps
+from .report_steps import report_steps
 from .scene_nodes import has_infection_segment, in_scene, while_in_scene
+from .slicer_views import grab_3d_view, show_table
 from .task_slot import TaskSlot
-from .views import grab_3d_view, show_table
 from .widgets import add_button, add_label
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import ModuleType
 
 from ..progress import Cancelled
-from . import run
-from .child import Outcome, child_steps
+from . import run_steps
+from .child_steps import Outcome, child_steps
 
 
 def slicers_installer() -> ModuleType | None:
@@ -37,7 +37,7 @@ def pip_install_steps(arguments: Sequence[str], constraints: Path) -> Generator[
     installer = slicers_installer()
     if installer is not None:
         return (yield from _by_slicer(installer, given, constraints))
-    command = [run.python_interpreter(), "-m", "pip", "install", *given, "--constraint", str(constraints)]
+    command = [run_steps.python_interpreter(), "-m", "pip", "install", *given, "--constraint", str(constraints)]
     return (yield from child_steps(command))
 
 

@@ -13,12 +13,12 @@ from ..measures import Measurements, measure
 from ..measures.density import refusal
 from ..measures.found import find_all
 from ..mrml import Review, mark_edited, plan_review, read_in_steps, read_state
-from ..mrml.corrections import check_same_place, modified_time
 from ..mrml.covidseg_segments import ids_in
 from ..mrml.readback import absent_in, our_segments, read_labels_in_steps, read_lobes
+from ..mrml.scene_corrections import check_same_place, modified_time
 from ..mrml.volumes import voxels_time
 from ..system.steps import silently
-from .edits import EditFollower, LobeFollower
+from .followers import EditFollower, LobeFollower
 from .scan_match import belonging_steps
 from .task import in_thread
 from .task_slot import TaskSlot

@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from . import wording
 from .scene_nodes import has_infection_segment
-from .views import open_segment_editor
+from .slicer_views import open_segment_editor
 
 if TYPE_CHECKING:
     from ..measures import Measurements

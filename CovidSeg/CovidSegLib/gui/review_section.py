@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 from ..corrections.merge import bit, is_corrected, to_labels
 from ..errors import InputError
 from ..mrml import Review, accept_lesion, delete_lesion, read_in_steps, read_state
-from ..mrml.corrections import modified_time
+from ..mrml.scene_corrections import modified_time
 from ..segfiles import save_training_case
 from ..segmentation import Label, absent_labels
 from ..system.steps import silently
@@ -23,13 +23,13 @@ from .review_widgets import ReviewWidgets, without_list
 from .scan_match import belonging_steps
 from .scene_memory import SceneMemory
 from .scene_nodes import in_scene, while_in_scene
+from .slicer_views import open_segment_editor
 from .task import in_thread
 from .task_slot import TaskSlot
-from .views import open_segment_editor
 
 if TYPE_CHECKING:
     from ..measures.review import ReviewLesion
-    from .run import RunResult
+    from .run_steps import RunResult
     from .session import Session
 
 

@@ -13,7 +13,7 @@ from . import estimate, wording
 
 if TYPE_CHECKING:
     from ..progress import Report
-    from .run import RunResult
+    from .run_steps import RunResult
     from .session import Session
     from .task import Task
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..geometry.grid import UprightOrder
 from ..geometry.volume import CtVolume
 from ..mrml import read_in_steps
-from ..mrml.corrections import check_belongs, fingerprints_of
+from ..mrml.scene_corrections import check_belongs, fingerprints_of
 from ..mrml.volumes import own_affine, possible_orders, voxels_time, world_affine
 from ..system.last_answer import LastAnswer
 from ..system.steps import silently

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..mrml.covidseg_segments import ids_in
 from .observable import Signal
-from .run import RunResult
+from .run_steps import RunResult
 from .scene_memory import SceneMemory
 from .scene_nodes import in_scene
 from .task import Task

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .record import MeasurementsRecord
+    from .measurements_record import MeasurementsRecord
     from .subject import Subject
     from .values import Measurements
 

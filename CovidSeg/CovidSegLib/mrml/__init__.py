@@ -11,26 +11,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .corrections import Update, mark_edited, plan_update, read_state
     from .history import UndoPoints
-    from .lesions import Review, accept_lesion, delete_lesion, plan_review
+    from .lesion_review import Review, accept_lesion, delete_lesion, plan_review
+    from .scene_corrections import Update, mark_edited, plan_update, read_state
     from .segmentations import add_segmentation, write_segmentation
     from .volume_resampling import needs_resampling, resample_steps
     from .volumes import read_in_steps, read_volume_node
 
 _PLACES = {
-    "Review": "lesions",
+    "Review": "lesion_review",
     "UndoPoints": "history",
-    "Update": "corrections",
-    "accept_lesion": "lesions",
+    "Update": "scene_corrections",
+    "accept_lesion": "lesion_review",
     "add_segmentation": "segmentations",
-    "delete_lesion": "lesions",
-    "mark_edited": "corrections",
+    "delete_lesion": "lesion_review",
+    "mark_edited": "scene_corrections",
     "needs_resampling": "volume_resampling",
-    "plan_review": "lesions",
-    "plan_update": "corrections",
+    "plan_review": "lesion_review",
+    "plan_update": "scene_corrections",
     "read_in_steps": "volumes",
-    "read_state": "corrections",
+    "read_state": "scene_corrections",
     "read_volume_node": "volumes",
     "resample_steps": "volume_resampling",
     "write_segmentation": "segmentations",

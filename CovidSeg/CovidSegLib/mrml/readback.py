@@ -16,8 +16,8 @@ from ..segfiles.lobe_files import ESTIMATED_TAG, given_lobes
 from ..segfiles.seg_nrrd import STATUS_TAG
 from ..segmentation import Label, absent_labels, label_of_codes
 from ..system.steps import result_of
-from .corrections import check_belongs, fingerprints_of, fingerprints_so_far
 from .covidseg_segments import ids_in, tag
+from .scene_corrections import check_belongs, fingerprints_of, fingerprints_so_far
 from .volumes import read_volume_node, scan_of, world_grid
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from ..errors import InputError
 from ..i18n import tr as _
 from ..segfiles import READERS_TAGS, segment_tags
 from ..segmentation import SEGMENTS, Label, Segmentation
-from .corrections import Update, plan_update
 from .covidseg_segments import ids_in, parts_in
+from .scene_corrections import Update, plan_update
 from .segment_display import surfaces_kept
 from .volumes import check_same_grid
 
@@ -61,12 +61,13 @@ def write_segmentation(
     """Put all three segments (also empty ones) into ``node``, on the grid of ``volume_node``.
 
     The only place where a result enters the scene. What a reader changed in our segments stays, segments that are
-    completed, that the reader took out or that are not ours stay as they are (:mod:`.corrections`). ``update``: the
-    join of ``segmentation`` and ``node`` if it was made before; what is returned is another one when the node has
-    changed since. ``before_write`` is called with the node when all checks are passed and nothing is changed yet: the
-    place for an undo point. The node comes under the volume's parent transform and beside it in the subject hierarchy.
-    Raises InputError when the volume was changed or moved since ``segmentation`` was made from it, when ``node``
-    belongs to another scan, or when it is under a transform of its own (the segments would move).
+    completed, that the reader took out or that are not ours stay as they are (:mod:`.scene_corrections`).
+    ``update``: the join of ``segmentation`` and ``node`` if it was made before; what is returned is another one
+    when the node has changed since. ``before_write`` is called with the node when all checks are passed and nothing
+    is changed yet: the place for an undo point. The node comes under the volume's parent transform and beside it in
+    the subject hierarchy. Raises InputError when the volume was changed or moved since ``segmentation`` was made
+    from it, when ``node`` belongs to another scan, or when it is under a transform of its own (the segments would
+    move).
     """
     import slicer
 

@@ -12,7 +12,7 @@ from ..measures import Measurements
 from ..measures.edits import SegmentEdit
 from ..measures.table import table_rows
 from ..segmentation import Provenance, Segmentation
-from .record import ResultRecord, ScanRecord
+from .result_record import ResultRecord, ScanRecord
 
 
 @dataclass(frozen=True)

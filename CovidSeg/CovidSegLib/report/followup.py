@@ -12,12 +12,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal
 
+from ..measures.measurements_record import CtClass, Ml, Percent, SeverityScore, ZoneScore, as_record
 from ..measures.quantities import columns_of, further_names
-from ..measures.record import CtClass, Ml, Percent, SeverityScore, ZoneScore, as_record
 from ..measures.values import Side
 from ..system.typed_json import LEFT_OUT, REQUIRED, Form
 from ..visible import table_cell
-from .record import ResultRecord, no_result
+from .result_record import ResultRecord, no_result
 
 FOLLOWUP_SCHEMA: Literal["covidseg-followup-1"] = "covidseg-followup-1"
 

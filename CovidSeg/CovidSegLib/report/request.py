@@ -16,7 +16,7 @@ from ..segfiles.lobe_files import lobes_beside, read_lobe_map
 from ..segmentation import Segmentation
 from ..system.atomic_files import OutputSet
 from .content import report_content
-from .files import report_text
+from .report_formats import report_text
 
 
 @dataclass(frozen=True)

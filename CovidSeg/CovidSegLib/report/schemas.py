@@ -11,7 +11,7 @@ from typing import Any
 from ..system.resource_files import resource
 from ..system.typed_json import schema_of
 from .followup import FOLLOWUP_SCHEMA, FollowUpRecord
-from .record import SCHEMA, ResultRecord
+from .result_record import SCHEMA, ResultRecord
 
 _RESULT = """What covidseg writes with --json and into .json reports: numbers of one chest CT. Names neither patient \
 nor file. Research use only."""

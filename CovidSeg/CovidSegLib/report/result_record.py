@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..geometry.volume import CtVolume
 from ..measures import Measurements
 from ..measures.edits import SegmentEdit
-from ..measures.record import MeasurementsRecord, Ml, ModelRecord, Percent, as_record, rounded
+from ..measures.measurements_record import MeasurementsRecord, Ml, ModelRecord, Percent, as_record, rounded
 from ..segmentation import Provenance
 from ..system.typed_json import LEFT_OUT, REQUIRED, Form, FormError, read_typed, write_typed
 

@@ -14,7 +14,7 @@ from ..segmentation import Segmentation
 from .content import ReportContent, to_csv, to_record
 from .page import render_page
 from .page_pictures import Picture, lobe_pictures, page_pictures
-from .record import json_text
+from .result_record import json_text
 
 SUFFIXES = (".html", ".json", ".csv")
 """A page for people, a record for programs, a table for spreadsheets."""

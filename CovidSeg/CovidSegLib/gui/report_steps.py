@@ -15,14 +15,14 @@ from ..geometry.volume import CtVolume
 from ..measures import Measurements, measure
 from ..measures.edits import SegmentEdit, reader_edits
 from ..mrml import read_in_steps, read_state
-from ..mrml.corrections import check_same_place, tag
 from ..mrml.covidseg_segments import parts_in
 from ..mrml.readback import absent_in, read_labels_in_steps, read_lobes
+from ..mrml.scene_corrections import check_same_place, tag
 from ..progress import Progress
 from ..reading.checks import inspect
 from ..report.content import report_content
-from ..report.files import check_report, report_text
 from ..report.page_pictures import Picture, picture_of, projection, slice_pictures
+from ..report.report_formats import check_report, report_text
 from ..segfiles import provenance_of
 from ..segmentation import Provenance, Segmentation
 from ..system.atomic_files import replace_text

@@ -16,8 +16,8 @@ from ..segfiles.mask_reading import ANOTHER_SCAN, Masks
 from ..segfiles.patient_codes import patient_code
 from ..segfiles.registry import read_masks
 from ..system.atomic_files import OutputSet
-from .record import ResultRecord
 from .request import ReportRequest
+from .result_record import ResultRecord
 
 
 @dataclass(frozen=True)

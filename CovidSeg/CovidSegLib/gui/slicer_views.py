@@ -8,7 +8,7 @@ import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
-from ..mrml.corrections import infection_id
+from ..mrml.scene_corrections import infection_id
 from ..mrml.segment_display import SURFACE
 
 

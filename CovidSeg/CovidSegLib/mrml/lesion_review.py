@@ -15,7 +15,7 @@ from ..measures.review import ReviewLesion, ReviewList, make_review_list, read_s
 from ..measures.sided import SidedLungs, infection_on_right
 from ..segfiles import CERTAINTY_TAG
 from ..segmentation import Label
-from .corrections import NodeState, infection_id, mark_edited, read_state, set_record, tag
+from .scene_corrections import NodeState, infection_id, mark_edited, read_state, set_record, tag
 from .segment_display import surfaces_kept
 from .segmentations import replace_voxels
 from .volumes import world_grid
