@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import zipfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from CovidSegLib.errors import ModelError
 from CovidSegLib.network import model_import, models
 from CovidSegLib.network.model_import import import_model
+from CovidSegLib.system.unfinished import unfinished_folder
 from Testing.kit.full_disk import PAGE, small_disk
 
 
@@ -217,9 +219,16 @@ def test_names_and_kinds_that_could_lead_elsewhere_write_nothing_anywhere(
     assert left(users) == []
 
 
+@pytest.mark.skipif(os.name == "nt", reason="kills processes")
 def test_what_a_killed_import_left_is_gone_after_the_next(source: Path, users: Path) -> None:
-    (users / ".import-x").mkdir(parents=True)
-    (users / ".import-x" / "a.onnx").write_bytes(b"half")
+    users.mkdir()
+    process = os.fork()
+    if process == 0:
+        with unfinished_folder(users) as folder:
+            (folder / "a.onnx").write_bytes(b"half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(process, 0)
+    assert len(left(users)) == 1
     import_model(source)
     assert sorted(file.name for file in left(users)) == ["our-hospital.json", "our-hospital.keras", "our-hospital.onnx"]
 

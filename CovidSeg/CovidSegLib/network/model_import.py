@@ -7,24 +7,24 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from ..errors import ModelError, OutputError
 from ..i18n import tr as _
+from ..system.atomic_files import OutputSet
 from ..system.locks import one_at_a_time
+from ..system.unfinished import unfinished_folder
 from . import models
 from .card import MAX_CARD_BYTES, checked_card, load_card
 from .models import MAX_BYTES, Model
 
 _HINT = _("Take the .zip as it was made, or the card (.json) with its weights in the same folder.")
 _STEP = 1 << 20
-_IMPORTING = ".import-"
 _ENCRYPTED = 1
 """The bit of a zip entry's flags that says so (APPNOTE.TXT 4.4.4)."""
 
@@ -120,19 +120,18 @@ def _install(card: dict, openers: Mapping[str, Opener]) -> Model:
             _("Rename the one to import (name in its card)."),
         )
     target = _target()
-    with one_at_a_time(target / ".import.lock"):
-        for left in target.glob(f"{_IMPORTING}*"):  # of a process that was killed: no other is in here
-            shutil.rmtree(left, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix=_IMPORTING, dir=target) as folder:
-            staged = Path(folder)
-            own = json.loads(json.dumps(card))
-            for kind, weights in about.files.items():
-                own["files"][kind]["name"] = f"{about.name}.{kind}"  # so that two models never share a file
-                with openers[weights.name]() as original, (staged / f"{about.name}.{kind}").open("wb") as file:
-                    shutil.copyfileobj(original, file, _STEP)
-            (staged / f"{about.name}.json").write_text(json.dumps(own, indent=2), encoding="utf-8")
-            models.verify(models.find(str(staged / f"{about.name}.json")))  # a disk may be full
-            _publish(staged, target)
+    with one_at_a_time(target / ".import.lock"), unfinished_folder(target) as staged, OutputSet() as files:
+        own = json.loads(json.dumps(card))
+        for kind, weights in about.files.items():
+            own["files"][kind]["name"] = f"{about.name}.{kind}"  # so that two models never share a file
+            with openers[weights.name]() as original, (staged / f"{about.name}.{kind}").open("wb") as file:
+                shutil.copyfileobj(original, file, _STEP)
+        (staged / f"{about.name}.json").write_text(json.dumps(own, indent=2), encoding="utf-8")
+        models.verify(models.find(str(staged / f"{about.name}.json")))  # a disk may be full
+        # The card last: without it the weights are nothing.
+        for part in sorted(staged.iterdir(), key=lambda part: part.suffix == ".json"):
+            os.replace(part, files.add(target / part.name))
+        files.publish()
     return models.find(about.name)
 
 
@@ -158,23 +157,3 @@ def _target() -> Path:
             _("Ask for the right to write there, or name another one in the variable COVIDSEG_MODELS."),
         )
     return target
-
-
-def _publish(staged: Path, target: Path) -> None:
-    """Move all files of ``staged`` to ``target``, or none: the card last, without it the weights are nothing."""
-    before = Path(tempfile.mkdtemp(dir=staged))
-    moved: list[Path] = []
-    try:
-        for file in sorted(filter(Path.is_file, staged.iterdir()), key=lambda file: file.suffix == ".json"):
-            moved.append(target / file.name)
-            if moved[-1].exists():
-                os.replace(moved[-1], before / file.name)
-            os.replace(file, moved[-1])
-    except BaseException:
-        for file in moved:
-            with suppress(OSError):
-                if (before / file.name).exists():
-                    os.replace(before / file.name, file)
-                else:
-                    file.unlink(missing_ok=True)
-        raise
