@@ -84,12 +84,12 @@ docs: install
 	@echo "The book: site/index.html"
 
 screenshots: install
-	PYTHONPATH=Testing:CovidSeg $(bin)/python Testing/panel_pictures.py Resources/Screenshots
-	PYTHONPATH=Testing:CovidSeg:. $(bin)/python Testing/correction_pictures.py Resources/Screenshots
-	PYTHONPATH=Testing:CovidSeg $(bin)/python Testing/batch_picture.py Resources/Screenshots
-	PYTHONPATH=Testing:CovidSeg $(bin)/python Testing/report_pictures.py Resources/Screenshots
-	PYTHONPATH=Testing:CovidSeg $(bin)/python Testing/patient_pictures.py Resources/Screenshots
-	PYTHONPATH=Testing:CovidSeg $(bin)/python Testing/window_picture.py Resources/Screenshots
+	PYTHONPATH=.:CovidSeg $(bin)/python Testing/panel_pictures.py Resources/Screenshots
+	PYTHONPATH=.:CovidSeg $(bin)/python Testing/correction_pictures.py Resources/Screenshots
+	PYTHONPATH=.:CovidSeg $(bin)/python Testing/batch_picture.py Resources/Screenshots
+	PYTHONPATH=.:CovidSeg $(bin)/python Testing/report_pictures.py Resources/Screenshots
+	PYTHONPATH=.:CovidSeg $(bin)/python Testing/patient_pictures.py Resources/Screenshots
+	PYTHONPATH=.:CovidSeg $(bin)/python Testing/window_picture.py Resources/Screenshots
 
 bench: install
 	PAGE=$(PAGE) $(bin)/python -m pytest -q -s Testing/benchmarks

@@ -7,9 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from kit.browser import Browser
-from kit.stamps import save_stamped
 from PIL import Image
+
+from Testing.kit.browser import Browser
+from Testing.kit.stamps import save_stamped
 
 SEEDS = (0, 1, 2, 3, 5, 8, 9)
 SIZE = (1280, 900)

@@ -14,9 +14,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from kit.slicer_window.application import SlicerWorld
-from kit.slicer_window.module import OpenModule
-from kit.stamps import save_stamped
 from panel_pictures import palette, save_small
 from PIL import Image, ImageDraw, ImageFont
 from PySide6 import QtWidgets
@@ -30,6 +27,9 @@ from CovidSegLib.progress import Progress
 from CovidSegLib.report.overlays import overlay_picture
 from CovidSegLib.segmentation import Label
 from Testing.kit.segment_editor import Reader
+from Testing.kit.slicer_window.application import SlicerWorld
+from Testing.kit.slicer_window.module import OpenModule
+from Testing.kit.stamps import save_stamped
 
 SIZE = (460, 360)
 CAPTION = 44

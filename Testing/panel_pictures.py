@@ -12,15 +12,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from kit.slicer_window.application import SlicerWorld
-from kit.slicer_window.module import OpenModule
-from kit.stamps import save_stamped
 from PIL import Image
 from PySide6 import QtGui, QtWidgets
 
 from CovidSegLib.errors import EngineError
 from CovidSegLib.phantom import make_phantom
 from CovidSegLib.progress import Progress
+from Testing.kit.slicer_window.application import SlicerWorld
+from Testing.kit.slicer_window.module import OpenModule
+from Testing.kit.stamps import save_stamped
 
 WIDTH, HEIGHT = 440, 480
 STATES = ("empty", "ready", "running", "done", "error", "advanced", "install", "transform")

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from kit.patients import FOLDER, UNKNOWN, Patient, patients
-from kit.stamps import save_stamped
 from PIL import Image, ImageDraw, ImageFont
 from report_pictures import draw_page
 
@@ -26,6 +24,8 @@ from CovidSegLib.report.overlays import overlay_picture
 from CovidSegLib.report.page_pictures import picture_of
 from CovidSegLib.report.pictures import draw_pictures
 from CovidSegLib.segmentation import SEGMENTS, Label, Segmentation
+from Testing.kit.patients import FOLDER, UNKNOWN, Patient, patients
+from Testing.kit.stamps import save_stamped
 
 TOP, REPORTED = "coronacases_008", "coronacases_010"
 TILE, BAR = 480, 44

@@ -10,9 +10,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from kit.browser import Browser
-from kit.stamps import save_stamped
 from PIL import Image
+
+from Testing.kit.browser import Browser
+from Testing.kit.stamps import save_stamped
 
 VISITS = {3: 0, 0: 12}
 """Seeds of the synthetic chests, and the days on which they were "taken"."""

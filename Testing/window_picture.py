@@ -11,10 +11,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from kit.patients import FOLDER, patients
-from kit.slicer_window.application import SlicerWorld
-from kit.slicer_window.module import OpenModule
-from kit.stamps import save_stamped
 from panel_pictures import palette
 from patient_pictures import TOP
 from PIL import Image
@@ -26,6 +22,10 @@ from CovidSegLib.progress import Progress
 from CovidSegLib.report.pictures import draw_pictures
 from CovidSegLib.report.places import central_points
 from CovidSegLib.segmentation import UNKNOWN_PROVENANCE, Segmentation
+from Testing.kit.patients import FOLDER, patients
+from Testing.kit.slicer_window.application import SlicerWorld
+from Testing.kit.slicer_window.module import OpenModule
+from Testing.kit.stamps import save_stamped
 
 PANEL, VIEW = 400, (514, 400)
 COLORS = 200

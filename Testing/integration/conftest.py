@@ -12,11 +12,11 @@ import pytest
 
 if TYPE_CHECKING:
     import slicer
-    from kit.slicer_window.application import SlicerWorld
-    from kit.slicer_window.module import OpenModule
 
     from CovidSegLib.report.views import OffscreenSlicer
     from Testing.kit.command_line import CommandLine
+    from Testing.kit.slicer_window.application import SlicerWorld
+    from Testing.kit.slicer_window.module import OpenModule
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def world(tmp_path: Path, temporary_folder: Path, monkeypatch: pytest.MonkeyPatc
     """A Slicer of its own. In the end no error was logged, no observer failed, and no temporary file is left."""
     pytest.importorskip("slicer", reason="needs the pip package slicer-core")
     pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
-    from kit.slicer_window.application import SlicerWorld
+    from Testing.kit.slicer_window.application import SlicerWorld
 
     (tmp_path / "settings").mkdir()
     monkeypatch.setenv("COVIDSEG_MODELS", str(tmp_path / "models"))
@@ -82,7 +82,7 @@ def chest(world: SlicerWorld) -> slicer.vtkMRMLScalarVolumeNode:
 @pytest.fixture
 def panel(world: SlicerWorld, chest: slicer.vtkMRMLScalarVolumeNode) -> Iterator[OpenModule]:
     """The module, opened after the chest was loaded."""
-    from kit.slicer_window.module import OpenModule
+    from Testing.kit.slicer_window.module import OpenModule
 
     opened = OpenModule(world)
     yield opened
@@ -92,7 +92,7 @@ def panel(world: SlicerWorld, chest: slicer.vtkMRMLScalarVolumeNode) -> Iterator
 @pytest.fixture
 def empty_panel(world: SlicerWorld) -> Iterator[OpenModule]:
     """The module in an empty scene."""
-    from kit.slicer_window.module import OpenModule
+    from Testing.kit.slicer_window.module import OpenModule
 
     opened = OpenModule(world)
     yield opened
@@ -118,7 +118,7 @@ def stand_in_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def slicers_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Python with pip that stands for Slicer's (kit/slicers_python)."""
-    from kit.slicers_python import make
+    from Testing.kit.slicers_python import make
 
     folder = tmp_path_factory.mktemp("slicers python")
     make(folder)
@@ -128,7 +128,7 @@ def slicers_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def slicers_python(slicers_environment: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The interpreter that packages are installed for; what a test installs is removed again."""
-    from kit.slicers_python import in_its_place
+    from Testing.kit.slicers_python import in_its_place
 
     with in_its_place(slicers_environment, monkeypatch) as python:
         yield python

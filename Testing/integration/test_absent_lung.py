@@ -15,7 +15,6 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 
 import jsonschema
 import slicer
-from kit.slicer_window.pythonqt import qt
 
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
@@ -27,10 +26,11 @@ from CovidSegLib.segfiles import read_reviewed, update
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from Testing.kit.blocks import RIGHT_INFECTED, UPRIGHT, VOXEL_ML, block_labels, block_scan
 from Testing.kit.command_line import CommandLine, write_scan
+from Testing.kit.slicer_window.pythonqt import qt
 
 if TYPE_CHECKING:
-    from kit.slicer_window.application import SlicerWorld
-    from kit.slicer_window.module import OpenModule
+    from Testing.kit.slicer_window.application import SlicerWorld
+    from Testing.kit.slicer_window.module import OpenModule
 
 MADE = Provenance("a-network", "ab" * 32, "onnx", "cpu", "CovidSeg 1.0")
 WORDS = "No right lung was found, but infection on its side"

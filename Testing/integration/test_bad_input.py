@@ -12,12 +12,12 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK
-from kit.dicom_files import ENHANCED_CT, MR_IMAGE, SEGMENTATION, write_series, write_slice
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.reading.hounsfield import check_size
+from Testing.kit.dicom_files import ENHANCED_CT, MR_IMAGE, SEGMENTATION, write_series, write_slice
 
 AFFINE = np.array([[-0.7, 0, 0, 40], [0, -0.8, 0, 50], [0, 0, 2.5, -60], [0, 0, 0, 1]])
 SCAN = np.random.default_rng(5).integers(-1000, 400, (9, 8, 7)).astype(np.int16)

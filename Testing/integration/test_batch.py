@@ -15,7 +15,6 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from kit.cases import segment_case
 
 from CovidSegLib.batch import Row, Summary
 from CovidSegLib.errors import OutputError
@@ -23,6 +22,7 @@ from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegLib.system.atomic_files import OutputSet
+from Testing.kit.cases import segment_case
 from Testing.kit.command_line import (
     CLEAN,
     HAS_A_BUG,

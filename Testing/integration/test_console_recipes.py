@@ -16,7 +16,7 @@ from CovidSegLib.mrml.tables import table_for
 from Testing.kit.command_line import rough_chest
 
 if TYPE_CHECKING:
-    from kit.slicer_window.module import OpenModule
+    from Testing.kit.slicer_window.module import OpenModule
 
 
 def recipes(repository: Path) -> list[str]:

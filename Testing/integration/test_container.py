@@ -9,7 +9,8 @@ from pathlib import Path
 
 import nibabel
 import pytest
-from kit.small_phantom import small_phantom
+
+from Testing.kit.small_phantom import small_phantom
 
 
 def test_the_recipe_of_the_container_passes_the_linter(repository: Path) -> None:

@@ -15,7 +15,6 @@ pytest.importorskip("highdicom", reason="needs the Python package highdicom (ext
 
 import highdicom
 import pydicom
-from kit.cases import segment_case
 
 from CovidSegLib.errors import InputError, OutputError
 from CovidSegLib.geometry.volume import CtVolume
@@ -26,6 +25,7 @@ from CovidSegLib.segfiles.dicom_seg import check_written
 from CovidSegLib.segfiles.registry import is_as_written, read_masks
 from CovidSegLib.segfiles.seg_nrrd import write_layers
 from CovidSegLib.segmentation import SEGMENTS, Label, Provenance, Segmentation
+from Testing.kit.cases import segment_case
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan
 from Testing.kit.dicom_files import PATIENT, labels_in_place, write_slice
 from Testing.kit.dicom_files import write_whole_series as scan

@@ -11,7 +11,6 @@ pytest.importorskip("highdicom", reason="needs the Python package highdicom (ext
 
 import highdicom
 import pydicom
-from kit.cases import segment_case
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
@@ -19,6 +18,7 @@ from CovidSegLib.errors import InputError, traceback_text
 from CovidSegLib.progress import Progress
 from CovidSegLib.segfiles import read_source_series
 from Testing.integration.test_dicom_seg import drawn
+from Testing.kit.cases import segment_case
 from Testing.kit.dicom_files import write_whole_series
 
 ODD = {

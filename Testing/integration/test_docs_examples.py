@@ -7,7 +7,8 @@ from pathlib import Path
 
 import nibabel
 import pytest
-from kit.small_phantom import small_phantom
+
+from Testing.kit.small_phantom import small_phantom
 
 
 def examples(repository: Path) -> list[str]:

@@ -30,10 +30,9 @@ from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from Testing.kit.drawn_lungs import AFFINE, SPACING, drawn_lungs
 
 if TYPE_CHECKING:
-    from kit.slicer_window.application import SlicerWorld
-    from kit.slicer_window.module import OpenModule
-
     from CovidSegLib.report.views import OffscreenSlicer
+    from Testing.kit.slicer_window.application import SlicerWorld
+    from Testing.kit.slicer_window.module import OpenModule
 
 MADE = Provenance("network", "0" * 64, "onnx", "cpu", "CovidSeg")
 
@@ -102,8 +101,8 @@ def test_segment_statistics_shows_the_score_with_its_range(mrml: OffscreenSlicer
 def test_after_a_run_and_a_correction_the_panel_shows_the_score_with_its_range(
     world: SlicerWorld, empty_panel: OpenModule
 ) -> None:
-    from kit.panel_steps import DRAWN_HU, IS_DRAWN
-    from kit.segment_editor import Reader
+    from Testing.kit.panel_steps import DRAWN_HU, IS_DRAWN
+    from Testing.kit.segment_editor import Reader
 
     panel = empty_panel
     voxels = np.where(drawn_lungs() == 0, 40, DRAWN_HU - drawn_lungs().astype(np.int16)).astype(np.int16)
@@ -177,7 +176,7 @@ def test_estimated_lobes_leave_slicer_as_a_dicom_seg_that_says_so_and_are_told_f
 
 
 def test_an_estimate_that_was_loaded_is_not_taken_for_a_readers_lobes(world: SlicerWorld) -> None:
-    from kit.segment_editor import Reader
+    from Testing.kit.segment_editor import Reader
 
     node = world.logics.add_volume(scan())
     lobes = world.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "lobes")

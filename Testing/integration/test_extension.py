@@ -24,16 +24,18 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 
 import slicer
 import vtk
-from kit.panel_steps import finish
 
+from Testing.kit.panel_steps import finish  # comes first: it stands in for what the panel imports of Slicer's window
+
+# isort: split
 from CovidSegLib.gui import install, startup, ticker
 from CovidSegLib.gui.task import Task
 from CovidSegLib.gui.ticker import QtTicker
 from CovidSegLib.segmentation import SEGMENTS
 
 if TYPE_CHECKING:
-    from kit.slicer_window.application import SlicerWorld
-    from kit.slicer_window.module import OpenModule
+    from Testing.kit.slicer_window.application import SlicerWorld
+    from Testing.kit.slicer_window.module import OpenModule
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CODES = "Segmentation category and type: CovidSeg"
@@ -76,8 +78,8 @@ def test_at_the_start_of_slicer_nothing_is_imported_that_takes_time(tmp_path: Pa
     """In a Python of its own: what is new in it when the module was loaded and the start was told to it."""
     script = (
         "import sys, pathlib\n"
-        "from kit import segment_statistics\n"
-        "from kit.slicer_window import application, module\n"
+        "from Testing.kit import segment_statistics\n"
+        "from Testing.kit.slicer_window import application, module\n"
         "segment_statistics.install()\n"
         "world = application.SlicerWorld(pathlib.Path(sys.argv[1]))\n"
         "for name in [n for n in sys.modules if n.split('.')[0] in ('CovidSegLib', 'scipy', 'SimpleITK')]:\n"

@@ -15,7 +15,6 @@ pytest.importorskip("highdicom", reason="writes the lobes as another program doe
 
 import highdicom
 from highdicom.seg import SegmentDescription
-from kit.cases import segment_case
 from pydicom.sr.coding import Code
 
 from CovidSegLib.batch import Entry
@@ -32,6 +31,7 @@ from CovidSegLib.segfiles.labelmap import array_to_itk
 from CovidSegLib.segfiles.lobe_files import read_lobe_map
 from CovidSegLib.segmentation import Provenance, Segmentation
 from Testing.kit.blocks import block_labels, block_scan
+from Testing.kit.cases import segment_case
 from Testing.kit.command_line import CommandLine
 from Testing.kit.dicom_files import write_series
 

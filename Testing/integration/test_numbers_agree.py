@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit.cases import segment_case
 
 from CovidSegLib.cli.console import in_words
 from CovidSegLib.geometry.grid import Grid
@@ -23,6 +22,7 @@ from CovidSegLib.segfiles.labelmap import save_nifti
 from CovidSegLib.segfiles.registry import read_masks
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from Testing.kit.blocks import stored
+from Testing.kit.cases import segment_case
 
 MADE = Provenance("one", "ab" * 32, "onnx", "CPU", "CovidSeg 1.0")
 SUFFIXES = (".seg.nrrd", ".nrrd", ".mha", ".nii", ".nii.gz")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kit.cases import segment_case
 
 from CovidSegLib.batch import Entry, PlannedCase
 from CovidSegLib.batch.outcome import run_case
@@ -27,6 +26,7 @@ from CovidSegLib.segfiles.labelmap import save_nifti
 from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegLib.system.atomic_files import OutputSet
 from CovidSegLib.system.file_states import file_state
+from Testing.kit.cases import segment_case
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan
 from Testing.kit.drawn_lungs import AFFINE as LUNGS_AFFINE
 from Testing.kit.drawn_lungs import drawn_lungs

@@ -14,7 +14,9 @@ pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
 import slicer
-from kit.panel_steps import (
+
+from CovidSegLib.segmentation import SEGMENTS
+from Testing.kit.panel_steps import (
     HAS_A_BUG,
     IS_KILLED,
     IS_REFUSED,
@@ -27,11 +29,9 @@ from kit.panel_steps import (
     tell,
 )
 
-from CovidSegLib.segmentation import SEGMENTS
-
 if TYPE_CHECKING:
-    from kit.slicer_window.application import SlicerWorld
-    from kit.slicer_window.module import OpenModule
+    from Testing.kit.slicer_window.application import SlicerWorld
+    from Testing.kit.slicer_window.module import OpenModule
 
 IDS = [segment.id for segment in SEGMENTS]
 

@@ -12,7 +12,6 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 
 import slicer
 import vtk
-from kit.panel_steps import finish, reading, sees, until_reported
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.volume import CtVolume
@@ -20,10 +19,11 @@ from CovidSegLib.mrml import add_segmentation
 from CovidSegLib.mrml.readback import measure_nodes
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
 from Testing.kit.blocks import UPRIGHT, block_labels, block_scan, turned
+from Testing.kit.panel_steps import finish, reading, sees, until_reported
 
 if TYPE_CHECKING:
-    from kit.slicer_window.application import SlicerWorld
-    from kit.slicer_window.module import OpenModule
+    from Testing.kit.slicer_window.application import SlicerWorld
+    from Testing.kit.slicer_window.module import OpenModule
 
 pytestmark = pytest.mark.usefixtures("stand_in_pipeline")
 

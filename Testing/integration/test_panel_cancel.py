@@ -13,8 +13,10 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 
 import slicer
 import vtk
-from kit.own_clock import own_seconds
-from kit.panel_steps import (
+
+from CovidSegLib.system import processes
+from Testing.kit.own_clock import own_seconds
+from Testing.kit.panel_steps import (
     IS_DEAF,
     NEVER_ENDS,
     TAKES_A_SECOND,
@@ -26,13 +28,11 @@ from kit.panel_steps import (
     tell,
     until_reported,
 )
-
-from CovidSegLib.system import processes
 from Testing.kit.small_phantom import small_phantom
 
 if TYPE_CHECKING:
-    from kit.slicer_window.application import SlicerWorld
-    from kit.slicer_window.module import OpenModule
+    from Testing.kit.slicer_window.application import SlicerWorld
+    from Testing.kit.slicer_window.module import OpenModule
 
 pytestmark = [
     pytest.mark.usefixtures("stand_in_pipeline"),

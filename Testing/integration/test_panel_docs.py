@@ -10,11 +10,11 @@ import pytest
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
-from kit.panel_steps import finish
-from kit.slicer_window.module import OpenModule
 from PySide6 import QtWidgets
 
 from CovidSegLib.gui.install_section import _for_run
+from Testing.kit.panel_steps import finish
+from Testing.kit.slicer_window.module import OpenModule
 from Testing.unit.test_docs import SLICERS_OWN
 
 STEPS = ("Apply", "Show 3D", "Edit in Segment Editor", "Left lung", "Right lung", "COVID-19 infection")

@@ -14,18 +14,17 @@ import pytest
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
-from kit.panel_steps import finish, sees
-from kit.slicers_python import answer, frozen, put_in
-from kit.wheels import GPU_PLUGIN, GPU_RUNTIME, make_wheel
-
 from CovidSegLib.gui import gpu_package, install
 from CovidSegLib.gui.parameters import Device
 from CovidSegLib.gui.wording import device_text
 from CovidSegLib.hardware import Gpu, Hardware
 from CovidSegLib.i18n import tr
+from Testing.kit.panel_steps import finish, sees
+from Testing.kit.slicers_python import answer, frozen, put_in
+from Testing.kit.wheels import GPU_PLUGIN, GPU_RUNTIME, make_wheel
 
 if TYPE_CHECKING:
-    from kit.slicer_window.module import OpenModule
+    from Testing.kit.slicer_window.module import OpenModule
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the environment's layout is that of Unix")
 

@@ -13,15 +13,15 @@ pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
 import slicer
-from kit.panel_steps import assert_window_lives, sees
-from kit.slicers_python import answer, frozen
-from kit.wheels import BREAKS, WORKS, make_wheel
 
 from CovidSegLib.gui import install
 from CovidSegLib.gui.child_steps import child_steps
+from Testing.kit.panel_steps import assert_window_lives, sees
+from Testing.kit.slicers_python import answer, frozen
+from Testing.kit.wheels import BREAKS, WORKS, make_wheel
 
 if TYPE_CHECKING:
-    from kit.slicer_window.module import OpenModule
+    from Testing.kit.slicer_window.module import OpenModule
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the environment's layout is that of Unix")
 
@@ -216,7 +216,7 @@ def test_no_question_where_the_package_is_there_or_another_engine_is_chosen(monk
 def test_an_installation_of_another_extension_is_waited_for(
     panel: OpenModule, slicers_python: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from kit.slicer_window.application import Strict
+    from Testing.kit.slicer_window.application import Strict
 
     monkeypatch.setitem(sys.modules, "slicer.packaging", Strict(isPipInstallInProgress=lambda: True))
     panel.click("applyButton")
@@ -231,7 +231,7 @@ def test_an_installation_of_another_extension_is_waited_for(
 def test_slicers_own_installer_is_used_where_there_is_one_and_only_after_the_trial(
     panel: OpenModule, slicers_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, testing: bool, build: str
 ) -> None:
-    from kit.slicers_packaging import install as install_packaging
+    from Testing.kit.slicers_packaging import install as install_packaging
 
     monkeypatch.setitem(sys.modules, "slicer.packaging", None)
     installer = install_packaging(slicers_python)

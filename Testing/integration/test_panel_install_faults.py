@@ -15,14 +15,13 @@ import pytest
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
-from kit.panel_steps import sees
-from kit.slicers_python import answer, contents, frozen, put_in
-from kit.wheels import WORKS, make_wheel
-
 from CovidSegLib.gui import install
+from Testing.kit.panel_steps import sees
+from Testing.kit.slicers_python import answer, contents, frozen, put_in
+from Testing.kit.wheels import WORKS, make_wheel
 
 if TYPE_CHECKING:
-    from kit.slicer_window.module import OpenModule
+    from Testing.kit.slicer_window.module import OpenModule
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the environment's layout is that of Unix")
 

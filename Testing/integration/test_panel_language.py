@@ -13,15 +13,15 @@ pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
 import slicer
-from kit.language import MODULE, bracketed, context_of, extracted, outside_of_brackets
-from kit.panel_steps import HAS_A_BUG, IS_REFUSED, NEVER_ENDS, finish, sees, stop, tell
 from PySide6 import QtWidgets
 
 from CovidSegLib.gui import install
 from CovidSegLib.network import models
+from Testing.kit.language import MODULE, bracketed, context_of, extracted, outside_of_brackets
+from Testing.kit.panel_steps import HAS_A_BUG, IS_REFUSED, NEVER_ENDS, finish, sees, stop, tell
 
 if TYPE_CHECKING:
-    from kit.slicer_window.module import OpenModule
+    from Testing.kit.slicer_window.module import OpenModule
 
 NOT_OURS = {"Show 3D", models.find("default").card["licence"]}
 """Slicer's own button, and the words of a licence."""

@@ -9,13 +9,12 @@ import pytest
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
-from kit.panel_steps import finish
-from kit.slicer_window.module import OpenModule
-
 from CovidSegLib.gui.message_section import ERROR, WARNING
+from Testing.kit.panel_steps import finish
+from Testing.kit.slicer_window.module import OpenModule
 
 if TYPE_CHECKING:
-    from kit.slicer_window.application import SlicerWorld
+    from Testing.kit.slicer_window.application import SlicerWorld
 
 SAID = "non-commercial research (CC BY-NC-SA 4.0)"
 

@@ -13,14 +13,14 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 
 import slicer
 import vtk
-from kit.panel_steps import reading
-from kit.segment_editor import Reader
 
 from Testing.kit.blocks import LEFT_INFECTED, VOXEL_ML
+from Testing.kit.panel_steps import reading
+from Testing.kit.segment_editor import Reader
 
 if TYPE_CHECKING:
-    from kit.slicer_window.application import SlicerWorld
-    from kit.slicer_window.module import OpenModule
+    from Testing.kit.slicer_window.application import SlicerWorld
+    from Testing.kit.slicer_window.module import OpenModule
 
 
 LOWER = "List~SCT^123037004^Anatomical Structure~SCT^90572001^Lower lobe~SCT^7771000^Left~List~^^~^^"

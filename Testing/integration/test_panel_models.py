@@ -14,15 +14,14 @@ import pytest
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
-from kit.panel_steps import assert_window_lives, finish, sees
-
 from CovidSegLib.gui import models_section
 from CovidSegLib.gui.models_section import describe
 from CovidSegLib.network import models
 from CovidSegLib.network.model_import import import_model
+from Testing.kit.panel_steps import assert_window_lives, finish, sees
 
 if TYPE_CHECKING:
-    from kit.slicer_window.module import OpenModule
+    from Testing.kit.slicer_window.module import OpenModule
 
 
 def pack(folder: Path, *, altered: bool = False) -> Path:
@@ -39,7 +38,7 @@ def pack(folder: Path, *, altered: bool = False) -> Path:
 
 
 def choose(monkeypatch: pytest.MonkeyPatch, file: Path | None) -> None:
-    from kit.slicer_window.pythonqt import FileDialog
+    from Testing.kit.slicer_window.pythonqt import FileDialog
 
     monkeypatch.setattr(FileDialog, "answers", [str(file) if file else ""])
 

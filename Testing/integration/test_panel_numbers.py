@@ -14,7 +14,6 @@ pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
 import slicer
-from kit.slicer_window.pythonqt import qt
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.volume import CtVolume
@@ -22,10 +21,11 @@ from CovidSegLib.mrml import add_segmentation
 from CovidSegLib.mrml.tables import table_for
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from Testing.kit.blocks import LEFT_INFECTED, RIGHT_INFECTED, UPRIGHT, VOXEL_ML, block_labels, block_scan
+from Testing.kit.slicer_window.pythonqt import qt
 
 if TYPE_CHECKING:
-    from kit.slicer_window.application import SlicerWorld
-    from kit.slicer_window.module import OpenModule
+    from Testing.kit.slicer_window.application import SlicerWorld
+    from Testing.kit.slicer_window.module import OpenModule
 
 MADE = Provenance("a-network", "ab" * 32, "onnx", "cpu", "CovidSeg 1.0")
 INFECTION_ML = (LEFT_INFECTED + RIGHT_INFECTED) * VOXEL_ML
@@ -33,7 +33,7 @@ INFECTION_ML = (LEFT_INFECTED + RIGHT_INFECTED) * VOXEL_ML
 
 def paint(node, scan, box: tuple, segment_id: str = "Covid19Infection") -> None:
     """Add a box of voxels to the infection, or to another segment, as the Segment Editor does."""
-    from kit.segment_editor import Reader
+    from Testing.kit.segment_editor import Reader
 
     Reader(scan.GetScene(), node, scan).paint(segment_id, box)
 
@@ -312,9 +312,8 @@ def test_why_there_are_no_numbers_is_said(
 
 
 def test_segment_statistics_knows_our_numbers_when_slicer_has_started(world: SlicerWorld) -> None:
-    from kit.slicer_window.module import OpenModule
-
     from Testing.kit.segment_statistics import install
+    from Testing.kit.slicer_window.module import OpenModule
 
     logic = install()
     opened = OpenModule(world)

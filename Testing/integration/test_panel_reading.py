@@ -221,9 +221,8 @@ def test_the_scan_is_not_copied_to_be_measured(opened: tuple) -> None:
 
 def rest(panel: object) -> None:
     """Let pass what a follower waits for, and what it begins then."""
-    from kit.slicer_window.pythonqt import qt
-
     from CovidSegLib.gui.followers import REST_MS
+    from Testing.kit.slicer_window.pythonqt import qt
 
     passed = []
     qt.QTimer.singleShot(2 * REST_MS, lambda: passed.append(True))

@@ -239,7 +239,7 @@ def test_lesions_of_another_scan_are_not_listed_where_the_grids_are_equal(panel,
 
 
 def test_a_training_case_is_saved_from_the_panel(panel, chest, tmp_path: Path) -> None:
-    from kit.slicer_window.pythonqt import FileDialog
+    from Testing.kit.slicer_window.pythonqt import FileDialog
 
     chest.SetName("Doe^John")
     node = run(panel)
@@ -254,7 +254,7 @@ def test_a_training_case_is_saved_from_the_panel(panel, chest, tmp_path: Path) -
 
 
 def test_a_training_case_has_the_masks_of_the_moment_when_it_is_saved(panel, chest, world, tmp_path: Path) -> None:
-    from kit.slicer_window.pythonqt import FileDialog
+    from Testing.kit.slicer_window.pythonqt import FileDialog
 
     node = run(panel)
     section = review(panel)
@@ -267,7 +267,7 @@ def test_a_training_case_has_the_masks_of_the_moment_when_it_is_saved(panel, che
 
 
 def test_a_training_case_ends_without_a_word_when_the_scene_is_closed(panel, world, tmp_path: Path) -> None:
-    from kit.slicer_window.pythonqt import FileDialog
+    from Testing.kit.slicer_window.pythonqt import FileDialog
 
     run(panel)
     section = review(panel)
@@ -281,7 +281,7 @@ def test_a_training_case_ends_without_a_word_when_the_scene_is_closed(panel, wor
 
 def complete_infection_and_save(panel, tmp_path: Path):
     """Run on a completed infection segment and save a training case; returns the section with notes on both."""
-    from kit.slicer_window.pythonqt import FileDialog
+    from Testing.kit.slicer_window.pythonqt import FileDialog
 
     node = run(panel)
     logic = slicer.vtkSlicerSegmentationsModuleLogic

@@ -14,15 +14,15 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 
 import slicer
 import vtk
-from kit.panel_steps import NEVER_ENDS, finish, sees, tell
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.mrml import resample_steps
 from CovidSegLib.segmentation import SEGMENTS
+from Testing.kit.panel_steps import NEVER_ENDS, finish, sees, tell
 
 if TYPE_CHECKING:
-    from kit.slicer_window.application import SlicerWorld
-    from kit.slicer_window.module import OpenModule
+    from Testing.kit.slicer_window.application import SlicerWorld
+    from Testing.kit.slicer_window.module import OpenModule
 
 pytestmark = pytest.mark.usefixtures("stand_in_pipeline")
 

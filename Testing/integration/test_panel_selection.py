@@ -12,14 +12,14 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 
 import slicer
 import vtk
-from kit.panel_steps import finish
 
 from CovidSegLib.segmentation import SEGMENTS
+from Testing.kit.panel_steps import finish
 from Testing.kit.small_phantom import small_phantom
 
 if TYPE_CHECKING:
-    from kit.slicer_window.application import SlicerWorld
-    from kit.slicer_window.module import OpenModule
+    from Testing.kit.slicer_window.application import SlicerWorld
+    from Testing.kit.slicer_window.module import OpenModule
 
 pytestmark = pytest.mark.usefixtures("stand_in_pipeline")
 

@@ -9,15 +9,15 @@ import pytest
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
-from kit.slicer_window.application import ModulePanel
 from PySide6 import QtCore, QtWidgets
 
 from CovidSegLib.errors import EngineError
+from Testing.kit.slicer_window.application import ModulePanel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kit.slicer_window.module import OpenModule
+    from Testing.kit.slicer_window.module import OpenModule
 
 NARROW, NORMAL = 300, 440
 LONG = "A scan with a very long name that tells of 512 x 512 x 300 voxels, its kernel and much more"

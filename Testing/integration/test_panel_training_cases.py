@@ -11,11 +11,10 @@ import pytest
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
-from kit.slicer_window.pythonqt import FileDialog
-
 from Testing.kit.panel_steps import sees
 from Testing.kit.review_steps import INFECTION, LEFT, healthy_place, labels_of, review, run
 from Testing.kit.segment_editor import Reader
+from Testing.kit.slicer_window.pythonqt import FileDialog
 
 
 def save(panel, folder: Path) -> str:

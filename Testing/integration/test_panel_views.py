@@ -8,7 +8,8 @@ pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
 import slicer
-from kit.slicer_window.application import Strict
+
+from Testing.kit.slicer_window.application import Strict
 
 
 class ThreeDView:

@@ -10,12 +10,12 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from kit.training_data import chest_slices, write_case
 from PIL import Image
 
 from CovidSegLib.network import models
 from CovidSegTraining.cli import main
 from CovidSegTraining.fit.trained_on import fingerprints
+from Testing.kit.training_data import chest_slices, write_case
 
 
 def network(folder: Path, fold: int, seen: list[str]) -> None:

@@ -12,11 +12,11 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK
-from kit.command_line import CommandLine
-from kit.small_phantom import small_phantom
 
 import covidseg
 from CovidSegLib.geometry.volume import CtVolume
+from Testing.kit.command_line import CommandLine
+from Testing.kit.small_phantom import small_phantom
 
 
 @pytest.fixture(scope="module")

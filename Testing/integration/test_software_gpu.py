@@ -13,19 +13,18 @@ from typing import TYPE_CHECKING, Any
 import nibabel
 import numpy as np
 import pytest
-from kit.command_line import CommandLine
-from kit.slicers_python import answer
-from kit.software_gpu import software_gpu
-from kit.wheels import packed
 
 from CovidSegLib.device_trial import MOST_DIFFERENT
 from CovidSegLib.phantom import make_phantom
+from Testing.kit.command_line import CommandLine
+from Testing.kit.slicers_python import answer
+from Testing.kit.software_gpu import software_gpu
+from Testing.kit.wheels import packed
 
 if TYPE_CHECKING:
-    from kit.slicer_window.application import SlicerWorld
-    from kit.slicer_window.module import OpenModule
-
     from CovidSegLib.gui.parameters import Device
+    from Testing.kit.slicer_window.application import SlicerWorld
+    from Testing.kit.slicer_window.module import OpenModule
 
 PROGRAM = """
 import json
@@ -135,9 +134,8 @@ def test_in_the_panel_from_the_question_to_the_masks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With the plug-in's own wheel from a folder, beside the onnxruntime that is there."""
-    from kit.slicer_window.module import OpenModule
-
     from CovidSegLib.gui.parameters import Device
+    from Testing.kit.slicer_window.module import OpenModule
 
     assert found  # the GPU was tried: here it need not be, which would take its time
     for name, value in environment.items():

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import nibabel
 import pytest
-from kit.dicom_files import write_series
-from kit.small_phantom import small_phantom
+
+from Testing.kit.dicom_files import write_series
+from Testing.kit.small_phantom import small_phantom
 
 COPIED = ("pyproject.toml", "README.md", "LICENSE.txt", "CovidSeg", "CovidSegTraining")
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the README's commands are for sh; docs/install.md has Windows")

@@ -15,11 +15,10 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="needs the extra 'training'")
 
-from kit.no_sockets import AVAILABLE, forbid_sockets
-from kit.small_network import small_network
-from kit.training_data import write_case
-
 from CovidSegTraining.cli import main
+from Testing.kit.no_sockets import AVAILABLE, forbid_sockets
+from Testing.kit.small_network import small_network
+from Testing.kit.training_data import write_case
 
 STILL = {
     "warm_up_steps": 5,

@@ -72,7 +72,7 @@ def frozen(python: Path) -> str:
 
 def answer(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Choose ``folder`` in the next file dialog."""
-    from kit.slicer_window.pythonqt import FileDialog
+    from Testing.kit.slicer_window.pythonqt import FileDialog
 
     monkeypatch.setattr(FileDialog, "answers", [str(folder)])
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from kit.dicom_files import OTHER_SERIES, write_series
-from kit.packed_slices import write_enhanced
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Cancelled, Progress
 from CovidSegLib.reading import find_cases, read_ct
 from CovidSegLib.reading.acquisition import acquisition
+from Testing.kit.dicom_files import OTHER_SERIES, write_series
+from Testing.kit.packed_slices import write_enhanced
 
 SCAN = np.arange(8 * 6 * 5, dtype=np.int16).reshape(8, 6, 5)
 

@@ -8,7 +8,6 @@ import shutil
 import nibabel
 import numpy as np
 import pytest
-from kit.training_data import write_case
 
 from CovidSegLib.errors import OutputError
 from CovidSegLib.network.inputs import network_batches
@@ -19,6 +18,7 @@ from CovidSegTraining.data.augmentation import Augmentation
 from CovidSegTraining.data.cache import open_cached
 from CovidSegTraining.data.dataset import Case, FramedCase
 from CovidSegTraining.data.streams import TrainingStream
+from Testing.kit.training_data import write_case
 
 HU = 1500 / 2
 """Hounsfield units for 1.0 of the network's input."""

@@ -11,12 +11,12 @@ import sys
 import nibabel
 import numpy as np
 import pytest
-from kit.training_data import write_case
 
 from CovidSegLib.errors import InputError
 from CovidSegTraining.cli import main
 from CovidSegTraining.data.cases import find_cases
 from CovidSegTraining.data.check import check_headers, check_patients
+from Testing.kit.training_data import write_case
 
 
 def changed(path, change=lambda voxels: voxels, affine=lambda matrix: matrix, dtype=None) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kit.small_phantom import small_phantom
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.volume import CtVolume
@@ -15,6 +14,7 @@ from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.reading.checks import check_is_scan, inspect, not_hounsfield
 from CovidSegLib.soft_tissue import FAT_HU, MUSCLE_HU
+from Testing.kit.small_phantom import small_phantom
 
 
 def chest(step: tuple[float, float, float] = (3.0, 3.0, 3.0)) -> CtVolume:

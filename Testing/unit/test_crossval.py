@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from kit.training_data import write_case
 
 from CovidSegLib.errors import InputError
 from CovidSegTraining.cli import main
@@ -17,6 +16,7 @@ from CovidSegTraining.fit.crossval import Folds, also_in_fold, cross_train
 from CovidSegTraining.fit.run_folder import METRICS, SPLIT, WEIGHTS
 from CovidSegTraining.fit.trained_on import file_digest, fingerprints, was_trained_on
 from CovidSegTraining.judge.protocol import fold_networks
+from Testing.kit.training_data import write_case
 
 
 def test_more_cases_can_be_for_some_folds_alone():

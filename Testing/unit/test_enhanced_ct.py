@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kit.dicom_files import ENHANCED_CT, OTHER_SERIES, write_series, write_slice
-from kit.packed_slices import write_enhanced
 from pydicom.dataset import Dataset
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
+from Testing.kit.dicom_files import ENHANCED_CT, OTHER_SERIES, write_series, write_slice
+from Testing.kit.packed_slices import write_enhanced
 
 LEGACY = "1.2.840.10008.5.1.4.1.1.2.2"
 

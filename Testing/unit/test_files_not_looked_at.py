@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kit.dicom_files import write_series
-from kit.packed_slices import pack
 
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import find_cases, read_ct
 from CovidSegLib.reading.dicom_files import is_dicom
 from CovidSegLib.system.unfinished import unfinished_name
+from Testing.kit.dicom_files import write_series
+from Testing.kit.packed_slices import pack
 
 SCAN = np.arange(10 * 6 * 5, dtype=np.int16).reshape(10, 6, 5)
 

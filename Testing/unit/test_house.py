@@ -99,6 +99,12 @@ def test_no_file_name_stands_twice_in_one_package(package: str) -> None:
     assert not {name: where for name, where in places.items() if len(where) > 1 and name not in TWICE_YET}
 
 
+def test_the_kit_of_the_tests_is_imported_by_one_name() -> None:
+    """By two names Python loads a file twice, and what the two hold is not the same."""
+    texts = {path.name: path.read_text(encoding="utf-8") for path in (REPOSITORY / "Testing").rglob("*.py")}
+    assert not [name for name, text in texts.items() if re.search(r"^\s*(from|import) kit\b", text, re.MULTILINE)]
+
+
 def test_imports_of_our_own_name_files_that_exist() -> None:
     missing = [
         f"{module} imports {name}"

@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
-from kit.training_data import write_case
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Report
 from CovidSegTraining import needs, progress_log
 from CovidSegTraining.cli import main
+from Testing.kit.training_data import write_case
 
 _CALLS = {
     "check": "check data",

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from kit.stamps import KEY, save_stamped, stamp
 from PIL import Image
 
 from CovidSegLib.network import models
+from Testing.kit.stamps import KEY, save_stamped, stamp
 
 NO_NETWORK = {"training_memory.png"}
 """Pictures that no network has a part in."""

@@ -7,11 +7,11 @@ from dataclasses import replace
 import nibabel
 import numpy as np
 import pytest
-from kit.training_data import write_case
 
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegTraining.judge.readers import ReaderJudge, agreement, dice, split_scores, table_values
+from Testing.kit.training_data import write_case
 
 
 def test_who_agrees_with_one_reader_gets_half_of_a_mean_of_readers_that_share_nothing():

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from kit.dicom_files import CT_IMAGE, OTHER_SERIES, write_series, write_slice
 from pydicom.filebase import DicomFileLike
 from pydicom.filewriter import write_dataset
 
@@ -21,6 +20,7 @@ from CovidSegLib.progress import Cancelled, Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.reading.cases import find_cases
 from CovidSegLib.reading.silent_pydicom import quiet_pydicom
+from Testing.kit.dicom_files import CT_IMAGE, OTHER_SERIES, write_series, write_slice
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import pytest
 import SimpleITK
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit.dicom_files import write_series
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.grid import UprightOrder
@@ -20,6 +19,7 @@ from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import find_cases, read_ct
 from CovidSegTraining.data.dataset import SliceFile
+from Testing.kit.dicom_files import write_series
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 UPRIGHT = np.array([[-0.7, 0, 0, 40], [0, -0.8, 0, 50], [0, 0, 2.5, -60], [0, 0, 0, 1]])

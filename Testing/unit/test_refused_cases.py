@@ -7,7 +7,6 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from kit.training_data import write_case
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Progress
@@ -15,6 +14,7 @@ from CovidSegTraining.data.augmentation import Augmentation
 from CovidSegTraining.data.cases import Case
 from CovidSegTraining.data.check import check_case, check_headers
 from CovidSegTraining.data.streams import TrainingStream
+from Testing.kit.training_data import write_case
 
 RGB = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 

@@ -11,7 +11,8 @@ import shutil
 from collections.abc import Callable
 
 import pytest
-from kit.training_data import write_case
+
+from Testing.kit.training_data import write_case
 
 pytest.importorskip("tensorflow", reason="needs the extra 'training'")
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kit.dicom_files import OTHER_SERIES, SERIES, write_series, write_slice
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.reading.body_parts import Part, part_of
+from Testing.kit.dicom_files import OTHER_SERIES, SERIES, write_series, write_slice
 
 SLICES = 8
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from kit.dicom_files import write_series, write_slice
-from kit.packed_slices import pack
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
+from Testing.kit.dicom_files import write_series, write_slice
+from Testing.kit.packed_slices import pack
 
 
 @pytest.fixture

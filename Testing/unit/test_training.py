@@ -7,7 +7,6 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from kit.training_data import write_case
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.network.input_form import INPUT_SHAPE
@@ -17,12 +16,12 @@ from CovidSegTraining.data.dataset import DrawnLabel, FramedCase, find_cases
 from CovidSegTraining.data.streams import TrainingStream, slice_weights
 from CovidSegTraining.fit.config import TrainingConfig
 from CovidSegTraining.fit.run_folder import BEST_WEIGHTS
+from Testing.kit.training_data import write_case
 
 tf = pytest.importorskip("tensorflow", reason="needs the extra 'training'")
 
-from kit.small_network import small_network  # noqa: E402
-
 from CovidSegTraining.network.losses import segmentation_loss  # noqa: E402
+from Testing.kit.small_network import small_network  # noqa: E402
 
 
 def test_cases_are_found_with_their_folds(shared_data):

@@ -9,7 +9,6 @@ import json
 import nibabel
 import numpy as np
 import pytest
-from kit.training_data import write_case
 from PIL import Image
 
 from CovidSegLib.errors import InputError
@@ -23,6 +22,7 @@ from CovidSegTraining.data.lesion_transfer import carry_lesions
 from CovidSegTraining.data.pictures import FOLDS, case_name, write_cases
 from CovidSegTraining.data.streams import Sampling, TrainingStream
 from CovidSegTraining.fit.config import TrainingConfig
+from Testing.kit.training_data import write_case
 
 
 def test_slices_of_a_batch_have_one_size_and_batches_have_all(tmp_path):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from kit.training_data import write_case
 
 from CovidSegLib.progress import Progress
 from CovidSegTraining.data.dataset import DISPUTED, DrawnLabel
+from Testing.kit.training_data import write_case
 
 tf = pytest.importorskip("tensorflow", reason="needs the extra 'training'")
 
 import keras  # noqa: E402
-from kit.small_network import small_network  # noqa: E402
 
 from CovidSegTraining.network.fused_norm import BatchNormalization, fuse  # noqa: E402
 from CovidSegTraining.network.losses import border_of_infection, segmentation_loss  # noqa: E402
+from Testing.kit.small_network import small_network  # noqa: E402
 
 SMALL = {"atol": 1e-5, "rtol": 1e-5}
 

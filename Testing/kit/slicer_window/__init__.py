@@ -5,7 +5,7 @@
 - :mod:`.scripted`, :mod:`.parameter_node`: base classes of scripted modules and the parameter node wrapper. With the
   environment variable COVIDSEG_SLICER_SOURCE (a checkout of Slicer's sources) Slicer's own files take their place;
 - :mod:`.application`: scene and logics (pip package slicer-core), ``slicer.app``, ``slicer.modules``, the column of
-  modules; beside this package ``kit.slicers_packaging``, Slicer's installer of packages;
+  modules; beside this package ``Testing.kit.slicers_packaging``, Slicer's installer of packages;
 - :mod:`.module`: loads ``CovidSeg.py`` as Slicer does, and what a test needs to look and click.
 
 Where something here behaves as Slicer does in a way that a module must know, it was read from these files of 5.12:
