@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from CovidSegLib.anatomy.lobe_estimate import EstimatedLobes, Lobe, find_lobes
 from CovidSegLib.anatomy.lobe_model import LobeModel
-from CovidSegLib.anatomy.lobes import EstimatedLobes, Lobe, find_lobes
 from CovidSegLib.errors import InputError
 from CovidSegLib.measures.lobes import lobe_name
 from CovidSegLib.measures.severity import member_scores, quantiles

@@ -22,9 +22,6 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGES = {"CovidSegLib": REPOSITORY / "CovidSeg/CovidSegLib", "CovidSegTraining": REPOSITORY / "CovidSegTraining"}
 LONGEST_FILE, LONGEST_MODULE_FILE = 350, 100
 
-TWICE_YET = {"lobes"}
-"""Names of files that still stand in two rooms; the next change takes them out."""
-
 AT_THE_TOP = {"numpy", "scipy", "SimpleITK", "pydicom", "CovidSegLib"}
 """What files of CovidSegLib may import when they load: what Slicer bundles. All else is imported where it is used."""
 
@@ -96,7 +93,7 @@ def test_no_file_name_stands_twice_in_one_package(package: str) -> None:
     for module in _files():
         if _is_inside(module, package) and not module.endswith("__main__"):
             places[module.split(".")[-1]].append(module)
-    assert not {name: where for name, where in places.items() if len(where) > 1 and name not in TWICE_YET}
+    assert not {name: where for name, where in places.items() if len(where) > 1}
 
 
 def test_the_kit_of_the_tests_is_imported_by_one_name() -> None:

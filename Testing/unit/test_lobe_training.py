@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from CovidSegLib.anatomy.lobe_estimate import find_lobes
 from CovidSegLib.anatomy.lobe_model import read_lobe_model
-from CovidSegLib.anatomy.lobes import find_lobes
 from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Progress
 from CovidSegLib.segfiles.labelmap import save_nifti

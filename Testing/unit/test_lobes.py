@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from CovidSegLib.anatomy import lobes
+from CovidSegLib.anatomy import lobe_estimate
+from CovidSegLib.anatomy.lobe_estimate import find_lobes
 from CovidSegLib.anatomy.lobe_model import DEFAULT_MODEL, read_lobe_model
-from CovidSegLib.anatomy.lobes import find_lobes
 from CovidSegLib.anatomy.lung_memory import LungMemory
 from CovidSegLib.errors import InputError, ModelError
 from CovidSegLib.geometry.grid import Grid
@@ -108,8 +108,8 @@ def test_lobes_are_found_anew_when_the_lungs_change_and_not_when_infection_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found_anew: list[object] = []
-    part = lobes._part
-    monkeypatch.setattr(lobes, "_part", lambda *given: found_anew.append(given) or part(*given))
+    part = lobe_estimate._part
+    monkeypatch.setattr(lobe_estimate, "_part", lambda *given: found_anew.append(given) or part(*given))
     grid, memory = Grid(AFFINE, drawn_lungs().shape), LungMemory()
     more, other = drawn_lungs(), drawn_lungs()
     more[40:50][more[40:50] == Label.LEFT_LUNG] = Label.INFECTION

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..system.last_answer import LastAnswer
-from .lobes import PartedLungs
+from .lobe_estimate import PartedLungs
 from .lungs import Sides
 
 

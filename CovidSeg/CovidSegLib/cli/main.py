@@ -16,7 +16,7 @@ from ..system.printing import Printing
 from . import (
     batch_command,
     followup_command,
-    lobes,
+    lobes_command,
     models_command,
     report_command,
     sample_command,
@@ -98,7 +98,7 @@ def build_parser() -> argparse.ArgumentParser:
         followup_command,
         batch_command,
         training_case_command,
-        lobes,
+        lobes_command,
         sample_command,
         models_command,
     ):

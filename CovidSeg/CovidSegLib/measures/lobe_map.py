@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..anatomy.lobes import EstimatedLobes, find_lobes
+from ..anatomy.lobe_estimate import EstimatedLobes, find_lobes
 from ..errors import InputError
 from ..geometry.grid import Grid
 from ..i18n import tr as _

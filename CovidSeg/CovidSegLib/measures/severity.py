@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..anatomy.lobes import EstimatedLobes, Lobe, PartedLungs, find_lobes
+from ..anatomy.lobe_estimate import EstimatedLobes, Lobe, PartedLungs, find_lobes
 from ..errors import InputError, ModelError
 from ..i18n import tr as _
 from ..system.last_answer import LastAnswer
@@ -33,8 +33,8 @@ def with_severity(
 ) -> Measurements:
     """``measured`` with the score of estimated lobes and its range, or with the reason why there is none.
 
-    ``last``: see :func:`CovidSegLib.anatomy.lobes.find_lobes`; ``cut``: whether the scan cuts a lung off; ``reason``:
-    one that is known before.
+    ``last``: see :func:`CovidSegLib.anatomy.lobe_estimate.find_lobes`; ``cut``: whether the scan cuts a lung off;
+    ``reason``: one that is known before.
     """
     if cut:
         reason = reason or _("The scan does not show both lungs whole.")

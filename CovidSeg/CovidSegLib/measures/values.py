@@ -55,7 +55,7 @@ class LobeRegion(Region):
 
 @dataclass(frozen=True)
 class EstimatedLobe(Region):
-    """A lobe whose place was estimated from the shape of the lungs (:mod:`CovidSegLib.anatomy.lobes`).
+    """A lobe whose place was estimated from the shape of the lungs (:mod:`CovidSegLib.anatomy.lobe_estimate`).
 
     ``lung_ml`` and ``infection_ml`` are those of the likeliest lobe; nine members of ten of the ensemble have an
     infected share from ``percent_low`` to ``percent_high`` and a ``score`` (their median) from ``score_low`` to
