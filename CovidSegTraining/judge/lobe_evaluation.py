@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from CovidSegLib.anatomy.lobe_estimate import EstimatedLobes, Lobe, find_lobes
+from CovidSegLib.anatomy.lobe_estimate import EstimatedLobes, Lobe, find_lobes, lobes_of_any_lungs
 from CovidSegLib.anatomy.lobe_model import LobeModel
 from CovidSegLib.errors import InputError
 from CovidSegLib.measures.lobes import lobe_name
-from CovidSegLib.measures.severity import member_scores, quantiles
+from CovidSegLib.measures.severity import member_scores, severity_of
+from CovidSegLib.measures.values import EstimatedLobe
 from CovidSegLib.progress import Progress
 
 from ..data.lobe_cases import LobeCase, fold_of
@@ -24,7 +25,10 @@ PAIRS_A_CASE = 3
 
 @dataclass(frozen=True)
 class ScoreTest:
-    """One infection carried into held-out lungs: the true score, the estimate and its range."""
+    """One infection carried into held-out lungs: the true score, the estimate and its range.
+
+    ``percents_inside``, ``scores_inside``: of each lobe 1 to 5, whether its range holds the true share and score.
+    """
 
     case: str
     scan: str
@@ -33,6 +37,7 @@ class ScoreTest:
     low: int
     high: int
     percents_inside: tuple[bool, ...]
+    scores_inside: tuple[bool, ...]
 
     @property
     def inside(self) -> bool:
@@ -86,38 +91,38 @@ def _turn(infections: Sequence[InfectedLungs], number: int) -> list[InfectedLung
 def _judge_case(case: LobeCase, fold: int, model: LobeModel, infections: Sequence[InfectedLungs]) -> CaseScores:
     lungs = case.lungs
     padded = np.pad(lungs, 1)  # the masks are cut out right at the lungs
-    refused, any_shape = "", _of_any_shape(model)
+    refused = ""
     try:
         find_lobes(padded, case.spacing_mm, model)
     except InputError as error:
         refused = error.sentence
-    shown = find_lobes(padded, case.spacing_mm, any_shape).lobe_map(padded)[1:-1, 1:-1, 1:-1]
+    shown = lobes_of_any_lungs(padded, case.spacing_mm, model).lobe_map(padded)[1:-1, 1:-1, 1:-1]
     scores = tuple(_dice(shown == lobe, case.lobes == lobe) for lobe in sorted(Lobe))
     tests = []
     for source in infections:
         infected = np.pad(carried(source, lungs), 1)
-        found = find_lobes(infected, case.spacing_mm, any_shape)
+        found = lobes_of_any_lungs(infected, case.spacing_mm, model)
         tests.append(_test(case, source.name, infected[1:-1, 1:-1, 1:-1] > 2, found))
     return CaseScores(case.name, fold, scores, case.is_odd, refused, tuple(tests))
-
-
-def _of_any_shape(model: LobeModel) -> LobeModel:
-    """``model`` without the limits beyond which it refuses a shape."""
-    left, right = (replace(lung, usual=np.full_like(lung.usual, np.inf)) for lung in (model.left, model.right))
-    return replace(model, left=left, right=right, beside=np.array([[-np.inf] * 3, [np.inf] * 3]))
 
 
 def _test(case: LobeCase, scan: str, infected: np.ndarray, found: EstimatedLobes) -> ScoreTest:
     lung = np.bincount(case.lobes.ravel(), minlength=len(Lobe) + 1)[1:]
     ill = np.bincount(case.lobes[infected], minlength=len(Lobe) + 1)[1:]
     true = np.stack([lung, ill], axis=1)[None]
-    low, median, high = (int(value) for value in quantiles(member_scores(found.members).sum(axis=1)))
-    inside = []
-    for number in range(len(Lobe)):
-        percents = 100.0 * found.members[:, number, 1] / np.maximum(found.members[:, number, 0], 1)
-        ends = quantiles(percents)
-        inside.append(bool(ends[0] <= 100.0 * ill[number] / lung[number] <= ends[2]))
-    return ScoreTest(case.name, scan, int(member_scores(true).sum()), median, low, high, tuple(inside))
+    told = severity_of(found, 1.0)
+    pairs = tuple(zip(sorted(told.lobes, key=_value), true[0], member_scores(true)[0], strict=True))
+    inside = tuple(
+        bool(one.percent_low <= 100.0 * counts[1] / counts[0] <= one.percent_high) for one, counts, _ in pairs
+    )
+    scores = tuple(bool(one.score_low <= score <= one.score_high) for one, _, score in pairs)
+    total = int(member_scores(true).sum())
+    return ScoreTest(case.name, scan, total, told.score, told.low, told.high, inside, scores)
+
+
+def _value(lobe: EstimatedLobe) -> int:
+    """The value of a lobe in a map, by its name."""
+    return next(int(one) for one in Lobe if lobe_name(one) == lobe.name)
 
 
 def summary(results: Sequence[CaseScores]) -> dict[str, object]:
@@ -140,7 +145,7 @@ def summary(results: Sequence[CaseScores]) -> dict[str, object]:
         "refused": [one.case for one in results if one.refused],
         "unusual_masks": [one.case for one in results if one.odd],
         "lobes": lobes,
-        "severity": _of_tests(tests) if tests else None,
+        "severity": {**_of_tests(tests), "below_half": _far_off(results)} if tests else None,
     }
 
 
@@ -152,7 +157,20 @@ def _of_tests(tests: Sequence[ScoreTest]) -> dict[str, object]:
         "mean_width": round(float(np.mean([test.high - test.low for test in tests])), 3),
         "mean_error_of_median": round(float(np.mean([abs(test.median - test.true) for test in tests])), 3),
         "percent_inside": round(float(np.mean([test.percents_inside for test in tests])), 4),
+        "percent_inside_by_lobe": [
+            round(float(share), 4) for share in np.mean([test.percents_inside for test in tests], axis=0)
+        ],
     }
+
+
+def _far_off(results: Sequence[CaseScores]) -> dict[str, object]:
+    """Whether ranges hold the true scores where a lobe is far off: Dice below .5."""
+    cases = [one for one in results if min(one.dice) < 0.5]
+    lobes = [
+        test.scores_inside[n] for one in cases for test in one.tests for n in range(len(Lobe)) if one.dice[n] < 0.5
+    ]
+    totals = [test.inside for one in cases for test in one.tests]
+    return {"scores": len(totals), "inside": sum(totals), "lobe_scores": len(lobes), "lobe_scores_inside": sum(lobes)}
 
 
 def table(results: Sequence[CaseScores]) -> str:
@@ -172,10 +190,14 @@ def table(results: Sequence[CaseScores]) -> str:
     text = markdown(("lobe", "Dice", "median", "usual masks", "lowest", "below .5"), rows)
     severity = scores["severity"]
     if isinstance(severity, dict):
+        far, each = severity["below_half"], severity["percent_inside_by_lobe"]
         text += (
             f"\n\nCT severity score, {severity['pairs']} infections carried into held-out lungs: the 90 % range holds "
             f"the true score in {100 * severity['inside']:.1f} %, its mean width is {severity['mean_width']:.2f} "
             f"points; the median is off by {severity['mean_error_of_median']:.2f} points on average. The lobes' "
-            f"ranges of percentages hold the true ones in {100 * severity['percent_inside']:.1f} %."
+            f"ranges of percentages hold the true ones in {100 * severity['percent_inside']:.1f} % ("
+            f"{100 * min(each):.1f} to {100 * max(each):.1f} % by lobe). Where a lobe overlaps by less than half, the "
+            f"range of the score holds {far['inside']} of {far['scores']}, and that of the lobe's own score "
+            f"{far['lobe_scores_inside']} of {far['lobe_scores']}."
         )
     return text

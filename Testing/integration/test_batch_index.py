@@ -76,6 +76,14 @@ def test_the_most_involved_come_first_and_nothing_sticks_out(folder: Path, width
     assert all(name.startswith("file:") for name in seen.loaded)
 
 
+def test_the_page_shows_the_score_and_never_one_of_estimated_lobes_without_its_range() -> None:
+    numbers = {"lung_ml": 4000.0, "infection_ml": 40.0, "infection_percent": 1.0}
+    ends = {f"estimated_lobe_score{end}": value for end, value in (("", 5.0), ("_low", 4.0), ("_high", 7.0))}
+    page = index_page([Row("a", "done", **numbers, **ends), Row("b", "done", **numbers, lobe_score=3.0)], 2)
+    assert "CT severity 5 (4 to 7) of 25, lobes estimated" in page
+    assert "CT severity 3 of 25<" in page
+
+
 def test_the_page_lets_in_its_own_pictures_alone_and_takes_no_name_for_html() -> None:
     page = index_page(ROWS, 7)
     assert "content=\"default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'\"" in page

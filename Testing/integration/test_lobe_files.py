@@ -109,6 +109,7 @@ def test_a_batch_finds_the_lobes_of_each_study_without_a_report(folder: Path) ->
     record = segment_case(folder, [], segment=drawn, progress=Progress(), files=images)
     assert record.measurements.lobes == ()
     assert Row.of_entry(entry, record).lobe_score is None
+    assert "too small" in Row.of_entry(entry, record).no_estimated_lobe_score
 
 
 def test_a_scan_to_which_lobes_come_is_another_input_and_one_to_which_other_masks_come_is_not(folder: Path) -> None:
@@ -139,6 +140,7 @@ def test_a_report_on_files_opens_no_socket_for_lobes_from_dicom_and_prints_nothi
     ended = covidseg.run("report", "scan.nrrd", "masks.nrrd", "-o", "r.json", "--lobes", folder / "lobes.dcm")
     assert ended.returncode == 0, ended.stderr
     assert json.loads((tmp_path / "r.json").read_text())["measurements"]["lobe_score"] == 3
+    assert "CT severity score 3 of 25, by the lobes that were given." in ended.stdout
     assert "pydicom" not in ended.stderr
 
 

@@ -97,7 +97,19 @@ def test_a_table_of_another_program_is_refused(tmp_path: Path, content: str | by
         check_own_table(path)
 
 
-@pytest.mark.parametrize("missing", [(), ("kept_edits_ml", "edited_segments")], ids=["ours", "an earlier version's"])
+ZONES = [name for name in COLUMNS if name.endswith("_zone_percent")]
+
+
+def test_a_share_of_a_zone_is_called_so_in_the_table() -> None:
+    assert len(ZONES) == 6
+    assert not [name for name in COLUMNS if ("upper" in name or "lower" in name) and "zone" not in name]
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [(), ("kept_edits_ml", "edited_segments"), (*ZONES, "no_estimated_lobe_score")],
+    ids=["ours", "an earlier version's", "one in which zones had no name of their own"],
+)
 def test_a_table_of_ours_and_none_are_not(tmp_path: Path, missing: Sequence[str]) -> None:
     path = tmp_path / "summary.csv"
     check_own_table(path)

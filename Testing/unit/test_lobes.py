@@ -19,6 +19,7 @@ from CovidSegLib.measures import Lobe, measure
 from CovidSegLib.measures.found import find_all
 from CovidSegLib.measures.lobe_map import estimated_lobe_map
 from CovidSegLib.measures.measurements_record import MeasurementsRecord
+from CovidSegLib.measures.rules import lobe_score
 from CovidSegLib.measures.table import table_rows
 from CovidSegLib.segmentation import Label
 from CovidSegLib.system.resource_files import resource
@@ -95,6 +96,7 @@ def test_a_score_of_estimated_lobes_has_a_range_and_says_what_it_is() -> None:
     for lobe in found.lobes:
         assert lobe.percent_low <= lobe.infection_percent <= lobe.percent_high
         assert lobe.score_low <= lobe.score <= lobe.score_high
+        assert lobe.score == lobe_score(lobe.infection_percent)  # of the share that stands beside it
         assert 0 <= lobe.overlap_low <= lobe.overlap <= 1
     rows = [row for row in table_rows(measured) if "everity" in row.measure or "obe" in row.measure]
     assert rows
@@ -269,6 +271,11 @@ def test_the_model_is_small_and_its_card_tells_what_it_is_worth(copied: Path) ->
     assert copied.with_suffix(".npz").stat().st_size < 2_000_000
     lobes = model.card["scores"]["lobes"]
     assert all(lobes[str(int(lobe))]["mean"] > 0.7 for lobe in Lobe)
+    severity = model.card["scores"]["severity"]
+    assert severity["inside"] >= 0.85
+    assert severity["mean_width"] < 4
+    far = severity["below_half"]  # where a lobe overlaps by less than half
+    assert (far["inside"], far["lobe_scores_inside"]) == (far["scores"], far["lobe_scores"]) == (12, 15)
     assert "BY-NC-SA" in model.card["licence"]
     assert "Tang" in model.card["training_data"][0]["source"]
 

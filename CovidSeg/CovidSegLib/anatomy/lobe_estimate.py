@@ -33,7 +33,7 @@ from .lobe_shape import (
 )
 from .lungs import stretched
 
-__all__ = ["EstimatedLobes", "Lobe", "PartedLungs", "find_lobes"]
+__all__ = ["EstimatedLobes", "Lobe", "PartedLungs", "find_lobes", "lobes_of_any_lungs"]
 
 _ROUNDS = 2
 """How often the weights of the lobes are found anew; more change nothing."""
@@ -178,7 +178,19 @@ def find_lobes(
     check_marked(*coarse)
     check_whole(lungs, spacing_mm)
     question = used.sha256, lungs.shape, spacing_mm, *(lung.lung.tobytes() for lung in coarse)
-    parted = (last or LastAnswer()).to(question, lambda: _part(coarse, used))
+    parted = (last or LastAnswer()).to(question, lambda: _checked_part(coarse, used))
+    return _estimate(lungs.shape, coarse, parted, used)
+
+
+def lobes_of_any_lungs(lungs: np.ndarray, spacing_mm: tuple[float, float, float], model: LobeModel) -> EstimatedLobes:
+    """As :func:`find_lobes`, of any two lungs: lobes of those that it refuses are judged, and never shown."""
+    coarse = coarse_lungs(lungs, spacing_mm)
+    return _estimate(lungs.shape, coarse, _part(coarse, model), model)
+
+
+def _estimate(
+    shape: tuple[int, ...], coarse: tuple[CoarseLung, CoarseLung], parted: PartedLungs, used: LobeModel
+) -> EstimatedLobes:
     weights, shown, members, overlap = (
         np.concatenate([getattr(lung, name) for lung in parted.lungs], axis=-1)
         for name in ("weights", "shown", "members", "overlap")
@@ -187,7 +199,7 @@ def find_lobes(
     return EstimatedLobes(
         parted.probabilities,
         weights,
-        lungs.shape,
+        shape,
         coarse[0].steps,
         np.stack([shown, np.concatenate([one for one, _members in infected])], axis=-1),
         np.stack([members, np.concatenate([counts for _shown, counts in infected], axis=-1)], axis=-1),
@@ -197,21 +209,24 @@ def find_lobes(
     )
 
 
-def _part(coarse: tuple[CoarseLung, CoarseLung], model: LobeModel) -> PartedLungs:
+def _checked_part(coarse: tuple[CoarseLung, CoarseLung], model: LobeModel) -> PartedLungs:
     check_lungs(*coarse)
-    points = [lung.shape_points() for lung in coarse]
-    _check_shapes(model, coarse, points)
+    _check_shapes(model, coarse)
+    return _part(coarse, model)
+
+
+def _part(coarse: tuple[CoarseLung, CoarseLung], model: LobeModel) -> PartedLungs:
     probabilities = np.zeros((len(Lobe), *coarse[0].lung.shape), np.uint8)
     left, right = (
-        _decide(lung, _votes(lung, known, shape, probabilities), probabilities)
-        for lung, shape, known in zip(coarse, points, (model.left, model.right), strict=True)
+        _decide(lung, _votes(lung, known, lung.shape_points(), probabilities), probabilities)
+        for lung, known in zip(coarse, (model.left, model.right), strict=True)
     )
     return PartedLungs(read_only(probabilities), (left, right))
 
 
-def _check_shapes(model: LobeModel, coarse: tuple[CoarseLung, CoarseLung], points: Sequence[np.ndarray]) -> None:
-    for lung, shape, known in zip(coarse, points, (model.left, model.right), strict=True):
-        if known.is_unusual(shape):
+def _check_shapes(model: LobeModel, coarse: tuple[CoarseLung, CoarseLung]) -> None:
+    for lung, known in zip(coarse, (model.left, model.right), strict=True):
+        if known.is_unusual(lung.shape_points()):
             raise _unusual(lung)
     place = beside(*coarse)
     if (place < model.beside[0]).any() or (place > model.beside[1]).any():

@@ -92,6 +92,10 @@ class CoarseLung:
 
     def shape_points(self) -> np.ndarray:
         """How much of the lung is at each point of :data:`GRID` in its frame: float64, 0 to 1, as one line."""
+        return self._points
+
+    @cached_property
+    def _points(self) -> np.ndarray:
         share = self.lung / np.prod(self.steps)
         points, widths = [], []
         for (first, last), size, count in zip(self.frame, self.size_mm, GRID, strict=True):

@@ -54,6 +54,7 @@ def index_page(rows: Sequence[Row], total: int, reports: Collection[str] = ()) -
         in_percent=percent,
         link=_link,
         corrected=_corrected,
+        severity=_severity,
     )
 
 
@@ -69,6 +70,16 @@ def _counts(done: Sequence[Row], failed: int, total: int) -> str:
     counts += [f"{failed} failed"] if failed else []
     counts += [f"{waiting} to come"] if waiting else []
     return ", ".join(counts)
+
+
+def _severity(row: Row) -> str:
+    """The CT severity score in words, with its range where lobes are estimated; empty where there is none."""
+    if row.lobe_score is not None:
+        return f"CT severity {row.lobe_score:.0f} of 25"
+    ends = (row.estimated_lobe_score, row.estimated_lobe_score_low, row.estimated_lobe_score_high)
+    if None in ends:
+        return ""
+    return "CT severity {:.0f} ({:.0f} to {:.0f}) of 25, lobes estimated".format(*ends)
 
 
 def _corrected(row: Row) -> str:

@@ -27,7 +27,8 @@ class Row:
     ``result``: the file in the output folder. Volumes in mL, infection counts as lung, in every ``percent`` too;
     densities in HU; zones are thirds of a lung's height. ``ct_class``: CT-0 to CT-4, as in the JSON; ``zone_score``:
     0 to 24; ``lobe_score``: 0 to 25, where there is a lobe segmentation (see :mod:`CovidSegLib.measures`);
-    ``estimated_lobe_score``: that of lobes estimated from the shape of the lungs, with its 90 % range.
+    ``estimated_lobe_score``: that of lobes estimated from the shape of the lungs, with its 90 % range;
+    ``no_estimated_lobe_score``: why there is none.
     ``kept_edits_ml``, ``edited_segments``: corrections of a reader that are in the result and the numbers, and where.
     ``partly_visible``: the lungs that the scan cuts off; ``seconds``: all stages; ``source``: what was read ("DICOM
     series 2 of 3 (133 slices)"); ``message``: error or warnings, among them why this series was chosen. ``further``:
@@ -50,12 +51,13 @@ class Row:
     estimated_lobe_score: float | None = None
     estimated_lobe_score_low: float | None = None
     estimated_lobe_score_high: float | None = None
-    right_upper_percent: float | None = None
-    right_middle_percent: float | None = None
-    right_lower_percent: float | None = None
-    left_upper_percent: float | None = None
-    left_middle_percent: float | None = None
-    left_lower_percent: float | None = None
+    no_estimated_lobe_score: str = ""
+    right_upper_zone_percent: float | None = None
+    right_middle_zone_percent: float | None = None
+    right_lower_zone_percent: float | None = None
+    left_upper_zone_percent: float | None = None
+    left_middle_zone_percent: float | None = None
+    left_lower_zone_percent: float | None = None
     ground_glass_ml: float | None = None
     consolidation_ml: float | None = None
     infection_mean_hu: float | None = None
@@ -91,6 +93,7 @@ class Row:
             KEPT if entry.status == KEPT else DONE,
             entry.result,
             ct_class=ct_class,
+            no_estimated_lobe_score=record.measurements.severity_refused,
             further=tuple(numbers.pop(name) for name in further_names("column")),
             **numbers,
             kept_edits_ml=record.kept_edits_ml,
@@ -105,6 +108,8 @@ class Row:
 _NOT_IN_OLDER_TABLES = {
     "kept_edits_ml",
     "edited_segments",
+    "no_estimated_lobe_score",
+    *(f"{side}_{level}_zone_percent" for side in ("right", "left") for level in ("upper", "middle", "lower")),
     *(f"estimated_lobe_score{end}" for end in ("", "_low", "_high")),
 }
 

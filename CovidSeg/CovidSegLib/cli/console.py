@@ -118,8 +118,10 @@ def in_words(record: ResultRecord) -> str:
     if share is None:
         infection = record.infection_ml
         return "No lung was found." if not infection else f"No lung was found, but infection {in_ml(infection)}."
-    found = record.measurements.severity_estimated
+    found, brought = record.measurements.severity_estimated, record.measurements.lobe_score
     severity = "" if found is None else f" {severity_in_words(found.score, found.low, found.high)}"
+    if brought is not None:
+        severity = f" CT severity score {brought} of 25, by the lobes that were given."
     return (
         f"Lungs {in_ml(lung.total)} (left {in_ml(lung.left)}, right {in_ml(lung.right)}); "
         f"infection {in_ml(record.infection_ml)}, {percent(share)} % of lung (infection counts as lung).{severity}"

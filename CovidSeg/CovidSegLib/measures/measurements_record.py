@@ -177,11 +177,14 @@ class MeasurementsRecord:
     severity_estimated: Annotated[
         SeverityRecord | None,
         Form(
-            about="CT severity score of estimated lobes: median, and range of nine members of ten of the ensemble. "
+            about="CT severity score of estimated lobes: median and range of the ensemble; the range holds the true "
+            "score in at least nine of ten held-out lungs. The median may differ from the sum of the lobes' scores. "
             "Null with a lobe segmentation, or where lobes cannot be estimated. Results of earlier versions lack it."
         ),
     ] = None
-    severity_refused: Annotated[str, Form(about="Why lobes were not estimated; empty otherwise.")] = ""
+    severity_refused: Annotated[
+        str, Form(about="Why there is no CT severity score of estimated lobes; empty otherwise.")
+    ] = ""
     lesions: Annotated[
         LesionsRecord,
         Form(about="Pieces of infection in three dimensions, 26-neighbourhood, from counted_from_ml on."),

@@ -195,7 +195,7 @@ QUANTITIES = (
     ),
     Quantity(
         "zones.infection_percent", _SHARE, "%", lambda zone: zone.infection_percent,
-        _zones, "", column="{part.side}_{part.level}_percent",
+        _zones, "", column="{part.side}_{part.level}_zone_percent",
     ),
     Quantity("zones.score", "Zone score (0 to 4)", "points", lambda zone: zone.score, _zones, ""),
     Quantity(

@@ -18,8 +18,10 @@ from .values import EstimatedLobe, EstimatedSeverity, Measurements
 NO_INFECTION_KNOWN = _("No infection is marked, and the masks do not tell that any was looked for.")
 """Why lungs alone have no score."""
 
-LOW, HIGH = 0.05, 0.95
-"""Quantiles of the ensemble that bound a range: nine members of ten lie in it."""
+LOW, HIGH = 0.0, 1.0
+"""Quantiles of the ensemble that bound a range: all members lie in it. Between its 0.05 and 0.95 lie fewer than nine of
+ten true shares of held-out lobes, and not the scores of all those whose estimate is far off; the whole ensemble holds
+them, and at least nine of ten true shares of each lobe."""
 
 
 def with_severity(
@@ -75,18 +77,19 @@ def _lobe(found: EstimatedLobes, scores: np.ndarray, lobe: Lobe, voxel_ml: float
     percents = 100.0 * voxels[:, 1] / np.maximum(voxels[:, 0], 1)
     shown = 100.0 * infection / lung if lung else 0.0
     low, _middle, high = quantiles(percents)
-    least, middle, most = (int(value) for value in quantiles(scores[:, number]))
+    least, _median, most = (int(value) for value in quantiles(scores[:, number]))
+    score = lobe_score(shown)  # of the share that stands beside it
     expected = float(found.overlap[:, number].mean())
-    lowest = min(float(np.quantile(found.overlap[:, number], LOW)), found.lowest_overlap[number])
+    lowest = min(float(found.overlap[:, number].min()), found.lowest_overlap[number])
     return EstimatedLobe(
         lobe_name(lobe),
         lung,
         infection,
         percent_low=min(float(low), shown),
         percent_high=max(float(high), shown),
-        score=middle,
-        score_low=least,
-        score_high=most,
+        score=score,
+        score_low=min(least, score),
+        score_high=max(most, score),
         overlap=expected,
         overlap_low=lowest,
     )

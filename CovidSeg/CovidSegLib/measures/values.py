@@ -57,10 +57,10 @@ class LobeRegion(Region):
 class EstimatedLobe(Region):
     """A lobe whose place was estimated from the shape of the lungs (:mod:`CovidSegLib.anatomy.lobe_estimate`).
 
-    ``lung_ml`` and ``infection_ml`` are those of the likeliest lobe; nine members of ten of the ensemble have an
-    infected share from ``percent_low`` to ``percent_high`` and a ``score`` (their median) from ``score_low`` to
-    ``score_high``. ``overlap``: the Dice that is expected with the true lobe; ``overlap_low``: the lowest that was
-    seen in lungs whose lobes are known, or that the ensemble holds possible.
+    ``lung_ml``, ``infection_ml`` and ``score`` are those of the likeliest lobe; the members of the ensemble have an
+    infected share from ``percent_low`` to ``percent_high`` and a score from ``score_low`` to ``score_high``.
+    ``overlap``: the Dice that is expected with the true lobe; ``overlap_low``: the lowest that was seen in lungs whose
+    lobes are known, or that the ensemble holds possible.
     """
 
     percent_low: float = field(kw_only=True)
@@ -74,7 +74,9 @@ class EstimatedLobe(Region):
 
 @dataclass(frozen=True)
 class EstimatedSeverity:
-    """The CT severity score of estimated lobes: the median of the ensemble, and the range of nine members of ten.
+    """The CT severity score of estimated lobes: the median of the ensemble, and the range of its members.
+
+    The median may be another than the sum of the scores of the ``lobes``, which are the likeliest ones.
 
     ``model``, ``sha256``: the model of shape that told the lobes.
     """
