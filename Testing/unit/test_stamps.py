@@ -49,11 +49,13 @@ def test_a_labelmap_that_nibabel_changed_in_place_is_a_readers(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("suffix", LABELMAPS)
-def test_fractions_that_round_to_the_old_labels_are_a_readers(tmp_path: Path, suffix: str) -> None:
+@pytest.mark.parametrize("more", [0.2, 0.004, 0.0])
+def test_fractions_that_round_to_the_old_labels_are_a_readers(tmp_path: Path, suffix: str, more: float) -> None:
+    """So is any file whose numbers are of another kind than those that were written."""
     path = tmp_path / f"a{suffix}"
     write(result(), path)
     image = SimpleITK.ReadImage(str(path))
-    changed = SimpleITK.Cast(image, SimpleITK.sitkFloat32) + 0.2
+    changed = SimpleITK.Cast(image, SimpleITK.sitkFloat32) + more
     for key in image.GetMetaDataKeys():
         changed.SetMetaData(key, image.GetMetaData(key))
     SimpleITK.WriteImage(changed, str(path))
