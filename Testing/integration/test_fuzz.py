@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("resource", reason="bounds the memory of forks")
+
+from Testing.fuzz import guarded
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, and looks at their memory")
 
 
@@ -16,3 +20,20 @@ def test_damaged_files_of_every_kind_are_read_or_refused_in_a_sentence(tmp_path:
     ended = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ended.stdout.count("25 inputs") == 5
+
+
+@pytest.mark.parametrize(("second", "fault"), [("", ""), (guarded.TOO_LONG, guarded.TOO_LONG)])
+def test_a_file_is_no_finding_because_the_machine_was_busy_once(
+    second: str, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endings = [guarded.Ending(fault=guarded.TOO_LONG), guarded.Ending(fault=second)]
+    monkeypatch.setattr(guarded, "in_a_fork", lambda _work: endings.pop(0))
+    assert guarded.guarded(lambda: None).fault == fault
+    assert endings == []
+
+
+def test_what_was_refused_or_failed_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    endings = [guarded.Ending(refused=True), guarded.Ending(fault="signal SIGSEGV")]
+    monkeypatch.setattr(guarded, "in_a_fork", lambda _work: endings.pop(0))
+    assert guarded.guarded(lambda: None).refused
+    assert guarded.guarded(lambda: None).fault == "signal SIGSEGV"
