@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
+from CovidSegLib.reading.checks import not_hounsfield
 from CovidSegLib.soft_tissue import FAT_HU, MUSCLE_HU, soft_tissue_scale, soft_tissue_shift
 
 
@@ -58,6 +59,13 @@ def test_a_shift_of_hundreds_is_not_believed_where_nothing_is_seen_of_air_or_of_
     values = chest()
     assert soft_tissue_shift([values[values > -300] + 1024]) == 0
     assert soft_tissue_shift([np.minimum(np.concatenate([values, around()]) + 500, 600)]) == 0
+
+
+@pytest.mark.parametrize("window", [(-1350, 150), (-1250, 250), (-1024, 200), (-160, 240)])
+@pytest.mark.parametrize("shift", [-300, -200, -150, 150, 200, 300])
+def test_a_window_that_was_shifted_is_never_taken_for_hounsfield_units(shift: int, window: tuple[int, int]) -> None:
+    values = np.clip(np.concatenate([chest(), around()]), *window) + shift
+    assert not_hounsfield(np.rint(values).astype(np.int16).reshape(3, -1, 50))
 
 
 @pytest.mark.parametrize("scale", [0.5, 2.0])
