@@ -244,6 +244,15 @@ def test_infection_that_nobody_may_have_looked_for_leaves_no_score() -> None:
         assert [lobe.score for lobe in brought.lobes] == [None] * 5
 
 
+def test_the_tip_of_a_lung_that_is_wholly_infected_is_lung() -> None:
+    labels = drawn_lungs(infected=False).copy()
+    for label in (Label.LEFT_LUNG, Label.RIGHT_LUNG):
+        lowest = np.flatnonzero((labels == label).any(axis=(1, 2)))[0]
+        tip = labels[lowest : lowest + 4]
+        tip[tip == label] = Label.INFECTION
+    assert measure(labels, Grid(AFFINE, labels.shape)).severity is not None
+
+
 def test_a_lung_that_was_cut_inside_the_array_is_only_partly_visible() -> None:
     labels = cut_inside(drawn_lungs())
     measured = measure(labels, Grid(AFFINE, labels.shape))

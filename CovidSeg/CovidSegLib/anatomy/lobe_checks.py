@@ -35,6 +35,10 @@ LEAST_CONTACT, FOREIGN_ML = 0.2, 5.0
 """Pieces of infection of so many mL have at least this share of their surface beside healthy lung. In 16 scans of
 patients it is 0.64 and more; a windpipe that a labelmap has under the same value has next to none."""
 
+MIDDLE_SHARE = 0.25
+"""Such a piece counts as foreign within this share of the way between the lungs' centres from the middle: the tip of a
+lung that is wholly infected touches little healthy lung too."""
+
 
 def check_marked(left: CoarseLung, right: CoarseLung) -> None:
     """Raise InputError, with the reason, where a lung is missing, in pieces, or another structure is marked as it."""
@@ -102,8 +106,10 @@ def _check_foreign(left: CoarseLung, right: CoarseLung) -> None:
     ml_each = float(np.prod(left.size_mm) / np.prod(left.steps) / 1000)
     volumes = scipy.ndimage.sum(np.pad(infected, 1), pieces, range(1, count + 1)) * ml_each
     lung = np.pad(healthy > infected, 1)
+    middle, reach = (_column(left) + _column(right)) / 2, MIDDLE_SHARE * (_column(left) - _column(right))
     for number in np.flatnonzero(volumes > FOREIGN_ML):
-        if _contact(pieces == number + 1, lung) < LEAST_CONTACT:
+        column = (np.argwhere(pieces == number + 1)[:, 2].mean() - 1) * left.size_mm[2]
+        if abs(column - middle) < reach and _contact(pieces == number + 1, lung) < LEAST_CONTACT:
             text = _(
                 "{ml} mL that are marked as infection lie beside the lungs: does their value mean another structure?"
             )
