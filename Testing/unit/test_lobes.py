@@ -21,6 +21,7 @@ from CovidSegLib.measures.lobe_map import estimated_lobe_map
 from CovidSegLib.measures.measurements_record import MeasurementsRecord
 from CovidSegLib.measures.rules import lobe_score
 from CovidSegLib.measures.table import table_rows
+from CovidSegLib.report.lobe_picture import place_of_label
 from CovidSegLib.segmentation import Label
 from CovidSegLib.system.resource_files import resource
 from CovidSegLib.system.typed_json import write_typed
@@ -259,6 +260,13 @@ def test_a_lung_that_was_cut_inside_the_array_is_only_partly_visible() -> None:
     assert measured.partly_visible == ("left", "right")
     assert [flag for flag in measured.flags if "flat face at its upper end" in flag]
     assert measure(drawn_lungs(), Grid(AFFINE, labels.shape)).partly_visible == ()
+
+
+def test_a_label_lies_where_it_sticks_out_of_its_lobe_least() -> None:
+    lobe = np.zeros((60, 60), bool)
+    lobe[10:50, 5:15] = lobe[35:50, 5:55] = True  # its median place is on the narrow part's side
+    row, column = place_of_label(lobe, (11, 31))
+    assert lobe[row - 5 : row + 6, column - 15 : column + 16].all()
 
 
 def test_blocks_are_no_lungs() -> None:

@@ -24,6 +24,8 @@ CAPTION = "Lobes, estimated from the shape of the lungs: infected share and its 
 _MARGIN_MM = 8.0
 _LETTERS_WIDE, _LETTERS_TALL = 28, 17
 """How many letters fit across and down: they can be read where the page is printed, in a column of it."""
+_AS_GOOD = 0.02
+"""Share of a label: places at which it sticks out by no more than that are alike."""
 _FILL, _INFECTION = 0.22, np.array((230.0, 82.0, 59.0))
 
 
@@ -142,17 +144,30 @@ def _label(
     font = ImageFont.load_default(letters)
     top = (height - one.size_mm[1] * scale) / 2
     for lobe, said in zip(one.lobes, _shares(one, found), strict=True):
-        rows, columns = np.nonzero(one.drawn == lobe)
-        if not rows.size:
+        if not (one.drawn == lobe).any():
             continue
-        x, y = ((np.median(at) + 0.5) * mm * scale for at, mm in zip((columns, rows), one.pixel_mm, strict=True))
         half = draw.multiline_textbbox((0, 0), said, font=font, anchor="mm", align="center")[2:]
+        pixels = [max(1, round(2 * length / scale / mm)) for length, mm in zip(half, one.pixel_mm, strict=True)]
+        place = place_of_label(one.drawn == lobe, (pixels[1], pixels[0]))
+        y, x = ((at + 0.5) * mm * scale for at, mm in zip(place, one.pixel_mm[::-1], strict=True))
         middle = _within(x, half[0], width) + left, _within(y + top, half[1], height)
         draw.multiline_text(middle, said, anchor="mm", fill=(255, 255, 255), font=font, **text)
     name = "right lung" if one.lobes == RIGHT_LOBES else "left lung"
     for at, said, anchor in (((0.5, 0.01), name, "ma"), ((0.02, 0.01), "A", "la"), ((0.98, 0.01), "P", "ra")):
         place = left + at[0] * width, at[1] * height
         draw.text(place, said, anchor=anchor, fill=(255, 220, 90), font=font, **text)
+
+
+def place_of_label(lobe: np.ndarray, size: tuple[int, int]) -> tuple[int, int]:
+    """Row and column of the middle of a label of ``size`` (rows, columns) that sticks out of ``lobe`` (bool) least.
+
+    Of several such places the one nearest to the middle of the lobe.
+    """
+    inside = scipy.ndimage.uniform_filter(lobe.astype(np.float64), size, mode="constant")
+    places = np.argwhere(inside >= inside.max() - _AS_GOOD)
+    middle = np.median(np.argwhere(lobe), axis=0)
+    row, column = places[((places - middle) ** 2).sum(axis=1).argmin()]
+    return int(row), int(column)
 
 
 def _shares(one: _LungSlice, found: LobeMap) -> list[str]:
