@@ -148,8 +148,8 @@ def _label(
             continue
         half = draw.multiline_textbbox((0, 0), said, font=font, anchor="mm", align="center")[2:]
         pixels = [max(1, round(2 * length / scale / mm)) for length, mm in zip(half, one.pixel_mm, strict=True)]
-        place = place_of_label(one.drawn == lobe, (pixels[1], pixels[0]))
-        y, x = ((at + 0.5) * mm * scale for at, mm in zip(place, one.pixel_mm[::-1], strict=True))
+        row_column = place_of_label(one.drawn == lobe, (pixels[1], pixels[0]))
+        y, x = ((at + 0.5) * mm * scale for at, mm in zip(row_column, one.pixel_mm[::-1], strict=True))
         middle = _within(x, half[0], width) + left, _within(y + top, half[1], height)
         draw.multiline_text(middle, said, anchor="mm", fill=(255, 255, 255), font=font, **text)
     name = "right lung" if one.lobes == RIGHT_LOBES else "left lung"
