@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pydicom
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
@@ -28,6 +29,23 @@ PATIENT = {
     "StudyInstanceUID": "1.2.826.0.1.3680043.8.498.9",
 }  # fmt: skip
 """What a scanner writes of patient and study."""
+
+
+def save(dataset: Dataset, path: Path, *, otherwise: bool = False) -> Path:
+    """Write ``dataset`` as its transfer syntax says; ``otherwise``: it was read in another one.
+
+    By the names that pydicom 2, in Slicer 5.10, or 3 has for that.
+    """
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if int(pydicom.__version_info__[0]) < 3:
+        dataset.is_little_endian, dataset.is_implicit_VR = syntax.is_little_endian, syntax.is_implicit_VR
+        dataset.save_as(path, write_like_original=False)
+    elif otherwise:
+        form = {"implicit_vr": syntax.is_implicit_VR, "little_endian": syntax.is_little_endian}
+        pydicom.dcmwrite(path, dataset, **form, force_encoding=True)
+    else:
+        dataset.save_as(path, enforce_file_format=True)
+    return path
 
 
 def write_slice(path: Path, hu: np.ndarray, position: tuple[float, ...], **fields: Any) -> Path:
@@ -69,8 +87,7 @@ def write_slice(path: Path, hu: np.ndarray, position: tuple[float, ...], **field
     meta.MediaStorageSOPClassUID = dataset.get("SOPClassUID", CT_IMAGE)
     dataset["PixelData"].VR = "OW"
     path.parent.mkdir(parents=True, exist_ok=True)
-    dataset.save_as(path, enforce_file_format=True)
-    return path
+    return save(dataset, path)
 
 
 def write_series(folder: Path, volume: np.ndarray, heights: list[float] | None = None, **fields: Any) -> list[Path]:

@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 
-from .dicom_files import ENHANCED_CT, write_slice
+from .dicom_files import ENHANCED_CT, save, write_slice
 
 RLE = "1.2.840.10008.1.2.5"
 COMPRESSORS = {"JPEG": "1.2.840.10008.1.2.4.70", "JPEG2000": "1.2.840.10008.1.2.4.90"}
@@ -28,7 +28,7 @@ def pack(path: Path, compressor: str = "JPEG", change: Callable[[bytes], bytes] 
     values = np.frombuffer(dataset.PixelData, "<u2").reshape(dataset.Rows, dataset.Columns)
     stream = change(_rle(values) if compressor == "RLE" else _stream(values, compressor))
     _put(dataset, [stream], RLE if compressor == "RLE" else COMPRESSORS[compressor])
-    dataset.save_as(path, enforce_file_format=True)
+    save(dataset, path)
     return path
 
 
@@ -73,7 +73,7 @@ def write_enhanced(
     if compressor:
         _put(dataset, [_stream(frame, compressor) for frame in frames], COMPRESSORS[compressor])
     change(dataset)
-    dataset.save_as(path, enforce_file_format=True)
+    save(dataset, path)
     return path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import shutil
@@ -93,6 +94,32 @@ def test_only_the_files_that_a_release_writes_name_the_address_of_the_repository
     command = ["git", "-C", str(REPOSITORY), "grep", "-lI", "--fixed-strings", host]
     named = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     assert sorted(named) == sorted(RELEASE["FILES"])
+
+
+def test_what_slicers_catalogue_shows_is_asked_of_the_address_as_a_file_and_is_there() -> None:
+    """A page about a picture is no picture: the Extensions Manager wants the file itself."""
+    urls = re.findall(rf"{re.escape(RELEASE['address']())}/(\S+?\.png)", _text("CMakeLists.txt"))
+    assert len(urls) >= 3
+    assert not [url for url in urls if not (REPOSITORY / url.removeprefix("raw/main/")).is_file()]
+    assert all(url.startswith("raw/main/") for url in urls)
+
+
+def test_the_entry_of_the_index_pins_no_revision_and_has_no_key_that_slicers_schema_lacks() -> None:
+    entry = json.loads(_text("Resources/CovidSeg.json"))
+    assert entry["scm_revision"] == "main"
+    assert entry["tier"] in (1, 3, 5)
+    assert set(entry) <= {"$schema", "build_dependencies", "build_subdirectory", "category", "enabled",
+                          "scm_revision", "scm_type", "scm_url", "tier"}  # fmt: skip
+    assert {"$schema", "category", "scm_url"} <= set(entry)
+
+
+def test_the_workflows_check_style_tests_systems_lowest_versions_book_wheel_and_extension() -> None:
+    workflows = "".join(path.read_text(encoding="utf-8") for path in (REPOSITORY / ".github/workflows").glob("*.yml"))
+    for job in ("lint", "everything", "systems", "lowest-versions", "docs", "wheel", "slicer-extension"):
+        assert f"\n  {job}:\n" in workflows, job
+    sources = re.search(r"^sources := (.+?) \$", _text("Makefile"), re.MULTILINE)
+    assert sources
+    assert f"ruff check {sources[1]} " in workflows
 
 
 def test_a_release_writes_the_address_everywhere(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from Testing.kit.dicom_files import write_series, write_slice
+from Testing.kit.dicom_files import save, write_series, write_slice
 from Testing.kit.packed_slices import pack
 
 
@@ -143,7 +143,7 @@ def test_numbers_with_the_high_byte_first_are_read(tmp_path: Path, scan: np.ndar
         dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.2"
         dataset.PixelData = np.frombuffer(dataset.PixelData, "<u2").astype(">u2").tobytes()
         list(dataset.iterall())  # read, no longer bytes in the other order
-        pydicom.dcmwrite(path, dataset, implicit_vr=False, little_endian=False, force_encoding=True)
+        save(dataset, path, otherwise=True)
         assert b"\x7f\xe0\x00\x10OW" in path.read_bytes()
     assert np.array_equal(read(tmp_path).voxels, scan)
 
@@ -154,7 +154,7 @@ def test_a_length_that_looks_like_a_kind_of_value_is_a_length(tmp_path: Path) ->
     for path in write_series(tmp_path, wide):
         dataset = pydicom.dcmread(path)
         dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2"
-        dataset.save_as(path, implicit_vr=True, little_endian=True)
+        save(dataset, path, otherwise=True)
         assert b"\xe0\x7f\x10\x00BB\0\0" in path.read_bytes()
     assert np.array_equal(read(tmp_path).voxels, wide)
 
@@ -163,7 +163,7 @@ def deflated(path: Path) -> bytes:
     """The file with its data set packed as a whole (transfer syntax 1.2.840.10008.1.2.1.99)."""
     dataset = pydicom.dcmread(path)
     dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
-    dataset.save_as(path, enforce_file_format=True)
+    save(dataset, path)
     return path.read_bytes()
 
 
