@@ -6,17 +6,20 @@ import html
 import os
 import re
 import runpy
+import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import covidseg
+from CovidSegLib.cli import main as covidseg_command
 from CovidSegLib.errors import CovidSegError
 from CovidSegLib.segfiles import registry
+from CovidSegTraining.cli import command as training_command
 from tools import docs_messages as MESSAGES  # noqa: N812
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -25,6 +28,7 @@ PAGES = sorted(DOCS.rglob("*.md"))
 TEXTS = [*PAGES, REPOSITORY / "CovidSegTraining/README.md", *sorted(REPOSITORY.glob("*.md"))]
 """Every text for people."""
 MOST_WORDS, MEAN_WORDS = 40, 25
+PARSERS = {"covidseg": covidseg_command.build_parser, "covidseg-train": training_command.build_parser}
 HOOKS = runpy.run_path(str(REPOSITORY / "tools/docs_hooks.py"))
 
 SLICERS_OWN = {
@@ -148,6 +152,36 @@ def test_sentences_are_short(page: Path) -> None:
 
 def test_the_readme_is_one_page() -> None:
     assert len((REPOSITORY / "README.md").read_text("utf-8").split()) <= 700
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """Every call of our two commands in the blocks for a shell, as words."""
+    for block in re.findall(r"```(?:sh|powershell)\n(.*?)```", text, re.DOTALL):
+        for line in re.split(r"\n|&&", re.sub(r"\\\n", " ", block)):
+            words = shlex.split(line.replace("\\", "/"), comments=True)
+            program = words[0].rpartition("/")[2] if words else ""
+            if program in PARSERS:
+                yield [program, *words[1:]]
+
+
+def _is_understood(program: str, words: list[str]) -> bool:
+    try:
+        PARSERS[program]().parse_args(words)
+    except SystemExit as ended:
+        return not ended.code  # --help and --version
+    return True
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=_id)
+def test_every_command_on_a_page_is_one_that_the_program_understands(page: Path) -> None:
+    found = commands(page.read_text("utf-8"))
+    assert not [[program, *words] for program, *words in found if not _is_understood(program, words)]
+
+
+def test_the_look_for_commands_finds_them() -> None:
+    found = [words for page in TEXTS for words in commands(page.read_text("utf-8"))]
+    assert {words[0] for words in found} == set(PARSERS)
+    assert len(found) > 40
 
 
 def test_the_count_of_words_sees_a_long_sentence() -> None:
