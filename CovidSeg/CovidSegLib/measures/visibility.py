@@ -55,7 +55,8 @@ def flat_end_flags(ends: Sequence[FlatEnd], faces: dict[Side, list[str]]) -> lis
     for end in ends:
         if not faces["right" if end.right else "left"]:
             told.setdefault(end.right, end.sentence)
-    return [f"{sentence} {_('Its numbers are those of the part that is marked.')}" for sentence in told.values()]
+    numbers = _("Its numbers are those of the part that is marked.")
+    return [f"{sentence} {numbers}" for sentence in told.values()]
 
 
 def _beside_padding(codes: np.ndarray, side: tuple[int, int], padded: np.ndarray) -> int:
