@@ -98,7 +98,9 @@ def test_masks_that_know_lungs_alone_get_lobes_and_no_score(tmp_path: Path, caps
     measured = json.loads(record.read_text(encoding="utf-8"))["measurements"]
     assert measured["severity_estimated"] is None
     assert "No infection is marked" in measured["severity_refused"]
-    assert "CT severity score" not in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert "No CT severity score of estimated lobes: No infection is marked" in text
+    assert "/ 25" not in text
     # Where CovidSeg looked for infection and found none, 0 is true.
     write(Segmentation(drawn_lungs(infected=False), AFFINE, Provenance("m", "0" * 64, "e", "d", "s")), masks)
     assert main(["lobes", str(masks)]) == 0
@@ -303,6 +305,7 @@ def test_the_report_shows_the_lobes_and_never_the_score_without_its_range(masks:
     assert f"{found['score']}<small> ({found['low']} to {found['high']}) / 25" in text
     assert "CT severity score, lobes estimated" in text
     assert "Lobes, estimated from the shape of the lungs" in text  # the picture
+    assert "the sum of these lobes may differ" in text
     lines = [line for line in table.read_text(encoding="utf-8").splitlines() if line.startswith(('"CT sev', "CT sev"))]
     assert len(lines) == 1
     assert "estimated" in lines[0]
