@@ -13,7 +13,7 @@ from Testing.kit.browser import Browser
 from Testing.kit.stamps import save_stamped
 
 SEEDS = (0, 1, 2, 3, 5, 8, 9)
-SIZE = (1280, 900)
+SIZE = (1280, 1020)
 COLORS = 192
 """As many as it takes; the picture has half the size of one with all colours."""
 

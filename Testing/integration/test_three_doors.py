@@ -90,6 +90,25 @@ def test_the_readmes_python_example_runs_where_the_wheel_is_installed(repository
     assert (stranger / "CT.seg.nrrd").is_file()
 
 
+def test_a_checker_of_types_knows_the_installed_package(stranger: Path) -> None:
+    pytest.importorskip("mypy", reason="needs the extra test")
+    script = (
+        "import covidseg\n"
+        "with covidseg.Segmenter(device='auto') as segmenter:\n"
+        "    for result in segmenter.map(['CT.nii.gz']):\n"
+        "        share: float | None = result.percent_infected\n"
+        "        left: float = result.lungs.left.ml\n"
+        "        names: list[str] = [lobe.name for lobe in result.lobes]\n"
+        "result.report(3)\n"
+    )
+    (stranger / "script.py").write_text(script, encoding="utf-8")
+    command = [sys.executable, "-m", "mypy", "--follow-imports=silent", "--python-executable", ".venv/bin/python"]
+    done = subprocess.run([*command, "script.py"], cwd=stranger, capture_output=True, text=True, check=False)
+    told = done.stdout.splitlines()
+    assert told[0].startswith('script.py:7: error: Argument 1 to "report"')
+    assert told[1].startswith("Found 1 error"), told
+
+
 def test_the_readmes_commands_do_what_it_says(repository: Path, stranger: Path) -> None:
     lines = [line for block in blocks(repository, "sh") for line in block.splitlines()]
     commands = [line for line in lines if line.startswith(".venv/bin/covidseg")]

@@ -18,6 +18,7 @@ import pytest
 import covidseg
 from CovidSegLib.cli import main as covidseg_command
 from CovidSegLib.errors import CovidSegError
+from CovidSegLib.network import models
 from CovidSegLib.segfiles import registry
 from CovidSegTraining.cli import command as training_command
 from tools import docs_messages as MESSAGES  # noqa: N812
@@ -182,6 +183,25 @@ def test_the_look_for_commands_finds_them() -> None:
     found = [words for page in TEXTS for words in commands(page.read_text("utf-8"))]
     assert {words[0] for words in found} == set(PARSERS)
     assert len(found) > 40
+
+
+NUMBERS = {
+    "infection, infected slices, without radiopaedia_29_86490_1": ".3f",
+    "lung": ".3f",
+    "percent of lung infected, absolute error in points": ".1f",
+    "false infection on clean/, normal001, % of lung": ".2f",
+    "false infection on clean/, LIDC-IDRI-1011, % of lung": ".2f",
+}
+"""Rows of the card's table that the README and the book tell, and how they are rounded."""
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/how_good.md"])
+def test_how_good_the_network_is_stands_there_as_on_its_card(page: str) -> None:
+    table = models.find("default").card["metrics"]["table"]
+    means = {row["name"]: row["mean"] for row in table}
+    cells = " ".join(line for line in (REPOSITORY / page).read_text("utf-8").splitlines() if line.startswith("|"))
+    told = set(re.findall(r"\d+\.\d+", cells))
+    assert {format(means[name], form) for name, form in NUMBERS.items()} <= told
 
 
 def test_the_count_of_words_sees_a_long_sentence() -> None:
