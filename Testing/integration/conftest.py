@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from Testing.kit.command_line import CommandLine
     from Testing.kit.slicer_window.application import SlicerWorld
     from Testing.kit.slicer_window.module import OpenModule
+
+if find_spec("slicer") and find_spec("PySide6"):
+    # It stands in for what the panel's files import of Slicer's window, and so comes before they do.
+    from Testing.kit.slicer_window.application import install_qt
+
+    install_qt()
 
 
 @pytest.fixture

@@ -25,13 +25,11 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 import slicer
 import vtk
 
-from Testing.kit.panel_steps import finish  # comes first: it stands in for what the panel imports of Slicer's window
-
-# isort: split
 from CovidSegLib.gui import install, startup, ticker
 from CovidSegLib.gui.task import Task
 from CovidSegLib.gui.ticker import QtTicker
 from CovidSegLib.segmentation import SEGMENTS
+from Testing.kit.panel_steps import finish
 
 if TYPE_CHECKING:
     from Testing.kit.slicer_window.application import SlicerWorld
