@@ -14,8 +14,11 @@ import pytest
 import SimpleITK
 
 import covidseg
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
+from CovidSegLib.measures import measure
 from Testing.kit.command_line import CommandLine
+from Testing.kit.drawn_lungs import AFFINE, drawn_lungs
 from Testing.kit.small_phantom import small_phantom
 
 
@@ -55,16 +58,24 @@ def test_the_numbers_are_those_of_the_command(result: covidseg.Result, folder: P
     assert np.array_equal(np.asanyarray(nibabel.load(tmp_path / "masks.nii.gz").dataobj).T, result.labels)
 
 
+def test_a_result_tells_its_estimated_lobes_and_their_score(result: covidseg.Result) -> None:
+    labels = drawn_lungs()
+    whole = replace(result, measurements=measure(labels, Grid(AFFINE, labels.shape)))
+    assert whole.severity is not None
+    assert len(whole.lobes) == 5
+    assert sum(lobe.ml for lobe in whole.lobes) == pytest.approx(whole.lungs.both.ml)
+    assert all(lobe.percent_low <= lobe.percent_high for lobe in whole.lobes)
+    assert whole.severity.low <= whole.severity.score <= whole.severity.high
+
+
 def test_the_result_reads_as_its_documentation_says(result: covidseg.Result) -> None:
     assert result.lungs.left.ml + result.lungs.right.ml == pytest.approx(result.lungs.both.ml)
     assert result.percent_infected == pytest.approx(100 * result.infection_ml / result.lungs.both.ml)
     assert len(result.zones) == 6
     assert result.lesions[0].ml >= result.lesions[-1].ml
-    assert result.severity is not None
-    assert len(result.lobes) == 5
-    assert sum(lobe.ml for lobe in result.lobes) == pytest.approx(result.lungs.both.ml)
-    assert all(lobe.percent_low <= lobe.percent_high for lobe in result.lobes)
-    assert result.severity.low <= result.severity.score <= result.severity.high
+    assert result.severity is None
+    assert result.lobes == ()
+    assert "slices are too thick" in result.measurements.severity_refused
     assert result.density is not None
     assert result.provenance.device == "cpu"
     assert not result.labels.flags.writeable
