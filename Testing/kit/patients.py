@@ -10,7 +10,7 @@ import numpy as np
 
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
-from CovidSegLib.reading import read_ct
+from CovidSegLib.reading import read_ct, read_labels
 
 FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "scans"
 UNKNOWN = 254
@@ -32,7 +32,7 @@ class Patient:
 
     def drawn(self) -> np.ndarray:
         """Labels of the reader, uint8 (z, y, x): 1 left lung, 2 right lung, 3 infection, 254 and more unknown."""
-        return read_ct(self.mask, Progress(), labels=True).voxels.astype(np.uint8)
+        return read_labels(self.mask, Progress())[0].astype(np.uint8)
 
 
 def patients() -> dict[str, Patient]:
