@@ -91,6 +91,7 @@ def test_every_command_stays_below_its_bound_of_memory(scan: Path) -> None:
         "report": (MOST_GIB, ["report", scan, masks, "-o", folder / "report.html"]),
         "training-case": (MOST_GIB, ["training-case", scan, masks, folder / "data", "--uncorrected"]),
         "followup": (MOST_GIB, ["followup", scan, scan, "--days", "0", "7", "-o", folder / "f.html"]),
+        "lobes": (MOST_GIB, ["lobes", masks, "-o", folder / "lobes.seg.nrrd"]),
         "batch": (MOST_GIB, ["batch", folder / "scans", folder / "one"]),
         "batch --jobs 2": (more, ["batch", folder / "scans", folder / "two", "--jobs", "2"]),
     }
