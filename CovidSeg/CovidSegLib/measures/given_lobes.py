@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from ..errors import CovidSegError, InputError
 from ..geometry.grid import Grid
 from ..i18n import tr as _
 from ..segmentation import Label
+from ..system.last_answer import LastAnswer
 from ..words import in_ml
 from .lobe_map import estimated_lobe_map
 
@@ -52,7 +52,7 @@ class GivenLobes:
             raise InputError(
                 _("The lobes were estimated with another model: what a reader corrected cannot be told."), _again()
             )
-        voxels, changed = _changed(_Lobes(self.lobes, grid))
+        voxels, changed = _compared(self.lobes, grid)
         ml = in_ml(changed * grid.voxel_ml)
         if changed < LEAST_CHANGED * voxels:
             text = _("The lobes were estimated by CovidSeg, and nobody has corrected them.")
@@ -63,31 +63,26 @@ class GivenLobes:
         return (text.format(ml=ml, percent=f"{100 * changed / voxels:.1f}"),)
 
 
-class _Lobes:
-    """A lobe map that is known by its voxels and its grid, so that it is estimated once."""
-
-    def __init__(self, lobes: np.ndarray, grid: Grid) -> None:
-        self.lobes, self.grid = lobes, grid
-        self._digest = hashlib.sha256(np.ascontiguousarray(lobes).data).digest() + grid.affine.tobytes()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Lobes) and other._digest == self._digest
-
-    def __hash__(self) -> int:
-        return hash(self._digest)
+_last_compared: LastAnswer[tuple[int, int]] = LastAnswer()
+"""Of the lobes that were compared last, known by their voxels and their grid: numbers follow after each edit."""
 
 
-@lru_cache(maxsize=1)
-def _changed(given: _Lobes) -> tuple[int, int]:
+def _compared(lobes: np.ndarray, grid: Grid) -> tuple[int, int]:
+    """As :func:`_compare`, which takes a second, once for the same lobes on the same grid."""
+    voxels = hashlib.sha256(np.ascontiguousarray(lobes).data).digest()
+    return _last_compared.to((voxels, lobes.shape, grid.affine.tobytes()), lambda: _compare(lobes, grid))
+
+
+def _compare(lobes: np.ndarray, grid: Grid) -> tuple[int, int]:
     """Voxels of all lobes, and those that an estimate from the same lungs has in another lobe. Raises InputError."""
-    lungs = np.where(np.isin(given.lobes, LEFT_LOBES), Label.LEFT_LUNG, Label.RIGHT_LUNG).astype(np.uint8)
-    lungs[given.lobes == 0] = Label.BACKGROUND
+    lungs = np.where(np.isin(lobes, LEFT_LOBES), Label.LEFT_LUNG, Label.RIGHT_LUNG).astype(np.uint8)
+    lungs[lobes == 0] = Label.BACKGROUND
     try:
-        estimated = estimated_lobe_map(lungs, given.grid).lobes
+        estimated = estimated_lobe_map(lungs, grid).lobes
     except CovidSegError as error:
         text = _("The lobes were estimated by CovidSeg, and what a reader corrected cannot be told. {reason}")
         raise InputError(text.format(reason=error.sentence), _again()) from error
-    return int(np.count_nonzero(lungs)), int(np.count_nonzero(estimated != given.lobes))
+    return int(np.count_nonzero(lungs)), int(np.count_nonzero(estimated != lobes))
 
 
 def _again() -> str:
