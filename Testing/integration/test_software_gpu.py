@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from CovidSegLib.device_trial import MOST_DIFFERENT
+from CovidSegLib.network import models
 from CovidSegLib.phantom import make_phantom
 from Testing.kit.command_line import CommandLine
 from Testing.kit.slicers_python import answer
@@ -65,6 +67,21 @@ print(json.dumps(found))
 """
 """On pictures of 64 x 64: the network's own size takes ten seconds a slice."""
 
+SMALL = "small-pictures"
+"""The shipped network by a card of its own: it looks once, at small pictures. What a trial found holds for both."""
+
+
+def install_small(folder: Path) -> None:
+    """Install :data:`SMALL` in ``folder``."""
+    model = models.find("default")
+    (file,) = (path for path in model.files if path.suffix == ".onnx")
+    inputs = {**model.card["inputs"], "shape": [96, 128]}
+    inputs.pop("second_look", None)
+    card = {**model.card, "name": SMALL, "inputs": inputs, "files": {"onnx": model.card["files"]["onnx"]}}
+    folder.mkdir(exist_ok=True)
+    (folder / f"{SMALL}.json").write_text(json.dumps(card), encoding="utf-8")
+    shutil.copy(file, folder)
+
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
@@ -109,12 +126,14 @@ def test_the_command_writes_the_masks_of_the_cpu(
 ) -> None:
     assert found  # the GPU was tried: here it need not be, which would take its time
     command = CommandLine(tmp_path, sockets=False)
-    command.environment |= environment
+    command.environment |= {**environment, "COVIDSEG_MODELS": str(tmp_path / "models")}
+    install_small(tmp_path / "models")
     assert command.run("sample", "scan.nii.gz", "--slices", "1", "--quiet").returncode == 0
     masks = {}
     for device in ("cpu", "webgpu"):
         with command.start(
-            "segment", "scan.nii.gz", "-o", f"{device}.nii.gz", "--json", "r.json", "--overwrite", "--device", device
+            *("segment", "scan.nii.gz", "-o", f"{device}.nii.gz", "--json", "r.json", "--overwrite"),
+            *("--device", device, "--model", SMALL),
         ) as process:
             _output, errors = process.communicate()
         assert process.returncode == 0, errors
@@ -146,8 +165,10 @@ def test_in_the_panel_from_the_question_to_the_masks(
     (here / "onnxruntime").symlink_to(Path(importlib.util.find_spec("onnxruntime").origin).parent)
     packed(tmp_path / "wheels", "onnxruntime_ep_webgpu")
     scan = world.logics.add_volume(make_phantom(slices=1).volume)
+    install_small(tmp_path / "models")
     panel = OpenModule(world)
     panel.session.parameters.inputVolume = scan
+    panel.session.parameters.model = SMALL
     masks = [_segmented(panel, Device.CPU)]
     answer(monkeypatch, tmp_path / "wheels")
     section = next(one for one in panel.widget.panel.sections if type(one).__name__ == "HardwareSection")

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ pytest.importorskip("tensorflow", reason="needs the extra 'training'")
 
 from CovidSegTraining.cli import main
 from Testing.kit.no_sockets import AVAILABLE, forbid_sockets
-from Testing.kit.small_network import small_network
+from Testing.kit.small_network import learning_network, small_network
 from Testing.kit.training_data import write_case
 
 STILL = {
@@ -32,8 +33,8 @@ STILL = {
 """No augmentation: two slices are to be learned by heart."""
 
 
-def start(*arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "CovidSegTraining.cli", *map(str, arguments)]
+def start(*arguments: object, program: Sequence[str] = ("-m", "CovidSegTraining.cli")) -> subprocess.Popen[str]:
+    command = [sys.executable, *program, *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, **pipes, text=True, preexec_fn=prepare)
 
@@ -43,6 +44,20 @@ def prepare() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if AVAILABLE:
         forbid_sockets()
+
+
+SMALL_NETWORK = """
+import sys
+from CovidSegLib.system.processes import no_ipv6_probe
+no_ipv6_probe()
+from CovidSegTraining.cli import main
+from CovidSegTraining.fit import training
+from CovidSegTraining.ship import export
+from Testing.kit.small_network import learning_network
+training.build_network = export.build_network = learning_network
+sys.exit(main())
+"""
+"""``covidseg-train`` whose network has a few weights: building and teaching the whole one takes two minutes."""
 
 
 @pytest.fixture
@@ -55,9 +70,15 @@ def two_slices(tmp_path) -> tuple[Path, list[object]]:
     return tmp_path, call
 
 
-def test_two_slices_are_learned_by_heart(two_slices):
+@pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_two_slices_are_learned_by_heart(two_slices, whole, monkeypatch):
+    program, rate = ("-m", "CovidSegTraining.cli"), 0.004
+    if not whole:
+        program, rate = ("-c", SMALL_NETWORK), 0.02
+        monkeypatch.setattr("CovidSegTraining.ship.export.build_network", learning_network)
     folder, call = two_slices
-    run = start(*call)
+    call[call.index("--learning-rate") + 1] = rate
+    run = start(*call, program=program)
     _, errors = run.communicate(timeout=600)
     assert run.returncode == 0, errors
     assert "of the time for data" in errors
@@ -65,10 +86,10 @@ def test_two_slices_are_learned_by_heart(two_slices):
     scores = json.loads((folder / "run/metrics.json").read_text())["mean"]
     assert scores["infection_infected_slices"] > 0.9
     assert scores["lung"] > 0.95
-    _look_at_the_folder(folder / "run")
+    _look_at_the_folder(folder / "run", rate)
 
 
-def _look_at_the_folder(run: Path) -> None:
+def _look_at_the_folder(run: Path, rate: float) -> None:
     """A run is one folder that tells all, and keeps no picture of a patient."""
     names = {"config.json", "split.json", "environment.json", "command.txt", "log.csv", "network.weights.h5", "model"}
     assert names <= {file.name for file in run.iterdir()}
@@ -79,7 +100,7 @@ def _look_at_the_folder(run: Path) -> None:
     assert steps == [25, 50, 75, 80]
     card = json.loads((run / "model/network.json").read_text())
     assert card["agreement"]["onnx"]["pixels_that_differ"] <= 1e-4
-    assert "--learning-rate 0.004" in card["command"]
+    assert f"--learning-rate {rate}" in card["command"]
     told = "".join((run / name).read_text() for name in ("environment.json", "command.txt", "config.json"))
     assert str(run.parent.parent) not in told
     assert os.uname().nodename not in (run / "environment.json").read_text()
@@ -309,32 +330,3 @@ def test_the_seed_goes_on_with_its_own_settings_cases_and_encoder_alone(tmp_path
     assert "with other cases" in capsys.readouterr().err
     assert {file: file.read_bytes() for file in run.glob("*.*")} == before
     assert str(tmp_path) not in (run / "command.txt").read_text()
-
-
-@pytest.mark.slow
-def test_two_devices_learn_as_one():
-    """Two virtual processors stand for two GPUs: after a step both hold the same weights."""
-    program = """
-import numpy as np, tensorflow as tf
-processor, = tf.config.list_physical_devices("CPU")
-tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
-from CovidSegTraining.network.architecture import build_network
-from CovidSegTraining.fit.config import TrainingConfig
-from CovidSegTraining.fit.trainer import Trainer, choose_strategy
-strategy = choose_strategy(["CPU:0", "CPU:1"])
-with strategy.scope():
-    trainer = Trainer(build_network((64, 64), None), TrainingConfig(steps=6, warm_up_steps=1, keep=0.5), strategy)
-inputs = np.random.default_rng(0).normal(size=(4, 64, 64, 3)).astype("f4")
-data = tf.data.Dataset.from_tensors((inputs, (inputs[..., 1] > 0).astype("i4"))).unbatch().batch(4).repeat(6)
-losses = [float(trainer.train(*batch)) for batch in strategy.experimental_distribute_dataset(data)]
-one, other = (copy.numpy() for copy in trainer.network.weights[0].value.values)
-assert np.array_equal(one, other)
-assert losses[-1] < losses[0], losses
-learned = trainer.network.get_weights()
-with trainer.result():
-    one, other = (copy.numpy() for copy in trainer.network.weights[0].value.values)
-    assert np.array_equal(one, other) and not np.array_equal(one, learned[0])
-assert all(map(np.array_equal, learned, trainer.network.get_weights()))
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr

@@ -207,19 +207,18 @@ def test_training_sees_exactly_what_prediction_sees(shared_data):
 
 def test_training_sees_the_same_whatever_the_orientation_of_the_file(shared_data, tmp_path):
     name = "radiopaedia_36_86526_0.nii.gz"
-    planes = []
     for kind in ("images", "labels"):
-        source = nibabel.load(shared_data / "scans" / kind / name)
+        source = nibabel.load(shared_data / "scans" / kind / name).slicer[:, :, 18:27]
+        nibabel.save(source, tmp_path / f"upright {kind}.nii")
         turned = source.as_reoriented(
             nibabel.io_orientation(np.array([[0, 0, 1, 0], [1, 0, 0, 0], [0, -1, 0, 0.0], [0, 0, 0, 1]]))
         )
         nibabel.save(
-            nibabel.Nifti1Image(np.asarray(turned.dataobj).astype(np.int16), turned.affine), tmp_path / f"{kind}.nii.gz"
+            nibabel.Nifti1Image(np.asarray(turned.dataobj).astype(np.int16), turned.affine), tmp_path / f"{kind}.nii"
         )
-        planes.append(source)
-    original = FramedCase(Case("a", *(shared_data / "scans" / kind / name for kind in ("images", "labels"))))
-    turned_case = FramedCase(Case("b", tmp_path / "images.nii.gz", tmp_path / "labels.nii.gz"))
+    original = FramedCase(Case("a", tmp_path / "upright images.nii", tmp_path / "upright labels.nii"))
+    turned_case = FramedCase(Case("b", tmp_path / "images.nii", tmp_path / "labels.nii"))
     assert len(original) == len(turned_case)
-    for k in (0, 20, 44):
+    for k in (0, 4, 8):
         for mine, theirs in zip(original.slice(k), turned_case.slice(k), strict=True):
             np.testing.assert_allclose(mine, theirs, atol=2e-3)  # HU were rounded to whole numbers in the copy

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -109,3 +112,32 @@ def test_batches_of_two_sizes_train_one_network(tmp_path, monkeypatch):
     weights = training.fit(cases, config, None, tmp_path / "run", Progress(), cache=tmp_path / "cache")
     small_network((64, 64), None).load_weights(weights)
     assert made[0] == (None, None)
+
+
+@pytest.mark.slow
+def test_two_devices_learn_as_one():
+    """Two virtual processors stand for two GPUs: after a step both hold the same weights."""
+    program = """
+import numpy as np, tensorflow as tf
+processor, = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
+from CovidSegTraining.network.architecture import build_network
+from CovidSegTraining.fit.config import TrainingConfig
+from CovidSegTraining.fit.trainer import Trainer, choose_strategy
+strategy = choose_strategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    trainer = Trainer(build_network((64, 64), None), TrainingConfig(steps=6, warm_up_steps=1, keep=0.5), strategy)
+inputs = np.random.default_rng(0).normal(size=(4, 64, 64, 3)).astype("f4")
+data = tf.data.Dataset.from_tensors((inputs, (inputs[..., 1] > 0).astype("i4"))).unbatch().batch(4).repeat(6)
+losses = [float(trainer.train(*batch)) for batch in strategy.experimental_distribute_dataset(data)]
+one, other = (copy.numpy() for copy in trainer.network.weights[0].value.values)
+assert np.array_equal(one, other)
+assert losses[-1] < losses[0], losses
+learned = trainer.network.get_weights()
+with trainer.result():
+    one, other = (copy.numpy() for copy in trainer.network.weights[0].value.values)
+    assert np.array_equal(one, other) and not np.array_equal(one, learned[0])
+assert all(map(np.array_equal, learned, trainer.network.get_weights()))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
