@@ -22,7 +22,7 @@ from CovidSegLib.mrml import add_segmentation, plan_update
 from CovidSegLib.mrml.tables import table_for
 from CovidSegLib.report.result_record import SCHEMA
 from CovidSegLib.report.schemas import published_schema
-from CovidSegLib.segfiles import read_reviewed, update
+from CovidSegLib.segfiles import read_reviewed
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from Testing.kit.blocks import RIGHT_INFECTED, UPRIGHT, VOXEL_ML, block_labels, block_scan
 from Testing.kit.command_line import CommandLine, write_scan
@@ -113,8 +113,8 @@ def test_a_new_run_on_what_is_left_knows_what_was_taken_out(nodes, tmp_path: Pat
     assert plan_update(new, scan, node).result.absent == (Label.RIGHT_LUNG,)
     assert plan_update(new, scan, None).result.absent == ()
     save(node, tmp_path / "masks.seg.nrrd")
-    reviewed = read_reviewed(tmp_path / "masks.seg.nrrd", Grid(UPRIGHT, block_labels().shape))
-    assert update(reviewed, new)[1].absent == (Label.RIGHT_LUNG,)
+    review = read_reviewed(tmp_path / "masks.seg.nrrd", Grid(UPRIGHT, block_labels().shape))
+    assert review.reviewed.join(new)[1].absent == (Label.RIGHT_LUNG,)
 
 
 def test_a_lung_that_is_all_infected_is_no_absent_lung(panel: OpenModule, nodes) -> None:

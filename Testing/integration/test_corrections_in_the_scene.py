@@ -12,7 +12,6 @@ pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 
 import slicer
 
-from CovidSegLib.corrections.merge import edited_percent
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
@@ -20,7 +19,7 @@ from CovidSegLib.mrml import UndoPoints, add_segmentation, mark_edited, plan_upd
 from CovidSegLib.mrml.scene_corrections import fingerprints_so_far, tag
 from CovidSegLib.mrml.volumes import read_volume_node
 from CovidSegLib.report.views import OffscreenSlicer
-from CovidSegLib.segfiles import read_reviewed, update, write, write_reviewed
+from CovidSegLib.segfiles import read_reviewed, write, write_reviewed
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
 from Testing.kit.segment_editor import Reader, voxels_of
 
@@ -151,10 +150,10 @@ def test_the_command_line_goes_on_where_slicer_saved_and_slicer_where_it_wrote(
     node.GetSegmentation().GetSegment(LEFT).SetName("Lunge links")
     expected = labels_of(node, volume)
     save_and_load(mrml, node, path)
-    reviewed = read_reviewed(path, Grid(volume.affine, SHAPE))
+    review = read_reviewed(path, Grid(volume.affine, SHAPE))
     second = result(volume, "two", shift=2)
-    merged, joined = update(reviewed, second)
-    write_reviewed(reviewed, merged, joined, path)
+    merged, joined = review.reviewed.join(second)
+    write_reviewed(review, merged, joined, path)
     loaded = mrml.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "loaded")
     storage = slicer.vtkMRMLSegmentationStorageNode()
     mrml.scene.AddNode(storage)
@@ -233,7 +232,7 @@ def test_the_algorithm_is_semiautomatic_once_a_reader_edited(
     reader = Reader(mrml.scene, node, volume)
     reader.erase(INFECTION, np.s_[3:6, 5:9, 4:8])
     state = read_state(node, volume)
-    assert edited_percent(state.current, state.last) == pytest.approx(100 * 48 / 60)
+    assert state.edited_percent() == pytest.approx(100 * 48 / 60)
     assert mark_edited(node, state)
     kinds = {row[0]: row[-1] for row in tags_of(node)}
     assert kinds == {LEFT: "AUTOMATIC", RIGHT: "AUTOMATIC", INFECTION: "SEMIAUTOMATIC"}

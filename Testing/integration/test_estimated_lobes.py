@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from CovidSegLib.cli.main import main
+from CovidSegLib.corrections.reviewed_segments import STATUS_TAG
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
@@ -26,7 +27,7 @@ from CovidSegLib.segfiles import read_reviewed, write
 from CovidSegLib.segfiles.dicom_seg import read_source_series
 from CovidSegLib.segfiles.labelmap import save_nifti
 from CovidSegLib.segfiles.lobe_files import ESTIMATED_TAG, read_lobe_map
-from CovidSegLib.segfiles.seg_nrrd import STATUS_TAG, reference_geometry, write_layers
+from CovidSegLib.segfiles.seg_nrrd import reference_geometry, write_layers
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from CovidSegLib.words import in_ml
 from Testing.kit.browser import Browser

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
+from CovidSegLib.corrections.reviewed_segments import STATUS_TAG
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
@@ -25,7 +26,6 @@ from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segfiles.dicom_labels import read_dicom_labels
 from CovidSegLib.segfiles.lobe_files import ALGORITHM, ESTIMATED_TAG, _lobe_of, _segment, read_lobe_map, write_lobes
-from CovidSegLib.segfiles.seg_nrrd import STATUS_TAG
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from Testing.kit.drawn_lungs import AFFINE, SPACING, drawn_lungs
 

@@ -26,7 +26,6 @@ from CovidSegLib.segfiles import (
     check_suffix,
     find_reviewed,
     read_reviewed,
-    update,
     write,
     write_reviewed,
 )
@@ -141,9 +140,9 @@ def test_a_file_of_another_scan_with_the_same_grid_is_pointed_out(tmp_path: Path
         for name in ("aa", "bb")
     )
     write(first, path)
-    reviewed = read_reviewed(path, GRID)
-    assert update(reviewed, first)[1].provenance.warnings == ()
-    (warning,) = update(reviewed, second)[1].provenance.warnings
+    review = read_reviewed(path, GRID)
+    assert review.reviewed.join(first)[1].provenance.warnings == ()
+    (warning,) = review.reviewed.join(second)[1].provenance.warnings
     assert "made from another scan" in warning
 
 
@@ -183,7 +182,7 @@ def test_a_segment_keeps_the_name_that_a_reader_gave_it_in_whatever_letters(
     path, updated = tmp_path / "a.seg.nrrd", tmp_path / "b.seg.nrrd"
     write(result(0), path)
     path.write_bytes(path.read_bytes().replace(b"Segment0_Name:=Left lung", b"Segment0_Name:=" + name))
-    reviewed = read_reviewed(path, GRID)
-    assert "the new name of Left lung" in reviewed.would_be_lost()
-    write_reviewed(reviewed, *update(reviewed, result(1)), updated)
+    review = read_reviewed(path, GRID)
+    assert "the new name of Left lung" in review.would_be_lost()
+    write_reviewed(review, *review.reviewed.join(result(1)), updated)
     assert read_reviewed(updated, GRID).segments[0].fields["Name"] == kept

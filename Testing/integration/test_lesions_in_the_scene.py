@@ -111,7 +111,7 @@ def test_records_are_unpacked_again_when_they_change_and_not_when_voxels_do(
     node, scan = nodes
     records = LastAnswer()
     review, undo = plan_review(node, scan, read_state(node, scan, records))(), UndoPoints()
-    before = review.state
+    before = review.reviewed
     delete_lesion(review, review.lesions.lesions[0])
     edited = read_state(node, scan, records)
     assert edited.last is before.last

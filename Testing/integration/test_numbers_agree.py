@@ -17,7 +17,7 @@ from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.report.request import ReportRequest
 from CovidSegLib.report.result_record import ResultRecord
-from CovidSegLib.segfiles import read_reviewed, update, write
+from CovidSegLib.segfiles import read_reviewed, write
 from CovidSegLib.segfiles.labelmap import save_nifti
 from CovidSegLib.segfiles.registry import read_masks
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
@@ -84,10 +84,16 @@ def test_nothing_that_is_handed_on_can_be_written_into(tmp_path: Path) -> None:
     save_nifti(labels.astype(np.int16), affine, tmp_path / "ct.nii")
     write(made, tmp_path / "a.seg.nrrd")
     volume = read_ct(tmp_path / "ct.nii", Progress())
-    reviewed = read_reviewed(tmp_path / "a.seg.nrrd", Grid(affine, labels.shape))
-    merged, result = update(reviewed, made)
+    review = read_reviewed(tmp_path / "a.seg.nrrd", Grid(affine, labels.shape))
+    merged, result = review.reviewed.join(made)
     arrays = [volume.voxels, volume.affine, made.labels, made.affine, made.certainty, result.labels, merged.bits]
-    arrays += [merged.last.drawn, merged.last.agreed, reviewed.current, *reviewed.layers, reviewed.last.drawn]
+    arrays += [
+        merged.last.drawn,
+        merged.last.agreed,
+        review.reviewed.current,
+        *review.layers,
+        review.reviewed.last.drawn,
+    ]
     arrays += [read_masks(tmp_path / "a.seg.nrrd", volume).segmentation.labels]
     assert not any(array.flags.writeable for array in arrays)
     assert labels.flags.writeable  # whose array it is may go on working on it

@@ -8,10 +8,10 @@ import pytest
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
+from CovidSegLib.corrections.reviewed_segments import SOURCE_TAG
 from CovidSegLib.gui.scene_memory import SceneMemory
 from CovidSegLib.mrml.covidseg_segments import parts_in
 from CovidSegLib.mrml.volumes import read_volume_node
-from CovidSegLib.segfiles import SOURCE_TAG
 from CovidSegLib.segmentation import Label
 from Testing.kit.blocks import HU
 from Testing.kit.panel_steps import reading

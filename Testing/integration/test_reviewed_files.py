@@ -17,7 +17,7 @@ from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegLib.segfiles import read_reviewed, update, write, write_reviewed
+from CovidSegLib.segfiles import read_reviewed, write, write_reviewed
 from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegLib.system.atomic_files import OutputSet
 from Testing.kit.command_line import CLEAN, PRINTS, CommandLine, told_scan, write_scan
@@ -180,9 +180,9 @@ def test_tags_say_how_a_segment_was_made_and_who_edited_it(tmp_path: Path) -> No
     path = tmp_path / "a.seg.nrrd"
     write(result(0), path)
     rewrite(path, lambda array: array.__setitem__(np.s_[:2, :2, :2], 3))
-    reviewed = read_reviewed(path, GRID)
-    merged, joined = update(reviewed, result(1, "two"))
-    write_reviewed(reviewed, merged, joined, path)
+    review = read_reviewed(path, GRID)
+    merged, joined = review.reviewed.join(result(1, "two"))
+    write_reviewed(review, merged, joined, path)
     tags = {one.id: one.tags for one in read_reviewed(path, GRID).segments}
     assert {one["CovidSeg.Model"] for one in tags.values()} == {"two"}
     assert tags["Covid19Infection"]["DICOM.SegmentAlgorithmType"] == "SEMIAUTOMATIC"
@@ -197,9 +197,9 @@ def test_the_readers_status_and_terminology_stay(tmp_path: Path) -> None:
     path = tmp_path / "a.seg.nrrd"
     write(result(0), path)
     rewrite(path, lambda array: None, {"Status:notstarted": "Status:flagged", "Lung~": "Lung lobe~"})
-    reviewed = read_reviewed(path, GRID)
-    write_reviewed(reviewed, *update(reviewed, result(1, "two")), path)
-    for before, after in zip(reviewed.segments, read_reviewed(path, GRID).segments, strict=True):
+    review = read_reviewed(path, GRID)
+    write_reviewed(review, *review.reviewed.join(result(1, "two")), path)
+    for before, after in zip(review.segments, read_reviewed(path, GRID).segments, strict=True):
         assert after.tags["Segmentation.Status"] == "flagged"
         assert after.tags["TerminologyEntry"] == before.tags["TerminologyEntry"]
         assert after.tags["CovidSeg.Model"] == "two"
@@ -216,12 +216,12 @@ def test_where_the_record_is_lost_or_altered_everything_is_the_readers(tmp_path:
     first = result(0)
     write(first, path)
     rewrite(path, lambda array: None, {RECORD_TAG: "Another.Tag"})
-    reviewed = read_reviewed(path, GRID)
-    assert reviewed.last.known == 0
-    assert reviewed.would_be_lost()
-    merged, joined = update(reviewed, result(1))
+    review = read_reviewed(path, GRID)
+    assert review.reviewed.last.known == 0
+    assert review.would_be_lost()
+    merged, joined = review.reviewed.join(result(1))
     np.testing.assert_array_equal(joined.labels, first.labels)
-    write_reviewed(reviewed, merged, joined, path)
+    write_reviewed(review, merged, joined, path)
     np.testing.assert_array_equal(labels_of(path), first.labels)
 
 
@@ -231,16 +231,16 @@ def test_completed_removed_and_foreign_segments_are_never_touched(tmp_path: Path
     write(first, path)
     rewrite(path, lambda array: None, {"RightLung": "Drainage", "Left lung": "Lunge links"})
     rewrite(path, lambda array: None, {"Status:notstarted": "Status:completed"})
-    reviewed = read_reviewed(path, GRID)
-    assert reviewed.held == ALL
-    merged, joined = update(reviewed, second)
-    write_reviewed(reviewed, merged, joined, path)
+    review = read_reviewed(path, GRID)
+    assert review.reviewed.held == ALL
+    merged, joined = review.reviewed.join(second)
+    write_reviewed(review, merged, joined, path)
     again = read_reviewed(path, GRID)
     assert [one.id for one in again.segments] == ["LeftLung", "Drainage", "Covid19Infection"]
-    assert [one.tags for one in again.segments] == [one.tags for one in reviewed.segments]
+    assert [one.tags for one in again.segments] == [one.tags for one in review.segments]
     assert again.segments[0].fields["Name"] == "Lunge links"
-    for one, other in zip(reviewed.segments, again.segments, strict=True):
-        before, after = reviewed.layers[one.place[0]], again.layers[other.place[0]]
+    for one, other in zip(review.segments, again.segments, strict=True):
+        before, after = review.layers[one.place[0]], again.layers[other.place[0]]
         np.testing.assert_array_equal(before == one.place[1], after == other.place[1])
 
 

@@ -27,7 +27,7 @@ def run(panel) -> object:
 def review(panel):
     """The Review section, when its list is made."""
     section = next(one for one in panel.widget.panel.sections if type(one).__name__ == "ReviewSection")
-    panel.until(lambda: section.review is not None and section.review.state.time == section_time(section))
+    panel.until(lambda: section.review is not None and section.review.reviewed.time == section_time(section))
     return section
 
 

@@ -14,17 +14,14 @@ from hypothesis.extra import numpy as st_numpy
 from CovidSegLib.corrections.merge import (
     ALL,
     LastWritten,
-    accept,
     bit,
-    count_edits,
-    edited_percent,
     joined,
     merge,
-    merged_result,
     reader_voxels,
     to_bits,
     to_labels,
 )
+from CovidSegLib.corrections.reviewed_segments import ReviewedSegments
 from CovidSegLib.corrections.run_lengths import decode, encode
 from CovidSegLib.segmentation import SEGMENTS, Label, Provenance, Segmentation
 
@@ -85,12 +82,14 @@ def test_a_joined_result_says_which_segments_a_reader_edited_and_how_much_of_the
     corrected = to_bits(network)
     corrected[0, 0] = bit(Label.RIGHT_LUNG) | bit(Label.INFECTION)  # four voxels
     drawn = LastWritten.by_network(network)
-    made = Provenance("network", "ab" * 32, "onnx", "cpu", "CovidSeg 1.0", warnings=("one",))
+    made = Provenance("network", "ab" * 32, "onnx", "cpu", "CovidSeg 1.0", warnings=("one",), volume="ct/ab")
     new = Segmentation(network, np.diag((-1.0, -2.0, 3.0, 1.0)), made)
-    _, result = merged_result(new, corrected, LastWritten(drawn.drawn, drawn.agreed, known), 0, (), ("two",))
+    drawn = LastWritten(drawn.drawn, drawn.agreed, known)
+    _, result = ReviewedSegments(corrected, drawn, sources=(None, "ct/cd")).join(new)
     assert result.provenance.edited == (("LeftLung",) if known != ALL else ()) + ("Covid19Infection",)
     assert result.provenance.kept_ml == pytest.approx(4 * 0.006)
-    assert result.provenance.warnings == ("one", "two")
+    assert result.provenance.warnings[0] == "one"
+    assert "from another scan" in result.provenance.warnings[1]
     assert np.count_nonzero(result.labels == Label.INFECTION) == 4
 
 
@@ -163,7 +162,7 @@ def test_where_the_record_is_lost_everything_is_the_readers(
     assert not last.known & bit(lost)
     merged = merge(current, last, second)
     np.testing.assert_array_equal(merged.bits & bit(lost), current & bit(lost))
-    assert edited_percent(current, last, lost) is None
+    assert ReviewedSegments(current, last).edited_percent(lost) is None
 
 
 @given(bitmaps, labelmaps, st.sets(st.sampled_from(LABELS[1:])))
@@ -177,7 +176,7 @@ def test_a_segment_that_is_gone_has_no_lost_record(current: np.ndarray, first: n
     np.testing.assert_array_equal(last.decided(current) & ~np.uint8(there), current & ~np.uint8(there))
     planes = [last.plane(k).decided(plane) for k, plane in enumerate(current)]
     np.testing.assert_array_equal(planes, last.decided(current))
-    assert count_edits(current, last)[1] == np.bitwise_or.reduce(last.decided(current), axis=None)
+    assert ReviewedSegments(current, last).count_edits()[1] == np.bitwise_or.reduce(last.decided(current), axis=None)
 
 
 @given(bitmaps, labelmaps, labelmaps)
@@ -262,11 +261,11 @@ def test_each_segment_is_decided_by_itself(
 @given(labelmaps, labelmaps, masks)
 def test_what_the_reader_accepted_stays(first: np.ndarray, second: np.ndarray, where: np.ndarray) -> None:
     lesion = where & (first == Label.INFECTION)
-    last = accept(LastWritten.by_network(first), lesion, Label.INFECTION)
+    last = LastWritten.by_network(first).accepted(lesion, Label.INFECTION)
     merged = merge(to_bits(first), reloaded(last), second)
     assert merged.kept_voxels == np.count_nonzero(lesion)
     assert (to_labels(merged.bits)[lesion] == Label.INFECTION).all()
-    assert edited_percent(to_bits(first), last) == 0
+    assert ReviewedSegments(to_bits(first), last).edited_percent() == 0
 
 
 @given(masks, masks)
@@ -320,12 +319,12 @@ def test_the_record_of_a_large_scan_is_compact() -> None:
 def test_the_edited_share_counts_what_was_added_and_what_was_taken_away(current: list[int], percent: float) -> None:
     network = np.array([3, 3, 0, 0], np.uint8).reshape(1, 1, 4)
     bits = to_bits(np.array(current, np.uint8).reshape(1, 1, 4))
-    assert edited_percent(bits, LastWritten.by_network(network)) == percent
+    assert ReviewedSegments(bits, LastWritten.by_network(network)).edited_percent() == percent
 
 
 def test_nothing_drawn_by_anybody_is_nothing_edited() -> None:
     empty = np.zeros(SHAPE, np.uint8)
-    assert edited_percent(empty, LastWritten.by_network(empty)) == 0
+    assert ReviewedSegments(empty, LastWritten.by_network(empty)).edited_percent() == 0
 
 
 @given(labelmaps)

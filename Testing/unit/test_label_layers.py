@@ -12,7 +12,7 @@ import pytest
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.grid import Grid
-from CovidSegLib.segfiles import read_reviewed, update, write, write_reviewed
+from CovidSegLib.segfiles import read_reviewed, write, write_reviewed
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
 
 AFFINE = np.array([[-0.7, 0, 0, 40], [0, -0.8, 0, 50], [0, 0, 2.5, -60], [0, 0, 0, 1]])
@@ -57,10 +57,10 @@ def test_a_header_that_means_nothing_is_refused_before_a_voxel_is_read(file: Pat
 )
 def test_a_segments_name_is_read_as_well_as_can_be_told_and_kept(file: Path, raw: bytes, name: str) -> None:
     change(file, b"Segment1_Name:=Right lung", b"Segment1_Name:=" + raw)
-    reviewed = read_reviewed(file, GRID)
-    assert [segment.fields["Name"] for segment in reviewed.segments] == ["Left lung", name, "COVID-19 infection"]
-    merged, result = update(reviewed, replace(RESULT))
-    write_reviewed(reviewed, merged, result, file)
+    review = read_reviewed(file, GRID)
+    assert [segment.fields["Name"] for segment in review.segments] == ["Left lung", name, "COVID-19 infection"]
+    merged, result = review.reviewed.join(replace(RESULT))
+    write_reviewed(review, merged, result, file)
     assert read_reviewed(file, GRID).segments[1].fields["Name"] == name
 
 
@@ -118,6 +118,6 @@ def test_layers_that_share_a_file_are_told_apart(tmp_path: Path) -> None:
     )
     path = tmp_path / "a.seg.nrrd"
     path.write_bytes(header.encode() + np.stack([LABELS, 7 * (LABELS > 0)], axis=-1).astype(">i8").tobytes())
-    reviewed = read_reviewed(path, GRID)
-    assert np.array_equal(reviewed.layers[0], LABELS)
-    assert np.array_equal(reviewed.layers[1], 7 * (LABELS > 0))
+    review = read_reviewed(path, GRID)
+    assert np.array_equal(review.layers[0], LABELS)
+    assert np.array_equal(review.layers[1], 7 * (LABELS > 0))

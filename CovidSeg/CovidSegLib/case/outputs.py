@@ -12,13 +12,12 @@ from ..measures.review import with_certainty
 from ..progress import Progress
 from ..segfiles import (
     ExistingFiles,
-    Reviewed,
+    ReviewedFile,
     SourceSeries,
     find_reviewed,
     is_dicom_seg,
     is_seg_nrrd,
     read_source_series,
-    update,
     write_reviewed,
     write_to,
 )
@@ -34,7 +33,7 @@ class CaseOutputs:
     that are there must still be when they are replaced (see :class:`CovidSegLib.system.atomic_files.OutputSet`).
     """
 
-    _reviewed: Reviewed | None = None
+    _existing: ReviewedFile | None = None
     _series: SourceSeries | None = None
     _merged: Merged | None = None
     _wants_segments: bool = False
@@ -60,18 +59,18 @@ class CaseOutputs:
         # Taken before the look, so that no save falls between the two.
         states = {} if existing.overwrite else {output: file_state(output) for output in (*outputs, *numbers)}
         scan = volume.fingerprint if any(is_seg_nrrd(output) and output.exists() for output in outputs) else ""
-        reviewed = find_reviewed(outputs, volume.grid, existing, scan)
+        kept = find_reviewed(outputs, volume.grid, existing, scan)
         wants_dicom = any(is_dicom_seg(output) for output in outputs)
         series = read_source_series(source, progress, files) if wants_dicom else None
-        return cls(reviewed, series, None, any(is_seg_nrrd(output) for output in outputs), states)
+        return cls(kept, series, None, any(is_seg_nrrd(output) for output in outputs), states)
 
     def joined(self, segmentation: Segmentation) -> Segmentation:
         """The network's result with the reader's corrections, where there are any to keep."""
         if self._wants_segments:
             segmentation = with_certainty(segmentation)
-        if self._reviewed is not None:
-            self._merged, segmentation = update(self._reviewed, segmentation)
-            self._reviewed = self._reviewed.without_voxels()  # a large scan's are half a gigabyte
+        if self._existing is not None:
+            self._merged, segmentation = self._existing.reviewed.join(segmentation)
+            self._existing = self._existing.without_voxels()  # a large scan's are half a gigabyte
         return segmentation
 
     def write(self, segmentation: Segmentation, output: Path, place: Path) -> None:
@@ -79,7 +78,7 @@ class CaseOutputs:
 
         Raises OutputError.
         """
-        if self._reviewed is not None and self._merged is not None and is_seg_nrrd(output):
-            write_reviewed(self._reviewed, self._merged, segmentation, place)
+        if self._existing is not None and self._merged is not None and is_seg_nrrd(output):
+            write_reviewed(self._existing, self._merged, segmentation, place)
         else:
             write_to(segmentation, place, self._series)

@@ -9,14 +9,14 @@ segment by segment. An edit back to what the network last drew is none, unless t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..geometry.grid import read_only
 from ..geometry.masks import Box
-from ..segmentation import SEGMENTS, Label, Segmentation
+from ..segmentation import SEGMENTS, Label
 from .lung_under_infection import lungs_under_infection
 from .run_lengths import decode, encode
 
@@ -114,6 +114,12 @@ class LastWritten:
         """
         return ((current ^ self.drawn) | self.agreed) & np.uint8(self.known)
 
+    def accepted(self, where: np.ndarray, label: int) -> LastWritten:
+        """The record after the reader confirmed the voxels ``where`` (bool, z, y, x) of a segment: they are theirs."""
+        agreed = self.agreed.copy()
+        agreed[where] |= np.uint8(bit(label))
+        return LastWritten(self.drawn, agreed, self.known)
+
     def text(self, label: int) -> str:
         """The record of one segment as :func:`encode` writes it."""
         return encode(*(_Planes(bits, np.uint8(bit(label))) for bits in (self.drawn, self.agreed)))
@@ -152,24 +158,6 @@ def reader_voxels(current: np.ndarray, last: LastWritten) -> np.ndarray:
     return last.decided(current) != 0
 
 
-def count_edits(current: np.ndarray, last: LastWritten) -> tuple[int, int]:
-    """How many voxels the reader decided (:func:`reader_voxels`), and the bits of the segments that a reader edited.
-
-    A segment without a record counts as edited: it is the reader's as a whole.
-    """
-    voxels, edited = 0, ALL & ~last.known
-    for k, plane in enumerate(current):
-        decided = last.plane(k).decided(plane)
-        voxels += int(np.count_nonzero(decided))
-        edited |= int(np.bitwise_or.reduce(decided, axis=None))
-    return voxels, edited
-
-
-def is_corrected(current: np.ndarray, last: LastWritten) -> bool:
-    """Whether a reader corrected or confirmed anything, or may have (:func:`count_edits`): a record may be lost."""
-    return count_edits(current, last)[1] != 0
-
-
 def merge(current: np.ndarray, last: LastWritten, new: np.ndarray, held: int = 0) -> Merged:
     """Join the network's ``new`` labels (uint8, z, y, x) with the segments as they are, ``current`` (bits).
 
@@ -202,51 +190,6 @@ def merge(current: np.ndarray, last: LastWritten, new: np.ndarray, held: int = 0
         kept += int(np.count_nonzero(is_readers))
         edited |= int(np.bitwise_or.reduce(decided, axis=None))
     return Merged(bits, LastWritten(drawn, agreed, last.known), kept, edited)
-
-
-def merged_result(
-    new: Segmentation,
-    current: np.ndarray,
-    last: LastWritten,
-    held: int,
-    absent: tuple[Label, ...],
-    warnings: Sequence[str],
-) -> tuple[Merged, Segmentation]:
-    """:func:`merge` of the network's result ``new``, and the labels that come of it, which say who edited what.
-
-    Where the reader's segments overlap, infection counts before lung in the labels. ``absent``: labels of the segments
-    that the reader took out; ``warnings``: sentences to add to those of ``new``.
-    """
-    merged = merge(current, last, new.labels, held)
-    edited = merged.edited | (ALL & ~last.known)
-    provenance = replace(
-        new.provenance,
-        edited=tuple(one.id for one in SEGMENTS if bit(one.label) & edited),
-        kept_ml=merged.kept_voxels * new.grid.voxel_ml,
-        warnings=(*new.provenance.warnings, *warnings),
-    )
-    return merged, Segmentation(to_labels(merged.bits), new.affine, provenance, absent=absent)
-
-
-def accept(last: LastWritten, where: np.ndarray, label: int) -> LastWritten:
-    """The record after the reader confirmed the voxels ``where`` (bool, z, y, x) of a segment: they are theirs now."""
-    agreed = last.agreed.copy()
-    agreed[where] |= np.uint8(bit(label))
-    return LastWritten(last.drawn, agreed, last.known)
-
-
-def edited_percent(current: np.ndarray, last: LastWritten, label: int = Label.INFECTION) -> float | None:
-    """How much of a segment the reader changed: voxels added or taken away, as % of all that reader or network drew.
-
-    0 where neither drew anything; None where the record is lost, so that it cannot be told.
-    """
-    if not last.known & bit(label):
-        return None
-    changed = either = 0
-    for now, drawn in zip(current, last.drawn, strict=True):
-        changed += int(np.count_nonzero((now ^ drawn) & bit(label)))
-        either += int(np.count_nonzero((now | drawn) & bit(label)))
-    return 100.0 * changed / either if either else 0.0
 
 
 def joined(masks: Iterable[tuple[int, np.ndarray]], shape: tuple[int, ...]) -> np.ndarray:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..corrections.merge import to_labels
 from ..errors import InputError
 from ..measures import Measurements, measure
 from ..measures.density import refusal
@@ -54,8 +53,8 @@ def reading_steps(
     """
     yield None
     yield from belonging_steps(node, volume_node, memory.fingerprints)
-    state = read_state(node, volume_node, memory.records)
-    listed = plan_review(node, volume_node, state)
+    reviewed = read_state(node, volume_node, memory.records)
+    listed = plan_review(node, volume_node, reviewed)
     try:
         check_same_place(node, volume_node)
     except InputError as error:
@@ -66,7 +65,7 @@ def reading_steps(
     lobes, absent = read_lobes(volume_node.GetScene(), volume_node), absent_in(node)
 
     def read() -> Reading:
-        of_review = to_labels(state.current)
+        of_review = reviewed.labels
         of_numbers = of_review if labels is None else labels
         found = find_all(of_numbers, volume.grid, memory.lungs)
         measured = measure(
@@ -135,12 +134,13 @@ class ReadingSection:
     def _done(self, reading: Reading) -> None:
         review = reading.review
         can_redo = self._session.undoPoints.can_redo(review.node) or can_redo_in_editor(review.node)
-        is_current = modified_time(review.node) == review.state.time
+        is_current = modified_time(review.node) == review.reviewed.time
         # A Redo, here or in the Segment Editor, would be lost by a change, also of a tag.
-        if not can_redo and mark_edited(review.node, review.state) and is_current:
+        if not can_redo and mark_edited(review.node, review.reviewed) and is_current:
             # The tags are set now: what was read is still what is there.
             self._time = modified_time(review.node)
-            reading = replace(reading, review=replace(review, state=replace(review.state, time=self._time)))
+            reviewed = replace(review.reviewed, time=self._time)
+            reading = replace(reading, review=replace(review, reviewed=reviewed))
         self._session.readingChanged.emit(reading)
 
     def _failed(self, error: Exception) -> None:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..corrections.merge import ALL, to_labels
 from ..geometry.volume import CtVolume
 from ..measures import Measurements, measure
-from ..measures.edits import SegmentEdit, reader_edits
+from ..measures.edits import recorded_edits
 from ..mrml import read_in_steps, read_state
 from ..mrml.covidseg_segments import parts_in
 from ..mrml.readback import absent_in, read_labels_in_steps, read_lobes
@@ -83,7 +82,8 @@ def report_steps(
     check_report(path)
     memory = memory or SceneMemory()
     numbers = yield from numbers_steps(node, volume_node, memory, stability=True)
-    edits = _edits(node, volume_node, numbers, memory)
+    last = read_state(node, volume_node, memory.records).last
+    edits = recorded_edits(numbers.labels, last, numbers.volume.grid.voxel_ml)
     segmentation = Segmentation(numbers.labels, numbers.volume.affine, made_by(node))
 
     def write() -> Path:
@@ -108,16 +108,3 @@ def save_report(node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRM
 def made_by(node: slicer.vtkMRMLSegmentationNode) -> Provenance:
     """What the tags of our segments say of the network that made them."""
     return provenance_of(partial(tag, segment) for segment in parts_in(node).values())
-
-
-def _edits(
-    node: slicer.vtkMRMLSegmentationNode,
-    volume_node: slicer.vtkMRMLScalarVolumeNode,
-    numbers: Numbers,
-    memory: SceneMemory,
-) -> tuple[SegmentEdit, ...] | None:
-    """What a reader changed; None where it is not recorded what the network wrote."""
-    state = read_state(node, volume_node, memory.records)
-    if state.last.known != ALL:
-        return None
-    return reader_edits(numbers.labels, to_labels(state.last.drawn), numbers.volume.grid.voxel_ml)

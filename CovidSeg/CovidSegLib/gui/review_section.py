@@ -11,12 +11,12 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..corrections.merge import bit, is_corrected, to_labels
+from ..corrections.merge import bit
 from ..errors import InputError
 from ..mrml import Review, accept_lesion, delete_lesion, read_in_steps, read_state
 from ..mrml.scene_corrections import modified_time
 from ..segfiles import save_training_case
-from ..segmentation import Label, absent_labels
+from ..segmentation import Label
 from ..system.steps import silently
 from ..words import in_ml
 from .review_widgets import ReviewWidgets, without_list
@@ -46,14 +46,13 @@ def training_case_steps(
     the case has other labels and nobody corrected these.
     """
     memory = memory or SceneMemory()
-    state = read_state(node, volume_node, memory.records)
+    reviewed = read_state(node, volume_node, memory.records)
     yield from belonging_steps(node, volume_node, memory.fingerprints)
     volume = yield from silently(read_in_steps(volume_node))
 
     def save() -> str:
-        corrected = is_corrected(state.current, state.last)
-        labels, absent = to_labels(state.current), absent_labels(state.present)
-        return save_training_case(volume, labels, folder, corrected=corrected, absent=absent)
+        corrected, absent = reviewed.is_corrected, reviewed.absent
+        return save_training_case(volume, reviewed.labels, folder, corrected=corrected, absent=absent)
 
     return (yield from in_thread(save))
 
@@ -65,7 +64,7 @@ def number_in(review: Review | None, old: Review | None, lesion: ReviewLesion | 
     """
     if review is None or old is None or lesion is None or review.node is not old.node:
         return None
-    if old.state.current.shape != review.state.current.shape:
+    if old.reviewed.current.shape != review.reviewed.current.shape:
         return None
     first = np.array([start for start, _stop in lesion.lesion.box]) - [part.start for part in review.lesions.box]
     voxels = np.argwhere(old.lesions.part(lesion)) + first
@@ -162,7 +161,7 @@ class ReviewSection:
         idle = review is not None
         chosen = idle and self.selected is not None
         may_change = review is not None and chosen and review.can_change
-        has_record = review is not None and bool(review.state.last.known & bit(Label.INFECTION))
+        has_record = review is not None and bool(review.reviewed.last.known & bit(Label.INFECTION))
         widgets.accept.enabled = may_change and has_record
         widgets.delete.enabled = may_change
         widgets.edit.enabled = chosen
@@ -176,7 +175,7 @@ class ReviewSection:
         review, lesion = self.review, self.selected
         if review is None or lesion is None:
             return
-        if review.state.time != modified_time(review.node):
+        if review.reviewed.time != modified_time(review.node):
             self._session.readingWanted.emit()  # edited this very moment: the list is old
             return
         try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..corrections.merge import ALL, LastWritten, to_labels
 from ..segmentation import SEGMENTS
 
 
@@ -16,6 +17,11 @@ class SegmentEdit:
     name: str
     added_ml: float
     removed_ml: float
+
+
+def recorded_edits(labels: np.ndarray, last: LastWritten, voxel_ml: float) -> tuple[SegmentEdit, ...] | None:
+    """:func:`reader_edits` by the record of what the network wrote; None where that of a segment is lost."""
+    return reader_edits(labels, to_labels(last.drawn), voxel_ml) if last.known == ALL else None
 
 
 def reader_edits(labels: np.ndarray, network: np.ndarray, voxel_ml: float) -> tuple[SegmentEdit, ...]:

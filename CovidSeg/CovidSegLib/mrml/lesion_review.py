@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..corrections.merge import LastWritten, accept, bit, edited_percent, reader_voxels, to_labels
+from ..corrections.merge import LastWritten, bit, reader_voxels
+from ..corrections.reviewed_segments import ReviewedSegments
 from ..errors import InputError
 from ..i18n import tr as _
 from ..measures.found import Found, find_all
@@ -15,7 +16,7 @@ from ..measures.review import ReviewLesion, ReviewList, make_review_list, read_s
 from ..measures.sided import SidedLungs, infection_on_right
 from ..segfiles import CERTAINTY_TAG
 from ..segmentation import Label
-from .scene_corrections import NodeState, infection_id, mark_edited, read_state, set_record, tag
+from .scene_corrections import infection_id, mark_edited, read_state, set_record, tag
 from .segment_display import surfaces_kept
 from .segmentations import replace_voxels
 from .volumes import world_grid
@@ -39,48 +40,48 @@ class Review:
 
     node: slicer.vtkMRMLSegmentationNode
     volume_node: slicer.vtkMRMLScalarVolumeNode
-    state: NodeState
+    reviewed: ReviewedSegments
     lesions: ReviewList
     edited_percent: float | None
     lungs: SidedLungs | None
 
     def mask(self, lesion: ReviewLesion) -> np.ndarray:
         """The voxels of a lesion (bool, z, y, x)."""
-        return self.lesions.mask(lesion.number, self.state.current.shape)
+        return self.lesions.mask(lesion.number, self.reviewed.current.shape)
 
     @property
     def can_change(self) -> bool:
         """Whether lesions may be accepted and deleted: not in a segment that is completed."""
-        return not self.state.completed & bit(Label.INFECTION)
+        return not self.reviewed.completed & bit(Label.INFECTION)
 
 
 def plan_review(
     node: slicer.vtkMRMLSegmentationNode,
     volume_node: slicer.vtkMRMLScalarVolumeNode,
-    state: NodeState | None = None,
+    reviewed: ReviewedSegments | None = None,
 ) -> Callable[..., Review]:
     """Read what is needed from the scene; the function that is returned does the long part, and in any thread.
 
-    It takes the labels of ``state`` and what was found in them (:func:`CovidSegLib.measures.found.find_all`), where
-    that is known already. ``state``: that of ``node``, if it was read already. Raises InputError when the segmentation
-    belongs to another scan.
+    It takes the labels of ``reviewed`` and what was found in them (:func:`CovidSegLib.measures.found.find_all`), where
+    that is known already. ``reviewed``: the segments of ``node``, if they were read already. Raises InputError when the
+    segmentation belongs to another scan.
     """
-    state = state or read_state(node, volume_node)
+    reviewed = reviewed or read_state(node, volume_node)
     segment = node.GetSegmentation().GetSegment(infection_id(node))
     seeds = read_seeds(tag(segment, CERTAINTY_TAG)) if segment is not None else ()
     grid = world_grid(volume_node)
 
     def compute(labels: np.ndarray | None = None, found: Found | None = None) -> Review:
         if found is None:
-            found = find_all(to_labels(state.current) if labels is None else labels, grid)
-        last = state.last
-        now, drawn, agreed = (found.in_lesions(bits) for bits in (state.current, last.drawn, last.agreed))
+            found = find_all(reviewed.labels if labels is None else labels, grid)
+        last = reviewed.last
+        now, drawn, agreed = (found.in_lesions(bits) for bits in (reviewed.current, last.drawn, last.agreed))
         readers = reader_voxels(now, LastWritten(drawn, agreed, last.known))
         decided = ((now & ~drawn) | agreed) & bit(Label.INFECTION) != 0
         lesions = make_review_list(found, grid, readers, decided, seeds)
-        there = Label.INFECTION in state.present  # else there is nothing left of which a share could be edited
-        edited = edited_percent(state.current, last) if there else None
-        return Review(node, volume_node, state, lesions, edited, found.lungs)
+        there = Label.INFECTION in reviewed.present  # else there is nothing left of which a share could be edited
+        edited = reviewed.edited_percent() if there else None
+        return Review(node, volume_node, reviewed, lesions, edited, found.lungs)
 
     return compute
 
@@ -91,7 +92,8 @@ def accept_lesion(review: Review, lesion: ReviewLesion, before_write: BeforeWrit
     ``before_write`` is called with the node when nothing is changed yet: the place for an undo point.
     """
     before_write(review.node)
-    set_record(review.node, accept(review.state.last, review.mask(lesion), Label.INFECTION), Label.INFECTION)
+    last = review.reviewed.last.accepted(review.mask(lesion), Label.INFECTION)
+    set_record(review.node, last, Label.INFECTION)
 
 
 def delete_lesion(review: Review, lesion: ReviewLesion, before_write: BeforeWrite = lambda node: None) -> None:
@@ -101,12 +103,12 @@ def delete_lesion(review: Review, lesion: ReviewLesion, before_write: BeforeWrit
     point. Raises InputError before that where a completed lung would have to grow.
     """
     bits = _without(review, lesion)
-    may_grow = [label for label in _LUNGS if label in review.state.present]
-    may_grow = [label for label in may_grow if not review.state.completed & bit(label)]
+    may_grow = [label for label in _LUNGS if label in review.reviewed.present]
+    may_grow = [label for label in may_grow if not review.reviewed.completed & bit(label)]
     before_write(review.node)
     with surfaces_kept(review.node):
         replace_voxels(review.node, review.volume_node, bits, tuple(int(one) for one in (*may_grow, Label.INFECTION)))
-    mark_edited(review.node, replace(review.state, current=bits))
+    mark_edited(review.node, replace(review.reviewed, current=bits))
 
 
 def _without(review: Review, lesion: ReviewLesion) -> np.ndarray:
@@ -114,11 +116,11 @@ def _without(review: Review, lesion: ReviewLesion) -> np.ndarray:
 
     Raises InputError where that lung is completed: it must not change, and the lesion would become a hole in it.
     """
-    state, lungs = review.state, review.lungs
+    reviewed, lungs = review.reviewed, review.lungs
     grid = world_grid(review.volume_node)
     box = tuple(slice(*ends) for ends in lesion.lesion.box)
     mask = review.lesions.part(lesion)
-    bits = state.current.copy()
+    bits = reviewed.current.copy()
     inside = bits[box]
     inside[mask] &= np.uint8(~bit(Label.INFECTION) & 0xFF)
     if lungs is None:
@@ -127,8 +129,8 @@ def _without(review: Review, lesion: ReviewLesion) -> np.ndarray:
     right = infection_on_right(lungs, grid, box)  # its side is the one that it was counted to
     for label, side in zip(_LUNGS, (~right, right), strict=True):
         grows = bare & side
-        if label in state.present and grows.any():
-            if state.completed & bit(label):
+        if label in reviewed.present and grows.any():
+            if reviewed.completed & bit(label):
                 raise _completed(label)
             inside[grows] = bit(label)
     return bits

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..corrections.reviewed_segments import STATUS_TAG
 from ..errors import InputError
 from ..geometry.volume import CtVolume
 from ..measures import Lobe, Measurements, Rules, lobe_of_terminology, measure
 from ..measures.given_lobes import GivenLobes
 from ..segfiles.lobe_files import ESTIMATED_TAG, given_lobes
-from ..segfiles.seg_nrrd import STATUS_TAG
 from ..segmentation import Label, absent_labels, label_of_codes
 from ..system.steps import result_of
 from .covidseg_segments import ids_in, tag

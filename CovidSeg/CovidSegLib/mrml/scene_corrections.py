@@ -1,6 +1,6 @@
 """What a segmentation node holds, what the reader did to it, and a new result joined with that.
 
-A thin part around :mod:`CovidSegLib.corrections.merge`, which does the merging.
+A thin part around :mod:`CovidSegLib.corrections.reviewed_segments`, which does the merging.
 """
 
 from __future__ import annotations
@@ -8,15 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..corrections.merge import ALL, RECORD_TAG, LastWritten, Merged, bit, count_edits, merged_result
+from ..corrections.merge import RECORD_TAG, LastWritten, Merged, bit
+from ..corrections.reviewed_segments import SOURCE_TAG, ReviewedSegments
 from ..errors import InputError
 from ..i18n import tr as _
-from ..segfiles import SOURCE_TAG, source_warnings
-from ..segmentation import SEGMENTS, Label, Segmentation, absent_labels
+from ..segmentation import SEGMENTS, Label, Segmentation
 from ..system.last_answer import LastAnswer
 from .covidseg_segments import ids_in, parts_in, tag
 from .segment_voxels import LABELMAP, bits_of, is_inside, mask_of
@@ -40,61 +41,27 @@ _CHOOSE = _("Choose another one, or let CovidSeg create a new one.")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}$")
 
 
-@dataclass(frozen=True)
-class NodeState:
-    """The segments of a node on the grid of its volume, as they are now.
-
-    ``current``: bits (z, y, x), ``last``: their records (see :mod:`corrections.merge`). ``present``: labels of
-    our segments that are there. ``completed``: bits of those that the reader marked so. ``time``: when it was read.
-    ``sources``: the scans that those not completed were made from, as their tags say.
-    """
-
-    current: np.ndarray
-    last: LastWritten
-    present: tuple[int, ...]
-    completed: int
-    time: int
-    sources: tuple[str | None, ...] = ()
-
-    @property
-    def removed(self) -> int:
-        """Bits of the segments that the reader took out."""
-        return ALL & ~sum(bit(label) for label in self.present) if self.present else 0
-
-    @property
-    def held(self) -> int:
-        """Bits of the segments that a new result must not change."""
-        return self.completed | self.removed | (ALL & ~self.last.known)
-
-
 def read_state(
     node: slicer.vtkMRMLSegmentationNode | None,
     volume_node: slicer.vtkMRMLScalarVolumeNode,
     records: LastAnswer[LastWritten] | None = None,
-) -> NodeState:
-    """The state of ``node`` (None: an empty one). Raises InputError when its segments lie on another grid.
+) -> ReviewedSegments:
+    """The segments of ``node`` (None: of an empty one) as they are now, on the grid of its volume.
 
-    ``records``: the records that were unpacked last; no edit changes them.
+    ``records``: the records that were unpacked last; no edit changes them. Raises InputError when the segments lie on
+    another grid.
     """
     shape = volume_node.GetImageData().GetDimensions()[::-1]
     if node is None:
-        return NodeState(np.zeros(shape, np.uint8), LastWritten.nothing(shape), (), 0, 0)
+        return ReviewedSegments(np.zeros(shape, np.uint8), LastWritten.nothing(shape))
     parts = parts_in(node)
     _check_voxels(node)
-    texts = {int(label): tag(part, RECORD_TAG) for label, part in parts.items()}
     try:
         current = bits_of(parts, volume_node, shape)
     except InputError:
         raise _on_another_grid(node, volume_node, scan_of(node) is volume_node) from None
-    completed = sum(bit(label) for label, part in parts.items() if is_completed(part))
-    return NodeState(
-        current,
-        (records or LastAnswer()).to((texts, shape), lambda: LastWritten.of_texts(texts, shape)),
-        tuple(texts),
-        completed,
-        modified_time(node),
-        tuple(tag(part, SOURCE_TAG) for label, part in parts.items() if not completed & bit(label)),
-    )
+    tags = [(label, partial(tag, part)) for label, part in parts.items()]
+    return ReviewedSegments.of_tags(current, tags, records, modified_time(node))
 
 
 def fingerprints_of(node: slicer.vtkMRMLSegmentationNode) -> set[str]:
@@ -157,23 +124,23 @@ class Update:
     """
 
     node: slicer.vtkMRMLSegmentationNode | None
-    state: NodeState
+    reviewed: ReviewedSegments
     merged: Merged
     result: Segmentation
 
     @property
     def open_labels(self) -> tuple[int, ...]:
         """Labels of the segments that may change."""
-        return tuple(int(one.label) for one in SEGMENTS if not self.state.held & bit(one.label))
+        return tuple(int(one.label) for one in SEGMENTS if not self.reviewed.held & bit(one.label))
 
     @property
     def untouched(self) -> tuple[str, ...]:
         """Names of the segments that stay as they are."""
-        return tuple(one.name for one in SEGMENTS if self.state.held & bit(one.label))
+        return tuple(one.name for one in SEGMENTS if self.reviewed.held & bit(one.label))
 
     def is_current(self) -> bool:
         """Whether the node is as it was when this was made."""
-        return self.node is None or modified_time(self.node) == self.state.time
+        return self.node is None or modified_time(self.node) == self.reviewed.time
 
 
 def plan_update(
@@ -189,23 +156,18 @@ def plan_update(
     ``segmentation`` was made from it.
     """
     check_same_grid(segmentation, volume_node)
-    state = read_state(node, volume_node)
-    warnings = source_warnings(state.sources, segmentation.provenance.volume)
-    if node is not None and known and fingerprints_of(node) <= set(known):
-        warnings = ()
-    absent = absent_labels(state.present)
-    merged, result = merged_result(segmentation, state.current, state.last, state.held, absent, warnings)
-    return Update(node, state, merged, result)
+    reviewed = read_state(node, volume_node)
+    return Update(node, reviewed, *reviewed.join(segmentation, known))
 
 
-def mark_edited(node: slicer.vtkMRMLSegmentationNode, state: NodeState) -> bool:
+def mark_edited(node: slicer.vtkMRMLSegmentationNode, reviewed: ReviewedSegments) -> bool:
     """Let the segments that a reader edited say so in DICOM's words; returns whether a tag changed.
 
     Not to be called while Slicer restores an earlier state: a tag that is set takes its Redo away.
     """
     parts = ((bit(label), part) for label, part in parts_in(node).items())
     automatic = [(own, part) for own, part in parts if tag(part, ALGORITHM_TAG) == AUTOMATIC]
-    edited = count_edits(state.current, state.last)[1] if automatic else 0
+    edited = reviewed.count_edits()[1] if automatic else 0
     changed = [part for own, part in automatic if edited & own]
     for part in changed:
         part.SetTag(ALGORITHM_TAG, SEMIAUTOMATIC)
@@ -220,14 +182,6 @@ def set_record(node: slicer.vtkMRMLSegmentationNode, last: LastWritten, label: i
 def infection_id(node: slicer.vtkMRMLSegmentationNode) -> str:
     """The id of the infection segment; "" where there is none."""
     return ids_in(node).get(Label.INFECTION, "")
-
-
-def is_completed(segment: slicer.vtkSegment) -> bool:
-    """Whether the reader marked the segment as completed (the flag in the Segment Editor's list)."""
-    import slicer
-
-    logic = slicer.vtkSlicerSegmentationsModuleLogic
-    return logic.GetSegmentStatus(segment) == logic.Completed
 
 
 def modified_time(node: slicer.vtkMRMLSegmentationNode) -> int:

@@ -170,7 +170,7 @@ def _describe(node: slicer.vtkMRMLSegmentationNode, update: Update) -> None:
             continue
         segment = parts[definition.label]
         tags = segment_tags(definition, update.result.provenance)
-        if definition.label in update.state.present:
+        if definition.label in update.reviewed.present:
             for key in READERS_TAGS:  # as names and colours: the reader may have chosen another
                 del tags[key]
         else:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import InputError, OutputError, about
 from ..geometry.grid import Grid
 from ..system.file_states import file_state, refuse_protected, refuse_special
-from .reviewed import Reviewed, read_reviewed
+from .reviewed import ReviewedFile, read_reviewed
 from .seg_nrrd import is_seg_nrrd
 
 
@@ -31,7 +31,7 @@ NOTHING_LOST = ExistingFiles()
 """What holds unless the user says otherwise."""
 
 
-def find_reviewed(outputs: Sequence[Path], grid: Grid, choice: ExistingFiles, scan: str = "") -> Reviewed | None:
+def find_reviewed(outputs: Sequence[Path], grid: Grid, choice: ExistingFiles, scan: str = "") -> ReviewedFile | None:
     """Look at the ``outputs`` that exist; the content of the one to bring up to date, or None.
 
     ``grid``: the scan's; ``scan``: the SHA-256 of its voxels, by which
@@ -68,10 +68,10 @@ def refuse_unknown(output: Path, choice: ExistingFiles) -> None:
         )
 
 
-def _refuse_edits(reviewed: Reviewed, output: Path, scan: str) -> None:
-    if scan and reviewed.is_of_another_scan(scan):
-        raise _of_another_scan(edited=_is_edited(reviewed, output))
-    lost = reviewed.would_be_lost()
+def _refuse_edits(file: ReviewedFile, output: Path, scan: str) -> None:
+    if file.reviewed.is_of_another_scan(scan):
+        raise _of_another_scan(edited=_is_edited(file, output))
+    lost = file.would_be_lost()
     if lost:
         raise OutputError(
             f"The output exists and holds a reader's work: {' and '.join(lost)} would be lost.",
@@ -79,19 +79,19 @@ def _refuse_edits(reviewed: Reviewed, output: Path, scan: str) -> None:
         )
 
 
-def _to_keep(reviewed: Reviewed, output: Path, scan: str) -> Reviewed | None:
-    """``reviewed``; None where it is another scan's and nobody's work is lost with it."""
-    if not scan or not reviewed.is_of_another_scan(scan):
-        return reviewed
-    if _is_edited(reviewed, output):
+def _to_keep(file: ReviewedFile, output: Path, scan: str) -> ReviewedFile | None:
+    """``file``; None where it is another scan's and nobody's work is lost with it."""
+    if not file.reviewed.is_of_another_scan(scan):
+        return file
+    if _is_edited(file, output):
         # The name of a case may pass to another patient (numbered studies do), and two scans may share a grid.
         raise _of_another_scan(edited=True)
     return None
 
 
-def _is_edited(reviewed: Reviewed, output: Path) -> bool:
+def _is_edited(file: ReviewedFile, output: Path) -> bool:
     """Whether a reader's work is in the result of another scan: on its own grid, since its records fit no other."""
-    return bool(_read(output, reviewed.own_grid).would_be_lost())
+    return bool(_read(output, file.own_grid).would_be_lost())
 
 
 def _of_another_scan(*, edited: bool) -> OutputError:
@@ -102,7 +102,7 @@ def _of_another_scan(*, edited: bool) -> OutputError:
     )
 
 
-def _read(output: Path, grid: Grid) -> Reviewed:
+def _read(output: Path, grid: Grid) -> ReviewedFile:
     try:
         return read_reviewed(output, grid)
     except InputError as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import __version__
+from ..corrections.reviewed_segments import COMPLETED, STATUS_TAG
 from ..errors import InputError, OutputError
 from ..geometry.grid import Grid
 from ..geometry.volume import CtVolume
@@ -20,8 +21,8 @@ from ..segmentation import Lobe
 from ..system.atomic_files import output_errors
 from .dicom_labels import read_dicom_labels
 from .labelmap import save_nifti
-from .reviewed import COMPLETED, read_reviewed
-from .seg_nrrd import STATUS_TAG, FileSegment, is_seg_nrrd, write_layers
+from .reviewed import read_reviewed
+from .seg_nrrd import FileSegment, is_seg_nrrd, write_layers
 
 if TYPE_CHECKING:
     import pydicom
@@ -133,14 +134,14 @@ def lobes_beside(source: Path, volume: CtVolume, files: Sequence[Path] = ()) -> 
 
 
 def _from_slicer(path: Path, volume: CtVolume) -> GivenLobes:
-    reviewed = read_reviewed(path, volume.grid)
+    file = read_reviewed(path, volume.grid)
     lobes = np.zeros(volume.voxels.shape, np.uint8)
     tags = []
-    for segment in reviewed.segments:
+    for segment in file.segments:
         lobe = lobe_of_terminology(segment.tags.get("TerminologyEntry", ""))
         if lobe is not None:
             layer, value = segment.place
-            lobes[reviewed.layers[layer] == value] = lobe
+            lobes[file.layers[layer] == value] = lobe
             tags.append((segment.tags.get(ESTIMATED_TAG), segment.tags.get(STATUS_TAG)))
     return given_lobes(lobes, tags)
 

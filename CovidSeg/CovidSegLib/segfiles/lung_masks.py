@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..corrections.merge import to_labels
 from ..errors import InputError
 from ..geometry.grid import Grid
 from ..progress import Progress
@@ -45,10 +44,10 @@ def read_lung_masks(path: Path, progress: Progress) -> LungMasks:
     Raises InputError where they are none of ours.
     """
     if is_seg_nrrd(path):
-        reviewed = read_reviewed(path, None)
-        if not reviewed.ours:
+        file = read_reviewed(path, None)
+        if not file.ours:
             raise InputError("The segmentation has none of the segments of CovidSeg.", _HINT)
-        return LungMasks(to_labels(reviewed.current), reviewed.grid, Label.INFECTION not in reviewed.absent)
+        return LungMasks(file.reviewed.labels, file.grid, Label.INFECTION not in file.reviewed.absent)
     if path.is_file() and is_dicom(path):
         return _of_dicom(path)
     labels, grid = labels_of_ours(path, progress, _HINT)

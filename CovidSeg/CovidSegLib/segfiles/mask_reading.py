@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..corrections.merge import ALL, bit, count_edits, is_corrected, to_labels
+from ..corrections.merge import bit
 from ..errors import InputError
 from ..geometry.grid import Grid
 from ..geometry.volume import CtVolume
-from ..measures.edits import SegmentEdit, reader_edits
+from ..measures.edits import SegmentEdit, recorded_edits
 from ..progress import Progress
 from ..reading import read_labels
 from ..segmentation import SEGMENTS, UNKNOWN_PROVENANCE, Label, Provenance, Segmentation, label_of_codes
 from .dicom_labels import read_dicom_labels
-from .reviewed import Reviewed, read_reviewed
+from .reviewed import ReviewedFile, read_reviewed
 from .seg_nrrd import provenance_of
 from .stamps import labelmap_is_as_written
 
@@ -63,8 +63,14 @@ class Masks:
 
 def masks_of_seg_nrrd(path: Path, volume: CtVolume) -> Masks:
     """The masks in the ``.seg.nrrd`` at ``path``, on the grid of ``volume``. Raises as :func:`.registry.read_masks`."""
-    reviewed = read_reviewed(path, volume.grid)
-    return replace(_reviewed_masks(reviewed), of_another_scan=reviewed.is_of_another_scan(volume.fingerprint))
+    file = read_reviewed(path, volume.grid)
+    if not file.ours:
+        raise InputError("The segmentation has none of the segments of CovidSeg.", _ANOTHER_FILE)
+    reviewed = file.reviewed
+    segmentation = Segmentation(reviewed.labels, volume.affine, _provenance(file), absent=reviewed.absent)
+    edits = recorded_edits(segmentation.labels, reviewed.last, volume.grid.voxel_ml)
+    another = reviewed.is_of_another_scan(volume.fingerprint)
+    return Masks(segmentation, edits, another, corrected=reviewed.is_corrected)
 
 
 def masks_of_labelmap(path: Path, volume: CtVolume) -> Masks:
@@ -139,25 +145,13 @@ def _dicom_provenance(dataset: pydicom.Dataset) -> Provenance:
     return Provenance(model, sha256, "", "", software)
 
 
-def _reviewed_masks(reviewed: Reviewed) -> Masks:
-    if not reviewed.ours:
-        raise InputError("The segmentation has none of the segments of CovidSeg.", _ANOTHER_FILE)
-    labels = to_labels(reviewed.current)
-    segmentation = Segmentation(labels, reviewed.grid.affine, _provenance(reviewed), absent=reviewed.absent)
-    if reviewed.last.known != ALL:
-        return Masks(segmentation)
-    edits = reader_edits(labels, to_labels(reviewed.last.drawn), reviewed.grid.voxel_ml)
-    return Masks(segmentation, edits, corrected=is_corrected(reviewed.current, reviewed.last))
-
-
-def _provenance(reviewed: Reviewed) -> Provenance:
+def _provenance(file: ReviewedFile) -> Provenance:
     """What the tags of our segments say of the network that made them, and their voxels of who edited them since.
 
     Not the tag that says AUTOMATIC: a program that knows nothing of CovidSeg leaves it as it was.
     """
-    ids = {definition.id for definition in reviewed.ours}
-    made = provenance_of(segment.tags.get for segment in reviewed.segments if segment.id in ids)
-    voxels, bits = count_edits(reviewed.current, reviewed.last)
-    edited = tuple(one.id for one in reviewed.ours if bits & bit(one.label))
-    kept_ml = voxels * reviewed.grid.voxel_ml
-    return replace(made, edited=edited, kept_ml=kept_ml)
+    ids = {definition.id for definition in file.ours}
+    made = provenance_of(segment.tags.get for segment in file.segments if segment.id in ids)
+    voxels, bits = file.reviewed.count_edits()
+    edited = tuple(one.id for one in file.ours if bits & bit(one.label))
+    return replace(made, edited=edited, kept_ml=voxels * file.grid.voxel_ml)

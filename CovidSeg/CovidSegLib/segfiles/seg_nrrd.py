@@ -11,20 +11,14 @@ from types import MappingProxyType
 import numpy as np
 
 from ..corrections.merge import RECORD_TAG, LastWritten
+from ..corrections.reviewed_segments import SOURCE_TAG, STATUS_TAG
 from ..geometry.grid import Grid
-from ..i18n import tr as _
 from ..segmentation import SEGMENTS, Label, Provenance, Segmentation, SegmentDefinition
 from ..system.read_back import check_voxels
 from .labelmap import array_to_itk
 
-STATUS_TAG = "Segmentation.Status"
-"""What the reader thinks of a segment: notstarted, inprogress, completed, flagged."""
-
 CERTAINTY_TAG = "CovidSeg.Certainty"
 """How certain the network was of its lesions, on the infection segment (see ``measures.review``)."""
-
-SOURCE_TAG = "CovidSeg.SourceVolume"
-"""The scan that a segment was made from, by its kind and the SHA-256 of its voxels."""
 
 READERS_TAGS = ("TerminologyEntry", STATUS_TAG)
 """Tags that are the reader's once a segment is there: a later run does not write them."""
@@ -181,14 +175,6 @@ def provenance_of(segments: Iterable[Callable[[str], str | None]]) -> Provenance
     known = tuple(segments)
     found = {name: next(filter(None, (tag(key) for tag in known)), "") for name, key in _MADE_BY.items()}
     return Provenance(found["model"], found["sha256"], found["engine"], "", found["software"])
-
-
-def source_warnings(known: Iterable[str | None], new: str) -> tuple[str, ...]:
-    """A sentence when a segmentation whose segments are tagged with ``known`` was not made from the scan ``new``."""
-    hashes = {text.split()[-1] for text in known if text and text.split()}
-    if not new or hashes <= {new.split()[-1]}:
-        return ()
-    return (_("The segmentation was made from another scan, or from this one before it changed: do the two match?"),)
 
 
 def reference_geometry(grid: Grid) -> str:
