@@ -27,6 +27,7 @@ from Testing.kit.panel_steps import (
     sees,
     stop,
     tell,
+    tell_and_settle,
 )
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def test_a_label_map_is_not_taken_for_the_scan(empty_panel: OpenModule) -> None:
 @pytest.mark.usefixtures("stand_in_pipeline")
 def test_apply_becomes_cancel_while_it_runs_and_apply_again(panel: OpenModule, chest: object) -> None:
     ui = panel.ui
-    tell(chest, NEVER_ENDS)
+    tell_and_settle(panel, chest, NEVER_ENDS)
     panel.click("applyButton")
     assert ui.applyButton.text == "Cancel"
     assert ui.applyButton.enabled

@@ -26,6 +26,7 @@ from Testing.kit.panel_steps import (
     sees,
     stop,
     tell,
+    tell_and_settle,
     until_reported,
 )
 from Testing.kit.small_phantom import small_phantom
@@ -257,7 +258,7 @@ def test_the_second_click_of_a_double_click_on_apply_does_nothing(panel: OpenMod
 
 def test_after_the_time_of_a_double_click_a_click_cancels(panel: OpenModule, chest: object, world: SlicerWorld) -> None:
     world.qt.setDoubleClickInterval(1)
-    tell(chest, NEVER_ENDS)
+    tell_and_settle(panel, chest, NEVER_ENDS)
     panel.ui.applyButton.click()
     assert not panel.ui.applyButton.enabled
     panel.until(lambda: panel.ui.applyButton.enabled)

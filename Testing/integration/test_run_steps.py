@@ -15,6 +15,7 @@ from CovidSegLib.mrml import add_segmentation
 from CovidSegLib.options import Options
 from CovidSegLib.progress import Progress, Report
 from CovidSegLib.segmentation import Provenance, Segmentation
+from CovidSegLib.worker.parent import MakeJob
 from Testing.kit import panel_steps  # noqa: F401 - what is imported after it finds Qt
 from Testing.kit.segment_editor import Reader, voxels_of
 from Testing.kit.slicer_window.application import SlicerWorld
@@ -40,7 +41,7 @@ class Drawn:
     def start(self) -> None:
         pass
 
-    def begin(self, volume: CtVolume) -> None:
+    def begin(self, make: MakeJob) -> None:
         pass
 
     def poll(self, progress: Progress, wait_seconds: float) -> Segmentation:
@@ -57,7 +58,7 @@ def test_what_a_reader_draws_while_numbers_are_taken_is_in_the_segments_and_in_t
     scan = CtVolume(np.random.default_rng(1).integers(-1024, 300, SHAPE, dtype=np.int16), affine)
     volume = world.logics.add_volume(scan)
     node = add_segmentation(world.scene, result_on(affine, "a"), volume, "result")
-    steps = run_steps(volume, node, Options(), lambda options: Drawn(result_on(affine, "b")))
+    steps = run_steps(volume, node, Options(), open_worker=lambda options: Drawn(result_on(affine, "b")))
     painted = 0
     while True:
         try:

@@ -31,6 +31,14 @@ def tell(scan: slicer.vtkMRMLScalarVolumeNode, value: int) -> None:
     slicer.util.arrayFromVolumeModified(scan)
 
 
+def tell_and_settle(panel: OpenModule, scan: slicer.vtkMRMLScalarVolumeNode, value: int) -> None:
+    """As :func:`tell`, and wait until the panel heard that the scan changed: what it said before holds no longer."""
+    heard: list[bool] = []
+    panel.session.nodesChanged.connect(lambda: heard.append(True))
+    tell(scan, value)
+    panel.until(lambda: heard)
+
+
 def reading(panel: OpenModule) -> object:
     """The section that reads the scene for the others: ``busy`` while it does."""
     return next(one for one in panel.widget.panel.sections if type(one).__name__ == "ReadingSection")

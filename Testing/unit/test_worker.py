@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ import pytest
 from CovidSegLib.errors import EngineError, InputError, ModelError, WorkerDiedError
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Cancelled, Progress, Report
+from CovidSegLib.worker.jobs import SegmentVoxels
 from CovidSegLib.worker.parent import Worker, WorkerCrashError
 
 KIT = Path(__file__).resolve().parents[1] / "kit" / "stand_in_pipeline"
@@ -141,7 +143,7 @@ def test_a_python_that_is_not_there_is_an_engine_error() -> None:
 
 def test_voxels_lie_in_a_folder_that_nobody_else_can_open(temporary_folder: Path) -> None:
     with Worker(Options()) as worker:
-        worker.begin(scan(NEVER_ENDS))
+        worker.begin(partial(SegmentVoxels.of, scan(NEVER_ENDS)))
         (folder,) = temporary_folder.iterdir()
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert (folder / "voxels.npy").exists()
@@ -176,7 +178,7 @@ def test_a_child_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch)
 def test_a_child_does_not_outlive_its_parent(temporary_folder: Path, seconds: float) -> None:
     source = (
         "import sys; sys.path.insert(0, sys.argv[1]); from test_worker import *\n"
-        "worker = Worker(Options()); worker.begin(scan(NEVER_ENDS))\n"
+        "worker = Worker(Options()); worker.begin(partial(SegmentVoxels.of, scan(NEVER_ENDS)))\n"
         "print(worker._child._process.pid, flush=True); time.sleep(600)"
     )
     package = Path(__file__).resolve().parents[2] / "CovidSeg"
@@ -193,7 +195,7 @@ def test_a_child_does_not_outlive_its_parent(temporary_folder: Path, seconds: fl
 def test_what_parent_and_child_leave_when_both_are_killed_the_next_run_removes(temporary_folder: Path) -> None:
     source = (
         "import sys; sys.path.insert(0, sys.argv[1]); from test_worker import *\n"
-        "worker = Worker(Options()); worker.begin(scan(NEVER_ENDS))\n"
+        "worker = Worker(Options()); worker.begin(partial(SegmentVoxels.of, scan(NEVER_ENDS)))\n"
         "os.killpg(worker._child._process.pid, signal.SIGKILL); os.kill(os.getpid(), signal.SIGKILL)"
     )
     package = Path(__file__).resolve().parents[2] / "CovidSeg"

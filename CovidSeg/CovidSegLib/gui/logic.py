@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..pipeline import Options
-from .run_steps import RunResult, run_steps, worker_in_slicer
+from .run_steps import RunResult, run_steps
 from .task import Task, Ticker
 from .task_slot import qt_ticker
 
@@ -30,7 +30,7 @@ def process(
     """
     import slicer
 
-    steps = run_steps(volume_node, segmentation_node, options or Options(), worker_in_slicer, before_write)
+    steps = run_steps(volume_node, segmentation_node, options or Options(), before_write)
     task = Task(steps, ticker or (None if wait else qt_ticker()))
     if wait:
         try:

@@ -14,7 +14,6 @@ from .hardware_section import HardwareSection
 from .input_section import InputSection
 from .install_section import InstallSection
 from .licence_section import LicenceSection
-from .logic import process
 from .message_section import MessageSection
 from .models_section import ModelsSection
 from .numbers_section import NumbersSection
@@ -24,6 +23,7 @@ from .reading_section import ReadingSection
 from .results_section import ResultsSection
 from .review_section import ReviewSection
 from .run_section import RunSection
+from .run_steps import run_steps
 from .selection import Selection, scans_in_scene
 from .session import Session
 from .window_section import WindowSection
@@ -82,7 +82,7 @@ class Panel(VTKObservationMixin):
         self._imported = False
         self.widget = slicer.util.loadUI(ui_file)
         self.ui = slicer.util.childWidgetVariables(self.widget)
-        self.session = Session(partial(process, wait=False, before_write=logic.undoPoints.save), logic.undoPoints)
+        self.session = Session(partial(run_steps, before_write=logic.undoPoints.save), logic.undoPoints)
         self.sections = [section(self.ui, self.session) for section in SECTIONS]
         # What a .ui file says of visibility holds only until the window is shown, so the sections decide it.
         self.widget.setMRMLScene(slicer.mrmlScene)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from slicer.i18n import tr as _
@@ -25,7 +25,8 @@ from ..pipeline import Options
 from ..progress import Progress, Report
 from ..segmentation import Segmentation
 from ..system.steps import mapped, silently
-from ..worker.parent import Worker
+from ..worker.jobs import SegmentVoxels
+from ..worker.parent import MakeJob, Worker
 from .scan_match import belonging_steps
 from .task import ended_by, in_thread
 
@@ -39,10 +40,10 @@ class SegmentingProcess(Protocol):
     def start(self) -> None:
         """Start the child."""
 
-    def begin(self, volume: CtVolume) -> None:
+    def begin(self, make: MakeJob) -> None:
         """Hand it a scan."""
 
-    def poll(self, progress: Progress, wait_seconds: float) -> Segmentation | None:
+    def poll(self, progress: Progress, wait_seconds: float) -> Any:
         """Its result, or None."""
 
     def close_steps(self) -> Generator[None, None, None]:
@@ -89,8 +90,8 @@ def run_steps(
     volume_node: slicer.vtkMRMLScalarVolumeNode,
     segmentation_node: slicer.vtkMRMLSegmentationNode | None,
     options: Options,
-    open_worker: Callable[[Options], SegmentingProcess] = worker_in_slicer,
     before_write: Callable[[slicer.vtkMRMLSegmentationNode], None] = lambda node: None,
+    open_worker: Callable[[Options], SegmentingProcess] | None = None,
 ) -> Generator[Report | None, None, RunResult]:
     """The steps of one run; see :mod:`.task`. Until the last one nothing in the scene is touched.
 
@@ -107,7 +108,7 @@ def run_steps(
         known = yield from belonging_steps(segmentation_node, volume_node)
         check_same_transform(volume_node, segmentation_node)
     read_at = voxels_time(volume_node)
-    worker = open_worker(options)
+    worker = (open_worker or worker_in_slicer)(options)
     volume, found = yield from ended_by(_segment(worker, volume_node), worker.close_steps)
     yield Report("measuring")
     segmentation = yield from in_thread(lambda: with_certainty(found))
@@ -133,7 +134,7 @@ def _segment(
     worker.start()  # it loads the network while the scan is read
     yield Report("reading")
     volume = yield from mapped(read_in_steps(volume_node), partial(Report, "reading"))
-    worker.begin(volume)
+    worker.begin(partial(SegmentVoxels.of, volume))
     return volume, (yield from _wait(worker))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from .run_steps import RunResult
 from .scene_memory import SceneMemory
 from .scene_nodes import in_scene
 from .task import Task
+from .task_slot import qt_ticker
 
 if TYPE_CHECKING:
     import slicer
@@ -51,9 +52,11 @@ class Session:
     ``parameterSetChosen`` (vtkMRMLScriptedModuleNode), ``closing`` (the panel goes away). ``undoPoints``: of every run.
     """
 
-    def __init__(self, process: Callable[..., Task[RunResult]], undo_points: UndoPoints) -> None:
-        """``process``: starts a run of a scan, a segmentation or None, and the pipeline's options."""
-        self._process = process
+    def __init__(
+        self, run_steps: Callable[..., Generator[Report | None, None, RunResult]], undo_points: UndoPoints
+    ) -> None:
+        """``run_steps``: a run of a scan, a segmentation or None, and the pipeline's options."""
+        self._run_steps = run_steps
         self.undoPoints = undo_points
         self.editedPercent: float | None = None
         self.editedChanged: Signal[[]] = Signal()
@@ -199,12 +202,13 @@ class Session:
         if not all(gate() for gate in self._gates):
             return
         used = self.parameters
-        run = self._process(used.inputVolume, used.outputSegmentation, options_of(used))
-        self.run = run
+        steps = self._run_steps(used.inputVolume, used.outputSegmentation, options_of(used))
+        self.run = run = Task(steps, qt_ticker())
         run.reported.connect(self.runReported.emit)
         run.finished.connect(lambda result: self._finished(result, used))
         run.failed.connect(self._failed)
         run.cancelled.connect(self._ended)
+        run.start()
         self.runStarted.emit(run)
 
     def cancel(self) -> None:

@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
@@ -71,43 +72,37 @@ def serve() -> None:
         folder = Path(hello["folder"])
         # What is unpacked on the way goes with this folder, whoever is killed.
         tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
+        send = partial(_send, channel, folder)
         try:
-            _work(hello["options"], folder, requests, channel, interrupts)
+            inbox = _Inbox(requests, folder)
+            engine = _LateEngine(hello["options"], send, inbox)
+            while True:
+                packed = inbox.jobs.get()
+                try:
+                    engine.check()
+                    # By our own parent, through a pipe that nobody else has.
+                    job: Job[Any] = pickle.loads(base64.b64decode(packed))
+                    _load_libraries()
+                    bound_memory(_READING_BYTES + _needed(job.sources))
+                    # A reporter of its own: what a job says first is heard, however soon it comes after the last one.
+                    answer = {"record": job.run(engine.segment, Progress(_Reporter(send, engine), interrupts.asked))}
+                except Cancelled:
+                    _end(folder)
+                except Exception as error:
+                    answer = _described(error, last=engine.error is not None)
+                send(answer)
+                if answer.get("last"):
+                    os._exit(0)  # threads that a library left behind must not hold up the end
         except KeyboardInterrupt:  # asked to stop: what was at work has cleaned up
             _end(folder)
 
 
-def _work(
-    options: dict[str, Any] | None, folder: Path, requests: IO[bytes], channel: IO[bytes], interrupts: Interrupts
-) -> NoReturn:
-    """Do what is asked for."""
-
-    def send(message: dict[str, Any]) -> None:
-        line = json.dumps(message, default=lambda value: value.to_json()).encode() + b"\n"
-        try:
-            channel.write(line)
-        except OSError:  # nobody listens any more
-            _end(folder)
-
-    inbox = _Inbox(requests, folder)
-    engine = _LateEngine(options, send, inbox)
-    while True:
-        packed = inbox.jobs.get()
-        try:
-            engine.check()
-            # By our own parent, through a pipe that nobody else has.
-            job: Job[Any] = pickle.loads(base64.b64decode(packed))
-            _load_libraries()
-            bound_memory(_READING_BYTES + _needed(job.sources))
-            # A reporter of its own: what a job says first is heard, however soon it comes after the last one.
-            answer = {"record": job.run(engine.segment, Progress(_Reporter(send, engine), interrupts.asked))}
-        except Cancelled:
-            _end(folder)
-        except Exception as error:
-            answer = _described(error, last=engine.error is not None)
-        send(answer)
-        if answer.get("last"):
-            os._exit(0)  # threads that a library left behind must not hold up the end
+def _send(channel: IO[bytes], folder: Path, message: dict[str, Any]) -> None:
+    line = json.dumps(message, default=lambda value: value.to_json()).encode() + b"\n"
+    try:
+        channel.write(line)
+    except OSError:  # nobody listens any more
+        _end(folder)
 
 
 def _load_libraries() -> None:

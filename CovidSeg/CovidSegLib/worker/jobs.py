@@ -11,9 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from ..errors import EngineError
 from ..i18n import from_json, to_json
+from ..i18n import tr as _
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..geometry.volume import CtVolume
     from ..progress import Progress
     from ..segmentation import Segmentation
@@ -88,9 +92,7 @@ class ReadScan:
 
         from ..geometry.volume import CtVolume
 
-        file = self.folder / VOXELS_FILE
-        voxels = np.load(file, allow_pickle=False)
-        file.unlink()
+        voxels = _taken_array(self.folder / VOXELS_FILE)
         notes = tuple(map(from_json, answer["notes"]))
         return CtVolume(voxels, np.array(answer["affine"]), from_json(answer["source"]), notes)
 
@@ -106,6 +108,21 @@ class SegmentVoxels:
     affine: tuple[tuple[float, ...], ...]
     source: str
     notes: tuple[Any, ...] = ()
+
+    @classmethod
+    def of(cls, volume: CtVolume, folder: Path) -> SegmentVoxels:
+        """The job for a child with this ``folder``, where the voxels are put. Raises EngineError."""
+        import numpy as np
+
+        try:
+            np.save(folder / VOXELS_FILE, volume.voxels, allow_pickle=False)
+        except OSError as error:
+            raise EngineError(
+                _("The scan could not be written to the folder for temporary files."),
+                _("Free some space there, or set TMPDIR to another folder."),
+            ) from error
+        notes = tuple(to_json(note) for note in volume.notes)
+        return cls(folder, tuple(map(tuple, volume.affine.tolist())), volume.source, notes)
 
     @property
     def sources(self) -> Sequence[Path]:
@@ -138,6 +155,23 @@ class SegmentVoxels:
             "certainty": segmentation.certainty is not None,
         }
 
-    def taken(self, answer: Any) -> dict[str, Any]:
-        """The same; the arrays lie in the folder."""
-        return dict(answer)
+    def taken(self, answer: Any) -> Segmentation:
+        """The segmentation; its files are removed."""
+        import numpy as np
+
+        from ..segmentation import Provenance, Segmentation
+
+        labels = _taken_array(self.folder / LABELS_FILE)
+        certainty = _taken_array(self.folder / CERTAINTY_FILE) if answer["certainty"] else None
+        provenance = answer["provenance"]
+        provenance["warnings"] = tuple(from_json(warning) for warning in provenance["warnings"])
+        provenance["edited"] = tuple(provenance["edited"])  # JSON has no tuples
+        return Segmentation(labels, np.array(answer["affine"], dtype=float), Provenance(**provenance), certainty)
+
+
+def _taken_array(file: Path) -> np.ndarray:
+    import numpy as np
+
+    array = np.load(file, allow_pickle=False)
+    file.unlink()
+    return array

@@ -15,25 +15,24 @@ import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from ..errors import EngineError, InputError, ModelError, OutputError, ReadingDiedError, WorkerDiedError
-from ..geometry.volume import CtVolume
-from ..i18n import from_json, to_json
+from ..i18n import from_json
 from ..i18n import tr as _
 from ..progress import Progress, Report
-from ..segmentation import Segmentation
 from ..system.memory import limit_of_session, session_too_small, too_small
 from ..system.processes import finish
 from ..system.unfinished import remove_leftovers
-from .jobs import VOXELS_FILE, Job, ReadScan, SegmentVoxels
+from .jobs import Job, ReadScan, SegmentVoxels
 from .process import Child
 
 if TYPE_CHECKING:
+    from ..geometry.volume import CtVolume
     from ..options import Options
+    from ..segmentation import Segmentation
 
 _Taken = TypeVar("_Taken")
 
@@ -60,6 +59,10 @@ Turn = Callable[[], AbstractContextManager[None]]
 """Entered before a child computes, left when it has: where several take turns, entering waits."""
 
 
+MakeJob = Callable[[Path], Job[Any]]
+"""Makes a job for a child with this private folder."""
+
+
 @contextmanager
 def _at_once() -> Iterator[None]:
     yield
@@ -79,10 +82,10 @@ class Worker:
         self._python = python or sys.executable
         self._child: Child | None = None
         self._job: Job[Any] | None = None
+        self._make: MakeJob | None = None
         self._turn: Turn = _at_once
         self._computing = ExitStack()
         self._ready, self._device = False, ""
-        self._volume: CtVolume | None = None
         self._last, self._reads = Report("engine"), False
 
     def __enter__(self) -> Worker:
@@ -96,7 +99,7 @@ class Worker:
         """Start the child unless it is there. Raises EngineError when it cannot be started."""
         if self._child is None:
             self._ready, self._device = self._options is None, ""
-            self._job, self._last = None, Report("engine")
+            self._job, self._make, self._last = None, None, Report("engine")
             self._child = Child(self._python)
             options = None if self._options is None else asdict(self._options)
             self._child.send({"options": options, "folder": str(self._child.folder)})
@@ -120,75 +123,60 @@ class Worker:
         which the child is gone, with all that it had begun to write. Where a GPU ends the child, another one does the
         job on the CPU, and all that come after it.
         """
-        self._begin(job, turn)
-        while True:
-            try:
-                record = self._look(progress, _LOOK_SECONDS)
-            except _DIED:
-                if not self._leaves_gpu(progress):
-                    raise
-                self._begin(job, turn)
-                continue
-            if record is not None:
-                return job.taken(record)
+        self.begin(lambda _folder: job, turn)
+        return self._wait(progress)
 
     def read(self, path: Path, progress: Progress) -> CtVolume:
         """Let the child read the scan at ``path`` (:func:`CovidSegLib.reading.read_ct`). Raises as :meth:`run`."""
-        if self._job is not None:
-            self.close()
-        self.start()
-        assert self._child is not None
-        return self.run(ReadScan(self._child.folder, path), progress)
+        self.begin(partial(ReadScan, path=path))
+        return self._wait(progress)
 
     def segment(self, volume: CtVolume, progress: Progress) -> Segmentation:
         """Segment ``volume`` in the child and wait for it. Raises as :meth:`run` and :meth:`begin`."""
-        self.begin(volume)
-        while True:
-            segmentation = self.poll(progress)
-            if segmentation is not None:
-                return segmentation
+        self.begin(partial(SegmentVoxels.of, volume))
+        return self._wait(progress)
 
-    def begin(self, volume: CtVolume) -> None:
-        """Hand ``volume`` to the child and return at once; :meth:`poll` then brings the result. Raises EngineError."""
+    def begin(self, make: MakeJob, turn: Turn = _at_once) -> None:
+        """Let the child do the job that ``make`` gives for its folder, and return at once; see :meth:`poll`.
+
+        Raises EngineError, also what ``make`` raises.
+        """
         if self._job is not None:
             self.close()
         self.start()
         assert self._child is not None
-        self._volume = volume
-        folder = self._child.folder
         try:
-            np.save(folder / VOXELS_FILE, volume.voxels, allow_pickle=False)
-        except OSError as error:
-            self.close()
-            raise EngineError(
-                _("The scan could not be written to the folder for temporary files."),
-                _("Free some space there, or set TMPDIR to another folder."),
-            ) from error
-        notes = tuple(to_json(note) for note in volume.notes)
-        self._begin(SegmentVoxels(folder, tuple(map(tuple, volume.affine.tolist())), volume.source, notes), _at_once)
-
-    def poll(self, progress: Progress, wait_seconds: float = _LOOK_SECONDS) -> Segmentation | None:
-        """Wait at most ``wait_seconds`` for one message; returns the result when it is there, else None.
-
-        Passes reports to ``progress`` and asks it whether to go on. Raises as :meth:`run`.
-        """
-        assert self._child is not None, "begin() comes before poll()"
-        child = self._child
-        try:
-            record = self._look(progress, wait_seconds)
-        except _DIED:
-            if self._volume is None or not self._leaves_gpu(progress):
-                raise
-            self.begin(self._volume)
-            return None
-        if record is None:
-            return None
-        self._volume = None
-        try:
-            return child.result(record)
+            self._job = make(self._child.folder)
         except BaseException:
             self.close()
             raise
+        self._make, self._turn = make, turn
+        self._last = Report("engine" if isinstance(self._job, SegmentVoxels) else "reading")
+        self._reads = False
+        self._child.send({"job": base64.b64encode(pickle.dumps(self._job)).decode()})
+
+    def poll(self, progress: Progress, wait_seconds: float = _LOOK_SECONDS) -> Any:
+        """Wait at most ``wait_seconds`` for one message; returns what the job gives when it is done, else None.
+
+        Passes reports to ``progress`` and asks it whether to go on. Raises as :meth:`run`.
+        """
+        job, make = self._job, self._make
+        assert job is not None, "begin() comes before poll()"
+        assert make is not None
+        try:
+            record = self._look(progress, wait_seconds)
+        except _DIED:
+            if not self._leaves_gpu(progress):
+                raise
+            self.begin(make, self._turn)
+            return None
+        return None if record is None else job.taken(record)
+
+    def _wait(self, progress: Progress) -> Any:
+        while True:
+            taken = self.poll(progress)
+            if self._job is None:
+                return taken
 
     def close(self) -> None:
         """End the child, at once if it is at work, and remove its folder. May be called at any time, also twice."""
@@ -197,7 +185,7 @@ class Worker:
     def close_steps(self) -> Generator[None, None, None]:
         """As :meth:`close`, in steps between which a window lives; a generator that is closed waits for the rest."""
         child, self._child = self._child, None
-        job, self._job = self._job, None
+        job, self._job, self._make = self._job, None, None  # a large scan's voxels are half a gigabyte
         try:
             if child is not None:
                 yield from child.end_steps(at_once=job is not None or not self._ready)
@@ -205,15 +193,6 @@ class Worker:
             self._computing.close()
             for folder in job.folders if job is not None else ():
                 remove_leftovers(folder)
-
-    def _begin(self, job: Job[Any], turn: Turn) -> None:
-        if self._job is not None:
-            self.close()
-        self.start()
-        assert self._child is not None
-        self._job, self._turn = job, turn
-        self._last, self._reads = Report("engine" if isinstance(job, SegmentVoxels) else "reading"), False
-        self._child.send({"job": base64.b64encode(pickle.dumps(job)).decode()})
 
     def _look(self, progress: Progress, wait_seconds: float) -> dict[str, Any] | None:
         """Wait at most ``wait_seconds`` for one message; returns what the job returned when that is there."""
@@ -229,12 +208,12 @@ class Worker:
             self.close()
             raise
         if "error" in message or "crash" in message:
-            self._job = None
+            self._job = self._make = None
             if message["last"]:
                 self.close()
             raise _exception(message)
         if "record" in message:
-            self._job = None
+            self._job = self._make = None
             return message["record"]
         return None
 

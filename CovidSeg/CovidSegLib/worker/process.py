@@ -13,16 +13,11 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..errors import EngineError
-from ..i18n import from_json
 from ..i18n import tr as _
-from ..segmentation import Provenance, Segmentation
 from ..system.processes import PATIENCE_SECONDS, ending_steps, finish, library_environment, start_child
 from ..system.unfinished import temporary_folder
 from .child import LOG_FILE
-from .jobs import CERTAINTY_FILE, LABELS_FILE
 
 _LEND_SECONDS = 0.02
 """In Slicer a thread works only while Python is at work."""
@@ -86,19 +81,6 @@ class Child:
             return self._process.wait(_EXIT_SECONDS)
         except subprocess.TimeoutExpired:
             return None
-
-    def result(self, message: dict[str, Any]) -> Segmentation:
-        """The segmentation that ``message`` announces; its file is removed."""
-        labels = np.load(self.folder / LABELS_FILE, allow_pickle=False)
-        (self.folder / LABELS_FILE).unlink()
-        certainty = None
-        if message.get("certainty"):
-            certainty = np.load(self.folder / CERTAINTY_FILE, allow_pickle=False)
-            (self.folder / CERTAINTY_FILE).unlink()
-        provenance = message["provenance"]
-        provenance["warnings"] = tuple(from_json(warning) for warning in provenance["warnings"])
-        provenance["edited"] = tuple(provenance["edited"])  # JSON has no tuples
-        return Segmentation(labels, np.array(message["affine"], dtype=float), Provenance(**provenance), certainty)
 
     def end_steps(self, *, at_once: bool) -> Generator[None, None, None]:
         """End the process and all it started, wait for it, remove the folder."""
