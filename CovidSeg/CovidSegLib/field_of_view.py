@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
+from .errors import InputError
 from .geometry.volume import AIR_HU
-from .soft_tissue import LARGEST_SHIFT, soft_tissue_shift
+from .i18n import tr as _
+from .soft_tissue import LARGEST_SHIFT, soft_tissue_scale, soft_tissue_shift
 
 COARSE_PIXELS = 128
 """A slice is looked at on about so many pixels."""
@@ -38,11 +40,12 @@ class ScanValues:
     """What is wrong with a scan's values.
 
     ``shift_hu``: how far they lie above HU; ``padded``: where, in every slice, it was padded (bool; rows, columns) with
-    something else than air; None: nowhere.
+    something else than air; None: nowhere. ``scale``: how many times too far apart they lie; then ``shift_hu`` is 0.
     """
 
     shift_hu: float = 0.0
     padded: np.ndarray | None = None
+    scale: float = 1.0
 
     @classmethod
     def of_planes(cls, planes: Iterable[np.ndarray], pixel_mm: tuple[float, float]) -> ScanValues:
@@ -54,10 +57,30 @@ class ScanValues:
             samples.append(coarse(plane)[0].copy())  # a view would keep the whole slice
         padded = seen.padding(pixel_mm, 0.0)
         measured = None if padded is None else ~coarse(padded)[0]
-        shift = soft_tissue_shift(samples if measured is None else [sample[measured] for sample in samples])
+        parts = samples if measured is None else [sample[measured] for sample in samples]
+        scale = soft_tissue_scale(parts)
+        if scale != 1:  # a shift would be told of what is no HU
+            return cls(0.0, padded, scale)
+        shift = soft_tissue_shift(parts)
         if abs(shift) > LARGEST_SHIFT:
             padded = seen.padding(pixel_mm, shift)
         return cls(shift, padded)
+
+    @property
+    def scaled(self) -> str:
+        """What is wrong where the values are HU halved or doubled, without a full stop; empty where they are not."""
+        if self.scale == 1:
+            return ""
+        if self.scale > 1:
+            return _("The values lie twice as far apart as Hounsfield units: they were scaled once too often")
+        return _("The values lie half as far apart as Hounsfield units: they were scaled once too often")
+
+    def check_scale(self) -> None:
+        """Raise InputError where the values are HU halved or doubled: nothing can be seen or learned in them."""
+        if self.scaled:
+            raise InputError(
+                _("{reason}.").format(reason=self.scaled), _("Export the CT again from the original DICOM images.")
+            )
 
     def roughly_hu(self, plane: np.ndarray) -> np.ndarray:
         """A slice with air where it was padded, and moved back where it was shifted so far that air looks like tissue.

@@ -25,7 +25,7 @@ from .network.inputs import SliceFraming, network_batches
 from .network.second_look import THIN_MM, Answer, Looks
 from .options import Options
 from .progress import Progress
-from .reading.checks import check_is_scan, inspect
+from .reading.checks import inspect
 from .segmentation import Label, Provenance, Segmentation
 from .system.processes import core_count
 
@@ -56,8 +56,9 @@ def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: E
     seconds: dict[str, float] = {}
     model = models.find(options.model)
     with _timed(seconds, "checks"):
-        check_is_scan(volume)
-        warnings = (*volume.notes, *inspect(volume).warnings)
+        findings = inspect(volume)
+        findings.verdict.check()
+        warnings = (*volume.notes, *findings.warnings)
     with _timed(seconds, "engine"):
         engine = engine or open_engine(options, progress)
     order = volume.grid.order

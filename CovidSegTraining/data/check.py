@@ -79,7 +79,8 @@ def check_case(case: Case) -> CaseReport:
         values=(int(volume.voxels.min()), int(volume.voxels.max())),
         digest=hashlib.sha256(volume.voxels.tobytes()).hexdigest(),
     )
-    report = replace(report, notes=said + volume.notes + _value_notes(volume), problems=_value_problems(report.values))
+    problems, notes = _values(volume)
+    report = replace(report, notes=said + volume.notes + notes, problems=problems)
     try:
         labels = read_ct(case.labels, Progress())
     except CovidSegError as error:
@@ -93,15 +94,19 @@ def check_case(case: Case) -> CaseReport:
         return replace(report, problems=(*report.problems, f"Labels: {error.sentence}"))
 
 
-def _value_problems(values: tuple[int, int]) -> tuple[str, ...]:
-    return ("All voxels of the image have the same value.",) if values[0] == values[1] else ()
-
-
-def _value_notes(volume: CtVolume) -> tuple[str, ...]:
+def _values(volume: CtVolume) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Why the image cannot be used, and what is odd about it."""
     lowest, highest = int(volume.voxels.min()), int(volume.voxels.max())
+    if lowest == highest:
+        return ("All voxels of the image have the same value.",), ()
+    findings = inspect(volume)
+    try:
+        findings.verdict.check()
+    except InputError as error:
+        return (f"Image: {error.sentence}",), ()
     if is_grey_picture(lowest, highest):
-        return ("A grey picture (0 to 255): taken as -1250 to 250 HU.",)
-    return inspect(volume).warnings if lowest != highest else ()
+        return (), ("A grey picture (0 to 255): taken as -1250 to 250 HU.",)
+    return (), findings.warnings
 
 
 def _geometry_problems(image: Grid, labels: Grid) -> tuple[str, ...]:

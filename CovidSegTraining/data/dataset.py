@@ -234,7 +234,10 @@ class FramedCase:
         if round(lowest) == round(highest) and self._is_all(round(lowest)):
             raise InputError(f"All voxels of the image of case {case.name} have the same value.", "Leave it out.")
         self.is_grey = is_grey_picture(lowest, highest)
-        framing = SliceFraming.of_scan(self._plane, len(self._image), self._image.spacing)
+        try:
+            framing = SliceFraming.of_scan(self._plane, len(self._image), self._image.spacing)
+        except InputError as error:
+            raise InputError(f"Image of case {case.name}: {error.sentence}", error.hint) from error
         self.framing = dataclasses.replace(framing, seen=seen)
 
     def __len__(self) -> int:

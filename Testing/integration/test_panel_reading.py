@@ -134,7 +134,7 @@ def computed(opened: tuple, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     places = (
         (LastWritten, "of_texts", "records"),
         (CtVolume, "fingerprint_in", "fingerprint"),
-        (reading_section, "refusal", "refusal"),
+        (reading_section, "judge", "verdict"),
         (lungs, "_part", "sides"),
     )
     for owner, name, what in places:
@@ -170,7 +170,7 @@ def test_what_is_known_of_a_scan_is_forgotten_with_it(opened: tuple, computed: l
     computed.clear()
     panel.until(lambda: what_is_said(panel)[0] == 2)
     rest(panel)
-    assert sorted(set(computed)) == ["fingerprint", "records", "refusal", "sides"]
+    assert sorted(set(computed)) == ["fingerprint", "records", "sides", "verdict"]
 
 
 def test_a_scan_whose_voxels_change_is_looked_at_again(opened: tuple) -> None:
@@ -181,10 +181,10 @@ def test_a_scan_whose_voxels_change_is_looked_at_again(opened: tuple) -> None:
     before = read(node, scan, memory).measured
     assert not before.density_refused
     true = arrayFromVolume(scan).copy()
-    arrayFromVolume(scan)[:] = np.clip(true, 0, 255)  # a grey picture
+    arrayFromVolume(scan)[:] = np.clip(true, 0, 255)  # without noise: a drawing
     arrayFromVolumeModified(scan)
     grey = read(node, scan, memory).measured
-    assert (grey.density, "grey picture" in grey.density_refused) == (None, True)
+    assert (grey.density, "a labelmap or a mask" in grey.density_refused) == (None, True)
     arrayFromVolume(scan)[:] = np.where(true == HU[Label.INFECTION], true + 10, true)
     arrayFromVolumeModified(scan)
     after = read(node, scan, memory).measured
@@ -199,7 +199,7 @@ def test_each_scan_is_looked_at_for_itself(opened: tuple) -> None:
     volume = read_volume_node(scan)
     grey = panel.world.logics.add_volume(CtVolume(np.clip(volume.voxels, 0, 255), volume.affine))
     memory = SceneMemory()
-    refused = ["grey picture" in read(node, one, memory).measured.density_refused for one in (scan, grey, scan)]
+    refused = ["a labelmap or a mask" in read(node, one, memory).measured.density_refused for one in (scan, grey, scan)]
     assert refused == [False, True, False]
 
 
@@ -227,3 +227,36 @@ def rest(panel: object) -> None:
     passed = []
     qt.QTimer.singleShot(2 * REST_MS, lambda: passed.append(True))
     panel.until(lambda: passed and not reading(panel).busy)
+
+
+def test_the_panel_says_of_doubled_values_what_segment_says_and_gives_no_densities(panel, world, tmp_path) -> None:
+    import json
+
+    from CovidSegLib.errors import InputError
+    from CovidSegLib.geometry.volume import CtVolume
+    from CovidSegLib.gui.report_steps import save_report
+    from CovidSegLib.gui.review_section import training_case_steps
+    from CovidSegLib.mrml import add_segmentation
+    from CovidSegLib.segmentation import Provenance, Segmentation
+    from CovidSegLib.system.steps import result_of
+    from Testing.kit.small_phantom import small_phantom
+
+    words, phantom = "twice as far apart", small_phantom()
+    affine = phantom.volume.affine
+    scan = world.logics.add_volume(CtVolume(phantom.volume.voxels * np.int16(2), affine))
+    made = Provenance("a-network", "ab" * 32, "onnx", "cpu", "CovidSeg 1.0")
+    node = add_segmentation(world.scene, Segmentation(phantom.truth, affine, made), scan, "COVID-19")
+    panel.session.parameters.inputVolume = scan
+    panel.session.parameters.outputSegmentation = node
+    panel.until(lambda: panel.session.shown is not None and words in panel.ui.checksLabel.text)
+    assert panel.session.reason  # Apply cannot be pressed
+    shown = panel.session.shown
+    assert shown.measurements.density is None
+    assert [words in text for text in shown.warnings if "density" in text] == [True]
+    assert words in panel.ui.resultsNotes.text
+    written = json.loads(save_report(node, scan, tmp_path / "r.json").read_text())
+    assert set(shown.warnings) <= set(written["warnings"])
+    assert [words in text for text in written["warnings"]].count(True) == 1
+    with pytest.raises(InputError, match=words):
+        result_of(training_case_steps(node, scan, tmp_path / "cases"))
+    assert not (tmp_path / "cases").exists()

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
-from CovidSegLib.i18n import Text
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegLib.reading.checks import check_is_scan, inspect, not_hounsfield
+from CovidSegLib.reading.checks import inspect
+from CovidSegLib.reading.verdict import judge
 from CovidSegLib.soft_tissue import FAT_HU, MUSCLE_HU
 from Testing.kit.small_phantom import small_phantom
 
@@ -24,6 +25,11 @@ def chest(step: tuple[float, float, float] = (3.0, 3.0, 3.0)) -> CtVolume:
     voxels[2:-2, 35:85, 20:50] = voxels[2:-2, 35:85, 70:100] = -850
     noise = np.random.default_rng(3).normal(0, 15, voxels.shape)
     return CtVolume((voxels + noise).astype(np.int16), np.diag([-step[0], -step[1], step[2], 1.0]))
+
+
+def check_is_scan(volume: CtVolume) -> None:
+    """Raise InputError where the scan cannot be segmented."""
+    inspect(volume).verdict.check()
 
 
 def changed(voxels: np.ndarray) -> tuple[str, ...]:
@@ -63,21 +69,22 @@ def test_why_values_are_no_hounsfield_units_is_said_without_what_follows_for_the
         "units.": np.clip(hu, -1250, 250),
     }
     for end, voxels in ends.items():
-        reason = not_hounsfield(np.rint(voxels).astype(np.int16))
+        reason = judge(np.rint(voxels).astype(np.int16), Grid(chest().affine, voxels.shape)).density_refused
+        reason, rest = reason[: reason.index(" So ")], reason[reason.index(" So ") :]
         assert reason.endswith(end)
         assert "masks" not in reason
-        assert isinstance(reason, Text)  # the panel says it in the user's language
+        assert rest == " So density, ground glass and consolidation are not reported."
         if "bone" not in end:
             assert changed(voxels)[0].startswith(reason[:-1])
     hu[20, 60, 60] = 900  # bone
-    assert not_hounsfield(np.rint(hu).astype(np.int16)) == ""
+    assert judge(np.rint(hu).astype(np.int16), chest().grid).density_refused == ""
 
 
 def test_values_that_are_no_hounsfield_units_are_said() -> None:
     hu = chest().voxels.astype(float)
     window = np.clip((hu + 1250) / 1500, 0, 1)
     assert "grey picture" in changed(window * 255)[0]
-    assert "scaled picture" in changed(window)[0]
+    assert "a labelmap or a mask" in changed(window)[0]  # two values are left of it
     assert "scaled picture" in changed(window * 2 - 1)[0]
     assert "shifted" in changed(np.clip(hu + 1024, 0, 4095))[0]
 
@@ -166,7 +173,7 @@ def test_values_that_lie_hundreds_too_high_or_too_low_are_said(shift: int, words
     (warning,) = [text for text in inspect(moved).warnings if "Fat and muscle" in text]
     assert words in warning
     assert "as if they were moved back" in warning
-    assert "Fat and muscle" in not_hounsfield(moved.voxels)
+    assert "Fat and muscle" in judge(moved.voxels, moved.grid).density_refused
 
 
 def test_nothing_is_changed() -> None:
@@ -192,7 +199,7 @@ def test_a_real_scan_that_was_written_in_another_window_is_said(shared_data: Pat
 
 def test_a_label_map_given_as_ct_is_said(shared_data: Path) -> None:
     path = shared_data / "true_hu/coronacases_001_slice_110_label.nii.gz"
-    assert "not Hounsfield" in inspect(read_ct(path, Progress())).warnings[0]
+    assert "a labelmap or a mask, not a CT" in inspect(read_ct(path, Progress())).warnings[0]
 
 
 def test_values_cut_off_inside_the_chests_own_range_are_said() -> None:

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
-from CovidSegLib.reading.checks import not_hounsfield
+from CovidSegLib.reading.verdict import judge
 from CovidSegLib.soft_tissue import FAT_HU, MUSCLE_HU, soft_tissue_scale, soft_tissue_shift
 
 
@@ -65,7 +66,8 @@ def test_a_shift_of_hundreds_is_not_believed_where_nothing_is_seen_of_air_or_of_
 @pytest.mark.parametrize("shift", [-300, -200, -150, 150, 200, 300])
 def test_a_window_that_was_shifted_is_never_taken_for_hounsfield_units(shift: int, window: tuple[int, int]) -> None:
     values = np.clip(np.concatenate([chest(), around()]), *window) + shift
-    assert not_hounsfield(np.rint(values).astype(np.int16).reshape(3, -1, 50))
+    voxels = np.rint(values).astype(np.int16).reshape(3, -1, 50)
+    assert judge(voxels, Grid(np.diag([-1.0, -1, 1, 1]), voxels.shape)).density_refused
 
 
 @pytest.mark.parametrize("scale", [0.5, 2.0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 from collections.abc import Sequence
@@ -77,13 +78,16 @@ def run(args: argparse.Namespace) -> int:
         records, drawn = _records(args, console, progress)
         order = _in_time(days, taken)
         points = [TimePoint.of(records[place], days[place], _shown(taken[place], args.dates)) for place in order]
-        warnings += [*_mismatches(records), *mixed_rules(records)]
+        said = [_said_of(number, record) for number, record in enumerate(records, 1)]
+        warnings += [*itertools.chain(*said), *mixed_rules(records)]
         found = follow_up(points, warnings, args.label)
         made = list(dict.fromkeys(_made_by(record) for record in records))
         _write(found, made, [drawn[place] for place in order], args.output)
         console.begin("")
+        told = set(itertools.chain(*(said[place] for place in range(len(said)) if not _is_result(args.scans[place]))))
         for warning in found.warnings:
-            progress.notice("followup", warning)
+            if warning not in told:  # when the scan was measured
+                progress.notice("followup", warning)
     finally:
         console.clear()
     for number, point in enumerate(found.points):
@@ -182,12 +186,9 @@ def _in_time(days: Sequence[int], taken: Sequence[Acquisition]) -> list[int]:
     return sorted(range(len(days)), key=moment)
 
 
-def _mismatches(records: Sequence[ResultRecord]) -> list[str]:
-    """A sentence for each scan whose masks are another scan's; reports that were written before say so, too."""
-    from ..segfiles.mask_reading import ANOTHER_SCAN
-
-    numbered = enumerate(records, 1)
-    return [f"Scan {number}: {ANOTHER_SCAN}" for number, record in numbered if ANOTHER_SCAN in record.warnings]
+def _said_of(number: int, record: ResultRecord) -> list[str]:
+    """What is said of a scan, by its ``number`` in the call; reports that were written before say it, too."""
+    return [f"Scan {number}: {warning}" for warning in record.warnings]
 
 
 def _made_by(record: ResultRecord) -> str:
@@ -227,13 +228,18 @@ def _records(args: argparse.Namespace, console: Console, progress: Progress) -> 
         worker.close()
 
 
+def _is_result(scan: Path) -> bool:
+    """Whether the numbers of ``scan`` are there already."""
+    return scan.suffix.lower() == ".json" and scan.is_file()
+
+
 def _record(scan: Path, masks: Path | None, picture: Path | None, worker: Worker, progress: Progress) -> ResultRecord:
     from ..case import SegmentCase
     from ..report.report_jobs import Report
     from ..report.request import ReportRequest
     from ..report.result_record import ResultRecord
 
-    if scan.suffix.lower() == ".json" and scan.is_file():
+    if _is_result(scan):
         try:
             data = json.loads(scan.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:

@@ -28,6 +28,7 @@ def check_steps(node: slicer.vtkMRMLScalarVolumeNode) -> Generator[None, None, t
     """Look at the scan in ``node`` step by step; returns sentences. Raises InputError when it cannot be segmented."""
     volume = yield from silently(read_in_steps(node))
     findings = yield from in_thread(lambda: inspect(volume))
+    findings.verdict.check()
     return (*volume.notes, *findings.warnings)
 
 

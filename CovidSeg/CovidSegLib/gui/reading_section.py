@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..measures import Measurements, measure
-from ..measures.density import refusal
 from ..measures.found import find_all
 from ..mrml import Review, mark_edited, plan_review, read_in_steps, read_state
 from ..mrml.covidseg_segments import ids_in
 from ..mrml.readback import absent_in, our_segments, read_labels_in_steps, read_lobes
 from ..mrml.scene_corrections import check_same_place, modified_time
 from ..mrml.volumes import voxels_time
+from ..reading.verdict import judge
 from ..system.steps import silently
 from .followers import EditFollower, LobeFollower
 from .scan_match import belonging_steps
@@ -75,7 +75,7 @@ def reading_steps(
             lobes=lobes,
             absent=absent,
             found=found,
-            refused=memory.refusal.to(time, partial(refusal, volume.voxels)),
+            verdict=memory.verdict.to(time, partial(judge, volume.voxels, volume.grid)),
         )
         return Reading(measured, listed(of_review, found if of_review is of_numbers else None))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from ..mrml.covidseg_segments import parts_in
 from ..mrml.readback import absent_in, read_labels_in_steps, read_lobes
 from ..mrml.scene_corrections import check_same_place, tag
 from ..progress import Progress
-from ..reading.checks import inspect
+from ..reading.checks import all_said_of
 from ..report.content import report_content
 from ..report.page_pictures import Picture, picture_of, projection, slice_pictures
 from ..report.report_formats import check_report, report_text
@@ -87,8 +87,8 @@ def report_steps(
     segmentation = Segmentation(numbers.labels, numbers.volume.affine, made_by(node))
 
     def write() -> Path:
-        notes = inspect(numbers.volume).warnings
-        content = report_content(numbers.volume, segmentation, numbers.measured, edits=edits, notes=notes)
+        told = replace(numbers.volume, notes=all_said_of(numbers.volume))
+        content = report_content(told, segmentation, numbers.measured, edits=edits)
 
         def pictures(volume: CtVolume, shown: Segmentation, _progress: Progress) -> tuple[Mapping[str, Picture], str]:
             view = {"3d": picture_of("3d", three_d)} if three_d else {"projection": projection(shown)}

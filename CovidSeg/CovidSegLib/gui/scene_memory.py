@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ..anatomy.lung_memory import LungMemory
 from ..corrections.merge import LastWritten
 from ..geometry.grid import UprightOrder
+from ..reading.verdict import Verdict
 from ..system.last_answer import LastAnswer
 
 
@@ -14,11 +15,11 @@ from ..system.last_answer import LastAnswer
 class SceneMemory:
     """Of one scan and its segmentation; the session has one, and forgets it when others are chosen.
 
-    ``fingerprints``: of the scan's voxels, by what was upright, as far as they were asked for; ``refusal``: why they
-    give no densities; ``records``: what the network last wrote, unpacked; ``lungs``: what follows from their shape.
+    ``fingerprints``: of the scan's voxels, by what was upright, as far as they were asked for; ``verdict``: what
+    their values are; ``records``: what the network last wrote, unpacked; ``lungs``: what follows from their shape.
     """
 
     fingerprints: LastAnswer[dict[UprightOrder, str]] = field(default_factory=LastAnswer)
-    refusal: LastAnswer[str] = field(default_factory=LastAnswer)
+    verdict: LastAnswer[Verdict] = field(default_factory=LastAnswer)
     records: LastAnswer[LastWritten] = field(default_factory=LastAnswer)
     lungs: LungMemory = field(default_factory=LungMemory)

@@ -12,9 +12,9 @@ from ..anatomy.flat_ends import flat_ends
 from ..errors import CovidSegError
 from ..geometry.grid import Grid, read_only
 from ..i18n import tr as _
+from ..reading.verdict import Kind, Verdict, judge
 from ..segmentation import Label
-from ..soft_tissue import soft_tissue_shift
-from .density import density, histograms, refusal
+from .density import density, histograms
 from .found import Found, find_all
 from .given_lobes import GivenLobes
 from .lesions import COUNTED_ML
@@ -29,9 +29,6 @@ from .values import EdgeMove, Measurements, Region, Zone
 from .visibility import absence_flags, cut_faces, flat_end_flags, plausibility_flags, visibility_flags
 from .zones import LEVELS, count_zones
 
-_SAMPLES_PER_AXIS = 96
-"""Voxels that are looked at to tell how far values are shifted."""
-
 _SIDES = (("right", RIGHT_CODES), ("left", LEFT_CODES))
 
 
@@ -45,7 +42,7 @@ def measure(
     rules: Rules | None = None,
     stability: bool = False,
     found: Found | None = None,
-    refused: str | None = None,
+    verdict: Verdict | None = None,
     infection_known: bool = True,
 ) -> Measurements:
     """All numbers of one scan, also after its labels were corrected by hand.
@@ -55,9 +52,10 @@ def measure(
     :class:`.lobes.Lobe` of the same shape; without them, and where they are CovidSeg's own estimate still, lobes are
     estimated from the shape of the lungs, and the score has a range. ``absent``: labels without a segment (see
     :class:`CovidSegLib.segmentation.Segmentation`); such a lung has no percentage. ``stability``: also measure with
-    the masks' edges moved by one voxel. ``found``: :func:`.found.find_all` of ``labels``, and ``refused``:
-    :func:`.density.refusal` of ``voxels``, where they are known already. ``infection_known``: False where nobody may
-    have looked for infection; then, and where its segment is absent, no score of lobes is told.
+    the masks' edges moved by one voxel. ``found``: :func:`.found.find_all` of ``labels``, and ``verdict``:
+    :func:`CovidSegLib.reading.verdict.judge` of ``voxels``, where they are known already; by it there are no densities
+    of what is no HU. ``infection_known``: False where nobody may have looked for infection; then, and where its segment
+    is absent, no score of lobes is told.
     Raises ValueError for arrays of different shapes.
     """
     rules = rules or Rules()
@@ -67,16 +65,18 @@ def measure(
             raise ValueError(f"arrays of one grid are needed, not {labels.shape} and {other.shape}")
     labels = read_only(labels)
     voxels, lobes = (None if other is None else read_only(other) for other in (voxels, lobes))
-    if refused is None or voxels is None:
-        refused = refusal(voxels) if voxels is not None else ""
+    verdict = None if voxels is None else verdict or judge(voxels, grid)
+    refused = verdict.density_refused if verdict else ""
+    told = verdict.told_with_numbers if verdict else ()
     found = found or find_all(labels, grid)
     lungs = found.lungs
     if lungs is None:
         nothing = np.zeros((len(Code), len(LEVELS)), np.int64)
-        return replace(_of_zones(nothing, 0.0), density_refused=refused, rules=rules)
+        return replace(_of_zones(nothing, 0.0), density_refused=refused, rules=rules, flags=told)
     upright = grid.to_upright
     hounsfield = upright(voxels)[lungs.box] if voxels is not None else None
-    faces = cut_faces(lungs, hounsfield, _shift(voxels) if voxels is not None and refused else 0.0)
+    is_shown = verdict is not None and verdict.kind is not Kind.SCALED  # else air may lie where padding does
+    faces = cut_faces(lungs, hounsfield if is_shown else None, verdict.values.shift_hu if verdict else 0.0)
     ends = flat_ends(lungs.codes, lungs.grid.spacing)
     ending = {"right" if end.right else "left" for end in ends}
     ml = grid.voxel_ml
@@ -116,7 +116,7 @@ def measure(
         measured = with_severity(measured, lungs, ml, found.memory.lobes, cut=any(faces.values()), reason=reason)
     subject = Subject(lungs, None if refused else hounsfield, ml, rules)
     more = {quantity.path: quantity.measure(subject) for quantity in QUANTITIES if quantity.measure is not None}
-    return replace(measured, plausible=plausible, flags=(*flags, *of_lobes), more=more)
+    return replace(measured, plausible=plausible, flags=(*told, *flags, *of_lobes), more=more)
 
 
 def _given(lobes: np.ndarray | GivenLobes | None, grid: Grid) -> tuple[np.ndarray | None, tuple[str, ...]]:
@@ -129,11 +129,6 @@ def _given(lobes: np.ndarray | GivenLobes | None, grid: Grid) -> tuple[np.ndarra
         return lobes.lobes, lobes.notes(grid)
     except CovidSegError as error:
         return None, (error.sentence,)
-
-
-def _shift(voxels: np.ndarray) -> float:
-    """How far the values lie above HU, by a sample of them; air that lies too low is no padding."""
-    return soft_tissue_shift([voxels[tuple(slice(None, None, -(-edge // _SAMPLES_PER_AXIS)) for edge in voxels.shape)]])
 
 
 def _of_zones(counts: np.ndarray, ml: float, absent: Collection[Label] = ()) -> Measurements:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..i18n import tr as _
-from ..reading.checks import not_hounsfield
 from .rules import Rules
 from .sided import LEFT_CODES, RIGHT_CODES, Code
 from .values import Density
@@ -13,14 +11,6 @@ from .values import Density
 _LOWEST = int(np.iinfo(np.int16).min)
 _BINS = 1 << 16
 _INFECTED = (Code.LEFT_INFECTED, Code.RIGHT_INFECTED)
-
-
-def refusal(voxels: np.ndarray) -> str:
-    """Why densities of ``voxels`` (int16) would be no Hounsfield units, in one sentence; empty when they are."""
-    reason = not_hounsfield(voxels)
-    if not reason:
-        return ""
-    return _("{reason} So density, ground glass and consolidation are not reported.").format(reason=reason)
 
 
 def histograms(codes: np.ndarray, voxels: np.ndarray) -> np.ndarray:

@@ -17,6 +17,9 @@ CUT_MM2 = 100.0
 PADDING_HU = -1500
 """No tissue and no air is below it: scanners fill what lies outside of their field of view with such values."""
 
+PADDED_SHARE = 0.25
+"""Of so many slices a place outside of the field of view is; a scan that was turned has it elsewhere in each."""
+
 PLAUSIBLE_ML = (1500.0, 9000.0)
 PLAUSIBLE_RATIO = (0.5, 1.3)
 """Both lungs together (normal at full breath: 4.5 +- 1.3 L, n = 564, Cheng and others 2019, COPD 14:1657), and left
@@ -34,7 +37,7 @@ def cut_faces(lungs: SidedLungs, voxels: np.ndarray | None = None, shift_hu: flo
     """
     found: dict[Side, list[str]] = {"left": [], "right": []}
     sizes = lungs.grid.spacing[::-1]
-    padding = None if voxels is None else voxels < PADDING_HU + min(shift_hu, 0.0)
+    padding = None if voxels is None else _padding(voxels, PADDING_HU + min(shift_hu, 0.0))
     sides: tuple[tuple[Side, tuple[int, int]], ...] = (("left", LEFT_CODES), ("right", RIGHT_CODES))
     for side, codes in sides:
         for axis, names in enumerate(_FACES):
@@ -57,6 +60,12 @@ def flat_end_flags(ends: Sequence[FlatEnd], faces: dict[Side, list[str]]) -> lis
             told.setdefault(end.right, end.sentence)
     numbers = _("Its numbers are those of the part that is marked.")
     return [f"{sentence} {numbers}" for sentence in told.values()]
+
+
+def _padding(voxels: np.ndarray, limit_hu: float) -> np.ndarray:
+    """Where the scanner measured nothing. It lies so in many slices: one slice with another scale is no padding."""
+    below = voxels < limit_hu
+    return below & (below.mean(axis=0) >= PADDED_SHARE)
 
 
 def _beside_padding(codes: np.ndarray, side: tuple[int, int], padded: np.ndarray) -> int:

@@ -195,9 +195,13 @@ class SliceFraming:
         spacing_mm: tuple[float, float, float],
         inputs: NetworkInputs = SHIPPED_INPUTS,
     ) -> SliceFraming:
-        """Look at a scan once. ``spacing_mm``: upright (column, row, slice) distances, as x, y, z."""
+        """Look at a scan once. ``spacing_mm``: upright (column, row, slice) distances, as x, y, z.
+
+        Raises InputError where its values are HU halved or doubled.
+        """
         pixel_mm = spacing_mm[1], spacing_mm[0]
         values = ScanValues.of_planes((plane(k) for k in looked_at(count)), pixel_mm)
+        values.check_scale()
         crop = body_crop(lambda k: values.roughly_hu(plane(k)), count, pixel_mm, inputs.shape)
         offset = neighbour_offset(spacing_mm[2], inputs)
         return cls(plane(0).shape, crop, offset, values.shift_hu, inputs.shape, values.padded, inputs.hu_window)

@@ -11,8 +11,8 @@ Inside: ``files``, ``nifti``, ``nrrd``, ``metaimage``, ``text_headers``, ``voxel
 ``enhanced_frames``, ``slice_header`` (what DICOM files say), ``stored_pixels``, ``packed_streams``, ``pixels`` (their
 pixels), ``series_groups``, ``slice_positions``, ``series_choice``, ``body_parts`` (which slices are the scan),
 ``dicom`` (all of it together), ``studies`` (which files belong to one study); ``archives`` (ZIP);
-``hounsfield`` (any numbers to int16 HU), ``geometry`` (checks of the grid), ``cases``, ``trees`` (what lies in a
-folder), ``checks``.
+``hounsfield`` (any numbers to int16 HU), ``cases``, ``trees`` (what lies in a
+folder), ``verdict`` (what values are), ``checks``.
 """
 
 from __future__ import annotations

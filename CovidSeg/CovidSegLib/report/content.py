@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..geometry.volume import CtVolume
@@ -12,6 +11,7 @@ from ..measures import Measurements
 from ..measures.edits import SegmentEdit
 from ..measures.table import table_rows
 from ..segmentation import Provenance, Segmentation
+from ..visible import table_cell
 from .result_record import ResultRecord, ScanRecord
 
 
@@ -56,16 +56,18 @@ def report_content(
     measured: Measurements,
     *,
     edits: tuple[SegmentEdit, ...] | None = None,
-    notes: Sequence[str] = (),
     label: str = "",
 ) -> ReportContent:
-    """The content for ``measured``, the numbers of ``segmentation`` on ``volume``."""
+    """The content for ``measured``, the numbers of ``segmentation`` on ``volume``.
+
+    What is said of the scan stands in the notes of ``volume`` or, of masks that were just made, in their provenance.
+    """
     return ReportContent(
         measured,
         segmentation.provenance,
         ScanRecord.of(volume),
         edits,
-        (*volume.notes, *notes),
+        volume.notes,
         label.strip(),
     )
 
@@ -94,13 +96,20 @@ def to_record(content: ReportContent) -> ResultRecord:
 
 
 def to_csv(content: ReportContent) -> str:
-    """Every number as a line: measure, region, value, unit, low, high (with a mask's edge moved by one voxel)."""
+    """Every number as a line: measure, region, value, unit, low, high (with a mask's edge moved by one voxel).
+
+    Then a line for each warning and for why there is no density, as the JSON has them, in the last column.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("measure", "region", "value", "unit", "low", "high"))
+    writer.writerow(("measure", "region", "value", "unit", "low", "high", "note"))
     for row in table_rows(content.measured):
         value, low, high = (_cell(number, row.unit) for number in (row.value, row.low, row.high))
-        writer.writerow((row.measure, row.region, value, row.unit, low, high))
+        writer.writerow((row.measure, row.region, value, row.unit, low, high, ""))
+    refused = content.measured.density_refused
+    notes = [("density", refused)] if refused and refused not in content.warnings else []
+    for what, said in [*notes, *(("warning", said) for said in content.warnings)]:
+        writer.writerow((what, *[""] * 5, table_cell(said)))
     return text.getvalue()
 
 

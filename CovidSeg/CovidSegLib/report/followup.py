@@ -167,13 +167,9 @@ class FollowUp:
 
 
 def follow_up(points: Iterable[TimePoint], warnings: Sequence[str] = (), label: str = "") -> FollowUp:
-    """Put ``points`` in order and say what makes them hard to compare."""
+    """Put ``points`` in order and say what makes them hard to compare; ``warnings``: what is said of each alone."""
     ordered = tuple(sorted(points, key=lambda point: point.day))
     said = list(warnings)
-    for point in ordered:
-        if point.partly_visible:
-            lungs = " and the ".join(f"{side} lung" for side in point.partly_visible)
-            said.append(f"Day {point.day}: the {lungs} is only partly visible; volumes are those of the visible part.")
     for change, point in zip((Change.between(ordered[0], point) for point in ordered[1:]), ordered[1:], strict=True):
         if change.breathing:
             more = "larger" if change.lung_ml > 0 else "smaller"

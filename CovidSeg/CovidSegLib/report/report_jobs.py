@@ -11,6 +11,7 @@ from ..errors import InputError, about
 from ..progress import Progress
 from ..reading import read_ct
 from ..reading.acquisition import acquisition
+from ..reading.checks import inspect
 from ..segfiles import save_training_case
 from ..segfiles.mask_reading import ANOTHER_SCAN, Masks
 from ..segfiles.patient_codes import patient_code
@@ -45,18 +46,20 @@ class Report:
         """
         progress.step("reading", 0, 1)
         volume = read_ct(self.scan, progress)
+        findings = inspect(volume)
+        findings.verdict.check_is_no_labelmap()  # volumes need no HU, but a picture of a body
         with about(self.masks):
             masks = read_masks(self.masks, volume)
-        volume = replace(volume, notes=(*volume.notes, *masks.warnings))
+        volume = replace(volume, notes=(*volume.notes, *findings.warnings, *masks.warnings))
         measured = self.request.measure(self.scan, volume, masks.segmentation, infection_known=masks.infection_known)
         if self.request.targets:
             with OutputSet() as files:
                 self.request.write(volume, masks.segmentation, measured, masks.edits, files, progress)
                 files.publish()
-        if self.request.files:
-            for warning in (*volume.notes, *measured.flags):
-                progress.notice("report", warning)
-        return ResultRecord.of(measured, masks.segmentation.provenance, {}, volume.notes).to_json()
+        record = ResultRecord.of(measured, masks.segmentation.provenance, {}, volume.notes)
+        for warning in record.warnings:
+            progress.notice("report", warning)
+        return record.to_json()
 
     def taken(self, answer: Any) -> ResultRecord:
         """The record of the result."""
@@ -86,11 +89,13 @@ class SaveTrainingCase:
         """Returns the name of the ``case``. Raises InputError, OutputError or Cancelled."""
         progress.step("reading", 0, 1)
         volume = read_ct(self.scan, progress)
+        findings = inspect(volume)
+        findings.verdict.check()
         with about(self.masks):
             masks = read_masks(self.masks, volume)
             self._check(masks)
-        for doubt in masks.doubts:
-            progress.notice("reading", doubt)
+        for warning in (*volume.notes, *findings.warnings, *masks.doubts):
+            progress.notice("reading", warning)
         patient = patient_code(acquisition(self.scan, progress).patient)
         progress.step("writing", 0, 1)
         labels, absent = masks.segmentation.labels, masks.segmentation.absent

@@ -11,7 +11,6 @@ from ..geometry.volume import CtVolume
 from ..measures import Measurements, Rules, measure
 from ..measures.edits import SegmentEdit
 from ..progress import Progress
-from ..reading.checks import inspect
 from ..segfiles.lobe_files import lobes_beside, read_lobe_map
 from ..segmentation import Segmentation
 from ..system.atomic_files import OutputSet
@@ -84,8 +83,7 @@ class ReportRequest:
             from .thumbnails import visit_picture  # loads what draws
 
             outputs.add_bytes(visit_picture(volume, segmentation), self.picture)
-        notes = () if segmentation.provenance.warnings else inspect(volume).warnings
-        content = report_content(volume, segmentation, measured, edits=edits, notes=notes, label=self.label)
+        content = report_content(volume, segmentation, measured, edits=edits, label=self.label)
         for number, file in enumerate(self.files):
             progress.step("report", number, len(self.files))
             outputs.add_text(report_text(content, volume, segmentation, file.suffix, progress), file)

@@ -19,6 +19,7 @@ from ..i18n import tr as _
 from ..mask_fit import fit_warnings
 from ..progress import Progress
 from ..reading import read_ct
+from ..reading.verdict import judge
 from ..segmentation import SEGMENTS, Label
 from ..system.atomic_files import OutputSet, output_errors
 from ..system.file_states import refuse_protected, refuse_special
@@ -47,11 +48,13 @@ def save_training_case(
     it is known that nobody corrected ``labels`` (:func:`corrections.merge.is_corrected`); then they replace no
     others, and the table says so. ``absent``: labels without a segment (see
     :class:`CovidSegLib.segmentation.Segmentation`). Raises InputError for an empty segmentation, for one that lacks a
-    segment and for one of another scan (see ``mask_fit``), OutputError when it cannot be written; a case is whole or
+    segment and for one of another scan (see ``mask_fit``), and for a ``volume`` that cannot be segmented
+    (:meth:`CovidSegLib.reading.verdict.Verdict.check`), OutputError when it cannot be written; a case is whole or
     not in the table.
     """
     if labels.shape != volume.voxels.shape:
         raise ValueError("labels and volume must be on one grid")
+    judge(volume.voxels, volume.grid).check()
     _check_content(labels, absent)
     fit_warnings(volume.voxels, labels, volume.grid)
     case = f"case_{volume.fingerprint[:12]}"
