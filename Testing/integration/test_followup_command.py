@@ -132,7 +132,7 @@ def test_days_that_contradict_the_dates_and_a_scan_given_twice_are_pointed_out(c
     assert "warning: Scan 3 is the same as scan 2: nothing can have changed." in ended.stderr
     assert "nothing can have changed" in (covidseg.folder / "f.html").read_text(encoding="utf-8")
     ended = covidseg.run("followup", "a", "b", "--masks", "a.nii.gz", "b.nii.gz", "-o", "f.csv", "--days", "20", "7")
-    assert ended.stderr.count("warning") == 0
+    assert not [words for words in ("days do not fit", "is the same as") if words in ended.stderr]
     record = covidseg.folder / "a.json"
     assert covidseg.run("report", "a", "a.nii.gz", "-o", record, "--quiet").returncode == 0
     ended = covidseg.run("followup", record, "a.json", "-o", "f.csv", "--days", "20", "7")
