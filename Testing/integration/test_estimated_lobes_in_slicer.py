@@ -12,14 +12,13 @@ pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
 from CovidSegLib.corrections.reviewed_segments import STATUS_TAG
-from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import Lobe, Measurements, measure
 from CovidSegLib.measures.lobe_map import estimated_lobe_map
 from CovidSegLib.measures.lobes import lobe_name
 from CovidSegLib.mrml import add_segmentation
-from CovidSegLib.mrml.readback import lobes_state, read_lobes
+from CovidSegLib.mrml.readback import lobes_state, mark_checked, read_lobes
 from CovidSegLib.mrml.segment_statistics import NUMBERS, _with_range, register
 from CovidSegLib.mrml.tables import table_for, write_table
 from CovidSegLib.progress import Progress
@@ -27,7 +26,7 @@ from CovidSegLib.reading import read_ct
 from CovidSegLib.segfiles.dicom_labels import read_dicom_labels
 from CovidSegLib.segfiles.lobe_files import ALGORITHM, ESTIMATED_TAG, _lobe_of, _segment, read_lobe_map, write_lobes
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
-from Testing.kit.drawn_lungs import AFFINE, SPACING, drawn_lungs
+from Testing.kit.drawn_lungs import AFFINE, SPACING, drawn_lungs, lobes_of_another_program
 
 if TYPE_CHECKING:
     from CovidSegLib.report.views import OffscreenSlicer
@@ -166,40 +165,91 @@ def test_estimated_lobes_leave_slicer_as_a_dicom_seg_that_says_so_and_are_told_f
         number = int(segment.SegmentNumber)
         mask = read_dicom_labels(tmp_path / "lobes.dcm", volume, lambda _, number=number: {number: 1})
         assert ((mask == 1) == (estimated.lobes == _lobe_of(segment))).all()
-    with pytest.raises(InputError, match="estimated by CovidSeg"):
-        read_lobe_map(tmp_path / "lobes.dcm", volume)
+    assert read_lobe_map(tmp_path / "lobes.dcm", volume).estimated
     corrected = estimated.lobes.copy()
     corrected[44:50][corrected[44:50] == Lobe.LEFT_LOWER] = Lobe.LEFT_UPPER
     given = read_lobe_map(exported(corrected, tmp_path / "corrected.dcm"), volume)
     assert (given.lobes == corrected).all()
-    assert "in which a reader changed" in given.notes(volume.grid)[0]
+    assert (given.estimated, given.checked) == (True, False)
 
 
-def test_an_estimate_that_was_loaded_is_not_taken_for_a_readers_lobes(world: SlicerWorld) -> None:
+def estimate_in(world: SlicerWorld, node, lobe_map: np.ndarray):
+    """Lobes in the scene without any sign of whose they are, and who edits them."""
     from Testing.kit.segment_editor import Reader
 
-    node = world.logics.add_volume(scan())
     lobes = world.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "lobes")
     lobes.SetReferenceImageGeometryParameterFromVolumeNode(node)
-    found = estimated_lobe_map(drawn_lungs(), scan().grid)
     reader = Reader(world.scene, lobes, node)
     for lobe in Lobe:
-        lobes.GetSegmentation().AddEmptySegment(lobe.name, f"{lobe_name(lobe)} (estimated)")
-        reader.paint(lobe.name, np.nonzero(found.lobes == lobe))
+        lobes.GetSegmentation().AddEmptySegment(lobe.name, lobe_name(lobe))
+        reader.paint(lobe.name, np.nonzero(lobe_map == lobe))
         segment = lobes.GetSegmentation().GetSegment(lobe.name)
         segment.SetTag("TerminologyEntry", _segment(lobe, "").tags["TerminologyEntry"])
+    return lobes
+
+
+def test_an_estimate_that_was_loaded_is_one_until_all_of_it_is_marked_as_completed(world: SlicerWorld) -> None:
+    node = world.logics.add_volume(scan())
+    lobes = estimate_in(world, node, lobes_of_another_program())
 
     def measured() -> Measurements:
         return measure(drawn_lungs(), scan().grid, lobes=read_lobes(world.scene, node))
 
-    assert measured().lobe_score is not None  # another program's
-    for lobe in Lobe:
-        lobes.GetSegmentation().GetSegment(lobe.name).SetTag(ESTIMATED_TAG, found.found.model[1])
-    assert measured().lobe_score is None
-    assert measured().severity is not None
-    before = lobes_state(world.scene, node)
-    for lobe in Lobe:  # a reader looked at all of them
-        lobes.GetSegmentation().GetSegment(lobe.name).SetTag(STATUS_TAG, "completed")
-    assert lobes_state(world.scene, node) != before
+    assert measured().lobes_are == "given"
+    segments = [lobes.GetSegmentation().GetSegment(lobe.name) for lobe in Lobe]
+    for sign in (
+        lambda: segments[0].SetTag(ESTIMATED_TAG, "0" * 64),
+        lambda: segments[1].SetTag("DICOM.SegmentAlgorithmName", ALGORITHM),
+        lambda: segments[2].SetName("Right upper lobe (estimated)"),
+    ):
+        before = lobes_state(world.scene, node)
+        sign()
+        assert lobes_state(world.scene, node) != before
+        assert read_lobes(world.scene, node).estimated
+        for segment in segments:
+            segment.RemoveTag(ESTIMATED_TAG)
+            segment.RemoveTag("DICOM.SegmentAlgorithmName")
+            segment.SetName("lobe")
+        assert not read_lobes(world.scene, node).estimated
+    segments[0].SetTag(ESTIMATED_TAG, "0" * 64)
+    assert measured().lobes_are == "estimated, corrected"
+    for segment in segments[:4]:
+        segment.SetTag(STATUS_TAG, "completed")
+    assert not read_lobes(world.scene, node).checked
+    mark_checked(world.scene, node, checked=True)
+    assert measured().lobes_are == "estimated, then checked by a reader"
     assert measured().lobe_score is not None
-    assert any("marked as completed" in flag for flag in measured().flags)
+    mark_checked(world.scene, node, checked=False)
+    assert not read_lobes(world.scene, node).checked
+
+
+@pytest.mark.usefixtures("stand_in_pipeline")
+def test_the_panel_asks_whether_lobes_were_checked_only_where_they_are_an_estimate(
+    world: SlicerWorld, empty_panel: OpenModule
+) -> None:
+    from Testing.kit.panel_steps import DRAWN_HU, IS_DRAWN
+
+    panel = empty_panel
+    voxels = np.where(drawn_lungs() == 0, 40, DRAWN_HU - drawn_lungs().astype(np.int16)).astype(np.int16)
+    voxels[0, 0, 0] = IS_DRAWN
+    node = world.logics.add_volume(CtVolume(voxels, AFFINE))
+    panel.session.parameters.inputVolume = node
+    panel.click("applyButton")
+    panel.until(lambda: not panel.running)
+    section = next(one for one in panel.widget.panel.sections if type(one).__name__ == "NumbersSection")
+    panel.until(lambda: "lobes estimated" in section.line.text)
+    assert section.checkedBox.isHidden()
+    estimate_in(world, node, lobes_of_another_program())
+    panel.until(lambda: "lobes estimated" not in section.line.text and "lobes" in section.line.text)
+    assert section.checkedBox.isHidden()
+    lobes = world.scene.GetFirstNodeByName("lobes")
+    lobes.GetSegmentation().GetSegment("LEFT_UPPER").SetName("Left upper lobe (estimated)")
+    panel.until(lambda: "/25, lobes estimated, corrected" in section.line.text)
+    assert not section.checkedBox.isHidden()
+    assert not section.checkedBox.checked
+    section.checkedBox.click()
+    panel.until(lambda: "/25, lobes estimated, then checked by a reader" in section.line.text)
+    assert section.checkedBox.checked
+    section.checkedBox.click()
+    panel.until(lambda: "/25, lobes estimated, corrected" in section.line.text)
+    assert not section.checkedBox.checked

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
 from CovidSegLib.anatomy.lobe_model import read_lobe_model
 from CovidSegLib.anatomy.lobe_shape import GRID
-from CovidSegLib.segmentation import Label
+from CovidSegLib.geometry.volume import CtVolume
+from CovidSegLib.segfiles import write
+from CovidSegLib.segfiles.labelmap import save_nifti
+from CovidSegLib.segmentation import Label, Lobe, Provenance, Segmentation
 
 SPACING = (3.0, 3.0, 4.0)
 """x, y, z in mm."""
@@ -72,3 +76,29 @@ def drawn_lungs(*, infected: bool = True) -> np.ndarray:
         part = labels[20:34, 45:]
         part[part == Label.RIGHT_LUNG] = Label.INFECTION
     return labels
+
+
+def drawn_scan() -> CtVolume:
+    """Air where the lungs are, tissue around."""
+    voxels = np.where(drawn_lungs() == 0, 40, -850).astype(np.int16)
+    voxels[drawn_lungs() == Label.INFECTION] = -500
+    return CtVolume(voxels, AFFINE)
+
+
+def write_drawn_lungs(folder: Path) -> Path:
+    """The lungs as a Slicer segmentation of CovidSeg, masks.seg.nrrd, with the scan beside them as scan.nii.gz."""
+    save_nifti(drawn_scan().voxels, AFFINE, folder / "scan.nii.gz")
+    path = folder / "masks.seg.nrrd"
+    write(Segmentation(drawn_lungs(), AFFINE, Provenance("m", "0" * 64, "e", "d", "s")), path)
+    return path
+
+
+def lobes_of_another_program() -> np.ndarray:
+    """Lobes (z, y, x) of the drawn lungs, parted by planes that are not where CovidSeg estimates the fissures."""
+    lobes = np.zeros(_SHAPE, np.uint8)
+    z, y, _x = np.ogrid[tuple(slice(0, 1, complex(0, size)) for size in _SHAPE)]
+    below, under = z + 0 * _x < 0.2 + 0.5 * y, z + 0 * y + 0 * _x < 0.6
+    left, right = _lungs() == Label.LEFT_LUNG, _lungs() == Label.RIGHT_LUNG
+    lobes[left], lobes[right], lobes[right & under] = Lobe.LEFT_UPPER, Lobe.RIGHT_UPPER, Lobe.RIGHT_MIDDLE
+    lobes[left & below], lobes[right & below] = Lobe.LEFT_LOWER, Lobe.RIGHT_LOWER
+    return lobes

@@ -34,7 +34,8 @@ MADE = Provenance("m", "0", "onnx", "cpu", "s")
 
 def measured_blocks() -> Measurements:
     labels = block_labels()
-    lobes = np.where(labels > 0, np.arange(labels.shape[1])[:, None] % 5 + 1, 0).astype(np.uint8)
+    slabs = np.repeat([[5, 2], [4, 2], [4, 1], [3, 1]], (9, 3, 3, 9), axis=0).repeat(50, axis=1)  # right, left
+    lobes = np.where(labels > 0, slabs[:, None], 0).astype(np.uint8)
     return measure(labels, Grid(UPRIGHT, labels.shape), voxels=block_scan(labels), lobes=lobes, stability=True)
 
 

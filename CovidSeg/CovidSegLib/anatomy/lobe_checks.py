@@ -9,6 +9,8 @@ from ..errors import InputError
 from ..i18n import tr as _
 from .flat_ends import LEAST_ML, flat_ends
 from .lobe_shape import CoarseLung
+from .lung_dents import MOST_ML as MOST_DENTS_ML
+from .lung_dents import dents_ml
 
 CUT_MM2 = 100.0
 """A lung that touches a face of the scan with more than this counts as cut off; a tip that just ends there does not."""
@@ -67,6 +69,21 @@ def check_whole(lungs: np.ndarray, spacing_mm: tuple[float, float, float]) -> No
                 raise InputError(_("The scan does not show both lungs whole."))
     for end in flat_ends(lungs, spacing_mm):
         raise InputError(end.sentence)
+
+
+def check_uncut(left: CoarseLung, right: CoarseLung) -> None:
+    """Raise InputError for lungs without any infection that have dents where infection was cut out, perhaps."""
+    if left.infected.any() or right.infected.any():
+        return
+    for lung in (left, right):
+        missing = dents_ml(lung)
+        if missing > MOST_DENTS_ML:
+            text = (
+                _("The mask of the right lung lacks {ml} mL at its outer side: was infection cut out of it?")
+                if lung.right
+                else _("The mask of the left lung lacks {ml} mL at its outer side: was infection cut out of it?")
+            )
+            raise InputError(text.format(ml=f"{missing:.0f}"))
 
 
 def check_lungs(left: CoarseLung, right: CoarseLung) -> None:

@@ -18,7 +18,7 @@ from ..geometry.masks import bounding_box
 from ..geometry.resampling import PlaneResampler
 from ..i18n import tr as _
 from ..system.last_answer import LastAnswer
-from .lobe_checks import check_lungs, check_marked, check_whole
+from .lobe_checks import check_lungs, check_marked, check_uncut, check_whole
 from .lobe_model import LobeModel, LungModel, read_lobe_model
 from .lobe_shape import (
     LEFT_LOBES,
@@ -179,6 +179,7 @@ def find_lobes(
     check_whole(lungs, spacing_mm)
     question = used.sha256, lungs.shape, spacing_mm, *(lung.lung.tobytes() for lung in coarse)
     parted = (last or LastAnswer()).to(question, lambda: _checked_part(coarse, used))
+    check_uncut(*coarse)  # not kept with the shape: whether there is infection is no part of it
     return _estimate(lungs.shape, coarse, parted, used)
 
 

@@ -75,11 +75,13 @@ def _counts(done: Sequence[Row], failed: int, total: int) -> str:
 def _severity(row: Row) -> str:
     """The CT severity score in words, with its range where lobes are estimated; empty where there is none."""
     if row.lobe_score is not None:
-        return f"CT severity {row.lobe_score:.0f} of 25"
+        whose = f", lobes {row.lobes_are}" if row.lobes_are.startswith("estimated") else ""
+        return f"CT severity {row.lobe_score:.0f} of 25{whose}"
     ends = (row.estimated_lobe_score, row.estimated_lobe_score_low, row.estimated_lobe_score_high)
     if None in ends:
         return ""
-    return "CT severity {:.0f} ({:.0f} to {:.0f}) of 25, lobes estimated".format(*ends)
+    score = "CT severity {:.0f} ({:.0f} to {:.0f}) of 25".format(*ends)
+    return f"{score}, lobes {row.lobes_are or 'estimated'}"
 
 
 def _corrected(row: Row) -> str:

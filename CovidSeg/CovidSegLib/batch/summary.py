@@ -28,7 +28,8 @@ class Row:
     densities in HU; zones are thirds of a lung's height. ``ct_class``: CT-0 to CT-4, as in the JSON; ``zone_score``:
     0 to 24; ``lobe_score``: 0 to 25, where there is a lobe segmentation (see :mod:`CovidSegLib.measures`);
     ``estimated_lobe_score``: that of lobes estimated from the shape of the lungs, with its 90 % range;
-    ``no_estimated_lobe_score``: why there is none.
+    ``no_estimated_lobe_score``: why there is none; ``lobes_are``: "given", "estimated", "estimated, corrected", or
+    "estimated, then checked by a reader".
     ``kept_edits_ml``, ``edited_segments``: corrections of a reader that are in the result and the numbers, and where.
     ``partly_visible``: the lungs that the scan cuts off; ``seconds``: all stages; ``source``: what was read ("DICOM
     series 2 of 3 (133 slices)"); ``message``: error or warnings, among them why this series was chosen. ``further``:
@@ -52,6 +53,7 @@ class Row:
     estimated_lobe_score_low: float | None = None
     estimated_lobe_score_high: float | None = None
     no_estimated_lobe_score: str = ""
+    lobes_are: str = ""
     right_upper_zone_percent: float | None = None
     right_middle_zone_percent: float | None = None
     right_lower_zone_percent: float | None = None
@@ -94,6 +96,7 @@ class Row:
             entry.result,
             ct_class=ct_class,
             no_estimated_lobe_score=record.measurements.severity_refused,
+            lobes_are=record.measurements.lobes_are,
             further=tuple(numbers.pop(name) for name in further_names("column")),
             **numbers,
             kept_edits_ml=record.kept_edits_ml,
@@ -109,6 +112,7 @@ _NOT_IN_OLDER_TABLES = {
     "kept_edits_ml",
     "edited_segments",
     "no_estimated_lobe_score",
+    "lobes_are",
     *(f"{side}_{level}_zone_percent" for side in ("right", "left") for level in ("upper", "middle", "lower")),
     *(f"estimated_lobe_score{end}" for end in ("", "_low", "_high")),
 }

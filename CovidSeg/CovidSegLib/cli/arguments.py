@@ -66,7 +66,7 @@ def existing_files(args: argparse.Namespace) -> ExistingFiles:
 
 
 def add_report_options(parser: argparse.ArgumentParser) -> None:
-    """``--label --split-hu --lobes``."""
+    """``--label --split-hu --lobes --lobes-checked``."""
     parser.add_argument("--label", metavar="TEXT", default="", help="the case's name in the report (none)")
     parser.add_argument(
         "--split-hu",
@@ -80,6 +80,11 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         type=file_name,
         help="lobes (.seg.nrrd or DICOM SEG, told by their codes) for the lobe score; one beside the scan is found",
+    )
+    parser.add_argument(
+        "--lobes-checked",
+        action="store_true",
+        help="a reader has checked these lobes, which CovidSeg estimated: their score has no range then",
     )
 
 
@@ -96,7 +101,7 @@ def report_request(args: argparse.Namespace, files: Sequence[Path]) -> ReportReq
         check_input(args.lobes)
     rules = Rules() if args.split_hu is None else Rules(split_hu=args.split_hu)
     lobes = None if args.lobes is None else args.lobes.absolute()
-    return ReportRequest(absolute(files), args.label, rules, lobes)
+    return ReportRequest(absolute(files), args.label, rules, lobes, args.lobes_checked)
 
 
 def _split_hu(text: str) -> int:

@@ -118,16 +118,25 @@ def in_words(record: ResultRecord) -> str:
     if share is None:
         infection = record.infection_ml
         return "No lung was found." if not infection else f"No lung was found, but infection {in_ml(infection)}."
-    found, brought = record.measurements.severity_estimated, record.measurements.lobe_score
-    severity = "" if found is None else f" {severity_in_words(found.score, found.low, found.high)}"
-    if brought is not None:
-        severity = f" CT severity score {brought} of 25, by the lobes that were given."
+    severity = _severity(record)
     return (
         f"Lungs {in_ml(lung.total)} (left {in_ml(lung.left)}, right {in_ml(lung.right)}); "
         f"infection {in_ml(record.infection_ml)}, {percent(share)} % of lung (infection counts as lung).{severity}"
     )
 
 
-def severity_in_words(score: int, low: int, high: int) -> str:
+def _severity(record: ResultRecord) -> str:
+    found, brought = record.measurements.severity_estimated, record.measurements.lobe_score
+    are = record.measurements.lobes_are
+    if brought is not None:
+        whose = f"lobes {are}" if are.startswith("estimated") else "by the lobes that were given"
+        return f" CT severity score {brought} of 25, {whose}."
+    return "" if found is None else f" {severity_in_words(found.score, found.low, found.high, are)}"
+
+
+def severity_in_words(score: int, low: int, high: int, lobes_are: str = "") -> str:
     """The CT severity score of estimated lobes, as a sentence: never without its range."""
-    return f"CT severity score {score} ({low} to {high}) of 25, lobes estimated from the shape of the lungs."
+    whose = "lobes estimated from the shape of the lungs"
+    if lobes_are == "estimated, corrected":
+        whose += ", corrected"
+    return f"CT severity score {score} ({low} to {high}) of 25, {whose}."

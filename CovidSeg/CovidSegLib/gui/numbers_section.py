@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import ctk
 import qt
+import slicer
 from slicer.i18n import tr as _
 
 from ..errors import InputError, OutputError
+from ..mrml.readback import has_lobes, mark_checked
 from ..mrml.tables import find_table, table_for, write_table
 from ..report.report_formats import SUFFIXES
 from . import report_packages, wording
@@ -38,10 +40,15 @@ def summary(measured: Measurements, *, infection: bool = True) -> str:
         _("1 lesion") if len(measured.lesions) == 1 else _("{count} lesions").format(count=len(measured.lesions)),
     ]
     if measured.lobe_score is not None:
-        texts.insert(2, _("lobes {score}/25").format(score=measured.lobe_score))
+        text = _("lobes {score}/25")
+        if measured.lobes_are != "given":
+            text = _("CT severity {score}/25, lobes estimated, then checked by a reader")
+        texts.insert(2, text.format(score=measured.lobe_score))
     elif measured.severity is not None:
         found = measured.severity
         text = _("CT severity {score} ({low} to {high})/25, lobes estimated")
+        if measured.lobes_are == "estimated, corrected":
+            text = _("CT severity {score} ({low} to {high})/25, lobes estimated, corrected")
         texts.insert(2, text.format(score=found.score, low=found.low, high=found.high))
     return " · ".join(texts)
 
@@ -81,6 +88,13 @@ class NumbersSection:
             "has lobes of another program they are estimated from the shape of the lungs, with the range that this "
             "leaves."
         )
+        self.checkedBox = qt.QCheckBox(_("I have checked these lobes"))
+        self.checkedBox.toolTip = _(
+            "The lobes in the scene are CovidSeg's estimate. Once you have checked and corrected them, their score has "
+            "no range. This marks them as completed, as the Segment Editor shows them."
+        )
+        self.checkedBox.setVisible(False)
+        layout.addWidget(self.checkedBox)
         row = qt.QHBoxLayout()
         layout.addLayout(row)
         self.reportButton = add_button(row, _("Report..."), _("Save a page to read and print; it names no patient."))
@@ -93,6 +107,7 @@ class NumbersSection:
         self.yesButton = add_button(row, _("Install"), _("Install this package into Slicer."))
         self.noButton = add_button(row, _("Not now"), _("Save no report."))
         self.question.setVisible(False)
+        self.checkedBox.connect("clicked(bool)", self._mark_lobes)
         self.reportButton.connect("clicked(bool)", self._ask_for_file)
         self.tableButton.connect("clicked(bool)", self._show_table)
         self.yesButton.connect("clicked(bool)", self._install)
@@ -114,6 +129,7 @@ class NumbersSection:
 
     def _show(self, measured: Measurements | None) -> None:
         self._measured = measured
+        self._show_checked()
         self._tell_numbers()
         self._update_buttons()
         table = find_table(self._nodes[0]) if measured is not None else None
@@ -136,6 +152,15 @@ class NumbersSection:
     def _update_buttons(self) -> None:
         self.reportButton.enabled = self.tableButton.enabled = self._measured is not None and not self._work.busy
         self.yesButton.enabled = not self._work.busy
+
+    def _show_checked(self) -> None:
+        """Ask whether lobes were checked only where some that CovidSeg estimated lie in the scene."""
+        are = self._measured.lobes_are if self._measured is not None else ""
+        self.checkedBox.setVisible(are.startswith("estimated") and has_lobes(slicer.mrmlScene, self._nodes[1]))
+        self.checkedBox.checked = are == "estimated, then checked by a reader"
+
+    def _mark_lobes(self, checked: bool) -> None:
+        mark_checked(slicer.mrmlScene, self._nodes[1], checked=checked)  # the numbers follow
 
     def _show_table(self) -> None:
         if self._measured is not None:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ..anatomy.flat_ends import flat_ends
-from ..errors import CovidSegError
 from ..geometry.grid import Grid, read_only
 from ..i18n import tr as _
 from ..reading.verdict import Kind, Verdict, judge
@@ -18,10 +17,10 @@ from .density import density, histograms
 from .found import Found, find_all
 from .given_lobes import GivenLobes
 from .lesions import COUNTED_ML
-from .lobes import lobe_total, measure_lobes
+from .lobe_numbers import LobeSubject, with_lobes
 from .quantities import QUANTITIES
 from .rules import Rules, ct_class, zone_score
-from .severity import NO_INFECTION_KNOWN, with_severity
+from .severity import NO_INFECTION_KNOWN
 from .sided import LEFT_CODES, RIGHT_CODES, Code, SidedLungs
 from .stability import moved_edges
 from .subject import Subject
@@ -49,22 +48,23 @@ def measure(
 
     ``labels``: uint8 (K, J, I) of :class:`CovidSegLib.segmentation.Label`; ``grid``: theirs, may be oblique.
     ``voxels``: the scan itself, int16 HU of the same shape, for the densities. ``lobes``: uint8 of
-    :class:`.lobes.Lobe` of the same shape; without them, and where they are CovidSeg's own estimate still, lobes are
-    estimated from the shape of the lungs, and the score has a range. ``absent``: labels without a segment (see
-    :class:`CovidSegLib.segmentation.Segmentation`); such a lung has no percentage. ``stability``: also measure with
-    the masks' edges moved by one voxel. ``found``: :func:`.found.find_all` of ``labels``, and ``verdict``:
+    :class:`.lobes.Lobe` of the same shape; without them lobes are estimated from the shape of the lungs, and the score
+    has a range. It has one, too, where they are CovidSeg's own estimate, corrected or not, unless
+    :attr:`.given_lobes.GivenLobes.checked` says that a reader has checked them. ``absent``: labels without a segment
+    (see :class:`CovidSegLib.segmentation.Segmentation`); such a lung has no percentage. ``stability``: also measure
+    with the masks' edges moved by one voxel. ``found``: :func:`.found.find_all` of ``labels``, and ``verdict``:
     :func:`CovidSegLib.reading.verdict.judge` of ``voxels``, where they are known already; by it there are no densities
     of what is no HU. ``infection_known``: False where nobody may have looked for infection; then, and where its segment
     is absent, no score of lobes is told.
     Raises ValueError for arrays of different shapes.
     """
     rules = rules or Rules()
-    lobes, of_lobes = _given(lobes, grid)
-    for other in (voxels, lobes):
+    given = GivenLobes(lobes) if isinstance(lobes, np.ndarray) else lobes
+    for other in (voxels, None if given is None else given.lobes):
         if other is not None and other.shape != labels.shape:
             raise ValueError(f"arrays of one grid are needed, not {labels.shape} and {other.shape}")
     labels = read_only(labels)
-    voxels, lobes = (None if other is None else read_only(other) for other in (voxels, lobes))
+    voxels = None if voxels is None else read_only(voxels)
     verdict = None if voxels is None else verdict or judge(voxels, grid)
     refused = verdict.density_refused if verdict else ""
     told = verdict.told_with_numbers if verdict else ()
@@ -104,31 +104,20 @@ def measure(
         found_density = density(histograms(lungs.codes, hounsfield), ml, rules)
         without: dict[str, Any] = {f"{side}_mean_hu": None for side, codes in _SIDES if codes[0] in absent}
         measured = replace(measured, density=found_density and replace(found_density, **without))
-    if lobes is not None:
-        regions, odd = measure_lobes(lungs.codes, upright(lobes)[lungs.box], ml)
-        if unknown:
-            regions = tuple(replace(region, score=None) for region in regions)
-            measured = replace(measured, severity_refused=unknown)
-        measured = replace(measured, lobes=regions, lobe_score=lobe_total(regions))
-        flags += odd
-    else:
-        reason = _("There are not two lungs.") if {Label.LEFT_LUNG, Label.RIGHT_LUNG} & set(absent) else unknown
-        measured = with_severity(measured, lungs, ml, found.memory.lobes, cut=any(faces.values()), reason=reason)
+    subject_of_lobes = LobeSubject(
+        lungs, grid, found.memory.lobes, _no_estimate(absent, cut=any(faces.values())), unknown
+    )
+    measured, of_lobes = with_lobes(measured, given, subject_of_lobes)
     subject = Subject(lungs, None if refused else hounsfield, ml, rules)
     more = {quantity.path: quantity.measure(subject) for quantity in QUANTITIES if quantity.measure is not None}
     return replace(measured, plausible=plausible, flags=(*told, *flags, *of_lobes), more=more)
 
 
-def _given(lobes: np.ndarray | GivenLobes | None, grid: Grid) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """The lobes as an array, None where they are an estimate still; and what a reader of their score should know."""
-    if not isinstance(lobes, GivenLobes):
-        return lobes, ()
-    if lobes.lobes.shape != grid.shape:
-        return lobes.lobes, ()  # told with the other arrays
-    try:
-        return lobes.lobes, lobes.notes(grid)
-    except CovidSegError as error:
-        return None, (error.sentence,)
+def _no_estimate(absent: Collection[Label], *, cut: bool) -> str:
+    """Why lobes cannot be estimated, as far as that is known without a look at the lungs' shape."""
+    if {Label.LEFT_LUNG, Label.RIGHT_LUNG} & set(absent):
+        return _("There are not two lungs.")
+    return _("The scan does not show both lungs whole.") if cut else ""
 
 
 def _of_zones(counts: np.ndarray, ml: float, absent: Collection[Label] = ()) -> Measurements:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -34,6 +35,9 @@ _KNOWN_TYPES = {kind for kind, _ in _CODES}
 
 MISSING_SHARE = 0.05
 """A lobe map that leaves out more of the lungs than this is flagged."""
+
+MOST_MISSING = 0.25
+"""One that leaves out more than this, as one of a cropped scan does, has no scores: they would be of another organ."""
 
 
 def lobe_of_codes(scheme: str, type_code: str, modifier_code: str = "") -> Lobe | None:
@@ -72,6 +76,9 @@ def measure_lobes(codes: np.ndarray, lobes: np.ndarray, voxel_ml: float) -> tupl
     missing = lung[0] / lung.sum()
     if missing > MISSING_SHARE:
         text = _("{percent} % of the lungs belong to no lobe of the lobe segmentation.")
+        if missing > MOST_MISSING:
+            text = _("{percent} % of the lungs belong to no lobe of the lobe segmentation: it gives no score.")
+            regions = tuple(replace(region, score=None) for region in regions)
         flags.append(text.format(percent=f"{100 * missing:.0f}"))
     return regions, flags
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from ..system.typed_json import LEFT_OUT, Form
 from .lesions import COUNTED_ML
-from .values import Density, EstimatedSeverity, Measurements, Side
+from .values import Density, EstimatedSeverity, LobesAre, Measurements, Side
 
 _DIGITS = 3
 _Made = TypeVar("_Made")
@@ -83,7 +83,7 @@ class ModelRecord:
 class SeverityRecord:
     """See :class:`.values.EstimatedSeverity`."""
 
-    lobes_are: Literal["estimated from the shape of the lungs"]
+    lobes_are: Literal["estimated from the shape of the lungs", "estimated from the shape of the lungs, corrected"]
     score: SeverityScore
     low: SeverityScore
     high: SeverityScore
@@ -179,11 +179,17 @@ class MeasurementsRecord:
         Form(
             about="CT severity score of estimated lobes: median and range of the ensemble; the range holds the true "
             "score in at least nine of ten held-out lungs. The median may differ from the sum of the lobes' scores. "
-            "Null with a lobe segmentation, or where lobes cannot be estimated. Results of earlier versions lack it."
+            "Of corrected lobes it is that sum, and the range holds it. Null with a lobe segmentation of another "
+            "origin or one that a reader has checked, and where lobes cannot be estimated. Results of earlier versions "
+            "lack it."
         ),
     ] = None
     severity_refused: Annotated[
         str, Form(about="Why there is no CT severity score of estimated lobes; empty otherwise.")
+    ] = ""
+    lobes_are: Annotated[
+        LobesAre,
+        Form(about="Whose lobes those of a score are; empty without lobes and in results of earlier versions."),
     ] = ""
     lesions: Annotated[
         LesionsRecord,
@@ -217,8 +223,9 @@ class MeasurementsRecord:
             ct_class=_class(measured.ct_class),
             lobes=tuple(as_record(LobeRecord, lobe) for lobe in measured.lobes),
             lobe_score=measured.lobe_score,
-            severity_estimated=None if measured.severity is None else _severity(measured.severity),
+            severity_estimated=None if measured.severity is None else _severity(measured.severity, measured.lobes_are),
             severity_refused=str(measured.severity_refused),
+            lobes_are=measured.lobes_are,
             lesions=LesionsRecord(
                 len(measured.lesions),
                 tuple(rounded(lesion.ml) for lesion in measured.lesions),
@@ -244,10 +251,11 @@ class MeasurementsRecord:
         return value
 
 
-def _severity(found: EstimatedSeverity) -> SeverityRecord:
+def _severity(found: EstimatedSeverity, lobes_are: LobesAre) -> SeverityRecord:
+    said = str(lobes_are).replace("estimated", "estimated from the shape of the lungs")
     lobes = tuple(as_record(EstimatedLobeRecord, lobe) for lobe in found.lobes)
     model = ModelRecord(found.model, found.sha256)
-    return as_record(SeverityRecord, found, lobes_are="estimated from the shape of the lungs", lobes=lobes, model=model)
+    return as_record(SeverityRecord, found, lobes_are=said, lobes=lobes, model=model)
 
 
 def _density(density: Density) -> DensityRecord:

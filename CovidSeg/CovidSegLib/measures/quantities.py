@@ -56,10 +56,11 @@ class Quantity:
     """One number.
 
     ``path``: where it stands in the JSON, below ``measurements``; ``title``, ``unit``: in tables, no title: in none;
-    braces name values of the scan (``split``, ``counted``) or of its ``part``. ``of``: the parts of Measurements that
-    have it, ``get``: the number of such a part; ``region``: where, "": the part's name. ``span``: its name among the
-    numbers that are taken with edges moved, or ``ends``: attributes of the part that bound it. ``column``: in a
-    batch's table, ``point``: in a follow-up. ``measure``: finds a number that no other file knows (:func:`found_by`);
+    braces name values of the scan (``split``, ``counted``, ``whose`` lobes they are) or of its ``part``. ``of``: the
+    parts of Measurements that have it, ``get``: the number of such a part; ``region``: where, "": the part's name.
+    ``span``: its name among the numbers that are taken with edges moved, or ``ends``: attributes of the part that bound
+    it. ``column``: in a batch's table, ``point``: in a follow-up. ``measure``: finds a number that no other file knows
+    (:func:`found_by`);
     its path is ``more.`` and a name, and it is on the report's page as well.
     """
 
@@ -130,7 +131,7 @@ def _where_any(name: str) -> Parts:
 
 _SHARE, _INFECTION, _LUNG = "Infected share", "Infection volume", "Lung volume, infection included"
 _MEAN_LUNG = "Mean density of lung, infection included"
-_HOW = "lobes estimated, low to high 90 %"
+_HOW = "{whose}, low to high 90 %"
 
 QUANTITIES = (
     Quantity(
@@ -199,13 +200,13 @@ QUANTITIES = (
     ),
     Quantity("zones.score", "Zone score (0 to 4)", "points", lambda zone: zone.score, _zones, ""),
     Quantity(
-        "lobe_score", "CT severity score (0 to 25)", "points", lambda m: m.lobe_score, _where_any("lobes"),
+        "lobe_score", "CT severity score (0 to 25){whose}", "points", lambda m: m.lobe_score, _where_any("lobes"),
         column="lobe_score",
     ),
     Quantity("lobes.infection_percent", _SHARE, "%", lambda lobe: lobe.infection_percent, _lobes, ""),
     Quantity("lobes.score", "Lobe score (0 to 5)", "points", lambda lobe: lobe.score, _lobes, ""),
     Quantity(
-        "severity_estimated.score", f"CT severity score (0 to 25), {_HOW}", "points", lambda found: found.score,
+        "severity_estimated.score", f"CT severity score (0 to 25){_HOW}", "points", lambda found: found.score,
         lambda m: filter(None, [m.severity]), ends=("low", "high"), column="estimated_lobe_score",
         statistic=Statistic(
             "severity_estimated", "CT severity score, lobes estimated: median",
@@ -227,11 +228,11 @@ QUANTITIES = (
         ),
     ),
     Quantity(
-        "severity_estimated.lobes.infection_percent", f"{_SHARE}, {_HOW}", "%", lambda lobe: lobe.infection_percent,
+        "severity_estimated.lobes.infection_percent", f"{_SHARE}{_HOW}", "%", lambda lobe: lobe.infection_percent,
         _estimated_lobes, "", ends=("percent_low", "percent_high"),
     ),
     Quantity(
-        "severity_estimated.lobes.score", f"Lobe score (0 to 5), {_HOW}", "points", lambda lobe: lobe.score,
+        "severity_estimated.lobes.score", f"Lobe score (0 to 5){_HOW}", "points", lambda lobe: lobe.score,
         _estimated_lobes, "", ends=("score_low", "score_high"),
     ),
     Quantity(

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from ..anatomy.lobe_estimate import EstimatedLobes, Lobe, PartedLungs, find_lobes
-from ..errors import InputError, ModelError
+from ..anatomy.lobe_estimate import EstimatedLobes, Lobe
 from ..i18n import tr as _
-from ..system.last_answer import LastAnswer
 from .lobes import lobe_name
 from .rules import lobe_score
-from .sided import SidedLungs
-from .values import EstimatedLobe, EstimatedSeverity, Measurements
+from .values import EstimatedLobe, EstimatedSeverity, LobeRegion
 
 NO_INFECTION_KNOWN = _("No infection is marked, and the masks do not tell that any was looked for.")
 """Why lungs alone have no score."""
@@ -24,39 +22,36 @@ ten true shares of held-out lobes, and not the scores of all those whose estimat
 them, and at least nine of ten true shares of each lobe."""
 
 
-def with_severity(
-    measured: Measurements,
-    lungs: SidedLungs,
-    voxel_ml: float,
-    last: LastAnswer[PartedLungs],
-    *,
-    cut: bool,
-    reason: str = "",
-) -> Measurements:
-    """``measured`` with the score of estimated lobes and its range, or with the reason why there is none.
-
-    ``last``: see :func:`CovidSegLib.anatomy.lobe_estimate.find_lobes`; ``cut``: whether the scan cuts a lung off;
-    ``reason``: one that is known before.
-    """
-    if cut:
-        reason = reason or _("The scan does not show both lungs whole.")
-    if not reason:
-        try:
-            found = find_lobes(lungs.codes.astype(np.uint8, copy=False), lungs.grid.spacing, last=last)
-            return replace(measured, severity=severity_of(found, voxel_ml))
-        except InputError as error:
-            reason = error.sentence
-        except ModelError as error:
-            reason = str(error)
-    return replace(measured, severity_refused=reason)
-
-
 def severity_of(found: EstimatedLobes, voxel_ml: float) -> EstimatedSeverity:
     """The numbers of estimated lobes."""
     scores = member_scores(found.members)
     low, middle, high = (int(value) for value in quantiles(scores.sum(axis=1)))
     lobes = tuple(_lobe(found, scores, lobe, voxel_ml) for lobe in Lobe)
     return EstimatedSeverity(middle, low, high, lobes, *found.model)
+
+
+def widened(severity: EstimatedSeverity, regions: Sequence[LobeRegion], total: int) -> EstimatedSeverity:
+    """``severity`` with the numbers of lobes as they were changed since, and each range so wide that it holds them.
+
+    ``regions``: the five lobes, scored; ``total``: the sum of their scores.
+    """
+    lobes = tuple(_changed(lobe, region) for lobe, region in zip(severity.lobes, regions, strict=True))
+    return replace(severity, score=total, low=min(severity.low, total), high=max(severity.high, total), lobes=lobes)
+
+
+def _changed(lobe: EstimatedLobe, region: LobeRegion) -> EstimatedLobe:
+    share = region.infection_percent or 0.0
+    score = region.score or 0
+    return replace(
+        lobe,
+        lung_ml=region.lung_ml,
+        infection_ml=region.infection_ml,
+        percent_low=min(lobe.percent_low, share),
+        percent_high=max(lobe.percent_high, share),
+        score=score,
+        score_low=min(lobe.score_low, score),
+        score_high=max(lobe.score_high, score),
+    )
 
 
 def member_scores(members: np.ndarray) -> np.ndarray:

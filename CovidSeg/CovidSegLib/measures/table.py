@@ -51,5 +51,7 @@ def _row(measured: Measurements, quantity: Quantity, part: Any) -> TableRow:
     low, high = (measured.span(quantity.span) if quantity.span else None) or (None, None)
     if quantity.ends is not None:
         low, high = (getattr(part, name) for name in quantity.ends)
-    title = quantity.title.format(part=part, split=measured.rules.split_hu, counted=COUNTED_ML)
+    whose = f", lobes {measured.lobes_are}" if measured.lobes_are.startswith("estimated") else ""
+    values = {"split": measured.rules.split_hu, "counted": COUNTED_ML, "whose": whose}
+    title = quantity.title.format(part=part, **values)
     return TableRow(title, quantity.region or part.name, value, quantity.unit, low, high)

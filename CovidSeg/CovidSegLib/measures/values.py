@@ -13,6 +13,9 @@ from .rules import Rules
 
 Side = Literal["left", "right"]
 
+LobesAre = Literal["", "given", "estimated", "estimated, corrected", "estimated, then checked by a reader"]
+"""Whose lobes those of a score are: "" where there are none; "given" by the user, who brings them from elsewhere."""
+
 
 @dataclass(frozen=True)
 class Region:
@@ -76,7 +79,8 @@ class EstimatedLobe(Region):
 class EstimatedSeverity:
     """The CT severity score of estimated lobes: the median of the ensemble, and the range of its members.
 
-    The median may be another than the sum of the scores of the ``lobes``, which are the likeliest ones.
+    The median may be another than the sum of the scores of the ``lobes``, which are the likeliest ones. Of lobes that
+    were estimated and changed since it is the sum of theirs, and all ranges hold their numbers too.
 
     ``model``, ``sha256``: the model of shape that told the lobes.
     """
@@ -140,8 +144,8 @@ class Measurements:
     ``density`` is None when no scan was given or when its values are no HU; ``density_refused`` then says why.
     ``lesions``: from :data:`.lesions.COUNTED_ML` on, largest first; ``small_lesions``: smaller pieces of infection,
     which count in all volumes. ``lobes`` and ``lobe_score`` (0 to 25): only with a lobe segmentation.
-    ``severity``: the score of estimated lobes, where there is no lobe segmentation; ``severity_refused``: why there is
-    none (both empty: not asked for).
+    ``severity``: the score of estimated lobes, where there is no lobe segmentation, or one that CovidSeg estimated;
+    ``severity_refused``: why there is none (both empty: not asked for). ``lobes_are``: whose lobes they are.
     ``partly_visible``: the lungs that the scan cuts off. ``plausible``: whether there are two lungs, of volumes that
     lungs have; None for two lungs in a single slice. ``flags``: sentences on what makes numbers doubtful.
     ``stability``: empty when it was not asked for. ``more``: numbers that :mod:`.quantities` alone knows.
@@ -160,6 +164,7 @@ class Measurements:
     lobe_score: int | None = None
     severity: EstimatedSeverity | None = None
     severity_refused: str = ""
+    lobes_are: LobesAre = ""
     partly_visible: tuple[Side, ...] = ()
     plausible: bool | None = False
     flags: tuple[str, ...] = ()

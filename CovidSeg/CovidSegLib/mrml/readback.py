@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..corrections.reviewed_segments import STATUS_TAG
+from ..corrections.reviewed_segments import COMPLETED, STATUS_TAG
 from ..errors import InputError
 from ..geometry.volume import CtVolume
 from ..measures import Lobe, Measurements, Rules, lobe_of_terminology, measure
 from ..measures.given_lobes import GivenLobes
-from ..segfiles.lobe_files import ESTIMATED_TAG, given_lobes
+from ..segfiles.lobe_files import TELLING_TAGS, says_checked, says_estimated
 from ..segmentation import Label, absent_labels, label_of_codes
 from ..system.steps import result_of
 from .covidseg_segments import ids_in, tag
@@ -74,12 +74,49 @@ def read_lobes(scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode
     if node is None:
         return None
     found = np.zeros(volume_node.GetImageData().GetDimensions()[::-1], np.uint8)
-    tags = []
     for lobe, name in lobes.items():
         found[_mask(node, name, volume_node)] = lobe
-        segment = node.GetSegmentation().GetSegment(name)
-        tags.append((tag(segment, ESTIMATED_TAG), tag(segment, STATUS_TAG)))
-    return given_lobes(found, tags)
+    told = _told(node, lobes)
+    return GivenLobes(
+        found,
+        any(says_estimated(one.name, one.segment_id, one.tags) for one in told),
+        all(says_checked(one.tags) for one in told),
+    )
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a segment says of itself."""
+
+    name: str
+    segment_id: str
+    tags: dict[str, str]
+
+
+def _told(node: slicer.vtkMRMLSegmentationNode, lobes: dict[Lobe, str]) -> tuple[_Told, ...]:
+    found = []
+    for segment_id in lobes.values():
+        segment = node.GetSegmentation().GetSegment(segment_id)
+        tags = {key: value for key in TELLING_TAGS if (value := tag(segment, key)) is not None}
+        found.append(_Told(segment.GetName() or "", segment_id, tags))
+    return tuple(found)
+
+
+def has_lobes(scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode) -> bool:
+    """Whether there are lobes that :func:`read_lobes` reads."""
+    return _lobe_segments(scene, volume_node)[0] is not None
+
+
+def mark_checked(scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode, *, checked: bool) -> None:
+    """Say that a reader has ``checked`` the lobes that :func:`read_lobes` reads, or take it back.
+
+    It is the status of their segments, which the Segment Editor shows: completed, or in progress.
+    """
+    node, lobes = _lobe_segments(scene, volume_node)
+    if node is None:
+        return
+    for name in lobes.values():
+        node.GetSegmentation().GetSegment(name).SetTag(STATUS_TAG, COMPLETED if checked else "inprogress")
 
 
 def lobes_state(scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode | None) -> tuple[object, ...]:
@@ -89,9 +126,7 @@ def lobes_state(scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNod
         return ()
     parent = node.GetParentTransformNode()
     place = (parent.GetID(), parent.GetTransformToWorldMTime()) if parent is not None else ()
-    segments = [node.GetSegmentation().GetSegment(name) for name in lobes.values()]
-    told = tuple((tag(segment, ESTIMATED_TAG), tag(segment, STATUS_TAG)) for segment in segments)
-    return (node.GetID(), tuple(lobes.items()), segments_state(node, lobes.values()), told, place)
+    return (node.GetID(), tuple(lobes.items()), segments_state(node, lobes.values()), _told(node, lobes), place)
 
 
 def segments_state(

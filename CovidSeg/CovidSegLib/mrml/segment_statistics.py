@@ -72,10 +72,13 @@ def plugin_class() -> type:
             number = NUMBERS.get(key)
             if number is None:
                 return None
+            title = number.title
+            if self._last is not None and self._last[1].lobes_are == "estimated, corrected":
+                title = title.replace(_MEDIAN, ", corrected")
             codes = [self.createCodedEntry(*code, True) if code else None for code in number.codes]
             return self.createMeasurementInfo(
-                name=number.title,
-                title=number.title,
+                name=title,
+                title=title,
                 description=number.about,
                 units=number.unit,
                 quantityDicomCode=codes[0],
@@ -88,10 +91,13 @@ def plugin_class() -> type:
             self, node: slicer.vtkMRMLSegmentationNode, scan: slicer.vtkMRMLScalarVolumeNode | None
         ) -> Measurements:
             """All numbers of the segmentation; measured anew when a segment or the scan has changed."""
-            from .readback import measure_nodes, measure_segments_alone, segments_state
+            import slicer
+
+            from .readback import lobes_state, measure_nodes, measure_segments_alone, segments_state
 
             segments = segments_state(node, node.GetSegmentation().GetSegmentIDs())
-            state = (node.GetID(), segments, _state(scan))
+            lobes = lobes_state(slicer.mrmlScene, scan) if scan is not None else ()
+            state = (node.GetID(), segments, _state(scan), lobes)
             if self._last is None or self._last[0] != state:
                 measured = measure_nodes(node, scan) if scan is not None else measure_segments_alone(node)
                 self._last = state, measured
@@ -99,6 +105,9 @@ def plugin_class() -> type:
 
     return CovidSegSegmentStatisticsPlugin
 
+
+_MEDIAN = ": median"
+"""What the score of an estimate is, but not that of one that was corrected."""
 
 _RANGE = ("severity_estimated", "severity_estimated_low", "severity_estimated_high")
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from ..measures.measurements_record import CtClass, Ml, Percent, SeverityScore, ZoneScore, as_record
 from ..measures.quantities import columns_of, further_names
-from ..measures.values import Side
+from ..measures.values import LobesAre, Side
 from ..system.typed_json import LEFT_OUT, REQUIRED, Form
 from ..visible import table_cell
 from .result_record import ResultRecord, no_result
@@ -61,6 +61,7 @@ class TimePoint:
     lobe_score_low: Annotated[SeverityScore | None, Form(about="Only where lobes are estimated.")] = None
     lobe_score_high: Annotated[SeverityScore | None, Form(about="Only where lobes are estimated.")] = None
     lobes_estimated: bool = False
+    lobes_are: Annotated[LobesAre, Form(about="Whose lobes they are; empty without lobes.")] = ""
     more: Annotated[dict[str, float | None] | None, Form(about="Further numbers, by name.")] = field(
         default=None, metadata=LEFT_OUT
     )
@@ -73,8 +74,11 @@ class TimePoint:
     def severity(self) -> str:
         """The CT severity score in words, with its range where lobes are estimated; empty where there is none."""
         if self.lobes_estimated:
-            return f"{self.lobe_score} ({self.lobe_score_low} to {self.lobe_score_high}), lobes estimated"
-        return "" if self.lobe_score is None else str(self.lobe_score)
+            are = self.lobes_are or "estimated"
+            return f"{self.lobe_score} ({self.lobe_score_low} to {self.lobe_score_high}), lobes {are}"
+        if self.lobe_score is None:
+            return ""
+        return f"{self.lobe_score}, lobes {self.lobes_are}" if self.lobes_are else str(self.lobe_score)
 
     @classmethod
     def of(cls, record: ResultRecord, day: int, date: str = "") -> TimePoint:
@@ -94,6 +98,7 @@ class TimePoint:
             lobe_score_low=estimated.low if estimated else None,
             lobe_score_high=estimated.high if estimated else None,
             lobes_estimated=estimated is not None,
+            lobes_are=measured.lobes_are or ("estimated" if estimated else ""),
             more=more or None,
         )
 
@@ -177,6 +182,8 @@ def follow_up(points: Iterable[TimePoint], warnings: Sequence[str] = (), label: 
                 f"Day {point.day}: the lung volume is {abs(100 * (change.lung_share or 0)):.0f} % {more} than at first "
                 "(breathing, or another part of the lungs in view): compare mL rather than the infected share."
             )
+    if len({point.lobes_are for point in ordered if point.lobe_score is not None}) > 1:
+        said.append("The CT severity scores are of lobes of different origin: a change may be one of the lobes.")
     return FollowUp(ordered, tuple(dict.fromkeys(said)), label.strip())
 
 

@@ -77,5 +77,6 @@ def report_text(
     pictures, note = draw(volume, segmentation, progress)
     if note:
         progress.notice("report", note)
-    lobes = lobe_pictures(volume, segmentation) if content.measured.severity is not None else {}
+    # Lobes that were changed since they were estimated are not those of the picture.
+    lobes = lobe_pictures(volume, segmentation) if content.measured.lobes_are == "estimated" else {}
     return render_page(content, pictures, lobes.get("lobes"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import about
+from ..errors import InputError, about
 from ..geometry.volume import CtVolume
 from ..measures import Measurements, Rules, measure
 from ..measures.edits import SegmentEdit
@@ -24,7 +24,8 @@ class ReportRequest:
 
     ``files``: where to (.html, .json, .csv; none: no report); ``label``: what stands as the case's name; ``rules``: see
     :class:`CovidSegLib.measures.Rules`; ``lobes``: a file with lobes (``.seg.nrrd``, DICOM SEG), None: a DICOM SEG of
-    lobes that lies in the scan's own folder is used, if there is one; ``picture``: where the picture for a follow-up
+    lobes that lies in the scan's own folder is used, if there is one; ``lobes_checked``: a reader has checked them, if
+    they are CovidSeg's estimate; ``picture``: where the picture for a follow-up
     goes (see :func:`.thumbnails.visit_picture`).
     """
 
@@ -32,6 +33,7 @@ class ReportRequest:
     label: str = ""
     rules: Rules = Rules()  # noqa: RUF009 - frozen
     lobes: Path | None = None
+    lobes_checked: bool = False
     picture: Path | None = None
 
     @property
@@ -54,10 +56,14 @@ class ReportRequest:
         ``infection_known``: see :func:`CovidSegLib.measures.measure`. Raises InputError when the lobes cannot be used.
         """
         if self.lobes is None:
-            lobes = lobes_beside(source, volume, files)
+            lobes = lobes_beside(source, volume, files, checked=self.lobes_checked)
+            if lobes is None and self.lobes_checked:
+                raise InputError(
+                    "There are no lobes that a reader could have checked.", "Give them with --lobes as well."
+                )
         else:
             with about(self.lobes):
-                lobes = read_lobe_map(self.lobes, volume)
+                lobes = read_lobe_map(self.lobes, volume, checked=self.lobes_checked)
         return measure(
             segmentation.labels,
             segmentation.grid,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .. import __version__
+from ..anatomy.lobe_order import lobes_out_of_place
 from ..corrections.reviewed_segments import COMPLETED, STATUS_TAG
 from ..errors import InputError, OutputError
 from ..geometry.grid import Grid
@@ -30,11 +33,16 @@ if TYPE_CHECKING:
 SUFFIXES = (".seg.nrrd", ".nii.gz", ".nii")
 
 ESTIMATED_TAG = "CovidSeg.EstimatedLobe"
-"""On a segment that was estimated: the SHA-256 of the model. How much a reader changed since is found by estimating the
-lobes anew (see :mod:`CovidSegLib.measures.given_lobes`); the tag stays with what a reader corrects."""
+"""On a segment that was estimated: the SHA-256 of the model. It stays with what a reader corrects."""
 
 ALGORITHM = "CovidSeg lobes estimated from the shape of the lungs"
-"""Goes with the segments into a DICOM SEG, where the tag does not."""
+"""Goes with the segments into a DICOM SEG, where the tag does not; in a NIfTI file it is the description."""
+
+_ALGORITHM_TAG = "DICOM.SegmentAlgorithmName"
+TELLING_TAGS = (ESTIMATED_TAG, _ALGORITHM_TAG, STATUS_TAG)
+"""The tags of a segment that tell whose lobe it is (:func:`says_estimated`, :func:`says_checked`)."""
+
+_OUR_ID = re.compile("Estimated(Left|Right)(Upper|Middle|Lower)Lobe")
 
 _SIDES = {"LEFT": "7771000^Left", "RIGHT": "24028007^Right"}
 _TYPES = {
@@ -68,7 +76,7 @@ def write_lobes(lobes: np.ndarray, grid: Grid, path: Path, model: str) -> None:
         if is_seg_nrrd(path):
             write_layers([lobes], grid.affine, [_segment(lobe, model) for lobe in Lobe], path)
         else:
-            save_nifti(lobes, grid.affine, path)
+            save_nifti(lobes, grid.affine, path, ALGORITHM)
 
 
 def _segment(lobe: Lobe, model: str) -> FileSegment:
@@ -79,7 +87,7 @@ def _segment(lobe: Lobe, model: str) -> FileSegment:
         "TerminologyEntry": f"Segmentation category and type - DICOM master list~{anatomy}~"
         "Anatomic codes - DICOM master list~^^~^^",
         "DICOM.SegmentAlgorithmType": "AUTOMATIC",
-        "DICOM.SegmentAlgorithmName": ALGORITHM,
+        _ALGORITHM_TAG: ALGORITHM,
         "CovidSeg.Software": f"CovidSeg {__version__}",
         STATUS_TAG: "notstarted",
         ESTIMATED_TAG: model,
@@ -96,12 +104,40 @@ def _segment(lobe: Lobe, model: str) -> FileSegment:
     return FileSegment(fields).with_tags(tags)
 
 
-def read_lobe_map(path: Path, volume: CtVolume) -> GivenLobes:
+def says_estimated(name: str, segment_id: str, tags: Mapping[str, str]) -> bool:
+    """Whether a segment says in any way that CovidSeg estimated it: one of its signs is enough, whatever lost the rest.
+
+    ``tags``: those of Slicer; the algorithm of a segment of a DICOM SEG goes by the name that Slicer has for it. It is
+    the one rule for files and for the scene.
+    """
+    return (
+        ESTIMATED_TAG in tags
+        or ALGORITHM.lower() in tags.get(_ALGORITHM_TAG, "").lower()
+        or "(estimated)" in name.lower()
+        or _OUR_ID.search(segment_id) is not None
+    )
+
+
+def says_checked(tags: Mapping[str, str]) -> bool:
+    """Whether a reader marked the segment as completed."""
+    return tags.get(STATUS_TAG) == COMPLETED
+
+
+def read_lobe_map(path: Path, volume: CtVolume, *, checked: bool = False) -> GivenLobes:
     """The lobes in ``path`` (``.seg.nrrd``, or a DICOM SEG) on the grid of ``volume``.
 
-    Raises InputError when the file has no lobe, its voxels are not voxels of the scan, or they are CovidSeg's estimate
-    still (:meth:`GivenLobes.notes`).
+    ``checked``: a reader has checked them; so says, too, who marked all of them as completed. Raises InputError when
+    the file has no lobe, its voxels are not voxels of the scan, or they lie as no lobes do.
     """
+    lobes = _read(path, volume, checked)
+    grid = volume.grid
+    reason = lobes_out_of_place(grid.to_upright(lobes.lobes), grid.upright.spacing)
+    if reason:
+        raise InputError(f"The file can be no lobe segmentation of this scan. {reason}", "Give the lobes of this scan.")
+    return lobes
+
+
+def _read(path: Path, volume: CtVolume, checked: bool) -> GivenLobes:
     if is_seg_nrrd(path):
         lobes = _from_slicer(path, volume)
     elif path.is_file() and is_dicom(path):
@@ -113,21 +149,23 @@ def read_lobe_map(path: Path, volume: CtVolume) -> GivenLobes:
             "The file has no segment whose DICOM code says that it is a lobe of a lung.",
             "Set the segments' terminology in Slicer (double click on the colour of a segment).",
         )
-    lobes.notes(volume.grid)
-    return lobes
+    return replace(lobes, checked=lobes.checked or checked)
 
 
-def lobes_beside(source: Path, volume: CtVolume, files: Sequence[Path] = ()) -> GivenLobes | None:
+def lobes_beside(
+    source: Path, volume: CtVolume, files: Sequence[Path] = (), *, checked: bool = False
+) -> GivenLobes | None:
     """The lobes of a DICOM SEG in the folder ``source`` that the scan was read from; None where there is none.
 
     ``files``: only these of the folder are meant (default: all). One that belongs to another scan is passed over.
+    ``checked``: as for :func:`read_lobe_map`.
     """
     if not source.is_dir():
         return None
     for path in sorted(files or files_below(source)):
         if is_dicom(path) and modality_of(path) == "SEG":
             try:
-                return read_lobe_map(path, volume)
+                return _read(path, volume, checked)
             except InputError:
                 continue
     return None
@@ -136,21 +174,15 @@ def lobes_beside(source: Path, volume: CtVolume, files: Sequence[Path] = ()) -> 
 def _from_slicer(path: Path, volume: CtVolume) -> GivenLobes:
     file = read_reviewed(path, volume.grid)
     lobes = np.zeros(volume.voxels.shape, np.uint8)
-    tags = []
+    found = []
     for segment in file.segments:
         lobe = lobe_of_terminology(segment.tags.get("TerminologyEntry", ""))
         if lobe is not None:
             layer, value = segment.place
             lobes[file.layers[layer] == value] = lobe
-            tags.append((segment.tags.get(ESTIMATED_TAG), segment.tags.get(STATUS_TAG)))
-    return given_lobes(lobes, tags)
-
-
-def given_lobes(lobes: np.ndarray, tags: Sequence[tuple[str | None, str | None]]) -> GivenLobes:
-    """``lobes`` (uint8 of :class:`Lobe`) whose segments have these ``tags``: :data:`ESTIMATED_TAG`, the status."""
-    models = [model for model, _status in tags if model]
-    confirmed = bool(tags) and all(status == COMPLETED for _model, status in tags)
-    return GivenLobes(lobes, bool(models), next(iter(models), ""), confirmed)
+            found.append(segment)
+    estimated = any(says_estimated(one.fields.get("Name", ""), one.id, one.tags) for one in found)
+    return GivenLobes(lobes, estimated, bool(found) and all(says_checked(one.tags) for one in found))
 
 
 def _from_dicom(path: Path, volume: CtVolume) -> GivenLobes:
@@ -158,12 +190,18 @@ def _from_dicom(path: Path, volume: CtVolume) -> GivenLobes:
 
     def lobes_of(dataset: pydicom.Dataset) -> dict[int, int | None]:
         found = {int(one.SegmentNumber): _lobe_of(one) for one in dataset.SegmentSequence}
-        made_by = [str(one.get("SegmentAlgorithmName", "")) for one in dataset.SegmentSequence]
-        estimated.append(any(ALGORITHM in name for name in made_by))
+        estimated.extend(_dicom_says_estimated(one) for one in dataset.SegmentSequence if found[int(one.SegmentNumber)])
         return {number: lobe and int(lobe) for number, lobe in found.items()}
 
     lobes = read_dicom_labels(path, volume, lobes_of)
-    return GivenLobes(lobes, estimated[0])
+    return GivenLobes(lobes, any(estimated))
+
+
+def _dicom_says_estimated(segment: pydicom.Dataset) -> bool:
+    names = [str(segment.get(key, "")) for key in ("SegmentLabel", "SegmentDescription", "TrackingID")]
+    return says_estimated(
+        " ".join(names), " ".join(names), {_ALGORITHM_TAG: str(segment.get("SegmentAlgorithmName", ""))}
+    )
 
 
 def _lobe_of(segment: pydicom.Dataset) -> Lobe | None:

@@ -1,0 +1,132 @@
+"""What is told of lobes: of an estimate, of lobes that a user brings, and of an estimate that a user brings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..anatomy.lobe_estimate import EstimatedLobes, PartedLungs, find_lobes
+from ..anatomy.lobe_order import lobes_out_of_place
+from ..errors import InputError, ModelError
+from ..geometry.grid import Grid
+from ..i18n import tr as _
+from ..system.last_answer import LastAnswer
+from ..words import in_ml
+from .given_lobes import Comparison, GivenLobes, compare
+from .lobes import lobe_total, measure_lobes
+from .severity import severity_of, widened
+from .sided import SidedLungs
+from .values import LobeRegion, Measurements
+
+
+@dataclass(frozen=True)
+class LobeSubject:
+    """What lobes are told of.
+
+    ``lungs``: of one scan, on ``grid``; ``last``: see :func:`CovidSegLib.anatomy.lobe_estimate.find_lobes`;
+    ``no_estimate``: why lobes cannot be estimated, where that is known before; ``no_score``: why infection has no
+    score, whatever the lobes.
+    """
+
+    lungs: SidedLungs
+    grid: Grid
+    last: LastAnswer[PartedLungs]
+    no_estimate: str = ""
+    no_score: str = ""
+
+    def estimate(self) -> tuple[EstimatedLobes | None, str]:
+        """The lobes as they are estimated from the lungs, or why they cannot be."""
+        if self.no_estimate:
+            return None, self.no_estimate
+        try:
+            codes = self.lungs.codes.astype(np.uint8, copy=False)
+            return find_lobes(codes, self.lungs.grid.spacing, last=self.last), ""
+        except InputError as error:
+            return None, error.sentence
+        except ModelError as error:
+            return None, str(error)
+
+
+def with_lobes(
+    measured: Measurements, given: GivenLobes | None, subject: LobeSubject
+) -> tuple[Measurements, Sequence[str]]:
+    """``measured`` with the numbers of lobes, or the reason why there are none; and what a reader of them should know.
+
+    ``given``: lobes that a user brings, on the grid of the ``subject``.
+    """
+    flags: list[str] = []
+    if given is not None:
+        part = subject.grid.to_upright(given.lobes)[subject.lungs.box]
+        wrong = lobes_out_of_place(part, subject.lungs.grid.spacing)
+        if not wrong:
+            return _of_given(measured, given, part, subject)
+        flags = [_("The lobe segmentation is not used. {reason}").format(reason=wrong)]
+    reason = subject.no_estimate or subject.no_score
+    found, reason = (None, reason) if reason else subject.estimate()
+    if found is None:
+        return replace(measured, severity_refused=reason), flags
+    return replace(measured, severity=severity_of(found, subject.grid.voxel_ml), lobes_are="estimated"), flags
+
+
+def _of_given(
+    measured: Measurements, given: GivenLobes, part: np.ndarray, subject: LobeSubject
+) -> tuple[Measurements, Sequence[str]]:
+    """As :func:`with_lobes`; ``part``: the lobes in the box of the lungs, upright."""
+    regions, flags = measure_lobes(subject.lungs.codes, part, subject.grid.voxel_ml)
+    if not regions:
+        return replace(measured, severity_refused=flags[0]), flags
+    found, reason = subject.estimate()
+    compared = None if found is None else compare(part, subject.lungs.codes, found)
+    is_estimate = given.estimated or (compared is not None and compared.is_alike)
+    if is_estimate and not given.checked:
+        said = [_whose(given, compared, subject.grid.voxel_ml), *flags]
+        return _of_estimate(measured, regions, found, compared, subject, reason or " ".join(flags)), said
+    if subject.no_score:
+        regions = tuple(replace(region, score=None) for region in regions)
+        measured = replace(measured, severity_refused=subject.no_score)
+    measured = replace(measured, lobes=regions, lobe_score=lobe_total(regions), lobes_are="given")
+    if is_estimate:
+        measured = replace(measured, lobes_are="estimated, then checked by a reader")
+        flags = [_("The lobes are CovidSeg's estimate, which a reader has checked."), *flags]
+    return measured, flags
+
+
+def _of_estimate(
+    measured: Measurements,
+    regions: tuple[LobeRegion, ...],
+    found: EstimatedLobes | None,
+    compared: Comparison | None,
+    subject: LobeSubject,
+    reason: str,
+) -> Measurements:
+    """The score of lobes that CovidSeg estimated, as they are now: with the range of an estimate from the same lungs.
+
+    ``reason``: why there is no such estimate, or what the lobes lack.
+    """
+    corrected = compared is not None and compared.changed > 0
+    measured = replace(measured, lobes_are="estimated, corrected" if corrected else "estimated")
+    total = lobe_total(regions)
+    if subject.no_score or found is None or total is None:
+        return replace(measured, severity_refused=subject.no_score or reason)
+    severity = severity_of(found, subject.grid.voxel_ml)
+    return replace(measured, severity=widened(severity, regions, total) if corrected else severity)
+
+
+def _whose(given: GivenLobes, compared: Comparison | None, voxel_ml: float) -> str:
+    """That lobes are an estimate, by what that is known, how much of it was changed, and what a reader can do."""
+    if not given.estimated:
+        said = _("The lobes that were given do not say so, but they are those that CovidSeg estimates.")
+    elif compared is None:
+        said = _("The lobes that were given are CovidSeg's estimate; from the lungs as they are now there is none.")
+    elif not compared.changed:
+        said = _("The lobes that were given are CovidSeg's estimate.")
+    else:
+        text = _("The lobes that were given are CovidSeg's estimate, of which {ml} ({percent} % of the lungs) changed.")
+        said = text.format(ml=in_ml(compared.changed * voxel_ml), percent=f"{compared.changed_percent:.1f}")
+    more = _(
+        "They count as estimated until you say that a reader has checked them (--lobes-checked; in Slicer: mark all as "
+        "completed)."
+    )
+    return f"{said} {more}"

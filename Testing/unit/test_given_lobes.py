@@ -1,0 +1,200 @@
+"""An estimate of lobes stays one until somebody says that a reader has checked it; what can be no lobes is not used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from CovidSegLib.anatomy.lobe_order import lobes_out_of_place
+from CovidSegLib.geometry.grid import Grid
+from CovidSegLib.measures import Lobe, Measurements, measure
+from CovidSegLib.measures.given_lobes import GivenLobes
+from CovidSegLib.measures.lobe_map import estimated_lobe_map
+from CovidSegLib.measures.measurements_record import MeasurementsRecord
+from CovidSegLib.measures.table import table_rows
+from CovidSegLib.segfiles.lobe_files import ALGORITHM, ESTIMATED_TAG, says_estimated
+from CovidSegLib.segmentation import Label
+from Testing.kit.drawn_lungs import AFFINE, SPACING, drawn_lungs, lobes_of_another_program
+
+GRID = Grid(AFFINE, drawn_lungs().shape)
+Change = Callable[[np.ndarray], np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def estimate() -> np.ndarray:
+    return estimated_lobe_map(drawn_lungs(), GRID).lobes
+
+
+@pytest.fixture(scope="module")
+def fresh() -> Measurements:
+    return measure(drawn_lungs(), GRID)
+
+
+def moved_fissure(lobes: np.ndarray) -> np.ndarray:
+    """A reader moved the left fissure by some slices."""
+    moved = lobes.copy()
+    moved[44:50][moved[44:50] == Lobe.LEFT_LOWER] = Lobe.LEFT_UPPER
+    return moved
+
+
+def one_voxel(lobes: np.ndarray) -> np.ndarray:
+    changed = lobes.copy()
+    changed[tuple(np.argwhere(lobes == Lobe.LEFT_LOWER)[0])] = Lobe.LEFT_UPPER
+    return changed
+
+
+def all_infected_is_middle(lobes: np.ndarray) -> np.ndarray:
+    """The whole infection in one lobe, which changes the score."""
+    changed = lobes.copy()
+    changed[20:34, 45:][changed[20:34, 45:] == Lobe.RIGHT_LOWER] = Lobe.RIGHT_MIDDLE
+    return changed
+
+
+@pytest.mark.parametrize("change", [one_voxel, moved_fissure, all_infected_is_middle])
+def test_an_estimate_keeps_its_range_and_its_word_however_much_of_it_was_changed(
+    estimate: np.ndarray, fresh: Measurements, change: Change
+) -> None:
+    given = GivenLobes(change(estimate), estimated=True)
+    measured = measure(drawn_lungs(), GRID, lobes=given)
+    brought = measure(drawn_lungs(), GRID, lobes=GivenLobes(given.lobes, estimated=True, checked=True))
+    found = measured.severity
+    assert (measured.lobe_score, measured.lobes) == (None, ())
+    assert measured.lobes_are == "estimated, corrected"
+    assert found.score == brought.lobe_score  # corrections count
+    assert [lobe.infection_percent for lobe in found.lobes] == [lobe.infection_percent for lobe in brought.lobes]
+    assert found.low <= min(found.score, fresh.severity.low)
+    assert found.high >= max(found.score, fresh.severity.high)
+    for lobe, before in zip(found.lobes, fresh.severity.lobes, strict=True):
+        assert lobe.percent_low <= min(lobe.infection_percent, before.percent_low)
+        assert lobe.percent_high >= max(lobe.infection_percent, before.percent_high)
+        assert lobe.score_low <= lobe.score <= lobe.score_high
+    assert any("until you say that a reader has checked them" in flag for flag in measured.flags)
+    record = MeasurementsRecord.of(measured)
+    assert record.severity_estimated.lobes_are == "estimated from the shape of the lungs, corrected"
+    assert record.lobes_are == "estimated, corrected"
+    rows = [row for row in table_rows(measured) if "obe" in row.measure]
+    assert rows
+    assert all("lobes estimated, corrected" in row.measure and None not in (row.low, row.high) for row in rows)
+
+
+def test_an_estimate_that_nobody_changed_gives_what_is_told_without_it(
+    estimate: np.ndarray, fresh: Measurements
+) -> None:
+    measured = measure(drawn_lungs(), GRID, lobes=GivenLobes(estimate, estimated=True))
+    assert measured.severity == fresh.severity
+    assert measured.lobes_are == fresh.lobes_are == "estimated"
+
+
+def test_an_estimate_that_a_reader_has_checked_gives_a_score_without_a_range(estimate: np.ndarray) -> None:
+    measured = measure(drawn_lungs(), GRID, lobes=GivenLobes(moved_fissure(estimate), estimated=True, checked=True))
+    assert measured.severity is None
+    assert measured.lobe_score is not None
+    assert measured.lobes_are == "estimated, then checked by a reader"
+    rows = [row for row in table_rows(measured) if row.measure.startswith("CT severity")]
+    assert [row.measure.split("), ")[1] for row in rows] == ["lobes estimated, then checked by a reader"]
+
+
+@pytest.mark.parametrize("change", [lambda lobes: lobes, one_voxel, moved_fissure])
+def test_lobes_that_lost_every_sign_are_known_by_their_voxels(estimate: np.ndarray, change: Change) -> None:
+    measured = measure(drawn_lungs(), GRID, lobes=change(estimate))
+    assert measured.lobe_score is None
+    assert measured.severity is not None
+    assert any("are those that CovidSeg estimates" in flag for flag in measured.flags)
+
+
+@pytest.mark.parametrize("wrong", [np.float32, bool, lambda lobes: lobes + np.uint8(1)])
+def test_what_is_no_map_of_lobes_is_refused(estimate: np.ndarray, wrong: Callable[[np.ndarray], np.ndarray]) -> None:
+    with pytest.raises(ValueError, match="whole numbers from 0 to 5"):
+        measure(drawn_lungs(), GRID, lobes=estimate.astype(wrong) if isinstance(wrong, type) else wrong(estimate))
+
+
+def test_an_estimate_has_no_score_where_none_can_be_made_of_the_lungs(estimate: np.ndarray) -> None:
+    grid = Grid(AFFINE, drawn_lungs()[30:].shape)
+    measured = measure(drawn_lungs()[30:], grid, lobes=GivenLobes(estimate[30:], estimated=True))
+    assert (measured.severity, measured.lobe_score, measured.lobes) == (None, None, ())
+    assert measured.severity_refused == "The scan does not show both lungs whole."
+    alone = measure(drawn_lungs(), GRID, lobes=GivenLobes(estimate, estimated=True), absent=(Label.LEFT_LUNG,))
+    assert alone.severity_refused == "There are not two lungs."
+
+
+def without_middle(lobes: np.ndarray) -> np.ndarray:
+    return np.where(lobes == Lobe.RIGHT_MIDDLE, 0, lobes).astype(np.uint8)
+
+
+def cropped(lobes: np.ndarray) -> np.ndarray:
+    cut = lobes.copy()
+    cut[50:] = 0
+    return cut
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [(without_middle, "The lobe segmentation has no right middle lobe."), (cropped, "belong to no lobe")],
+)
+@pytest.mark.parametrize("estimated", [True, False])
+def test_damaged_lobes_have_no_score_and_are_what_is_blamed(
+    estimate: np.ndarray, spoil: Change, reason: str, estimated: bool
+) -> None:
+    lobes = spoil(estimate if estimated else lobes_of_another_program())
+    measured = measure(drawn_lungs(), GRID, lobes=GivenLobes(lobes, estimated))
+    assert (measured.severity, measured.lobe_score) == (None, None)
+    assert reason in " ".join([measured.severity_refused, *measured.flags])
+    if estimated:
+        assert reason in measured.severity_refused
+
+
+def exchange(first: Lobe, second: Lobe) -> Change:
+    def exchanged(lobes: np.ndarray) -> np.ndarray:
+        table = np.arange(6, dtype=np.uint8)
+        table[first], table[second] = second, first
+        return table[lobes]
+
+    return exchanged
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (exchange(Lobe.LEFT_UPPER, Lobe.LEFT_LOWER), "left upper lobe lies below"),
+        (exchange(Lobe.RIGHT_UPPER, Lobe.RIGHT_LOWER), "right upper lobe lies below"),
+        (exchange(Lobe.RIGHT_MIDDLE, Lobe.RIGHT_LOWER), "middle lobe lies behind"),
+        (exchange(Lobe.RIGHT_MIDDLE, Lobe.RIGHT_UPPER), "middle lobe lies above"),
+        (exchange(Lobe.RIGHT_UPPER, Lobe.LEFT_UPPER), "do not lie to the left"),
+        (lambda lobes: lobes[::-1], "upper lobe lies below"),
+        (lambda lobes: lobes[:, ::-1], "middle lobe lies behind"),
+        (lambda lobes: lobes[..., ::-1], "do not lie to the left"),
+    ],
+)
+def test_lobes_that_are_exchanged_are_told_whoever_made_them(estimate: np.ndarray, spoil: Change, reason: str) -> None:
+    assert reason in lobes_out_of_place(spoil(estimate), SPACING)
+    assert lobes_out_of_place(estimate, SPACING) == lobes_out_of_place(lobes_of_another_program(), SPACING) == ""
+
+
+@pytest.mark.parametrize("lobes", [(), (Lobe.LEFT_LOWER,), (Lobe.RIGHT_UPPER, Lobe.LEFT_LOWER)])
+def test_fewer_lobes_than_five_are_not_out_of_place(estimate: np.ndarray, lobes: tuple[Lobe, ...]) -> None:
+    assert lobes_out_of_place(np.where(np.isin(estimate, lobes), estimate, 0), SPACING) == ""
+
+
+def test_exchanged_lobes_are_not_used_and_others_are_estimated(estimate: np.ndarray, fresh: Measurements) -> None:
+    wrong = exchange(Lobe.RIGHT_UPPER, Lobe.RIGHT_LOWER)(estimate)
+    measured = measure(drawn_lungs(), GRID, lobes=GivenLobes(wrong, estimated=True, checked=True))
+    assert measured.severity == fresh.severity
+    assert any("is not used. Its right upper lobe lies below" in flag for flag in measured.flags)
+
+
+@pytest.mark.parametrize(
+    ("name", "segment_id", "tags", "estimated"),
+    [
+        ("Segment_1", "Segment_1", {ESTIMATED_TAG: "0" * 64}, True),
+        ("Right upper lobe (estimated)", "Segment_1", {}, True),
+        ("RUL", "EstimatedRightUpperLobe_1", {}, True),
+        ("RUL", "Segment_1", {"DICOM.SegmentAlgorithmName": ALGORITHM}, True),
+        ("Right upper lobe", "Segment_1", {"DICOM.SegmentAlgorithmName": "TotalSegmentator"}, False),
+        # A reader who cuts a copy of CovidSeg's lung into lobes has lobes of his own.
+        ("RUL", "RightLung_1", {"CovidSeg.Model": "network", "DICOM.SegmentAlgorithmName": "CovidSeg"}, False),
+    ],
+)
+def test_one_sign_is_enough_to_know_an_estimate_by(name: str, segment_id: str, tags, estimated: bool) -> None:
+    assert says_estimated(name, segment_id, tags) is estimated
