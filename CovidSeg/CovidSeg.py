@@ -68,13 +68,13 @@ class CovidSegLogic(ScriptedLoadableModuleLogic):
 
     def __init__(self) -> None:
         super().__init__()
-        from CovidSegLib.gui.undo import UNDO_POINTS
+        from CovidSegLib.gui.core.undo import UNDO_POINTS
 
         self.isSingletonParameterNode, self.undoPoints = False, UNDO_POINTS
 
     def getParameterNode(self):
         """The first set of parameters in the scene."""
-        from CovidSegLib.gui.parameters import CovidSegParameterNode
+        from CovidSegLib.gui.core.parameters import CovidSegParameterNode
 
         return CovidSegParameterNode(super().getParameterNode())
 

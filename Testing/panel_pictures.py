@@ -85,7 +85,7 @@ class Photographer:
         session.parameters.inputVolume = scan
         module.until(lambda: session.expectedSeconds is not None and "odd" in ui.allChecksLabel.text)
         yield "ready", self._picture()
-        from CovidSegLib.gui.install_section import _for_run  # needs the window's qt
+        from CovidSegLib.gui.sections.install_section import _for_run  # needs the window's qt
 
         section = next(section for section in module.widget.panel.sections if hasattr(section, "_ask"))
         section._ask(_for_run(None))

@@ -10,7 +10,7 @@ import slicer
 def main() -> int:
     """0 passed, 1 failed, 2 the package that computes the network is not installed."""
     slicer.util.selectModule("CovidSeg")
-    from CovidSegLib.gui import install
+    from CovidSegLib.gui.core import install
 
     if install.is_needed("auto"):
         print(

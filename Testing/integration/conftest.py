@@ -70,8 +70,8 @@ def world(tmp_path: Path, temporary_folder: Path, monkeypatch: pytest.MonkeyPatc
     made = SlicerWorld(tmp_path / "settings")
     yield made
     made.close()
-    if "CovidSegLib.gui.undo" in sys.modules:  # it outlives this Slicer
-        sys.modules["CovidSegLib.gui.undo"].UNDO_POINTS.clear()
+    if "CovidSegLib.gui.core.undo" in sys.modules:  # it outlives this Slicer
+        sys.modules["CovidSegLib.gui.core.undo"].UNDO_POINTS.clear()
     assert made.errors == [], "\n".join(made.errors)
     assert list(temporary_folder.iterdir()) == []
 

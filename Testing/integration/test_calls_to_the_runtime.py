@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from Testing.kit.slicer_window.module import OpenModule
 
 LIBRARY = f"{os.sep}CovidSegLib{os.sep}"
-DRIVERS = (f"gui{os.sep}task.py", f"gui{os.sep}ticker.py")
+DRIVERS = (f"core{os.sep}task.py", f"core{os.sep}ticker.py")
 """They run steps that are given to them, whosever these are."""
 
 CHILD = """
@@ -72,7 +72,7 @@ def calls_in_child(stacks: list[list[tuple[str, str]]]) -> list[str]:
 def test_from_apply_to_the_runtime_there_are_eleven_calls(
     panel: OpenModule, chest: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from CovidSegLib.gui.task import Task
+    from CovidSegLib.gui.core.task import Task
 
     place = tmp_path / "calls.json"
     (tmp_path / "sitecustomize.py").write_text(CHILD.format(place=str(place)), encoding="utf-8")

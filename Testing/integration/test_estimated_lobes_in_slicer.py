@@ -41,7 +41,7 @@ def scan() -> CtVolume:
 
 
 def test_the_panels_line_shows_the_score_with_its_range_and_that_it_is_estimated(world: SlicerWorld) -> None:
-    from CovidSegLib.gui.numbers_section import summary
+    from CovidSegLib.gui.sections.numbers_section import summary
 
     measured = measure(drawn_lungs(), Grid(AFFINE, drawn_lungs().shape))
     found = measured.severity

@@ -25,9 +25,10 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 import slicer
 import vtk
 
-from CovidSegLib.gui import install, startup, ticker
-from CovidSegLib.gui.task import Task
-from CovidSegLib.gui.ticker import QtTicker
+from CovidSegLib.gui import startup
+from CovidSegLib.gui.core import install, ticker
+from CovidSegLib.gui.core.task import Task
+from CovidSegLib.gui.core.ticker import QtTicker
 from CovidSegLib.segmentation import SEGMENTS
 from Testing.kit.panel_steps import finish
 
@@ -111,7 +112,7 @@ def test_at_the_start_of_slicer_nothing_is_imported_that_takes_time(tmp_path: Pa
 def test_as_many_timers_are_made_as_tasks_are_at_work_at_one_time(
     empty_panel: OpenModule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PythonQt never lets go of one: see CovidSegLib.gui.ticker."""
+    """PythonQt never lets go of one: see CovidSegLib.gui.core.ticker."""
     made = []
     monkeypatch.setattr(ticker, "_idle", [])
     monkeypatch.setattr(

@@ -161,7 +161,7 @@ def test_the_segmentation_of_another_scan_that_is_chosen_all_the_same_is_refused
     assert review.widgets.frame.isHidden()  # nor can a training case be made of the two
     assert not panel.ui.applyButton.enabled
     assert "was made from another scan" in panel.ui.statusLabel.text
-    monkeypatch.setattr("CovidSegLib.gui.run_steps.worker_in_slicer", lambda _options: pytest.fail("something ran"))
+    monkeypatch.setattr("CovidSegLib.gui.core.run_steps.worker_in_slicer", lambda _: pytest.fail("something ran"))
     with pytest.raises(InputError, match="made from another scan"):
         panel.widget.logic.process(second, node)
     panel.ui.outputSelector.setCurrentNode(None)
@@ -261,7 +261,7 @@ def test_masks_under_a_transform_of_their_own_are_refused_before_anything_runs(
     move(world, np.diag((1.0, 1.0, 2.0, 1.0)), node)
     choose(panel, scan, node)
     until_refused(panel, "under different transforms")
-    monkeypatch.setattr("CovidSegLib.gui.run_steps.worker_in_slicer", lambda _options: pytest.fail("something ran"))
+    monkeypatch.setattr("CovidSegLib.gui.core.run_steps.worker_in_slicer", lambda _: pytest.fail("something ran"))
     finish(panel)
     assert "under another transform" in panel.ui.messageLabel.text
 

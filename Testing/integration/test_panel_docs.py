@@ -12,7 +12,7 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 
 from PySide6 import QtWidgets
 
-from CovidSegLib.gui.install_section import _for_run
+from CovidSegLib.gui.sections.install_section import _for_run
 from Testing.kit.panel_steps import finish
 from Testing.kit.slicer_window.module import OpenModule
 from Testing.unit.test_docs import SLICERS_OWN

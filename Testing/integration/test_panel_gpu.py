@@ -14,9 +14,9 @@ import pytest
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
-from CovidSegLib.gui import gpu_package, install
-from CovidSegLib.gui.parameters import Device
-from CovidSegLib.gui.wording import device_text
+from CovidSegLib.gui.core import gpu_package, install
+from CovidSegLib.gui.core.parameters import Device
+from CovidSegLib.gui.core.wording import device_text
 from CovidSegLib.hardware import Gpu, Hardware
 from CovidSegLib.i18n import tr
 from Testing.kit.panel_steps import finish, sees

@@ -14,8 +14,8 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 
 import slicer
 
-from CovidSegLib.gui import install
-from CovidSegLib.gui.child_steps import child_steps
+from CovidSegLib.gui.core import install
+from CovidSegLib.gui.core.child_steps import child_steps
 from Testing.kit.panel_steps import assert_window_lives, sees
 from Testing.kit.slicers_python import answer, frozen
 from Testing.kit.wheels import BREAKS, WORKS, make_wheel

@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
-from CovidSegLib.gui import install
+from CovidSegLib.gui.core import install
 from Testing.kit.panel_steps import sees
 from Testing.kit.slicers_python import answer, contents, frozen, put_in
 from Testing.kit.wheels import WORKS, make_wheel

@@ -15,7 +15,7 @@ pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials"
 import slicer
 from PySide6 import QtWidgets
 
-from CovidSegLib.gui import install
+from CovidSegLib.gui.core import install
 from CovidSegLib.network import models
 from Testing.kit.language import MODULE, bracketed, context_of, extracted, outside_of_brackets
 from Testing.kit.panel_steps import HAS_A_BUG, IS_REFUSED, NEVER_ENDS, finish, sees, stop, tell

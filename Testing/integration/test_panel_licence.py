@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
-from CovidSegLib.gui.message_section import ERROR, WARNING
+from CovidSegLib.gui.sections.message_section import ERROR, WARNING
 from Testing.kit.panel_steps import finish
 from Testing.kit.slicer_window.module import OpenModule
 

@@ -90,7 +90,7 @@ def test_a_panel_that_is_closed_looks_at_no_lobes_any_more(
     panel, _, _, scan = opened
     panel.close()
     looked: list[object] = []
-    monkeypatch.setattr("CovidSegLib.gui.followers.lobes_state", lambda *about: looked.append(about) or ())
+    monkeypatch.setattr("CovidSegLib.gui.core.followers.lobes_state", lambda *about: looked.append(about) or ())
     lower_lobe(world, scan)
     wait_for_rest(panel)
     assert looked == []
@@ -98,7 +98,7 @@ def test_a_panel_that_is_closed_looks_at_no_lobes_any_more(
 
 def wait_for_rest(panel: OpenModule) -> None:
     """Let pass what a follower waits for."""
-    from CovidSegLib.gui.followers import REST_MS
+    from CovidSegLib.gui.core.followers import REST_MS
 
     end = time.monotonic() + 1.5 * REST_MS / 1000
     panel.until(lambda: time.monotonic() > end)

@@ -14,8 +14,8 @@ import pytest
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
-from CovidSegLib.gui import models_section
-from CovidSegLib.gui.models_section import describe
+from CovidSegLib.gui.sections import models_section
+from CovidSegLib.gui.sections.models_section import describe
 from CovidSegLib.network import models
 from CovidSegLib.network.model_import import import_model
 from Testing.kit.panel_steps import assert_window_lives, finish, sees

@@ -155,7 +155,7 @@ def test_a_report_that_is_not_wanted_after_all_writes_nothing(opened) -> None:
 
 def test_a_page_asks_before_a_package_is_installed(opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     panel, section, _, _ = opened
-    from CovidSegLib.gui import report_packages
+    from CovidSegLib.gui.core import report_packages
 
     monkeypatch.setattr(report_packages, "is_needed", lambda path: path.suffix == ".html")
     qt.QFileDialog.answers.append(str(tmp_path / "r.html"))
@@ -193,7 +193,7 @@ def choose_another_patient(panel: OpenModule, world: SlicerWorld) -> None:
 
 def wait_for_jinja(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Let a package be needed, whose installation goes on until something is put into the list that is returned."""
-    from CovidSegLib.gui import report_packages
+    from CovidSegLib.gui.core import report_packages
 
     done: list[bool] = []
 
@@ -222,7 +222,7 @@ def test_a_report_under_way_is_not_stopped_by_a_package_for_another_one(
     opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     panel, section, _, _ = opened
-    from CovidSegLib.gui import report_packages
+    from CovidSegLib.gui.core import report_packages
 
     monkeypatch.setattr(report_packages, "is_needed", lambda path: path.suffix == ".html")
     monkeypatch.setattr(report_packages, "install_steps", lambda: iter(()))
@@ -299,7 +299,7 @@ def test_why_there_are_no_numbers_is_said(
     error: Exception, line: str, message: str, opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     panel, section, _, _ = opened
-    from CovidSegLib.gui import reading_section
+    from CovidSegLib.gui.sections import reading_section
 
     def fails(*_arguments: object, **_named: object) -> None:
         raise error

@@ -9,7 +9,7 @@ pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
 from CovidSegLib.corrections.reviewed_segments import SOURCE_TAG
-from CovidSegLib.gui.scene_memory import SceneMemory
+from CovidSegLib.gui.core.scene_memory import SceneMemory
 from CovidSegLib.mrml.covidseg_segments import parts_in
 from CovidSegLib.mrml.volumes import read_volume_node
 from CovidSegLib.segmentation import Label
@@ -26,7 +26,7 @@ def section_of(panel: object, name: str) -> object:
 @pytest.fixture
 def reads(opened: tuple, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was read or computed since: "segments", "scan", "numbers", "lesions"."""
-    from CovidSegLib.gui import reading_section
+    from CovidSegLib.gui.sections import reading_section
 
     panel = opened[0]
     panel.until(lambda: section_of(panel, "ReviewSection").review is not None and not reading(panel).busy)
@@ -99,7 +99,7 @@ def test_a_stroke_while_the_scene_is_read_is_not_missed(opened: tuple, reads: li
 
 def read(node: object, scan: object, memory: SceneMemory) -> object:
     """What there is to say of the segments now."""
-    from CovidSegLib.gui.reading_section import reading_steps
+    from CovidSegLib.gui.sections.reading_section import reading_steps
     from CovidSegLib.system.steps import result_of
 
     return result_of(reading_steps(node, scan, memory))
@@ -124,7 +124,7 @@ def computed(opened: tuple, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     from CovidSegLib.anatomy import lungs
     from CovidSegLib.corrections.merge import LastWritten
     from CovidSegLib.geometry.volume import CtVolume
-    from CovidSegLib.gui import reading_section
+    from CovidSegLib.gui.sections import reading_section
 
     panel, _section, node, scan = opened
     for segment in parts_in(node).values():  # as after a run: the scan is known by its voxels
@@ -221,7 +221,7 @@ def test_the_scan_is_not_copied_to_be_measured(opened: tuple) -> None:
 
 def rest(panel: object) -> None:
     """Let pass what a follower waits for, and what it begins then."""
-    from CovidSegLib.gui.followers import REST_MS
+    from CovidSegLib.gui.core.followers import REST_MS
     from Testing.kit.slicer_window.pythonqt import qt
 
     passed = []
@@ -235,7 +235,7 @@ def test_the_panel_says_of_doubled_values_what_segment_says_and_gives_no_densiti
     from CovidSegLib.errors import InputError
     from CovidSegLib.geometry.volume import CtVolume
     from CovidSegLib.gui.report_steps import save_report
-    from CovidSegLib.gui.review_section import training_case_steps
+    from CovidSegLib.gui.sections.review_section import training_case_steps
     from CovidSegLib.mrml import add_segmentation
     from CovidSegLib.segmentation import Provenance, Segmentation
     from CovidSegLib.system.steps import result_of

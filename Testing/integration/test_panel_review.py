@@ -332,7 +332,7 @@ def test_the_selected_lesion_stays_selected_when_the_list_follows_an_edit(panel,
 def test_a_fault_while_lesions_are_listed_is_told(panel, monkeypatch: pytest.MonkeyPatch) -> None:
     run(panel)
     section = review(panel)
-    from CovidSegLib.gui import reading_section
+    from CovidSegLib.gui.sections import reading_section
 
     def fails(*_arguments: object) -> None:
         raise RuntimeError("a bug")

@@ -33,7 +33,7 @@ class ThreeDView:
 def test_the_picture_is_taken_from_a_view_that_is_in_the_layout_and_shows_the_segments(
     opened: tuple, monkeypatch: pytest.MonkeyPatch, seen: tuple, shown_in: int | None, drawn: int | None
 ) -> None:
-    from CovidSegLib.gui.slicer_views import grab_3d_view
+    from CovidSegLib.gui.core.slicer_views import grab_3d_view
 
     panel, _section, node, _scan = opened
     node.CreateClosedSurfaceRepresentation()

@@ -52,7 +52,7 @@ class Drawn:
 
 
 def test_what_a_reader_draws_while_numbers_are_taken_is_in_the_segments_and_in_the_numbers(world: SlicerWorld) -> None:
-    from CovidSegLib.gui.run_steps import run_steps
+    from CovidSegLib.gui.core.run_steps import run_steps
 
     affine = np.diag((-0.7, -0.8, 2.5, 1.0))
     scan = CtVolume(np.random.default_rng(1).integers(-1024, 300, SHAPE, dtype=np.int16), affine)

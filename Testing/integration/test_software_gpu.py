@@ -24,7 +24,7 @@ from Testing.kit.software_gpu import software_gpu
 from Testing.kit.wheels import packed
 
 if TYPE_CHECKING:
-    from CovidSegLib.gui.parameters import Device
+    from CovidSegLib.gui.core.parameters import Device
     from Testing.kit.slicer_window.application import SlicerWorld
     from Testing.kit.slicer_window.module import OpenModule
 
@@ -153,7 +153,7 @@ def test_in_the_panel_from_the_question_to_the_masks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With the plug-in's own wheel from a folder, beside the onnxruntime that is there."""
-    from CovidSegLib.gui.parameters import Device
+    from CovidSegLib.gui.core.parameters import Device
     from Testing.kit.slicer_window.module import OpenModule
 
     assert found  # the GPU was tried: here it need not be, which would take its time

@@ -16,7 +16,7 @@ import pytest
 from .wheels import BREAKS, make_wheel
 
 if TYPE_CHECKING:
-    from CovidSegLib.gui import install
+    from CovidSegLib.gui.core import install
 
 
 def make(folder: Path) -> None:
@@ -36,7 +36,8 @@ def make(folder: Path) -> None:
 @contextmanager
 def in_its_place(environment: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Let it be Slicer's Python (the interpreter is handed out); what is installed meanwhile is removed again."""
-    from CovidSegLib.gui import hardware_section, install, run_steps
+    from CovidSegLib.gui.core import install, run_steps
+    from CovidSegLib.gui.sections import hardware_section
 
     python = environment / "bin" / "python"
     for module in (run_steps, install, hardware_section):
@@ -57,7 +58,7 @@ def own(environment: Path) -> Iterator[Path]:
 
 def found_in(environment: Path) -> install.Found | None:
     """As ``install.found``, of the environment."""
-    from CovidSegLib.gui import install
+    from CovidSegLib.gui.core import install
 
     places = environment.glob("lib/python*/site-packages/onnxruntime-*.dist-info")
     versions = [entry.name.split("-")[1].removesuffix(".dist-info") for entry in places]

@@ -1,4 +1,4 @@
-"""A ticker (see CovidSegLib.gui.task) without Qt."""
+"""A ticker (see CovidSegLib.gui.core.task) without Qt."""
 
 from __future__ import annotations
 

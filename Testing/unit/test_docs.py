@@ -211,7 +211,7 @@ def test_the_count_of_words_sees_a_long_sentence() -> None:
 
 def test_what_the_pages_about_slicer_name_is_in_the_panel() -> None:
     panel = (REPOSITORY / "CovidSeg/Resources/UI/CovidSeg.ui").read_text("utf-8").replace("&amp;", "")
-    panel += "".join(path.read_text("utf-8") for path in (REPOSITORY / "CovidSeg/CovidSegLib/gui").glob("*.py"))
+    panel += "".join(path.read_text("utf-8") for path in (REPOSITORY / "CovidSeg/CovidSegLib/gui").rglob("*.py"))
     panel += (REPOSITORY / "CovidSeg/CovidSegLib/segmentation.py").read_text("utf-8")
     for page in (DOCS / "slicer").glob("*.md"):
         text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)

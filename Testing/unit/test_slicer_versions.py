@@ -47,7 +47,7 @@ NEW_PARAMETERS = {"launchConsoleProcess": {"blocking", "logCallback", "completed
 def sources() -> list[Path]:
     """What runs in Slicer and speaks to it."""
     library = MODULE / "CovidSegLib"
-    return [MODULE / "CovidSeg.py", *sorted(library.glob("gui/*.py")), *sorted(library.glob("mrml/*.py"))]
+    return [MODULE / "CovidSeg.py", *sorted(library.glob("gui/**/*.py")), *sorted(library.glob("mrml/*.py"))]
 
 
 def unguarded(source: str) -> Iterator[tuple[int, str]]:

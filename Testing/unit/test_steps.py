@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from CovidSegLib.gui.task import Task
+from CovidSegLib.gui.core.task import Task
 from CovidSegLib.system.steps import BUSY_SECONDS, mapped, result_of, silently
 
 

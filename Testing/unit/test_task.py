@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from CovidSegLib.gui import estimate
-from CovidSegLib.gui.child_steps import child_steps
-from CovidSegLib.gui.observable import Signal
-from CovidSegLib.gui.task import Task, ended_by, in_thread
+from CovidSegLib.gui.core import estimate
+from CovidSegLib.gui.core.child_steps import child_steps
+from CovidSegLib.gui.core.observable import Signal
+from CovidSegLib.gui.core.task import Task, ended_by, in_thread
 from CovidSegLib.hardware import Hardware
 from CovidSegLib.progress import Cancelled
 from CovidSegLib.system import processes

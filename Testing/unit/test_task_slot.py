@@ -6,8 +6,8 @@ import gc
 import weakref
 from collections.abc import Generator
 
-from CovidSegLib.gui.task import in_thread
-from CovidSegLib.gui.task_slot import TaskSlot
+from CovidSegLib.gui.core.task import in_thread
+from CovidSegLib.gui.core.task_slot import TaskSlot
 from CovidSegLib.progress import Cancelled
 from Testing.kit.ticker import Ticker
 

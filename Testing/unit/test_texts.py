@@ -13,7 +13,7 @@ GUI = LIBRARY / "gui"
 SAID_BY_THE_PANEL = sorted(
     file
     for pattern in (
-        *("gui/*.py", "mrml/*.py", "measures/*.py", "network/*.py", "anatomy/*.py", "*.py"),
+        *("gui/**/*.py", "mrml/*.py", "measures/*.py", "network/*.py", "anatomy/*.py", "*.py"),
         *("reading/checks.py", "reading/slice_checks.py", "reading/affine_checks.py", "reading/hounsfield.py"),
         *("segfiles/registry.py", "segfiles/training_export.py", "system/atomic_files.py", "report/report_formats.py"),
     )
@@ -77,7 +77,7 @@ def _pieces(value: ast.AST) -> Iterator[ast.AST]:
             yield from _pieces(part)
 
 
-@pytest.mark.parametrize("file", sorted(GUI.glob("*.py")), ids=lambda file: file.name)
+@pytest.mark.parametrize("file", sorted(GUI.rglob("*.py")), ids=lambda file: file.name)
 def test_every_text_goes_through_the_translation(file: Path) -> None:
     assert list(untranslated(file.read_text(encoding="utf-8"))) == []
 

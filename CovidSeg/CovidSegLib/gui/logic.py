@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..pipeline import Options
-from .run_steps import RunResult, run_steps
-from .task import Task, Ticker
-from .task_slot import qt_ticker
+from .core.run_steps import RunResult, run_steps
+from .core.task import Task, Ticker
+from .core.task_slot import qt_ticker
 
 if TYPE_CHECKING:
     import slicer

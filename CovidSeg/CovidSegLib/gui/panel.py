@@ -9,24 +9,24 @@ import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 
-from .checks_section import ChecksSection
-from .hardware_section import HardwareSection
-from .input_section import InputSection
-from .install_section import InstallSection
-from .licence_section import LicenceSection
-from .message_section import MessageSection
-from .models_section import ModelsSection
-from .numbers_section import NumbersSection
-from .parameter_sets_section import ParameterSetsSection
-from .parameters import CovidSegParameterNode, is_untouched
-from .reading_section import ReadingSection
-from .results_section import ResultsSection
-from .review_section import ReviewSection
-from .run_section import RunSection
-from .run_steps import run_steps
-from .selection import Selection, scans_in_scene
-from .session import Session
-from .window_section import WindowSection
+from .core.parameters import CovidSegParameterNode, is_untouched
+from .core.run_steps import run_steps
+from .core.selection import Selection, scans_in_scene
+from .core.session import Session
+from .sections.checks_section import ChecksSection
+from .sections.hardware_section import HardwareSection
+from .sections.input_section import InputSection
+from .sections.install_section import InstallSection
+from .sections.licence_section import LicenceSection
+from .sections.message_section import MessageSection
+from .sections.models_section import ModelsSection
+from .sections.numbers_section import NumbersSection
+from .sections.parameter_sets_section import ParameterSetsSection
+from .sections.reading_section import ReadingSection
+from .sections.results_section import ResultsSection
+from .sections.review_section import ReviewSection
+from .sections.run_section import RunSection
+from .sections.window_section import WindowSection
 
 if TYPE_CHECKING:
     from collections.abc import Callable

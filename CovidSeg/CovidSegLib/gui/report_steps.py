@@ -26,9 +26,9 @@ from ..segfiles import provenance_of
 from ..segmentation import Provenance, Segmentation
 from ..system.atomic_files import replace_text
 from ..system.steps import result_of, silently
-from .scan_match import belonging_steps
-from .scene_memory import SceneMemory
-from .task import in_thread
+from .core.scan_match import belonging_steps
+from .core.scene_memory import SceneMemory
+from .core.task import in_thread
 
 if TYPE_CHECKING:
     import slicer

@@ -11,7 +11,7 @@ import numpy as np
 from ..phantom import make_phantom
 from ..progress import Progress
 from ..segmentation import SEGMENTS, Label
-from .scene import add_scan
+from .core.scene import add_scan
 
 _SLICES = 16
 _LEAST_LUNG_DICE = 0.9
@@ -26,7 +26,7 @@ def run(logic: Any, tell: Callable[[str], object]) -> None:
     import slicer
     from slicer.i18n import tr as _
 
-    from . import install
+    from .core import install
 
     if install.is_needed("auto"):
         text = _("This Slicer has no {package}; Apply in the panel installs it.")

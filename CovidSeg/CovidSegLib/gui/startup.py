@@ -99,7 +99,7 @@ def make_phantom_file(file: Path) -> None:
 
 def load_phantom(_source: Any = None) -> slicer.vtkMRMLScalarVolumeNode:
     """Compute a synthetic chest with pneumonia and add it to the scene; Slicer's Sample Data module calls this."""
-    from .scene import add_scan
+    from .core.scene import add_scan
 
     node = add_scan(_phantom().volume, _("Synthetic chest"))
     slicer.util.setSliceViewerLayers(background=node, fit=True)
