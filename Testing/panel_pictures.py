@@ -83,7 +83,7 @@ class Photographer:
         scan = self._world.logics.add_volume(chest)
         scan.SetName("Chest CT")
         session.parameters.inputVolume = scan
-        module.until(lambda: session.expectedSeconds is not None and "odd" in ui.allChecksLabel.text)
+        module.until(lambda: session.expectedSeconds.value is not None and "odd" in ui.allChecksLabel.text)
         yield "ready", self._picture()
         from CovidSegLib.gui.sections.install_section import _for_run  # needs the window's qt
 

@@ -56,7 +56,7 @@ def main(target: Path) -> None:
         scan = world.logics.add_volume(volume)
         scan.SetName("Chest CT")
         session.parameters.inputVolume = scan
-        module.until(lambda: module.ui.applyButton.enabled and session.expectedSeconds is not None)
+        module.until(lambda: module.ui.applyButton.enabled and session.expectedSeconds.value is not None)
         heard: list[object] = []
         session.readingChanged.connect(heard.append)
         module.click("applyButton")

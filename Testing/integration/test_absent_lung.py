@@ -44,7 +44,7 @@ def nodes(world: SlicerWorld, panel: OpenModule):
     node = add_segmentation(world.scene, Segmentation(labels, UPRIGHT, MADE), scan, "COVID-19")
     panel.session.parameters.inputVolume = scan
     panel.session.parameters.outputSegmentation = node
-    panel.until(lambda: panel.session.shown is not None)
+    panel.until(lambda: panel.session.shown.value is not None)
     return node, scan
 
 

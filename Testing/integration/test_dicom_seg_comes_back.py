@@ -49,9 +49,9 @@ def test_a_loaded_dicom_seg_has_its_numbers_and_a_run_leaves_it_as_the_reader_se
 ) -> None:
     node, scan, corrected = returned
     names = node.GetSegmentation().GetSegmentIDs()
-    panel.until(lambda: panel.session.shown is not None)
+    panel.until(lambda: panel.session.shown.value is not None)
     voxel = np.prod(scan.GetSpacing()) / 1000
-    infection = panel.session.shown.measurements.total.infection_ml
+    infection = panel.session.shown.value.measurements.total.infection_ml
     assert infection == pytest.approx(np.count_nonzero(corrected == 3) * voxel)
     assert run(panel) is node
     assert review(panel).widgets.kept.text.startswith("Not touched: Left lung, Right lung, COVID-19 infection")
@@ -73,7 +73,7 @@ def test_a_loaded_dicom_seg_has_its_numbers_and_a_run_leaves_it_as_the_reader_se
 def test_a_lesion_of_a_loaded_dicom_seg_can_be_deleted(panel, returned) -> None:
     node, scan, corrected = returned
     names = node.GetSegmentation().GetSegmentIDs()
-    panel.until(lambda: panel.session.shown is not None)
+    panel.until(lambda: panel.session.shown.value is not None)
     section = review(panel)
     section.widgets.table.selectRow(0)
     lesion = section.review.mask(section.selected)

@@ -24,6 +24,7 @@ from Testing.kit.panel_steps import (
     PRINTS,
     assert_window_lives,
     finish,
+    scan_shown,
     sees,
     stop,
     tell,
@@ -211,7 +212,7 @@ def test_another_scan_gets_a_segmentation_of_its_own(panel: OpenModule, world: S
     for scan, node in ((chest, first), (other, second)):
         panel.ui.inputSelector.setCurrentNode(scan)
         assert panel.ui.outputSelector.currentNode() is node, "whoever comes back to a scan finds its numbers"
-        panel.until(lambda scan=scan: panel.session.shown is not None and panel.session.shown.volumeNode is scan)
+        panel.until(lambda scan=scan: scan_shown(panel) is scan)
     world.scene.RemoveNode(first)
     panel.ui.inputSelector.setCurrentNode(chest)
     assert panel.ui.outputSelector.currentNode() is None
@@ -239,9 +240,9 @@ def test_the_device_line_says_what_was_found_and_how_long_it_takes(panel: OpenMo
 
 @pytest.mark.usefixtures("stand_in_pipeline")
 def test_the_next_estimate_goes_by_the_last_run(panel: OpenModule) -> None:
-    panel.until(lambda: panel.session.expectedSeconds is not None)
+    panel.until(lambda: panel.session.expectedSeconds.value is not None)
     finish(panel)
-    assert panel.session.expectedSeconds == pytest.approx(max(panel.session.result.seconds, 2.0), abs=0.5)
+    assert panel.session.expectedSeconds.value == pytest.approx(max(panel.session.result.seconds, 2.0), abs=0.5)
 
 
 @pytest.mark.usefixtures("stand_in_pipeline")

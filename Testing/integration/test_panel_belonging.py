@@ -19,7 +19,7 @@ from CovidSegLib.mrml import add_segmentation
 from CovidSegLib.mrml.readback import measure_nodes
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
 from Testing.kit.blocks import UPRIGHT, block_labels, block_scan, turned
-from Testing.kit.panel_steps import finish, reading, sees, until_reported
+from Testing.kit.panel_steps import finish, reading, scan_shown, sees, until_reported
 
 if TYPE_CHECKING:
     from Testing.kit.slicer_window.application import SlicerWorld
@@ -62,7 +62,7 @@ def until_refused(panel: OpenModule, words: str) -> None:
     assert not sees(panel.ui.resultsTable)
     numbers = next(one for one in panel.widget.panel.sections if type(one).__name__ == "NumbersSection")
     panel.until(lambda: not numbers.reportButton.enabled)
-    assert panel.session.shown is None
+    assert panel.session.shown.value is None
 
 
 def forget_scan(node: object) -> None:
@@ -123,7 +123,7 @@ def test_another_scan_than_the_recorded_one_takes_the_output_away_but_no_other_r
         if recorded:
             panel.until(lambda: panel.ui.outputSelector.currentNode() is None)
         else:
-            panel.until(lambda: panel.session.shown is not None and panel.session.shown.volumeNode is second)
+            panel.until(lambda: scan_shown(panel) is second)
             finish(panel)
             assert panel.session.result.segmentationNode is node
 
@@ -142,7 +142,7 @@ def test_masks_that_were_loaded_come_back_with_their_scan_and_a_new_one_stays_a_
         panel.ui.inputSelector.setCurrentNode(scans[number])
         panel.until(lambda number=number: panel.ui.outputSelector.currentNode() is nodes[number])
         if number != 2:
-            panel.until(lambda number=number: panel.session.shown and panel.session.shown.volumeNode is scans[number])
+            panel.until(lambda number=number: scan_shown(panel) is scans[number])
     panel.ui.outputSelector.setCurrentNode(None)
     for number in (0, 1):
         panel.ui.inputSelector.setCurrentNode(scans[number])
@@ -212,7 +212,7 @@ def test_segments_that_a_scan_was_moved_away_from_are_named_and_can_be_moved_alo
     node = add_result(world, scan)
     choose(panel, scan, node)
     until_numbers(panel)
-    before = panel.session.shown.measurements.density.lung_mean_hu
+    before = panel.session.shown.value.measurements.density.lung_mean_hu
     if way == "origin":
         shifted[:3, :3] = np.eye(3)
         scan.SetOrigin(*(np.array(scan.GetOrigin()) + shifted[:3, 3]))
@@ -226,7 +226,7 @@ def test_segments_that_a_scan_was_moved_away_from_are_named_and_can_be_moved_alo
         move(world, shifted, node)
     node.HardenTransform()
     until_numbers(panel)
-    assert panel.session.shown.measurements.density.lung_mean_hu == before
+    assert panel.session.shown.value.measurements.density.lung_mean_hu == before
 
 
 def test_there_are_no_numbers_while_scan_and_segments_are_apart(
@@ -271,11 +271,11 @@ def test_numbers_follow_a_transform_of_both_and_the_voxels_of_the_scan(panel: Op
     node = add_result(world, scan, recorded=False)
     choose(panel, scan, node)
     until_numbers(panel)
-    before = panel.session.shown.measurements
+    before = panel.session.shown.value.measurements
     outer = move(world, np.eye(4), move(world, np.eye(4), scan, node))
 
     def shown() -> object:
-        return panel.session.shown and panel.session.shown.measurements
+        return panel.session.shown.value and panel.session.shown.value.measurements
 
     outer.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(np.diag((1.0, 1.0, 2.0, 1.0))))
     panel.until(lambda: shown() and shown().total.lung_ml == pytest.approx(2 * before.total.lung_ml))

@@ -87,7 +87,7 @@ def inside(node: slicer.vtkMRMLNode) -> object:
 def test_cancel_leaves_no_process_no_file_and_an_unchanged_scene(
     phase: str, panel: OpenModule, chest: object, world: SlicerWorld, temporary_folder: Path
 ) -> None:
-    panel.until(lambda: panel.session.expectedSeconds is not None)
+    panel.until(lambda: panel.session.expectedSeconds.value is not None)
     if phase in AT_WORK:
         tell(chest, AT_WORK[phase])
     before, running = content(world.scene), children()
@@ -106,7 +106,7 @@ def test_cancel_leaves_no_process_no_file_and_an_unchanged_scene(
 def test_cancel_leaves_the_segmentation_that_was_to_be_updated_as_it_was(
     phase: str, panel: OpenModule, chest: object, world: SlicerWorld
 ) -> None:
-    panel.until(lambda: panel.session.expectedSeconds is not None)
+    panel.until(lambda: panel.session.expectedSeconds.value is not None)
     finish(panel)
     first = panel.ui.outputSelector.currentNode()
     slicer.util.arrayFromVolume(chest)[:, ::2] = 0  # so that a run that is not cancelled changes what is there
@@ -131,7 +131,7 @@ def test_cancel_while_the_network_loads_ends_the_child_too(
 ) -> None:
     from CovidSegLib.pipeline import Options
 
-    panel.until(lambda: panel.session.expectedSeconds is not None)
+    panel.until(lambda: panel.session.expectedSeconds.value is not None)
     running, before = children(), content(world.scene)
     run = panel.file.CovidSegLogic().process(chest, options=Options(model="slow"), wait=False)
     panel.until(lambda: children() - running and list(temporary_folder.iterdir()))
@@ -146,7 +146,7 @@ def test_cancel_while_the_network_loads_ends_the_child_too(
 def test_closing_the_scene_in_the_middle_of_a_run_is_safe(
     phase: str, panel: OpenModule, chest: object, world: SlicerWorld, temporary_folder: Path
 ) -> None:
-    panel.until(lambda: panel.session.expectedSeconds is not None)
+    panel.until(lambda: panel.session.expectedSeconds.value is not None)
     if phase in AT_WORK:
         tell(chest, AT_WORK[phase])
     running = children()
@@ -214,7 +214,7 @@ def test_a_process_that_is_deaf_to_cancel_holds_up_nobody_and_is_killed(
     panel: OpenModule, chest: object, temporary_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "PATIENCE_SECONDS", 2.0)
-    panel.until(lambda: panel.session.expectedSeconds is not None)
+    panel.until(lambda: panel.session.expectedSeconds.value is not None)
     tell(chest, IS_DEAF)
     running = children()
     panel.click("applyButton")

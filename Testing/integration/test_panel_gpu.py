@@ -219,9 +219,9 @@ def test_what_a_run_took_is_remembered_for_its_own_provider(panel: OpenModule) -
     for device, seconds in (("cpu", 1.0), ("webgpu", 0.1)):
         slicer.app.userSettings().setValue(f"CovidSeg/SecondsPerSlice/{device}", seconds)
     section._found(Hardware(2, ("onnx",), (CARD,), (GPU,)))
-    on_gpu = panel.session.expectedSeconds
+    on_gpu = panel.session.expectedSeconds.value
     section._found(Hardware(2, ("onnx",), (CARD,), (replace(GPU, slower=True),)))
-    assert panel.session.expectedSeconds > 5 * on_gpu - 10
+    assert panel.session.expectedSeconds.value > 5 * on_gpu - 10
 
 
 def test_a_look_that_ends_in_a_crash_leaves_what_was_known_before() -> None:

@@ -261,7 +261,7 @@ def test_no_table_or_report_is_offered_when_the_segments_went_while_a_report_was
     qt.QFileDialog.answers.append(str(tmp_path / "r.json"))
     section.reportButton.click()
     node.GetSegmentation().RemoveAllSegments()
-    panel.until(lambda: not section._work.busy and panel.session.shown is None)
+    panel.until(lambda: not section._work.busy and panel.session.shown.value is None)
     assert not section.reportButton.enabled
     assert not section.tableButton.enabled
 

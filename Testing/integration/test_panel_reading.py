@@ -248,9 +248,9 @@ def test_the_panel_says_of_doubled_values_what_segment_says_and_gives_no_densiti
     node = add_segmentation(world.scene, Segmentation(phantom.truth, affine, made), scan, "COVID-19")
     panel.session.parameters.inputVolume = scan
     panel.session.parameters.outputSegmentation = node
-    panel.until(lambda: panel.session.shown is not None and words in panel.ui.checksLabel.text)
+    panel.until(lambda: panel.session.shown.value is not None and words in panel.ui.checksLabel.text)
     assert panel.session.reason  # Apply cannot be pressed
-    shown = panel.session.shown
+    shown = panel.session.shown.value
     assert shown.measurements.density is None
     assert [words in text for text in shown.warnings if "density" in text] == [True]
     assert words in panel.ui.resultsNotes.text

@@ -104,7 +104,7 @@ def test_the_panel_does_not_grow_with_time_and_can_be_made_narrower_again(column
     for width in (NARROW, 700, 900, NARROW):  # as wide as the Segment Editor makes it, and back
         column.area.resize(width, 900)
         for _ in range(10):
-            column.panel.session.shownChanged.emit(column.panel.session.shown)
+            column.panel.session.shown.changed.emit(column.panel.session.shown.value)
             column.settle()
         assert column.area.asked_width == asked
     assert column.clipped() == []

@@ -168,7 +168,7 @@ def test_a_stroke_that_was_taken_back_in_the_segment_editor_can_be_had_again(pan
     reader.paint(INFECTION, (place[0], place[1], slice(place[2].start, place[2].stop + 4)))  # before the panel looks
     both = labels_of(node, chest)
     reader.undo()
-    panel.until(lambda: panel.widget.panel.session.editedPercent)
+    panel.until(lambda: panel.widget.panel.session.editedPercent.value)
     review(panel)
     assert reader.logic.CanRedo()
     reader.logic.Redo()

@@ -39,6 +39,12 @@ def tell_and_settle(panel: OpenModule, scan: slicer.vtkMRMLScalarVolumeNode, val
     panel.until(lambda: heard)
 
 
+def scan_shown(panel: OpenModule) -> object:
+    """The scan whose numbers are shown; None while there are none."""
+    shown = panel.session.shown.value
+    return shown and shown.volumeNode
+
+
 def reading(panel: OpenModule) -> object:
     """The section that reads the scene for the others: ``busy`` while it does."""
     return next(one for one in panel.widget.panel.sections if type(one).__name__ == "ReadingSection")

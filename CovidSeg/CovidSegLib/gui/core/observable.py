@@ -1,4 +1,4 @@
-"""A signal in plain Python: a list of functions to call.
+"""A signal in plain Python, a list of functions to call, and a value that tells of its changes by one.
 
 Signals of Qt that are declared in Python crash PythonQt, and these need no Qt at all.
 """
@@ -6,9 +6,10 @@ Signals of Qt that are declared in Python crash PythonQt, and these need no Qt a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, ParamSpec
+from typing import Generic, ParamSpec, TypeVar
 
 P = ParamSpec("P")
+Value = TypeVar("Value")
 
 
 class Signal(Generic[P]):
@@ -21,12 +22,25 @@ class Signal(Generic[P]):
         """Call ``function`` from now on."""
         self._functions.append(function)
 
-    def disconnect(self, function: Callable[P, object]) -> None:
-        """Call ``function`` no longer; does nothing if it was not connected."""
-        if function in self._functions:
-            self._functions.remove(function)
-
     def emit(self, *args: P.args, **kwargs: P.kwargs) -> None:
         """Call all functions."""
         for function in tuple(self._functions):
             function(*args, **kwargs)
+
+
+class Observable(Generic[Value]):
+    """A ``value``; ``changed`` is emitted with each one that is set, also with one that is equal to the last."""
+
+    def __init__(self, value: Value) -> None:
+        self._value = value
+        self.changed: Signal[[Value]] = Signal()
+
+    @property
+    def value(self) -> Value:
+        """The latest."""
+        return self._value
+
+    @value.setter
+    def value(self, value: Value) -> None:
+        self._value = value
+        self.changed.emit(value)

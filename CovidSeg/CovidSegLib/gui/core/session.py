@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...mrml.covidseg_segments import ids_in
-from .observable import Signal
+from .observable import Observable, Signal
 from .run_steps import RunResult
 from .scene_memory import SceneMemory
 from .scene_nodes import in_scene
@@ -38,18 +38,19 @@ class Session:
 
     ``parameters``: the set in use (None while a scene is closed); ``nodes``: the segmentation that it names, if it has
     segments of ours or had some, and the scan (each may be None); ``memory``: what is known of them; ``run``: the run
-    under way, or None; ``result``: what the last run brought, or None; ``shown``: the numbers of ``nodes`` as they are
-    in the scene, or None; ``reason``: why Apply cannot be pressed, "" when it can.
+    under way, or None; ``result``: what the last run brought, or None; ``reason``: why Apply cannot be pressed, "" when
+    it can.
+
+    Observables: ``shown``, the numbers of ``nodes`` as they are in the scene, or None; ``expectedSeconds``, how long a
+    run will take, None for not known; ``editedPercent``, the share of the infection that a reader edited.
 
     Signals: ``parametersChanged`` (another set, or another value in it), ``nodesChanged`` (or moved), ``runStarted``
-    (Task), ``runReported`` (Report), ``runEnded``, ``resultChanged`` (RunResult or None), ``shownChanged`` (Shown or
-    None: another set, or a reader corrected it), ``failed`` (exception), ``reasonsChanged``,
-    ``expectationChanged`` (how long a run will take: ``expectedSeconds``, None for not known), ``packagesChanged``
-    (something was installed), ``gpuWanted`` (names of the graphics cards: the user wants to compute on them),
-    ``editedChanged`` (``editedPercent``: share of the infection that a reader edited),
-    ``readingChanged`` (:class:`.reading_section.Reading`, None: there is nothing to read), ``readingFailed``
-    (exception), ``readingWanted`` (something was changed, and what follows from it is wanted at once),
-    ``parameterSetChosen`` (vtkMRMLScriptedModuleNode), ``closing`` (the panel goes away). ``undoPoints``: of every run.
+    (Task), ``runReported`` (Report), ``runEnded``, ``resultChanged`` (RunResult or None), ``failed`` (exception),
+    ``reasonsChanged``, ``packagesChanged`` (something was installed), ``gpuWanted`` (names of the graphics cards: the
+    user wants to compute on them), ``readingChanged`` (:class:`..sections.reading_section.Reading`, None: there is
+    nothing to read), ``readingFailed`` (exception), ``readingWanted`` (something was changed, and what follows from it
+    is wanted at once), ``parameterSetChosen`` (vtkMRMLScriptedModuleNode), ``closing`` (the panel goes away).
+    ``undoPoints``: of every run.
     """
 
     def __init__(
@@ -58,8 +59,7 @@ class Session:
         """``run_steps``: a run of a scan, a segmentation or None, and the pipeline's options."""
         self._run_steps = run_steps
         self.undoPoints = undo_points
-        self.editedPercent: float | None = None
-        self.editedChanged: Signal[[]] = Signal()
+        self.editedPercent: Observable[float | None] = Observable(None)
         self._foreign = False
         self._reasons: dict[str, str] = {}
         self._gates: list[Callable[[], bool]] = []
@@ -68,25 +68,23 @@ class Session:
         self.result: RunResult | None = None
         self.nodes: tuple[slicer.vtkMRMLSegmentationNode | None, slicer.vtkMRMLScalarVolumeNode | None] = (None, None)
         self.memory = SceneMemory()
-        self.shown: Shown | None = None
+        self.shown: Observable[Shown | None] = Observable(None)
         self.parametersChanged: Signal[[]] = Signal()
         self.runStarted: Signal[[Task[RunResult]]] = Signal()
         self.runReported: Signal[[Report]] = Signal()
         self.runEnded: Signal[[]] = Signal()
         self.resultChanged: Signal[[RunResult | None]] = Signal()
         self.nodesChanged: Signal[[]] = Signal()
-        self.shownChanged: Signal[[Shown | None]] = Signal()
         self.failed: Signal[[BaseException]] = Signal()
         self.reasonsChanged: Signal[[]] = Signal()
         self.packagesChanged: Signal[[]] = Signal()
         self.gpuWanted: Signal[[tuple[str, ...]]] = Signal()
         self.parameterSetChosen: Signal[[slicer.vtkMRMLScriptedModuleNode]] = Signal()
         self.closing: Signal[[]] = Signal()
-        self.expectationChanged: Signal[[]] = Signal()
         self.readingWanted: Signal[[]] = Signal()
         self.readingChanged: Signal[[Any]] = Signal()
         self.readingFailed: Signal[[Exception]] = Signal()
-        self.expectedSeconds: float | None = None
+        self.expectedSeconds: Observable[float | None] = Observable(None)
 
     @property
     def hasSegments(self) -> bool:
@@ -114,17 +112,6 @@ class Session:
         False: something must happen first, and whoever owns the gate calls :meth:`start` again afterwards.
         """
         self._gates.append(gate)
-
-    def setEdited(self, percent: float | None) -> None:
-        """How much of the infection a reader has edited."""
-        self.editedPercent = percent
-        self.editedChanged.emit()
-
-    def setExpectation(self, seconds: float | None) -> None:
-        """How long a run will take."""
-        if seconds != self.expectedSeconds:
-            self.expectedSeconds = seconds
-            self.expectationChanged.emit()
 
     def setParameters(self, parameters: CovidSegParameterNode | None) -> None:
         """Use another set of parameters."""
@@ -170,7 +157,7 @@ class Session:
     def setResult(self, result: RunResult | None) -> None:
         """What the last run brought; None: there was none with these parameters."""
         self.result = result
-        self._show(
+        self.shown.value = (
             None
             if result is None
             else Shown(result.segmentationNode, result.volumeNode, result.measurements, result.warnings)
@@ -181,17 +168,13 @@ class Session:
         """The numbers of ``nodes`` as they are by now in the scene, or None where there are none."""
         node, volume_node = self.nodes
         if measurements is None or node is None or volume_node is None:
-            self._show(None)
+            self.shown.value = None
             return
         warnings = measurements.flags
         if self.result is not None and self.result.segmentationNode is node:
             self.result = replace(self.result, measurements=measurements)
             warnings = self.result.warnings
-        self._show(Shown(node, volume_node, measurements, warnings))
-
-    def _show(self, shown: Shown | None) -> None:
-        self.shown = shown
-        self.shownChanged.emit(shown)
+        self.shown.value = Shown(node, volume_node, measurements, warnings)
 
     def start(self) -> None:
         """Begin a run with the parameters in use; does nothing while one is under way."""

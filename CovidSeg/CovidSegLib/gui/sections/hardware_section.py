@@ -72,7 +72,7 @@ class HardwareSection:
     def _update(self) -> None:
         parameters = self._session.parameters
         if parameters is None:
-            self._session.setExpectation(None)
+            self._expect(None)
             return
         if self._hardware is None:
             if not self._task.busy:
@@ -81,10 +81,14 @@ class HardwareSection:
             return
         text = wording.device_text(self._hardware, parameters.device.value)
         seconds = self._seconds(self._hardware)
-        self._session.setExpectation(seconds)
+        self._expect(seconds)
         if seconds is not None:
             text = _("{device}, about {time} for this scan").format(device=text, time=wording.duration(seconds))
         self._ui.deviceInfoLabel.text = text
+
+    def _expect(self, seconds: float | None) -> None:
+        if seconds != self._session.expectedSeconds.value:  # else what stands below Apply holds
+            self._session.expectedSeconds.value = seconds
 
     def _seconds(self, hardware: Hardware) -> float | None:
         parameters = self._session.parametersInUse

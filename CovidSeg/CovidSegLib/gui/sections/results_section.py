@@ -36,8 +36,8 @@ class ResultsSection:
         self._ui, self._session = ui, session
         self._set_up_table()
         ui.editButton.connect("clicked(bool)", self._edit)
-        session.shownChanged.connect(self._show)
-        session.editedChanged.connect(self._show_edited)
+        session.shown.changed.connect(self._show)
+        session.editedPercent.changed.connect(self._show_edited)
         self._show(None)
 
     def _set_up_table(self) -> None:
@@ -63,8 +63,7 @@ class ResultsSection:
         rows = table.verticalHeader().length() + table.horizontalHeader().sizeHint.height()
         table.setFixedHeight(rows + 2 * table.frameWidth)
 
-    def _show_edited(self) -> None:
-        percent = self._session.editedPercent
+    def _show_edited(self, percent: float | None) -> None:
         item = qt.QTableWidgetItem("-" if percent is None else f"{percent:.1f}")
         item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
         self._ui.resultsTable.setItem(2, 3, item)
@@ -91,6 +90,6 @@ class ResultsSection:
 
     def _edit(self) -> None:
         """Open the Segment Editor where the reader will want to correct: at the infection, on its CT."""
-        shown = self._session.shown
+        shown = self._session.shown.value
         assert shown is not None, "there is a button only beside numbers"
         open_segment_editor(shown.segmentationNode, shown.volumeNode)

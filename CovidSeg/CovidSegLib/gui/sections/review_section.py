@@ -119,7 +119,7 @@ class ReviewSection:
     def _show(self, review: Review | None) -> None:
         chosen = number_in(review, self.review, self.selected)
         self.review = review
-        self._session.setEdited(None if review is None else review.edited_percent)
+        self._session.editedPercent.value = None if review is None else review.edited_percent
         self._fill(chosen)
 
     def _order(self) -> None:

@@ -33,7 +33,7 @@ class RunSection:
         ui.applyButton.connect("clicked(bool)", self._clicked)
         session.reasonsChanged.connect(self._update)
         session.parametersChanged.connect(self._update)
-        session.expectationChanged.connect(self._update)
+        session.expectedSeconds.changed.connect(lambda _seconds: self._update())
         session.runStarted.connect(self._started)
         session.runReported.connect(self._reported)
         session.runEnded.connect(self._ended)
@@ -53,7 +53,7 @@ class RunSection:
 
     def _started(self, run: Task[RunResult]) -> None:
         run.failed.connect(self._tell_failure)  # of the run alone: a report may fail, too
-        self._clock = estimate.Clock(self._session.expectedSeconds or 0.0, time.monotonic())
+        self._clock = estimate.Clock(self._session.expectedSeconds.value or 0.0, time.monotonic())
         self._notice, self._stopping = "", False
         self._ui.applyButton.text = _("Cancel")
         self._ui.applyButton.toolTip = _("Stop. Nothing in the scene is changed.")
@@ -106,7 +106,7 @@ class RunSection:
         self._ui.statusLabel.text = reason or self._ready_text()
 
     def _ready_text(self) -> str:
-        seconds = self._session.expectedSeconds
+        seconds = self._session.expectedSeconds.value
         if seconds is None:
             return _("Ready.")
         return _("Ready. It will take about {time}.").format(time=wording.duration(seconds))
