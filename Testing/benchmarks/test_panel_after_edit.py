@@ -27,7 +27,7 @@ def panel(tmp_path: Path) -> Iterator[OpenModule]:
     """The panel with a scan of 512x512x150 and its segments."""
     pytest.importorskip("slicer", reason="needs the pip package slicer-core")
     pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
-    from CovidSegLib.mrml import add_segmentation
+    from CovidSegLib.mrml.segmentations import add_segmentation
     from CovidSegLib.phantom import make_phantom
     from CovidSegLib.progress import Progress
     from CovidSegLib.segmentation import Provenance, Segmentation

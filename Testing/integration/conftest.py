@@ -145,7 +145,7 @@ def slicers_python(slicers_environment: Path, monkeypatch: pytest.MonkeyPatch) -
 def opened(world: SlicerWorld, panel: OpenModule):
     """The panel with a scan and its segments, as after a run or after a scene was loaded; its section of numbers."""
     from CovidSegLib.geometry.volume import CtVolume
-    from CovidSegLib.mrml import add_segmentation
+    from CovidSegLib.mrml.segmentations import add_segmentation
     from CovidSegLib.segmentation import Provenance, Segmentation
     from Testing.kit.blocks import UPRIGHT, block_labels, block_scan
 

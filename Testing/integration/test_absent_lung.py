@@ -18,7 +18,8 @@ import slicer
 
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
-from CovidSegLib.mrml import add_segmentation, plan_update
+from CovidSegLib.mrml.scene_corrections import plan_update
+from CovidSegLib.mrml.segmentations import add_segmentation
 from CovidSegLib.mrml.tables import table_for
 from CovidSegLib.report.result_record import SCHEMA
 from CovidSegLib.report.schemas import published_schema

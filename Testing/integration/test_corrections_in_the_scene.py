@@ -15,8 +15,9 @@ import slicer
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
-from CovidSegLib.mrml import UndoPoints, add_segmentation, mark_edited, plan_update, read_state, write_segmentation
-from CovidSegLib.mrml.scene_corrections import fingerprints_so_far, tag
+from CovidSegLib.mrml.history import UndoPoints
+from CovidSegLib.mrml.scene_corrections import fingerprints_so_far, mark_edited, plan_update, read_state, tag
+from CovidSegLib.mrml.segmentations import add_segmentation, write_segmentation
 from CovidSegLib.mrml.volumes import read_volume_node
 from CovidSegLib.report.views import OffscreenSlicer
 from CovidSegLib.segfiles import read_reviewed, write, write_reviewed

@@ -17,9 +17,9 @@ from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import Lobe, Measurements, measure
 from CovidSegLib.measures.lobe_map import estimated_lobe_map
 from CovidSegLib.measures.lobes import lobe_name
-from CovidSegLib.mrml import add_segmentation
 from CovidSegLib.mrml.readback import lobes_state, mark_checked, read_lobes
 from CovidSegLib.mrml.segment_statistics import NUMBERS, _with_range, register
+from CovidSegLib.mrml.segmentations import add_segmentation
 from CovidSegLib.mrml.tables import table_for, write_table
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct

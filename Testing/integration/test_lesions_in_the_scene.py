@@ -14,17 +14,11 @@ import slicer
 from CovidSegLib.corrections.merge import RECORD_TAG, bit
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.volume import CtVolume
-from CovidSegLib.mrml import (
-    UndoPoints,
-    accept_lesion,
-    add_segmentation,
-    delete_lesion,
-    mark_edited,
-    plan_review,
-    read_state,
-)
+from CovidSegLib.mrml.history import UndoPoints
+from CovidSegLib.mrml.lesion_review import accept_lesion, delete_lesion, plan_review
 from CovidSegLib.mrml.readback import read_labels
-from CovidSegLib.mrml.scene_corrections import ALGORITHM_TAG, modified_time, tag
+from CovidSegLib.mrml.scene_corrections import ALGORITHM_TAG, mark_edited, modified_time, read_state, tag
+from CovidSegLib.mrml.segmentations import add_segmentation
 from CovidSegLib.segmentation import SEGMENTS, Label, Provenance, Segmentation
 from CovidSegLib.system.last_answer import LastAnswer
 from Testing.kit.blocks import UPRIGHT, block_labels

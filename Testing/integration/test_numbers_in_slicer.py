@@ -13,10 +13,11 @@ pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import Lobe
-from CovidSegLib.mrml import add_segmentation, read_volume_node
 from CovidSegLib.mrml.readback import measure_nodes, measure_segments_alone, read_labels, read_lobes
 from CovidSegLib.mrml.segment_statistics import register
+from CovidSegLib.mrml.segmentations import add_segmentation
 from CovidSegLib.mrml.tables import COLUMNS, table_for, write_table
+from CovidSegLib.mrml.volumes import read_volume_node
 from CovidSegLib.report.views import OffscreenSlicer
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from Testing.kit.blocks import LEFT_INFECTED, LUNG_VOXELS, UPRIGHT, VOXEL_ML, block_labels, block_scan, turned

@@ -15,8 +15,8 @@ import vtk
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.volume import CtVolume
-from CovidSegLib.mrml import add_segmentation
 from CovidSegLib.mrml.readback import measure_nodes
+from CovidSegLib.mrml.segmentations import add_segmentation
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
 from Testing.kit.blocks import UPRIGHT, block_labels, block_scan, turned
 from Testing.kit.panel_steps import finish, reading, scan_shown, sees, until_reported
@@ -39,7 +39,7 @@ def add_scan(world: SlicerWorld, *, patient: int = 0, slices: int | None = None)
 
 def add_result(world: SlicerWorld, scan: object, *, recorded: bool = True) -> object:
     """A segmentation of ``scan``, with or without a record of the voxels that it was made from."""
-    from CovidSegLib.mrml import read_volume_node
+    from CovidSegLib.mrml.volumes import read_volume_node
 
     text = f"volume node, SHA-256 of its voxels {read_volume_node(scan).fingerprint}" if recorded else ""
     made = Provenance("a-network", "ab" * 32, "onnx", "cpu", "CovidSeg 1.0", volume=text)

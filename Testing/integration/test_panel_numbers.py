@@ -17,7 +17,7 @@ import slicer
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.volume import CtVolume
-from CovidSegLib.mrml import add_segmentation
+from CovidSegLib.mrml.segmentations import add_segmentation
 from CovidSegLib.mrml.tables import table_for
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from Testing.kit.blocks import LEFT_INFECTED, RIGHT_INFECTED, UPRIGHT, VOXEL_ML, block_labels, block_scan

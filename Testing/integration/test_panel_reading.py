@@ -206,7 +206,7 @@ def test_each_scan_is_looked_at_for_itself(opened: tuple) -> None:
 def test_the_scan_is_not_copied_to_be_measured(opened: tuple) -> None:
     from slicer.util import arrayFromVolume, updateVolumeFromArray
 
-    from CovidSegLib.mrml import read_in_steps
+    from CovidSegLib.mrml.volumes import read_in_steps
     from CovidSegLib.system.steps import result_of
 
     scan = opened[3]
@@ -236,7 +236,7 @@ def test_the_panel_says_of_doubled_values_what_segment_says_and_gives_no_densiti
     from CovidSegLib.geometry.volume import CtVolume
     from CovidSegLib.gui.report_steps import save_report
     from CovidSegLib.gui.sections.review_section import training_case_steps
-    from CovidSegLib.mrml import add_segmentation
+    from CovidSegLib.mrml.segmentations import add_segmentation
     from CovidSegLib.segmentation import Provenance, Segmentation
     from CovidSegLib.system.steps import result_of
     from Testing.kit.small_phantom import small_phantom

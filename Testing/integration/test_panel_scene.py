@@ -16,7 +16,7 @@ import slicer
 import vtk
 
 from CovidSegLib.errors import InputError
-from CovidSegLib.mrml import resample_steps
+from CovidSegLib.mrml.volume_resampling import resample_steps
 from CovidSegLib.segmentation import SEGMENTS
 from Testing.kit.panel_steps import NEVER_ENDS, finish, sees, tell
 

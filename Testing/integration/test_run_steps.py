@@ -11,7 +11,7 @@ pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
 from CovidSegLib.geometry.volume import CtVolume
-from CovidSegLib.mrml import add_segmentation
+from CovidSegLib.mrml.segmentations import add_segmentation
 from CovidSegLib.options import Options
 from CovidSegLib.progress import Progress, Report
 from CovidSegLib.segmentation import Provenance, Segmentation

@@ -15,7 +15,8 @@ import vtk
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import AIR_HU, CtVolume
-from CovidSegLib.mrml import add_segmentation, read_volume_node
+from CovidSegLib.mrml.segmentations import add_segmentation
+from CovidSegLib.mrml.volumes import read_volume_node
 from CovidSegLib.report.views import OffscreenSlicer
 from CovidSegLib.segfiles import read_reviewed, write
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation

@@ -17,7 +17,9 @@ import highdicom
 import pydicom
 import slicer
 
-from CovidSegLib.mrml import UndoPoints, add_segmentation, mark_edited, read_state, write_segmentation
+from CovidSegLib.mrml.history import UndoPoints
+from CovidSegLib.mrml.scene_corrections import mark_edited, read_state
+from CovidSegLib.mrml.segmentations import add_segmentation, write_segmentation
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segmentation import SEGMENTS, Label, Provenance, Segmentation

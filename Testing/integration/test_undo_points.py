@@ -12,10 +12,11 @@ pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 import slicer
 
 from CovidSegLib.geometry.volume import CtVolume
-from CovidSegLib.mrml import UndoPoints, add_segmentation, history, write_segmentation
+from CovidSegLib.mrml import history
+from CovidSegLib.mrml.history import UndoPoints
 from CovidSegLib.mrml.scene_corrections import tag
 from CovidSegLib.mrml.segment_display import SURFACE, looks_of
-from CovidSegLib.mrml.segmentations import LUNG_OPACITY_3D
+from CovidSegLib.mrml.segmentations import LUNG_OPACITY_3D, add_segmentation, write_segmentation
 from CovidSegLib.report.views import SliceView, ThreeDView
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
 from Testing.kit.blocks import turned

@@ -31,7 +31,7 @@ from .sections.window_section import WindowSection
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..mrml import UndoPoints
+    from ..mrml.history import UndoPoints
 
 
 class Section(Protocol):

@@ -13,10 +13,10 @@ import numpy as np
 from ..geometry.volume import CtVolume
 from ..measures import Measurements, measure
 from ..measures.edits import recorded_edits
-from ..mrml import read_in_steps, read_state
 from ..mrml.covidseg_segments import parts_in
 from ..mrml.readback import absent_in, read_labels_in_steps, read_lobes
-from ..mrml.scene_corrections import check_same_place, tag
+from ..mrml.scene_corrections import check_same_place, read_state, tag
+from ..mrml.volumes import read_in_steps
 from ..progress import Progress
 from ..reading.checks import all_said_of
 from ..report.content import report_content

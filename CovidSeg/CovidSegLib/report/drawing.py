@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..geometry.volume import CtVolume
-from ..mrml import add_segmentation
+from ..mrml.segmentations import add_segmentation
 from ..segmentation import SEGMENTS, UNKNOWN_PROVENANCE, Segmentation
 from .overlays import FILL_OPACITY
 from .places import central_points

@@ -18,9 +18,9 @@ from ...errors import InputError
 from ...geometry.volume import CtVolume
 from ...measures import Measurements, measure
 from ...measures.review import with_certainty
-from ...mrml import Update, add_segmentation, plan_update, read_in_steps, write_segmentation
-from ...mrml.segmentations import check_same_transform
-from ...mrml.volumes import voxels_time
+from ...mrml.scene_corrections import Update, plan_update
+from ...mrml.segmentations import add_segmentation, check_same_transform, write_segmentation
+from ...mrml.volumes import read_in_steps, voxels_time
 from ...pipeline import Options
 from ...progress import Progress, Report
 from ...segmentation import Segmentation

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from ...geometry.grid import UprightOrder
 from ...geometry.volume import CtVolume
-from ...mrml import read_in_steps
 from ...mrml.scene_corrections import check_belongs, fingerprints_of
-from ...mrml.volumes import own_affine, possible_orders, voxels_time, world_affine
+from ...mrml.volumes import own_affine, possible_orders, read_in_steps, voxels_time, world_affine
 from ...system.last_answer import LastAnswer
 from ...system.steps import silently
 from .task import in_thread

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import slicer
 
     from ...measures import Measurements
-    from ...mrml import UndoPoints
+    from ...mrml.history import UndoPoints
     from ...progress import Report
     from .parameters import CovidSegParameterNode
 

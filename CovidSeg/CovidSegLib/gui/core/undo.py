@@ -6,11 +6,11 @@ from typing import Any
 
 import slicer
 
-from ...mrml import UndoPoints
+from ...mrml.history import UndoPoints
 
 
 class RunUndo(UndoPoints):
-    """See :class:`CovidSegLib.mrml.UndoPoints`; one Undo of the Segment Editor, too, takes back what follows."""
+    """See :class:`.mrml.history.UndoPoints`; one Undo of the Segment Editor, too, takes back what follows."""
 
     def save(self, node: slicer.vtkMRMLSegmentationNode, *, run: bool = True) -> None:
         """Keep the state of ``node``; see there."""

@@ -11,8 +11,8 @@ from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
 from ...errors import InputError
-from ...mrml import needs_resampling, read_in_steps, resample_steps
-from ...mrml.volumes import grid_and_time
+from ...mrml.volume_resampling import needs_resampling, resample_steps
+from ...mrml.volumes import grid_and_time, read_in_steps
 from ...reading.checks import inspect
 from ...system.steps import silently
 from ..core import wording

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from ...errors import InputError
 from ...measures import Measurements, measure
 from ...measures.found import find_all
-from ...mrml import Review, mark_edited, plan_review, read_in_steps, read_state
 from ...mrml.covidseg_segments import ids_in
+from ...mrml.lesion_review import Review, plan_review
 from ...mrml.readback import absent_in, our_segments, read_labels_in_steps, read_lobes
-from ...mrml.scene_corrections import check_same_place, modified_time
-from ...mrml.volumes import voxels_time
+from ...mrml.scene_corrections import check_same_place, mark_edited, modified_time, read_state
+from ...mrml.volumes import read_in_steps, voxels_time
 from ...reading.verdict import judge
 from ...system.steps import silently
 from ..core.followers import EditFollower, LobeFollower

@@ -13,8 +13,9 @@ from slicer.i18n import tr as _
 
 from ...corrections.merge import bit
 from ...errors import InputError
-from ...mrml import Review, accept_lesion, delete_lesion, read_in_steps, read_state
-from ...mrml.scene_corrections import modified_time
+from ...mrml.lesion_review import Review, accept_lesion, delete_lesion
+from ...mrml.scene_corrections import modified_time, read_state
+from ...mrml.volumes import read_in_steps
 from ...segfiles import save_training_case
 from ...segmentation import Label
 from ...system.steps import silently
