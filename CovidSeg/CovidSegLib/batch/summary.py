@@ -74,15 +74,6 @@ class Row:
     message: str = ""
     further: tuple[float | None, ...] = ()
 
-    def __post_init__(self) -> None:
-        for column in _own_columns():
-            value = getattr(self, column.name)
-            is_of_form = (
-                isinstance(value, str) if column.type == "str" else value is None or type(value) in (int, float)
-            )
-            if not is_of_form:
-                raise TypeError(f"{column.name} has another form")
-
     @classmethod
     def of_entry(cls, entry: Entry, record: ResultRecord | None) -> Row:
         """The row of a line of the manifest and its record (:class:`CovidSegLib.batch.manifest.Manifest`)."""

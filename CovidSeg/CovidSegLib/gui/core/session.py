@@ -130,10 +130,6 @@ class Session:
             self._foreign = foreign
             self.nodesChanged.emit()
 
-    def nodesMoved(self) -> None:
-        """Let everyone look anew at ``nodes``: one of them was moved, or the scan got other voxels or another grid."""
-        self.nodesChanged.emit()
-
     def _take_up_nodes(self, *, anew: bool = False) -> None:
         """``anew``: with another set nothing is shown yet, also where it names the same nodes as the one before."""
         parameters = self.parameters

@@ -37,7 +37,7 @@ class InputSection:
             selector.sizeAdjustPolicy = qt.QComboBox.AdjustToMinimumContentsLengthWithIcon
         self._hint = ui.resultsHint.text
         self._task = TaskSlot()
-        self._edits, self._places = EditFollower(self._examine), PlaceFollower(session.nodesMoved)
+        self._edits, self._places = EditFollower(self._examine), PlaceFollower(session.nodesChanged.emit)
         # Qt 6 tells no change between two nodes of one name.
         ui.inputSelector.connect("nodeActivated(vtkMRMLNode*)", self._take_scan)
         ui.outputSelector.connect("nodeActivated(vtkMRMLNode*)", self._take_output)
