@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from CovidSegLib.api.result import Result
 from CovidSegLib.batch import Entry, PlannedCase
 from CovidSegLib.batch.outcome import run_case
 from CovidSegLib.batch.ownership import settled, state_to_keep
@@ -17,7 +19,7 @@ from CovidSegLib.cli.main import main
 from CovidSegLib.errors import OutputError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
-from CovidSegLib.measures import lobe_map
+from CovidSegLib.measures import lobe_map, measure
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.report.result_record import ResultRecord
@@ -58,7 +60,13 @@ def test_corrections_that_a_batch_kept_are_not_its_own_work_in_the_next_one(tmp_
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("existing", [ExistingFiles(), ExistingFiles(keep_edits=True), "own"])
+@pytest.mark.parametrize(
+    "existing",
+    [
+        *(ExistingFiles(), ExistingFiles(keep_edits=True), ExistingFiles(overwrite=True)),
+        *(ExistingFiles(keep_edits=True, overwrite=True), "own"),
+    ],
+)
 def test_what_a_reader_saves_while_the_scan_is_segmented_is_not_lost(
     existing: ExistingFiles | str, tmp_path: Path
 ) -> None:
@@ -79,7 +87,7 @@ def test_what_a_reader_saves_while_the_scan_is_segmented_is_not_lost(
 
 @pytest.mark.parametrize("way", ["into the file", "a new file in its place"])
 @pytest.mark.parametrize("moment", ["fsync of the first", "fsync of the last", "link", "replace"])
-@pytest.mark.parametrize("existing", [ExistingFiles(), ExistingFiles(keep_edits=True)])
+@pytest.mark.parametrize("existing", [ExistingFiles(), ExistingFiles(keep_edits=True), ExistingFiles(overwrite=True)])
 def test_what_a_reader_saves_while_results_are_brought_to_the_disk_is_not_lost(
     existing: ExistingFiles, moment: str, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,9 +119,15 @@ def test_what_a_reader_saves_while_results_are_brought_to_the_disk_is_not_lost(
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.seg.nrrd", "b.json", "ct.nii.gz"]
 
 
+@pytest.mark.parametrize("how", ["--quiet", "--overwrite"])
 @pytest.mark.parametrize(("owner", "call"), [(lobe_map, "estimated_lobe_map"), (os, "fsync"), (os, "link")])
 def test_what_is_saved_under_the_name_of_lobes_meanwhile_is_not_lost(
-    owner: object, call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    owner: object,
+    call: str,
+    how: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """While lobes are estimated, while they are brought to the disk, and after the last look."""
     masks, outputs = tmp_path / "masks.nii.gz", [tmp_path / "lobes.nii.gz", tmp_path / "lobes.seg.nrrd"]
@@ -125,7 +139,7 @@ def test_what_is_saved_under_the_name_of_lobes_meanwhile_is_not_lost(
         return work(*given, **named)
 
     monkeypatch.setattr(owner, call, saved_first)
-    assert main(["lobes", str(masks), "-o", str(outputs[0]), "-o", str(outputs[1]), "--quiet"]) == 2
+    assert main(["lobes", str(masks), "-o", str(outputs[0]), "-o", str(outputs[1]), how]) == 2
     assert "changed by somebody else" in capsys.readouterr().err
     assert outputs[0].read_bytes() == b"a reader's"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lobes.nii.gz", "masks.nii.gz"]
@@ -183,8 +197,9 @@ def test_a_result_of_a_batch_that_a_reader_corrects_before_its_turn_is_not_repla
 
 @pytest.mark.parametrize("suffix", [".nii.gz", ".seg.nrrd"])
 @pytest.mark.parametrize("before", ["nothing", "its own result"])
+@pytest.mark.parametrize("overwrite", [False, True])
 def test_what_a_reader_puts_there_before_the_turn_of_a_scan_is_a_row_with_an_error(
-    before: str, suffix: str, tmp_path: Path
+    overwrite: bool, before: str, suffix: str, tmp_path: Path
 ) -> None:
     """By the very functions that the command calls, one after the other; hours may lie between them."""
     told_scan(tmp_path / "ct.nii.gz", CLEAN)
@@ -193,7 +208,7 @@ def test_what_a_reader_puts_there_before_the_turn_of_a_scan_is_a_row_with_an_err
     if before == "its own result":
         assert run_case(0, settled(case, None), with_threshold).failure is None
         entry = Entry("a", "done", states={case.result.name: state_to_keep(case)})
-    planned = settled(case, entry)
+    planned = settled(replace(case, existing=ExistingFiles(overwrite=overwrite)), entry)
     labels = np.zeros((4, 32, 32), np.uint8)
     labels[1, 10:14, 10:20] = 3
     affine = read_ct(case.source, Progress()).affine
@@ -204,7 +219,7 @@ def test_what_a_reader_puts_there_before_the_turn_of_a_scan_is_a_row_with_an_err
     content = case.result.read_bytes()
     failure = run_case(0, planned, with_threshold).failure
     assert failure is not None
-    assert "--overwrite" in failure.message
+    assert ("changed by somebody else" if overwrite else "--overwrite") in failure.message
     assert not failure.own_fault
     assert case.result.read_bytes() == content
 
@@ -234,3 +249,51 @@ def test_where_the_output_is_a_link_the_file_that_it_leads_to_is_brought_up_to_d
         assert link.is_symlink()
         np.testing.assert_array_equal(labels_of(tmp_path / "archive" / f"{number}.seg.nrrd"), result(number).labels)
     assert len(list((tmp_path / "archive").iterdir())) == 2
+
+
+def test_what_is_overwritten_is_the_file_as_it_stood_when_the_run_began(tmp_path: Path) -> None:
+    """Also while the scan is still read, before anything was looked at."""
+    scan, path = told_scan(tmp_path / "ct.nii.gz", CLEAN), tmp_path / "a.nii.gz"
+    path.write_bytes(b"an older result")
+    begun = ExistingFiles(overwrite=True).beginning([path])
+    path.write_bytes(b"what a reader saves")
+    with pytest.raises(OutputError, match="changed by somebody else"):
+        segment_case(scan, [path], segment=threshold, progress=Progress(), existing=begun)
+    assert path.read_bytes() == b"what a reader saves"
+    segment_case(scan, [path], segment=threshold, progress=Progress(), existing=ExistingFiles(overwrite=True))
+    assert labels_of(path).any()
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "r.json"])
+def test_what_is_saved_while_python_writes_over_a_file_is_not_lost(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, made = tmp_path / name, result(0)
+    volume = CtVolume(np.zeros(SHAPE, np.int16), AFFINE)
+    found = Result(volume, made, measure(made.labels, GRID))
+    path.write_bytes(b"")
+    saves_at_call(monkeypatch, "fsync", 0, lambda: path.write_bytes(b"a reader's"))
+    with pytest.raises(OutputError, match="changed by somebody else"):
+        found.report(path) if name == "r.json" else found.save(path, overwrite=True)
+    assert path.read_bytes() == b"a reader's"
+
+
+@pytest.mark.parametrize("call", ["report", "followup", "sample"])
+def test_what_is_saved_in_the_place_of_an_earlier_report_or_sample_is_not_lost(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from CovidSegLib.report.report_jobs import Report
+    from CovidSegLib.report.request import ReportRequest
+
+    scan = told_scan(tmp_path / "ct.nii.gz", CLEAN)
+    segment_case(scan, [tmp_path / "a.nii.gz"], segment=threshold, progress=Progress(), json_file=tmp_path / "n.json")
+    path = tmp_path / ("r.nii" if call == "sample" else "r.json")
+    saves_at_call(monkeypatch, "fsync", 0, lambda: path.write_bytes(b"a reader's"))
+    if call == "report":
+        with pytest.raises(OutputError, match="changed by somebody else"):
+            Report(scan, tmp_path / "a.nii.gz", ReportRequest((path,))).run(threshold, Progress())
+    else:
+        numbers = [str(tmp_path / "n.json")] * 2
+        words = ["followup", *numbers, "--days", "0", "3", "-o"] if call == "followup" else ["sample", "--slices", "1"]
+        assert main([*words, str(path)]) == 2
+    assert path.read_bytes() == b"a reader's"

@@ -27,7 +27,7 @@ from ..report.result_record import ResultRecord
 from ..report.thumbnails import thumbnail
 from ..segfiles import ExistingFiles, check_suffix, find_reviewed, is_dicom_seg, read_source_series, write_to
 from ..segmentation import Provenance, Segmentation
-from ..system.atomic_files import OutputSet, replace_text
+from ..system.atomic_files import OutputSet
 from ..system.file_states import file_state
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class Result:
         target = Path(path)
         check_suffix(target)
         # Taken before the look, so that no save of a reader's falls between the two.
-        states = {} if overwrite else {target: file_state(target)}
+        states = {target: file_state(target)}
         choice = ExistingFiles(overwrite=overwrite)
         find_reviewed([target], self.segmentation.grid, choice, self.volume.fingerprint)
         series = None
@@ -186,10 +186,13 @@ class Result:
         """
         target = Path(path)
         check_report(target)
+        states = {target: file_state(target)}
         if target.exists() and not is_report(target):
             raise OutputError("The file exists and is no report of CovidSeg.", "Choose another name.")
         content = report_content(self.volume, self.segmentation, self.measurements, label=label)
-        replace_text(report_text(content, self.volume, self.segmentation, target.suffix, Progress()), target)
+        with OutputSet(states) as files:
+            files.add_text(report_text(content, self.volume, self.segmentation, target.suffix, Progress()), target)
+            files.publish()
         return target
 
     def _repr_html_(self) -> str:

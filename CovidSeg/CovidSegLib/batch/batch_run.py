@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 from ..progress import Cancelled, Progress
 from ..report.result_record import json_text
 from ..segfiles import check_suffix
-from ..system.atomic_files import replace_text
+from ..system.atomic_files import OutputSet
+from ..system.file_states import file_state
 from ..worker.parent import Worker
 from .batch_pictures import DrawAgain
 from .bookkeeping import Books
@@ -83,6 +84,7 @@ def run_batch(
     (no scheduler), or Cancelled; then what is done is done, and the next call goes on there.
     """
     listener, progress = listener or _Nobody(), progress or Progress()
+    json_state = "" if json_file is None else file_state(json_file)
     with ExitStack() as stack:
         run_cases = None
         if not (folder / MANIFEST_NAME).exists():
@@ -103,7 +105,9 @@ def run_batch(
         listener.begun([number for number, _ in to_do], len(finished))
         keep_books(run_cases(to_do), books, listener)
         if json_file is not None:
-            replace_text(json_text({"cases": books.records()}), json_file)
+            with OutputSet({json_file: json_state}) as files:
+                files.add_text(json_text({"cases": books.records()}), json_file)
+                files.publish()
         return books.rows
 
 

@@ -48,8 +48,9 @@ def tells_by_itself(case: PlannedCase) -> bool:
 def settled(case: PlannedCase, entry: Entry | None) -> PlannedCase:
     """``case`` with leave to replace what the batch itself made, while it is as it was written.
 
-    Hours may pass until its turn, and a reader may come first.
+    Hours may pass until its turn, and a reader may come first: what is overwritten is what is there now.
     """
+    case = replace(case, existing=case.existing.beginning([case.result]))
     state = file_state(case.result)  # before the look, so that no save falls between the two
     if not own_result(case, entry):
         return case

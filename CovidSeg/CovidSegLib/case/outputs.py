@@ -22,7 +22,6 @@ from ..segfiles import (
     write_to,
 )
 from ..segmentation import Segmentation
-from ..system.file_states import file_state
 
 
 @dataclass
@@ -57,7 +56,7 @@ class CaseOutputs:
         InputError when ``source`` cannot have a DICOM SEG, or Cancelled.
         """
         # Taken before the look, so that no save falls between the two.
-        states = {} if existing.overwrite else {output: file_state(output) for output in (*outputs, *numbers)}
+        states = existing.states((*outputs, *numbers))
         scan = volume.fingerprint if any(is_seg_nrrd(output) and output.exists() for output in outputs) else ""
         kept = find_reviewed(outputs, volume.grid, existing, scan)
         wants_dicom = any(is_dicom_seg(output) for output in outputs)

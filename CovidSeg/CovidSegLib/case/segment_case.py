@@ -62,14 +62,15 @@ class SegmentCase:
         EngineError, OutputError or Cancelled; then none of the files is there, and one that was there is as it was.
         """
         began = time.perf_counter()
+        numbers = (*self.report.files, *([self.json_file] if self.json_file is not None else []))
+        existing = self.existing.beginning((*self.outputs, *numbers))
         progress.step("reading", 0, 1)
         volume = read_ct(self.source, progress, self.files)
         source_words, notes = volume.source, volume.notes
         for note in notes:
             progress.notice("reading", note)
         read = time.perf_counter()
-        numbers = (*self.report.files, *([self.json_file] if self.json_file is not None else []))
-        plan = CaseOutputs.prepare(self.source, self.files, volume, self.outputs, self.existing, progress, numbers)
+        plan = CaseOutputs.prepare(self.source, self.files, volume, self.outputs, existing, progress, numbers)
         network = segment(volume, progress)
         segmentation = plan.joined(network)
         segmented = time.perf_counter()

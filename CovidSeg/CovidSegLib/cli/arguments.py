@@ -54,7 +54,8 @@ def add_existing_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="replace existing outputs, with whatever corrections they hold; never the scan's own files",
+        help="replace existing outputs, with whatever corrections they hold when the run begins; what somebody saves "
+        "while it runs stays, and that output is refused; never the scan's own files",
     )
 
 

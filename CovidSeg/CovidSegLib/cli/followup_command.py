@@ -6,7 +6,7 @@ import argparse
 import itertools
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +60,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Write the follow-up; returns 0. Raises the errors of errors.py, Cancelled and KeyboardInterrupt."""
     _check_call(args)
+    from ..system.file_states import file_state
+
+    states = {output: file_state(output) for output in args.output}
     from ..reading.acquisition import acquisition
     from ..report.followup import TimePoint, follow_up, mixed_rules
     from ..report.report_formats import check_report
@@ -82,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         warnings += [*itertools.chain(*said), *mixed_rules(records)]
         found = follow_up(points, warnings, args.label)
         made = list(dict.fromkeys(_made_by(record) for record in records))
-        _write(found, made, [drawn[place] for place in order], args.output)
+        _write(found, made, [drawn[place] for place in order], states)
         console.begin("")
         told = set(itertools.chain(*(said[place] for place in range(len(said)) if not _is_result(args.scans[place]))))
         for warning in found.warnings:
@@ -101,8 +104,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _write(found: FollowUp, made: list[str], drawn: Sequence[bytes], outputs: Sequence[Path]) -> None:
-    """Write ``outputs``; ``drawn``: a picture of each scan, b"" where there is none."""
+def _write(found: FollowUp, made: list[str], drawn: Sequence[bytes], states: Mapping[Path, str]) -> None:
+    """Write the outputs unless they are in another of their ``states`` by now.
+
+    ``drawn``: a picture of each scan, b"" where there is none.
+    """
     from ..report.followup import to_csv, to_record
     from ..report.page import render_follow_up
     from ..report.page_pictures import Picture
@@ -112,8 +118,8 @@ def _write(found: FollowUp, made: list[str], drawn: Sequence[bytes], outputs: Se
 
     captions = [f"Day {point.day}" + (f", {point.date}" if point.date else "") for point in found.points]
     pictures = [Picture(data, caption) if data else None for data, caption in zip(drawn, captions, strict=True)]
-    with OutputSet() as files:
-        for output in outputs:
+    with OutputSet(states) as files:
+        for output in states:
             suffix = output.suffix.lower()
             if suffix == ".json":
                 text = json_text(write_typed(to_record(found)))

@@ -28,7 +28,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("masks", metavar="MASKS", type=file_name)
     parser.add_argument("-o", "--output", metavar="OUT", type=file_name, action="append", default=[])
-    parser.add_argument("--overwrite", action="store_true", help="replace an output that exists")
+    parser.add_argument("--overwrite", action="store_true", help="replace an output as it is when the run begins")
     add_quiet(parser)
     parser.set_defaults(run=run)
 
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from ..system.atomic_files import OutputSet
     from ..system.file_states import file_state
 
-    states = {} if args.overwrite else {output: file_state(output) for output in args.output}
+    states = {output: file_state(output) for output in args.output}
     for output in args.output:
         check_lobe_file(output)
         _check_existing(output, overwrite=args.overwrite)

@@ -50,6 +50,9 @@ def run(args: argparse.Namespace) -> int:
             with about(target):
                 raise OutputError("The sample is written as .nii.gz or .nii only.", "Give the file such an ending.")
     check_targets(None, targets)
+    from ..system.file_states import file_state
+
+    states = {target: file_state(target) for target in targets}
     for target in targets:
         with about(target):
             _check_existing(target)
@@ -59,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     console, progress = Console.of(args)
     try:
         phantom = make_phantom(seed=args.seed, slices=args.slices, progress=progress)
-        with OutputSet() as files:
+        with OutputSet(states) as files:
             arrays = (phantom.volume.voxels, phantom.truth)
             for number, (target, array) in enumerate(zip(targets, arrays, strict=False)):
                 progress.step("writing", number, len(targets))

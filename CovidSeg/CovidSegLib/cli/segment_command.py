@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     """Segment ``args.input``; returns 0. Raises the errors of errors.py, Cancelled and KeyboardInterrupt."""
     check_input(args.input)
     numbers = [*args.report, *([args.json] if args.json else [])]
+    existing = existing_files(args).beginning(absolute([*args.output, *numbers]))
     check_targets(args.input, [*args.output, *numbers])
     check_numbers(numbers, overwrite=args.overwrite)
     from ..worker.parent import Worker
@@ -75,12 +76,12 @@ def run(args: argparse.Namespace) -> int:
                 with about(output):
                     check_suffix(output)
             check_model(args)
-            check_existing(args.output, existing_files(args))
+            check_existing(args.output, existing)
             case = SegmentCase(
                 args.input.absolute(),
                 absolute(args.output),
                 json_file=args.json and args.json.absolute(),
-                existing=existing_files(args),
+                existing=existing,
                 report=report_request(args, args.report),
             )
             with _advice_for_folders(args.input):

@@ -24,7 +24,8 @@ from ..report.page_pictures import Picture, picture_of, projection, slice_pictur
 from ..report.report_formats import check_report, report_text
 from ..segfiles import provenance_of
 from ..segmentation import Provenance, Segmentation
-from ..system.atomic_files import replace_text
+from ..system.atomic_files import OutputSet
+from ..system.file_states import file_state
 from ..system.steps import result_of, silently
 from .core.scan_match import belonging_steps
 from .core.scene_memory import SceneMemory
@@ -80,6 +81,7 @@ def report_steps(
     OutputError; then there is no new file.
     """
     check_report(path)
+    states = {path: file_state(path)}  # who chose the file was asked about what it was then
     memory = memory or SceneMemory()
     numbers = yield from numbers_steps(node, volume_node, memory, stability=True)
     last = read_state(node, volume_node, memory.records).last
@@ -94,7 +96,9 @@ def report_steps(
             view = {"3d": picture_of("3d", three_d)} if three_d else {"projection": projection(shown)}
             return {**slice_pictures(volume, shown), **view}, ""
 
-        replace_text(report_text(content, numbers.volume, segmentation, path.suffix, Progress(), pictures), path)
+        with OutputSet(states) as files:
+            files.add_text(report_text(content, told, segmentation, path.suffix, Progress(), pictures), path)
+            files.publish()
         return path
 
     return (yield from in_thread(write))

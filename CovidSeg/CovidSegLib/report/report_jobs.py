@@ -17,6 +17,7 @@ from ..segfiles.mask_reading import ANOTHER_SCAN, Masks
 from ..segfiles.patient_codes import patient_code
 from ..segfiles.registry import read_masks
 from ..system.atomic_files import OutputSet
+from ..system.file_states import file_state
 from .request import ReportRequest
 from .result_record import ResultRecord
 
@@ -44,6 +45,7 @@ class Report:
 
         Raises InputError, OutputError or Cancelled.
         """
+        states = {target: file_state(target) for target in self.request.targets}
         progress.step("reading", 0, 1)
         volume = read_ct(self.scan, progress)
         findings = inspect(volume)
@@ -53,7 +55,7 @@ class Report:
         volume = replace(volume, notes=(*volume.notes, *findings.warnings, *masks.warnings))
         measured = self.request.measure(self.scan, volume, masks.segmentation, infection_known=masks.infection_known)
         if self.request.targets:
-            with OutputSet() as files:
+            with OutputSet(states) as files:
                 self.request.write(volume, masks.segmentation, measured, masks.edits, files, progress)
                 files.publish()
         record = ResultRecord.of(measured, masks.segmentation.provenance, {}, volume.notes)
