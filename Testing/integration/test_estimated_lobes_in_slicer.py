@@ -96,6 +96,32 @@ def test_segment_statistics_shows_the_score_with_its_range(mrml: OffscreenSlicer
         assert "estimated" in found["MeasurementInfo"][name + key]["title"]
 
 
+def test_segment_statistics_follows_lobes_that_come_and_says_that_they_were_corrected(world: SlicerWorld) -> None:
+    from Testing.kit.segment_statistics import install
+
+    logic_class = install()
+    register()
+    node = world.logics.add_volume(scan())
+    segments = add_segmentation(world.scene, Segmentation(drawn_lungs(), AFFINE, MADE), node, "COVID-19")
+    logic = logic_class()
+    logic.getParameterNode().SetParameter("Segmentation", segments.GetID())
+    logic.getParameterNode().SetParameter("ScalarVolume", node.GetID())
+    name = "CovidSegSegmentStatisticsPlugin.severity_estimated"
+    logic.computeStatistics()
+    assert "corrected" not in logic.getStatistics()["MeasurementInfo"][name]["title"]
+    lobes = estimate_in(world, node, lobes_of_another_program())
+    lobes.GetSegmentation().GetSegment("LEFT_UPPER").SetName("Left upper lobe (estimated)")
+    logic.computeStatistics()
+    found = logic.getStatistics()
+    expected = measure(drawn_lungs(), scan().grid, lobes=read_lobes(world.scene, node)).severity
+    for key, value in (("", expected.score), ("_low", expected.low), ("_high", expected.high)):
+        assert found["Covid19Infection", name + key] == value
+        assert "lobes estimated, corrected" in found["MeasurementInfo"][name + key]["title"]
+    mark_checked(world.scene, node, checked=True)
+    logic.computeStatistics()
+    assert ("Covid19Infection", name) not in logic.getStatistics()
+
+
 @pytest.mark.usefixtures("stand_in_pipeline")
 def test_after_a_run_and_a_correction_the_panel_shows_the_score_with_its_range(
     world: SlicerWorld, empty_panel: OpenModule

@@ -74,7 +74,7 @@ def plugin_class() -> type:
                 return None
             title = number.title
             if self._last is not None and self._last[1].lobes_are == "estimated, corrected":
-                title = title.replace(_MEDIAN, ", corrected")
+                title = title.replace(_MEDIAN, "").replace("estimated", "estimated, corrected")
             codes = [self.createCodedEntry(*code, True) if code else None for code in number.codes]
             return self.createMeasurementInfo(
                 name=title,
