@@ -56,10 +56,10 @@ class Browser:
     """Opens pages from files in ``folder``; skips the test where there is no Chromium."""
 
     def __init__(self, folder: Path) -> None:
-        self.program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
-        if self.program is None:
+        program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
+        if program is None:
             pytest.skip("needs Debian's package chromium")
-        self.folder = folder
+        self.program, self.folder = program, folder
 
     def look(self, page: str, width: int, height: int = 900) -> Seen:
         """Open ``page`` (HTML) ``width`` pixels wide."""

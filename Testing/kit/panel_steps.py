@@ -64,7 +64,7 @@ def stop(panel: OpenModule) -> None:
 
 def until_reported(panel: OpenModule, phase: str, act: Callable[[], None]) -> None:
     """Do ``act`` the moment ``phase`` is reported."""
-    done = []
+    done: list[bool] = []
 
     def heard(report: object) -> None:
         if not done and report.stage == phase:

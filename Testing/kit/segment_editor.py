@@ -25,11 +25,11 @@ class Reader:
         self.logic.SetSegmentationNode(node)
         self.logic.SetSourceVolumeNode(volume)
 
-    def paint(self, segment_id: str, box: tuple[slice, ...]) -> None:
-        """Add ``box`` to a segment; other segments give it up (the editor's default)."""
+    def paint(self, segment_id: str, box: tuple[slice, ...] | np.ndarray) -> None:
+        """Add ``box`` (or a mask of voxels) to a segment; other segments give it up (the editor's default)."""
         self._modify(segment_id, box, self.logic.ModificationModeAdd)
 
-    def erase(self, segment_id: str, box: tuple[slice, ...]) -> None:
+    def erase(self, segment_id: str, box: tuple[slice, ...] | np.ndarray) -> None:
         """Take ``box`` from a segment."""
         self._modify(segment_id, box, self.logic.ModificationModeRemove)
 
@@ -45,7 +45,7 @@ class Reader:
         assert self.logic.CanUndo()
         self.logic.Undo()
 
-    def _modify(self, segment_id: str, box: tuple[slice, ...], mode: int) -> None:
+    def _modify(self, segment_id: str, box: tuple[slice, ...] | np.ndarray, mode: int) -> None:
         logic = self.logic
         logic.SaveStateForUndo()
         logic.SetCurrentSegmentID(segment_id)

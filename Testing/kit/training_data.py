@@ -41,4 +41,5 @@ def write_case(
         (folder / kind).mkdir(parents=True, exist_ok=True)
         files.append(folder / kind / f"{name}.nii.gz")
         nibabel.save(nibabel.Nifti1Image(array.transpose(2, 1, 0), affine), files[-1])
-    return Case(name, *files)
+    image, labels_file = files
+    return Case(name, image, labels_file)
