@@ -63,8 +63,10 @@ def world(tmp_path: Path, temporary_folder: Path, monkeypatch: pytest.MonkeyPatc
     """A Slicer of its own. In the end no error was logged, no observer failed, and no temporary file is left."""
     pytest.importorskip("slicer", reason="needs the pip package slicer-core")
     pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
+    from Testing.kit import forked
     from Testing.kit.slicer_window.application import SlicerWorld
 
+    forked.ready()
     (tmp_path / "settings").mkdir()
     monkeypatch.setenv("COVIDSEG_MODELS", str(tmp_path / "models"))
     made = SlicerWorld(tmp_path / "settings")

@@ -37,13 +37,6 @@ def rows(told: CommandLine) -> dict[str, str]:
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> CommandLine:
-    """The command line with a pipeline that does as it is told, for a user to whom permissions apply."""
-    (tmp_path / "scans").mkdir()
-    return CommandLine(tmp_path, stand_in=True, obedient=True)
-
-
-@pytest.fixture
 def scans(told: CommandLine) -> Iterator[Path]:
     folder = told.folder / "scans"
     yield folder
@@ -101,6 +94,7 @@ def test_pipes_and_sockets_among_the_scans_are_left_out_with_a_word(told: Comman
 
 
 def test_a_folder_that_may_not_be_opened_is_a_scan_that_fails(told: CommandLine, scans: Path) -> None:
+    told.obedient = True
     nested(scans, "a.nii.gz")
     series(scans / "P1")
     series(scans / "P2/inner")
@@ -115,6 +109,7 @@ def test_a_folder_that_may_not_be_opened_is_a_scan_that_fails(told: CommandLine,
 
 
 def test_a_folder_that_may_be_listed_and_not_entered_is_a_scan_that_fails(told: CommandLine, scans: Path) -> None:
+    told.obedient = True
     nested(scans, "a.nii.gz")
     (scans / "P1/inner").mkdir(parents=True)
     (scans / "P1/notes.txt").touch()
@@ -136,6 +131,7 @@ def test_only_a_manifest_of_ours_makes_a_folder_one_of_results(told: CommandLine
 
 
 def test_slices_that_may_not_be_opened_or_are_empty_are_said(told: CommandLine, scans: Path) -> None:
+    told.obedient = True
     files = series(scans / "P1")
     files[0].write_bytes(b"")
     files[3].chmod(0)

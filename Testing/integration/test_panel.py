@@ -112,7 +112,7 @@ def test_the_window_is_never_held_up_for_long(panel: OpenModule) -> None:
 
 @pytest.mark.usefixtures("stand_in_pipeline")
 def test_a_refused_scan_is_one_sentence_without_details(panel: OpenModule, chest: object) -> None:
-    tell(chest, IS_REFUSED)
+    tell_and_settle(panel, chest, IS_REFUSED)
     finish(panel)
     ui = panel.ui
     assert sees(ui.messageFrame)

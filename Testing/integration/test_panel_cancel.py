@@ -89,7 +89,7 @@ def test_cancel_leaves_no_process_no_file_and_an_unchanged_scene(
 ) -> None:
     panel.until(lambda: panel.session.expectedSeconds.value is not None)
     if phase in AT_WORK:
-        tell(chest, AT_WORK[phase])
+        tell_and_settle(panel, chest, AT_WORK[phase])
     before, running = content(world.scene), children()
     until_reported(panel, phase, lambda: panel.ui.applyButton.click())
     assert panel.ui.statusLabel.text == "Stopped. Nothing was changed."
@@ -111,11 +111,8 @@ def test_cancel_leaves_the_segmentation_that_was_to_be_updated_as_it_was(
     first = panel.ui.outputSelector.currentNode()
     slicer.util.arrayFromVolume(chest)[:, ::2] = 0  # so that a run that is not cancelled changes what is there
     slicer.util.arrayFromVolumeModified(chest)
-    if phase == "masks":
-        tell(chest, TIDIES_FOR_EVER)
-    heard: list[bool] = []
-    panel.session.nodesChanged.connect(lambda: heard.append(True))
-    panel.until(lambda: heard)  # that the scan changed: it is told when nothing has changed for a while
+    value = TIDIES_FOR_EVER if phase == "masks" else int(slicer.util.arrayFromVolume(chest)[0, 0, 0])
+    tell_and_settle(panel, chest, value)
     before = content(world.scene)
     until_reported(panel, phase, lambda: panel.ui.applyButton.click())
     assert panel.ui.statusLabel.text == "Stopped. Nothing was changed."
@@ -215,7 +212,7 @@ def test_a_process_that_is_deaf_to_cancel_holds_up_nobody_and_is_killed(
 ) -> None:
     monkeypatch.setattr(processes, "PATIENCE_SECONDS", 2.0)
     panel.until(lambda: panel.session.expectedSeconds.value is not None)
-    tell(chest, IS_DEAF)
+    tell_and_settle(panel, chest, IS_DEAF)
     running = children()
     panel.click("applyButton")
     panel.until(lambda: "Looking for" in panel.ui.statusLabel.text)

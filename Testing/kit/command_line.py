@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nibabel
 import numpy as np
 
-from . import no_sockets
+from . import forked, no_sockets
 from .ordinary_user import obey_permissions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +33,7 @@ class CommandLine:
     def __init__(self, folder: Path, *, stand_in: bool = False, sockets: bool = True, obedient: bool = False) -> None:
         self.folder = folder
         self._sockets = sockets or not no_sockets.AVAILABLE
-        self._obedient = obedient
+        self.obedient = obedient
         self.temporary = folder / "temporary"
         self.temporary.mkdir()
         paths = [str(ROOT / "CovidSeg"), *([str(STAND_IN)] if stand_in else [])]
@@ -41,12 +41,16 @@ class CommandLine:
 
     def start(self, *arguments: object, **options: object) -> subprocess.Popen[str]:
         """Start the command; standard output and error are pipes unless ``options`` say otherwise."""
-        return subprocess.Popen(
+        return self._popen(subprocess.Popen, arguments, preexec_fn=self._prepare, **options)
+
+    def _popen(
+        self, kind: type[subprocess.Popen[str]], arguments: Sequence[object], **options: object
+    ) -> subprocess.Popen[str]:
+        return kind(
             [sys.executable, "-m", "CovidSegLib.cli", *map(str, arguments)],
             cwd=self.folder,
             env=self.environment,
             text=True,
-            preexec_fn=self._prepare,
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
         )
 
@@ -55,12 +59,20 @@ class CommandLine:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         if not self._sockets:
             no_sockets.forbid_sockets()
-        if self._obedient:
+        if self.obedient:
             obey_permissions()
 
     def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        """Run the command to its end, which must come within five minutes and leave no temporary files."""
-        with self.start(*arguments) as process:
+        """Run the command to its end, which must come within five minutes and leave no temporary files.
+
+        Where nothing speaks against it, it is forked from a process that has loaded the libraries (:mod:`.forked`).
+        """
+        if self._sockets and not self.obedient:
+            forked.ready()
+            started = self._popen(forked.Popen, arguments, stdin=subprocess.DEVNULL)
+        else:
+            started = self.start(*arguments)
+        with started as process:
             output, errors = process.communicate(timeout=300)
         assert list(self.temporary.iterdir()) == []
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)

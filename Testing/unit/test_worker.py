@@ -20,6 +20,7 @@ import pytest
 
 from CovidSegLib.errors import EngineError, InputError, ModelError, WorkerDiedError
 from CovidSegLib.geometry.volume import CtVolume
+from CovidSegLib.network.engines import may_use_gpu
 from CovidSegLib.progress import Cancelled, Progress, Report
 from CovidSegLib.worker.jobs import SegmentVoxels
 from CovidSegLib.worker.parent import Worker, WorkerCrashError
@@ -220,6 +221,8 @@ def lives(process: int) -> bool:
 def test_a_gpu_that_ends_the_child_or_hangs_is_left_for_the_cpu_with_one_notice(
     how: str, later: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if not may_use_gpu("auto"):
+        pytest.skip("needs a provider for a GPU, as onnxruntime-ep-webgpu (Python 3.11 or later) is")
     monkeypatch.setenv("COVIDSEG_GPU_SECONDS", "0.3" if how == "hangs" else "60")
     told: list[Report] = []
     progress = Progress(told.append)

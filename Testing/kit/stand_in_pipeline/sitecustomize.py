@@ -97,7 +97,8 @@ def segment(volume: object, options: Options, progress: object, *, engine: objec
     device = f"process {os.getpid()}"
     if told == IS_DRAWN:
         labels = (DRAWN_HU - volume.voxels).clip(0, 3).astype("uint8")
-    made = Provenance("stand-in", "0" * 64, str(id(engine)), device, "CovidSeg 0", {"network": 1.5}, ("A warning.",))
+    opened = f"{os.getpid()} {id(engine)}"
+    made = Provenance("stand-in", "0" * 64, opened, device, "CovidSeg 0", {"network": 1.5}, ("A warning.",))
     return Segmentation(labels, volume.affine, made)
 
 
