@@ -142,3 +142,12 @@ def test_a_single_slice_given_as_a_file_is_told_from_a_scan(tmp_path: Path, name
     write_slice(tmp_path / name, np.zeros((6, 5), np.int16), (-10, -20, 8))
     with pytest.raises(InputError, match="one slice, not a scan"):
         read(tmp_path / name)
+
+
+def test_of_a_file_that_is_cut_off_it_is_said_that_the_file_is_damaged(tmp_path: Path, scan: np.ndarray) -> None:
+    file = write_enhanced(tmp_path / "IM1.dcm", scan)
+    file.write_bytes(file.read_bytes()[:-2000])
+    with pytest.raises(InputError, match=r"The DICOM file is damaged: it cannot be read\."):
+        read(file)
+    with pytest.raises(InputError, match=r"The DICOM files in the folder are damaged"):
+        read(tmp_path)

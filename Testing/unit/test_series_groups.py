@@ -153,7 +153,8 @@ def test_a_picture_of_another_size_in_the_series_is_left_out_and_said(tmp_path: 
     write_slice(tmp_path / "scout", np.zeros((9, 9), np.int16), (0, 0, 0), ImageOrientationPatient=[1, 0, 0, 0, 0, -1])
     volume = read(tmp_path)
     assert np.array_equal(volume.voxels, flat(0))
-    assert volume.notes[1:] == ("1 slice of the series with another size or direction was left out.",)
+    assert volume.notes == ("1 slice of the series with another size or direction was left out.",)
+    assert volume.source == f"DICOM series ({len(volume.voxels)} slices)"
 
 
 @pytest.mark.parametrize(

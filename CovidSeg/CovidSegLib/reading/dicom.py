@@ -47,6 +47,8 @@ def read_dicom_file(path: Path, progress: Progress) -> CtVolume:
     contents = scan(path.parent, progress, [path])
     if sum(map(len, contents.series)) == 1:
         raise InputError("The DICOM file is one slice, not a scan.", "Give the folder that holds the whole series.")
+    if not contents.series and contents.damaged:
+        raise InputError("The DICOM file is damaged: it cannot be read.", "Copy or export it again.")
     return read_dicom(path.parent, progress, [path])
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from .body_parts import Part, part_of
-from .series_groups import is_projection
+from .series_groups import is_left_behind, is_projection
 from .slice_header import UNNUMBERED, Series, SliceHeader, heights, placements
 
 _AXIAL_COSINE = 0.7
@@ -37,6 +37,9 @@ def choose(series: Sequence[Series]) -> tuple[list[SliceHeader], str, tuple[str,
             candidates = fitting
     # Of equals the first; an original goes before what was computed from it.
     best = max(candidates, key=lambda group: (len(group), "ORIGINAL" in group[0].image_type))
+    whole = [group for group in series if not is_left_behind(group[0], best[0])]
+    if len(whole) < len(series):  # slices of its own series are no series beside it: they are told as left out
+        return choose(whole)
     count = f"{len(best)} slice" + "s" * (len(best) > 1)
     if len(series) == 1:
         return list(best), f"DICOM series ({count})", ()

@@ -191,18 +191,18 @@ def _are_volumes(parts: Iterable[list[SliceHeader]]) -> bool:
     return max(sizes) >= _ENOUGH and few <= _FEW * sum(sizes)
 
 
+def is_left_behind(header: SliceHeader, head: SliceHeader) -> bool:
+    """Whether a slice is of the series of ``head`` and of another size, direction or pixel size."""
+    return header.is_of_series(head) and not header.fits(head) and not is_projection(header)
+
+
 def left_behind(chosen: Series, groups: Sequence[Series]) -> tuple[str, ...]:
     """A note about slices of the series of ``chosen`` that have another size, direction or pixel size.
 
     Raises InputError where such slices lie between or beyond those of ``chosen``: then they are part of its volume.
     """
     head = chosen[0]
-    others = [
-        header
-        for group in groups
-        for header in group
-        if header.is_of_series(head) and not header.fits(head) and not is_projection(header)
-    ]
+    others = [header for group in groups for header in group if is_left_behind(header, head)]
     if not others:
         return ()
     depth, place = heights(chosen), head.placement
