@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..geometry.volume import CtVolume
-from ..measures import Measurements, measure
+from ..measures import measure
 from ..measures.edits import recorded_edits
 from ..mrml.covidseg_segments import parts_in
 from ..mrml.readback import absent_in, read_labels_in_steps, read_lobes
@@ -35,39 +33,6 @@ if TYPE_CHECKING:
     import slicer
 
 
-@dataclass(frozen=True)
-class Numbers:
-    """The scan and the segments in the scene as values, and what follows from them."""
-
-    volume: CtVolume
-    labels: np.ndarray
-    measured: Measurements
-
-
-def numbers_steps(
-    node: slicer.vtkMRMLSegmentationNode,
-    volume_node: slicer.vtkMRMLScalarVolumeNode,
-    memory: SceneMemory,
-    *,
-    stability: bool,
-) -> Generator[None, None, Numbers]:
-    """Measure the segments of ``node`` on the scan ``volume_node``.
-
-    Raises InputError when the scan cannot be read, and when the segments do not belong to it or lie elsewhere.
-    """
-    check_same_place(node, volume_node)
-    yield from belonging_steps(node, volume_node, memory.fingerprints)
-    volume = yield from silently(read_in_steps(volume_node))
-    labels = yield from read_labels_in_steps(node, volume_node)
-    absent = absent_in(node)
-    yield None
-    lobes = read_lobes(volume_node.GetScene(), volume_node)
-    measured = yield from in_thread(
-        lambda: measure(labels, volume.grid, voxels=volume.voxels, lobes=lobes, absent=absent, stability=stability)
-    )
-    return Numbers(volume, labels, measured)
-
-
 def report_steps(
     node: slicer.vtkMRMLSegmentationNode,
     volume_node: slicer.vtkMRMLScalarVolumeNode,
@@ -77,20 +42,27 @@ def report_steps(
 ) -> Generator[None, None, Path]:
     """Write a report on the segments as they are to ``path`` (.html, .json, .csv); returns it.
 
-    ``three_d``: the 3-D view as a PNG, or None; ``memory``: what is known of scan and segments. Raises InputError, or
-    OutputError; then there is no new file.
+    ``three_d``: the 3-D view as a PNG, or None; ``memory``: what is known of scan and segments. Raises InputError when
+    the scan cannot be read, and when the segments do not belong to it or lie elsewhere, or OutputError; then there is
+    no new file.
     """
     check_report(path)
     states = {path: file_state(path)}  # who chose the file was asked about what it was then
     memory = memory or SceneMemory()
-    numbers = yield from numbers_steps(node, volume_node, memory, stability=True)
-    last = read_state(node, volume_node, memory.records).last
-    edits = recorded_edits(numbers.labels, last, numbers.volume.grid.voxel_ml)
-    segmentation = Segmentation(numbers.labels, numbers.volume.affine, made_by(node))
+    check_same_place(node, volume_node)
+    yield from belonging_steps(node, volume_node, memory.fingerprints)
+    volume = yield from silently(read_in_steps(volume_node))
+    labels = yield from read_labels_in_steps(node, volume_node)
+    last, absent, made = read_state(node, volume_node, memory.records).last, absent_in(node), made_by(node)
+    yield None
+    lobes = read_lobes(volume_node.GetScene(), volume_node)
 
     def write() -> Path:
-        told = replace(numbers.volume, notes=all_said_of(numbers.volume))
-        content = report_content(told, segmentation, numbers.measured, edits=edits)
+        measured = measure(labels, volume.grid, voxels=volume.voxels, lobes=lobes, absent=absent, stability=True)
+        segmentation = Segmentation(labels, volume.affine, made)
+        told = replace(volume, notes=all_said_of(volume))
+        edits = recorded_edits(labels, last, volume.grid.voxel_ml)
+        content = report_content(told, segmentation, measured, edits=edits)
 
         def pictures(volume: CtVolume, shown: Segmentation, _progress: Progress) -> tuple[Mapping[str, Picture], str]:
             view = {"3d": picture_of("3d", three_d)} if three_d else {"projection": projection(shown)}

@@ -20,10 +20,15 @@ def tag(segment: slicer.vtkSegment, key: str) -> str | None:
     return str(value) if segment.GetTag(key, value) else None
 
 
+def entries_in(node: slicer.vtkMRMLSegmentationNode) -> list[tuple[str, str]]:
+    """Id and terminology entry of every segment, "" where it has none."""
+    content = node.GetSegmentation()
+    return [(name, tag(content.GetSegment(name), _TERMINOLOGY) or "") for name in content.GetSegmentIDs()]
+
+
 def ids_in(node: slicer.vtkMRMLSegmentationNode) -> dict[Label, str]:
     """The ids of our segments in ``node`` by label (:func:`CovidSegLib.segmentation.our_ids`)."""
-    content = node.GetSegmentation()
-    return our_ids((name, tag(content.GetSegment(name), _TERMINOLOGY) or "") for name in content.GetSegmentIDs())
+    return our_ids(entries_in(node))
 
 
 def parts_in(node: slicer.vtkMRMLSegmentationNode) -> dict[Label, slicer.vtkSegment]:

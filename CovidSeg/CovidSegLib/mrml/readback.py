@@ -16,14 +16,12 @@ from ..measures.given_lobes import GivenLobes
 from ..segfiles.lobe_files import TELLING_TAGS, says_checked, says_estimated
 from ..segmentation import Label, absent_labels, label_of_codes
 from ..system.steps import result_of
-from .covidseg_segments import ids_in, tag
+from .covidseg_segments import entries_in, ids_in, tag
 from .scene_corrections import check_belongs, fingerprints_of, fingerprints_so_far
 from .volumes import read_volume_node, scan_of, world_grid
 
 if TYPE_CHECKING:
     import slicer
-
-_TERMINOLOGY = "TerminologyEntry"
 
 
 def our_segments(node: slicer.vtkMRMLSegmentationNode) -> dict[str, Label]:
@@ -33,7 +31,7 @@ def our_segments(node: slicer.vtkMRMLSegmentationNode) -> dict[str, Label]:
     of ours is read all the same: a DICOM SEG has no empty segments.
     """
     ours = {name: label for label, name in ids_in(node).items()}
-    by_codes = ((name, label_of_codes(entry)) for name, entry in _segments(node))
+    by_codes = ((name, label_of_codes(entry)) for name, entry in entries_in(node))
     return ours or {name: label for name, label in by_codes if label is not None}
 
 
@@ -152,7 +150,7 @@ def _lobe_segments(
         made_on = scan_of(node)
         if made_on not in (volume_node, None):
             continue
-        lobes = {lobe: name for name, entry in _segments(node) if (lobe := lobe_of_terminology(entry)) is not None}
+        lobes = {lobe: name for name, entry in entries_in(node) if (lobe := lobe_of_terminology(entry)) is not None}
         own = (made_on is not None, len(lobes))
         if lobes and own > rank:
             best, rank = (node, lobes), own
@@ -216,18 +214,6 @@ def measure_segments_alone(segmentation_node: slicer.vtkMRMLSegmentationNode) ->
         return measure(labels, world_grid(volume_node), absent=absent_in(segmentation_node))
     finally:
         scene.RemoveNode(volume_node)
-
-
-def _segments(node: slicer.vtkMRMLSegmentationNode) -> list[tuple[str, str]]:
-    """Id and terminology entry of every segment."""
-    import vtk
-
-    segmentation, found = node.GetSegmentation(), []
-    for segment_id in segmentation.GetSegmentIDs():
-        entry = vtk.reference("")
-        segmentation.GetSegment(segment_id).GetTag(_TERMINOLOGY, entry)
-        found.append((segment_id, str(entry)))
-    return found
 
 
 def _mask(node: slicer.vtkMRMLSegmentationNode, segment_id: str, volume_node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
