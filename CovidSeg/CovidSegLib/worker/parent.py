@@ -108,12 +108,7 @@ class Worker:
         """Wait until the engine is open. Raises ModelError or EngineError when it cannot be opened, or Cancelled."""
         self.start()
         while not self._ready:
-            try:
-                self._look(progress, _LOOK_SECONDS)
-            except _DIED:
-                if not self._leaves_gpu(progress):
-                    raise
-                self.start()
+            self._step(progress, _LOOK_SECONDS)
 
     def run(self, job: Job[_Taken], progress: Progress, turn: Turn = _at_once) -> _Taken:
         """Let the child do ``job`` and wait for it; returns what the job gives (:meth:`.jobs.Job.taken`).
@@ -160,16 +155,9 @@ class Worker:
 
         Passes reports to ``progress`` and asks it whether to go on. Raises as :meth:`run`.
         """
-        job, make = self._job, self._make
+        job = self._job
         assert job is not None, "begin() comes before poll()"
-        assert make is not None
-        try:
-            record = self._look(progress, wait_seconds)
-        except _DIED:
-            if not self._leaves_gpu(progress):
-                raise
-            self.begin(make, self._turn)
-            return None
+        record = self._step(progress, wait_seconds)
         return None if record is None else job.taken(record)
 
     def _wait(self, progress: Progress) -> Any:
@@ -193,6 +181,20 @@ class Worker:
             self._computing.close()
             for folder in job.folders if job is not None else ():
                 remove_leftovers(folder)
+
+    def _step(self, progress: Progress, wait_seconds: float) -> dict[str, Any] | None:
+        """As :meth:`_look`; where a GPU ended the child, another one begins anew on the CPU."""
+        make = self._make
+        try:
+            return self._look(progress, wait_seconds)
+        except _DIED:
+            if not self._leaves_gpu(progress):
+                raise
+        if make is None:
+            self.start()
+        else:
+            self.begin(make, self._turn)
+        return None
 
     def _look(self, progress: Progress, wait_seconds: float) -> dict[str, Any] | None:
         """Wait at most ``wait_seconds`` for one message; returns what the job returned when that is there."""
