@@ -47,7 +47,7 @@ def masks(draw: st.DrawFn) -> np.ndarray:
     return labels
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     upright=masks(),
     way=st.just(UPRIGHT) | st.tuples(st.permutations((0, 1, 2)), st.tuples(*[st.sampled_from((-1, 1))] * 3)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,14 @@ from CovidSegTraining.judge.lobe_infections import InfectedLungs, carried
 from Testing.kit.drawn_lungs import AFFINE, SPACING, drawn_lungs
 
 
-def drawn_lobes() -> np.ndarray:
+@cache
+def _lobes() -> np.ndarray:
     lungs = drawn_lungs(infected=False)
     return find_lobes(lungs, SPACING).lobe_map(lungs)
+
+
+def drawn_lobes() -> np.ndarray:
+    return _lobes().copy()
 
 
 @pytest.fixture(scope="module")
