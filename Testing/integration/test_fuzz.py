@@ -16,10 +16,10 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, and look
 
 
 def test_damaged_files_of_every_kind_are_read_or_refused_in_a_sentence(tmp_path: Path, repository: Path) -> None:
-    command = [sys.executable, "-m", "Testing.fuzz", "--inputs", "25", "--keep", str(tmp_path / "found")]
+    command = [sys.executable, "-m", "Testing.fuzz", "--inputs", "15", "--keep", str(tmp_path / "found")]
     ended = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert ended.stdout.count("25 inputs") == 5
+    assert ended.stdout.count("15 inputs") == 5
 
 
 @pytest.mark.parametrize(("second", "fault"), [("", ""), (guarded.TOO_LONG, guarded.TOO_LONG)])

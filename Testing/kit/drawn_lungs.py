@@ -24,7 +24,7 @@ AFFINE = np.diag([-SPACING[0], -SPACING[1], SPACING[2], 1.0])
 _FRAME_MM = (250.0, 185.0, 115.0)
 """Height, depth and width of the frame of a lung."""
 
-_SHAPE = (88, 84, 120)
+SHAPE = (88, 84, 120)
 _DOME = 0.2
 """How far beyond its frame a lung ends, in halves of the frame."""
 
@@ -51,11 +51,11 @@ def _dome(inside: np.ndarray, axis: int, beyond: np.ndarray) -> np.ndarray:
 @cache
 def _lungs() -> np.ndarray:
     model = read_lobe_model()
-    labels = np.zeros(_SHAPE, np.uint8)
+    labels = np.zeros(SHAPE, np.uint8)
     for label, lung in ((Label.LEFT_LUNG, model.left), (Label.RIGHT_LUNG, model.right)):
         shape = lung.mean.reshape(GRID)
         sampled = []
-        for axis, (size, mm, points) in enumerate(zip(_SHAPE, SPACING[::-1], GRID, strict=True)):
+        for axis, (size, mm, points) in enumerate(zip(SHAPE, SPACING[::-1], GRID, strict=True)):
             centre = _CENTRES[label] if axis == 2 else size / 2
             share = (np.arange(size) + 0.5 - centre) * mm / _FRAME_MM[axis] + 0.5
             if axis == 2 and label == Label.RIGHT_LUNG:
@@ -95,8 +95,8 @@ def write_drawn_lungs(folder: Path) -> Path:
 
 def lobes_of_another_program() -> np.ndarray:
     """Lobes (z, y, x) of the drawn lungs, parted by planes that are not where CovidSeg estimates the fissures."""
-    lobes = np.zeros(_SHAPE, np.uint8)
-    z, y, _x = np.ogrid[tuple(slice(0, 1, complex(0, size)) for size in _SHAPE)]
+    lobes = np.zeros(SHAPE, np.uint8)
+    z, y, _x = np.ogrid[tuple(slice(0, 1, complex(0, size)) for size in SHAPE)]
     below, under = z + 0 * _x < 0.2 + 0.5 * y, z + 0 * y + 0 * _x < 0.6
     left, right = _lungs() == Label.LEFT_LUNG, _lungs() == Label.RIGHT_LUNG
     lobes[left], lobes[right], lobes[right & under] = Lobe.LEFT_UPPER, Lobe.RIGHT_UPPER, Lobe.RIGHT_MIDDLE

@@ -34,8 +34,10 @@ COMMAND = "CovidSegLib.cli"
 def load() -> None:
     """Load what a command and its worker load in the end, but of the product nothing. None of it starts a thread."""
     sys.modules["requests"] = None  # type: ignore[assignment]  # pydicom loads it; it would open a socket
-    for library in ("nibabel", "onnxruntime", "pydicom", "scipy.ndimage", "scipy.sparse", "SimpleITK"):
-        importlib.import_module(library)
+    scipy = (f"scipy.{part}" for part in ("interpolate", "linalg", "ndimage", "optimize", "sparse", "spatial"))
+    for library in ("jinja2", "nibabel", "onnxruntime", "pydicom", "SimpleITK", *scipy):
+        with suppress(ImportError):
+            importlib.import_module(library)
     del sys.modules["requests"]
     gc.freeze()
 

@@ -16,9 +16,9 @@ from CovidSegLib.measures.measurements_record import MeasurementsRecord
 from CovidSegLib.measures.table import table_rows
 from CovidSegLib.segfiles.lobe_files import ALGORITHM, ESTIMATED_TAG, says_estimated
 from CovidSegLib.segmentation import Label
-from Testing.kit.drawn_lungs import AFFINE, SPACING, drawn_lungs, lobes_of_another_program
+from Testing.kit.drawn_lungs import AFFINE, SHAPE, SPACING, drawn_lungs, lobes_of_another_program
 
-GRID = Grid(AFFINE, drawn_lungs().shape)
+GRID = Grid(AFFINE, SHAPE)
 Change = Callable[[np.ndarray], np.ndarray]
 
 
