@@ -14,6 +14,7 @@ import nibabel
 import numpy as np
 
 from . import forked, no_sockets
+from .fork_server import SERVER
 from .ordinary_user import obey_permissions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,14 +127,15 @@ def rough_chest(slices: int = 6) -> np.ndarray:
 
 
 def children(process: int) -> list[int]:
-    """Processes whose parent is ``process``, without those that have ended."""
+    """Processes whose parent is ``process``, without those that have ended and the servers of :mod:`.forked`."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
-            state, parent = entry.read_text().rsplit(")", 1)[1].split()[:2]
+            name, rest = entry.read_text().rsplit(")", 1)
         except OSError:
             continue
-        if int(parent) == process and state != "Z":
+        state, parent = rest.split()[:2]
+        if int(parent) == process and state != "Z" and not name.endswith(f"({SERVER}"):
             found.append(int(entry.parent.name))
     return found
 

@@ -27,6 +27,9 @@ ROOT = str(Path(__file__).resolve().parents[2])
 LIBRARIES = sys.path[1:]
 """Where this Python finds packages."""
 
+SERVER = "fork server"
+"""What these processes are called, and what they fork until it has become what was called."""
+
 COMMAND = "CovidSegLib.cli"
 """It starts workers, which must be its own children: it gets a server of its own."""
 
@@ -44,6 +47,7 @@ def load() -> None:
 
 def serve(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
     """Fork for each call; does not return, but in what was forked: the call, and the numbers of its three streams."""
+    _be_called(SERVER)
     while True:
         data, streams, _flags, _address = socket.recv_fds(channel, CALL_BYTES, 3)
         if not data:
@@ -78,6 +82,7 @@ def become(call: dict[str, Any], streams: list[int], channel: socket.socket) -> 
         os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     tempfile.tempdir = None
+    _be_called("python")
     sys.stdin = os.fdopen(0, closefd=False)
     sys.stdout = os.fdopen(1, "w", closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
@@ -88,6 +93,11 @@ def become(call: dict[str, Any], streams: list[int], channel: socket.socket) -> 
     sys.path[:] = [call["folder"], *filter(None, own), *LIBRARIES]
     sys.path_importer_cache.clear()
     return _own_server() if call["module"] == COMMAND else None
+
+
+def _be_called(name: str) -> None:
+    """Take ``name`` in the system's list of processes."""
+    Path("/proc/self/comm").write_text(name, encoding="ascii")
 
 
 def _own_server() -> socket.socket:
