@@ -20,10 +20,13 @@ from Testing.kit.drawn_lungs import drawn_lungs
 MADE = Provenance("a-network-with-a-long-name", "0123456789abcdef" * 4, "tensorflow", "gpu", "CovidSeg 10.11.12")
 
 
-def content(labels: np.ndarray, voxels: np.ndarray, *, scale: float = 2.4, **more: object) -> ReportContent:
+def content(
+    labels: np.ndarray, voxels: np.ndarray, *, scale: float = 2.4, notes: tuple[str, ...] = (), **more: object
+) -> ReportContent:
     affine = UPRIGHT @ np.diag([scale, scale, scale, 1])
     measured = measure(labels, Grid(affine, labels.shape), voxels=voxels, stability=True)
-    return report_content(CtVolume(voxels, affine), Segmentation(labels, affine, MADE), measured, **more)
+    volume = CtVolume(voxels, affine, notes=notes)
+    return report_content(volume, Segmentation(labels, affine, MADE), measured, **more)
 
 
 def full() -> ReportContent:
@@ -34,7 +37,7 @@ def full() -> ReportContent:
     voxels = block_scan(labels)
     lung = labels > 0
     voxels[lung] = np.random.default_rng(0).integers(-1000, -100, np.count_nonzero(lung))
-    return content(labels, voxels, label="A very long label without any blank: " + "x" * 60, notes=["A note. " * 12])
+    return content(labels, voxels, label="A very long label without any blank: " + "x" * 60, notes=("A note. " * 12,))
 
 
 @pytest.mark.parametrize("width", [1280, 760, 390])
