@@ -17,6 +17,7 @@ from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import Lobe, Measurements, measure
 from CovidSegLib.measures.lobe_map import estimated_lobe_map
 from CovidSegLib.measures.lobes import lobe_name
+from CovidSegLib.mrml.covidseg_segments import tag
 from CovidSegLib.mrml.readback import lobes_state, mark_checked, read_lobes
 from CovidSegLib.mrml.segment_statistics import NUMBERS, _with_range, register
 from CovidSegLib.mrml.segmentations import add_segmentation
@@ -25,6 +26,7 @@ from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segfiles.dicom_labels import read_dicom_labels
 from CovidSegLib.segfiles.lobe_files import ALGORITHM, ESTIMATED_TAG, _lobe_of, _segment, read_lobe_map, write_lobes
+from CovidSegLib.segfiles.seg_nrrd import FileSegment, write_layers
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from Testing.kit.drawn_lungs import AFFINE, SPACING, drawn_lungs, lobes_of_another_program
 
@@ -117,7 +119,7 @@ def test_segment_statistics_follows_lobes_that_come_and_says_that_they_were_corr
     for key, value in (("", expected.score), ("_low", expected.low), ("_high", expected.high)):
         assert found["Covid19Infection", name + key] == value
         assert "lobes estimated, corrected" in found["MeasurementInfo"][name + key]["title"]
-    mark_checked(world.scene, node, checked=True)
+    mark_checked(world.scene, lobes.GetID(), checked=True)
     logic.computeStatistics()
     assert ("Covid19Infection", name) not in logic.getStatistics()
 
@@ -214,6 +216,46 @@ def estimate_in(world: SlicerWorld, node, lobe_map: np.ndarray):
     return lobes
 
 
+def test_lobes_of_another_program_come_before_an_estimate_that_was_loaded_earlier(world: SlicerWorld) -> None:
+    node = world.logics.add_volume(scan())
+    own = estimate_in(world, node, estimated_lobe_map(drawn_lungs(), scan().grid).lobes)
+    own.GetSegmentation().GetSegment("LEFT_UPPER").SetTag(ESTIMATED_TAG, "0" * 64)
+    before = lobes_state(world.scene, node)
+    other = estimate_in(world, node, lobes_of_another_program())
+    assert lobes_state(world.scene, node) != before
+    measured = measure(drawn_lungs(), scan().grid, lobes=read_lobes(world.scene, node))
+    assert (measured.lobes_are, measured.lobes_from) == ("given", other.GetID())
+    world.scene.RemoveNode(other)
+    alone = measure(drawn_lungs(), scan().grid, lobes=read_lobes(world.scene, node))
+    assert (alone.lobes_are, alone.lobes_from) == ("estimated", own.GetID())
+
+
+def test_segments_of_one_lobe_are_that_lobe_together_in_scene_and_file(world: SlicerWorld, tmp_path: Path) -> None:
+    from Testing.kit.segment_editor import Reader
+
+    node, whole = world.logics.add_volume(scan()), lobes_of_another_program()
+    part = (whole == Lobe.LEFT_LOWER) & (np.arange(len(whole)) > 30)[:, None, None]
+    lobes = estimate_in(world, node, np.where(part, 0, whole))
+    lobes.GetSegmentation().AddEmptySegment("part", "left lower lobe, superior segment")
+    Reader(world.scene, lobes, node).paint("part", np.nonzero(part))
+    more = lobes.GetSegmentation().GetSegment("part")
+    more.SetTag("TerminologyEntry", _segment(Lobe.LEFT_LOWER, "").tags["TerminologyEntry"])
+    found = read_lobes(world.scene, node)
+    assert (found.lobes == whole).all()
+    assert not found.estimated
+    path = tmp_path / "lobes.seg.nrrd"
+    segments = [_segment(lobe, "") for lobe in Lobe]
+    twice = FileSegment({**_segment(Lobe.LEFT_LOWER, "").fields, "ID": "part", "LabelValue": "6"})
+    write_layers([np.where(part, 6, whole).astype(np.uint8)], AFFINE, [*segments, twice], path)
+    assert (read_lobe_map(path, scan()).lobes == found.lobes).all()
+    more.SetName("Left lower lobe (estimated)")
+    assert read_lobes(world.scene, node).estimated
+    for checked in (True, False):
+        mark_checked(world.scene, lobes.GetID(), checked=checked)
+        assert read_lobes(world.scene, node).checked is checked
+    assert tag(more, STATUS_TAG) == "inprogress"
+
+
 def test_an_estimate_that_was_loaded_is_one_until_all_of_it_is_marked_as_completed(world: SlicerWorld) -> None:
     node = world.logics.add_volume(scan())
     lobes = estimate_in(world, node, lobes_of_another_program())
@@ -242,10 +284,10 @@ def test_an_estimate_that_was_loaded_is_one_until_all_of_it_is_marked_as_complet
     for segment in segments[:4]:
         segment.SetTag(STATUS_TAG, "completed")
     assert not read_lobes(world.scene, node).checked
-    mark_checked(world.scene, node, checked=True)
+    mark_checked(world.scene, lobes.GetID(), checked=True)
     assert measured().lobes_are == "estimated, then checked by a reader"
     assert measured().lobe_score is not None
-    mark_checked(world.scene, node, checked=False)
+    mark_checked(world.scene, lobes.GetID(), checked=False)
     assert not read_lobes(world.scene, node).checked
 
 

@@ -28,7 +28,7 @@ from CovidSegLib.reading import read_ct
 from CovidSegLib.report.request import ReportRequest
 from CovidSegLib.segfiles import write
 from CovidSegLib.segfiles.labelmap import array_to_itk
-from CovidSegLib.segfiles.lobe_files import read_lobe_map
+from CovidSegLib.segfiles.lobe_files import lobes_beside, read_lobe_map
 from CovidSegLib.segmentation import Provenance, Segmentation
 from Testing.kit.blocks import block_labels, block_scan
 from Testing.kit.cases import segment_case
@@ -98,6 +98,14 @@ def test_a_report_finds_the_lobes_in_the_folder_of_the_scan(folder: Path, tmp_pa
     record = segment_case(folder, [], segment=drawn, progress=Progress(), report=request)
     assert record.measurements.lobe_score == 3
     assert "CT severity score" in (tmp_path / "r.csv").read_text(encoding="utf-8")
+
+
+def test_lobes_of_another_program_come_before_an_estimate_that_lies_before_them_in_the_folder(folder: Path) -> None:
+    dataset = pydicom.dcmread(folder / "lobes.dcm")
+    dataset.SegmentSequence[0].SegmentLabel = "Right upper lobe (estimated)"
+    dataset.save_as(folder / "another.dcm")
+    found = lobes_beside(folder, read_ct(folder, Progress()))
+    assert [one.estimated for one in (found, *found.others)] == [False, True]
 
 
 def test_a_batch_finds_the_lobes_of_each_study_without_a_report(folder: Path) -> None:

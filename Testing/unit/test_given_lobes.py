@@ -11,6 +11,7 @@ from CovidSegLib.anatomy.lobe_order import lobes_out_of_place
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.measures import Lobe, Measurements, measure
 from CovidSegLib.measures.given_lobes import GivenLobes
+from CovidSegLib.measures.lobe_choice import in_order
 from CovidSegLib.measures.lobe_map import estimated_lobe_map
 from CovidSegLib.measures.measurements_record import MeasurementsRecord
 from CovidSegLib.measures.table import table_rows
@@ -182,6 +183,44 @@ def test_exchanged_lobes_are_not_used_and_others_are_estimated(estimate: np.ndar
     measured = measure(drawn_lungs(), GRID, lobes=GivenLobes(wrong, estimated=True, checked=True))
     assert measured.severity == fresh.severity
     assert any("is not used. Its right upper lobe lies below" in flag for flag in measured.flags)
+
+
+def tried(*offered: GivenLobes) -> Measurements:
+    return measure(drawn_lungs(), GRID, lobes=in_order(offered))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("checked", [False, True])
+def test_lobes_of_another_program_come_before_an_estimate_in_whatever_order_they_lie(
+    estimate: np.ndarray, turned: bool, checked: bool
+) -> None:
+    other = GivenLobes(lobes_of_another_program(), source="other")
+    own = GivenLobes(estimate, estimated=True, checked=checked, source="own")
+    measured = tried(*((other, own) if turned else (own, other)))
+    assert (measured.lobes_are, measured.lobes_from) == ("given", "other")
+    assert measured.lobe_score == measure(drawn_lungs(), GRID, lobes=other).lobe_score
+    assert [flag for flag in measured.flags if "2 lobe segmentations" in flag and "no sign of an estimate" in flag]
+
+
+def test_an_estimate_that_a_reader_has_checked_comes_before_one_that_nobody_has(estimate: np.ndarray) -> None:
+    bare, checked = (GivenLobes(estimate, estimated=True, checked=one, source=str(one)) for one in (False, True))
+    measured = tried(bare, checked)
+    assert (measured.lobes_are, measured.lobes_from) == ("estimated, then checked by a reader", "True")
+    assert sum("lobe segmentations of this scan. An estimate that a reader" in flag for flag in measured.flags) == 1
+
+
+def test_lobes_that_are_refused_are_passed_over_for_others_that_can_be_used(estimate: np.ndarray) -> None:
+    wrong = exchange(Lobe.RIGHT_UPPER, Lobe.RIGHT_LOWER)(lobes_of_another_program())
+    away = np.zeros_like(estimate)
+    away[0, 0] = Lobe.LEFT_LOWER
+    good = GivenLobes(lobes_of_another_program())
+    measured = tried(GivenLobes(wrong), GivenLobes(away), good)
+    assert measured.lobe_score == measure(drawn_lungs(), GRID, lobes=good).lobe_score
+    said = [flag for flag in measured.flags if flag.startswith("One lobe segmentation is not used. ")]
+    assert len(said) == 2
+    assert "right upper lobe lies below" in said[0]
+    assert "does not lie on the lungs" in said[1]
+    assert not any("lobe segmentations of this scan" in flag for flag in measured.flags)
 
 
 @pytest.mark.parametrize(

@@ -48,10 +48,11 @@ def measure(
 
     ``labels``: uint8 (K, J, I) of :class:`CovidSegLib.segmentation.Label`; ``grid``: theirs, may be oblique.
     ``voxels``: the scan itself, int16 HU of the same shape, for the densities. ``lobes``: uint8 of
-    :class:`.lobes.Lobe` of the same shape; without them lobes are estimated from the shape of the lungs, and the score
-    has a range. It has one, too, where they are CovidSeg's own estimate, corrected or not, unless
-    :attr:`.given_lobes.GivenLobes.checked` says that a reader has checked them. ``absent``: labels without a segment
-    (see :class:`CovidSegLib.segmentation.Segmentation`); such a lung has no percentage. ``stability``: also measure
+    :class:`.lobes.Lobe` of the same shape (of several, what :func:`.lobe_choice.in_order` gives); without them lobes
+    are estimated from the shape of the lungs, and the score has a range. It has one, too, where they are CovidSeg's own
+    estimate, corrected or not, unless :attr:`.given_lobes.GivenLobes.checked` says that a reader has checked them.
+    ``absent``: labels without a segment (see :class:`CovidSegLib.segmentation.Segmentation`); such a lung has no
+    percentage. ``stability``: also measure
     with the masks' edges moved by one voxel. ``found``: :func:`.found.find_all` of ``labels``, and ``verdict``:
     :func:`CovidSegLib.reading.verdict.judge` of ``voxels``, where they are known already; by it there are no densities
     of what is no HU. ``infection_known``: False where nobody may have looked for infection; then, and where its segment
@@ -60,7 +61,8 @@ def measure(
     """
     rules = rules or Rules()
     given = GivenLobes(lobes) if isinstance(lobes, np.ndarray) else lobes
-    for other in (voxels, None if given is None else given.lobes):
+    offered = () if given is None else (given, *given.others)
+    for other in (voxels, *(one.lobes for one in offered)):
         if other is not None and other.shape != labels.shape:
             raise ValueError(f"arrays of one grid are needed, not {labels.shape} and {other.shape}")
     labels = read_only(labels)

@@ -26,12 +26,15 @@ class GivenLobes:
     """``lobes``: uint8 (K, J, I) of :class:`CovidSegLib.segmentation.Lobe`.
 
     ``estimated``: whether they say in any way that CovidSeg estimated them; ``checked``: whether somebody says that a
-    reader has checked them.
+    reader has checked them. ``source``: which they are, for whoever brings them (in Slicer the id of their node).
+    ``others``: what is tried in their stead, in this order, where they cannot be used (:mod:`.lobe_choice`).
     """
 
     lobes: np.ndarray
     estimated: bool = False
     checked: bool = False
+    source: str = ""
+    others: tuple[GivenLobes, ...] = ()
 
     def __post_init__(self) -> None:
         whole = np.issubdtype(self.lobes.dtype, np.integer)

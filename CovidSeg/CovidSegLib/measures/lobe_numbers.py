@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..anatomy.lobe_estimate import EstimatedLobes, PartedLungs, find_lobes
-from ..anatomy.lobe_order import lobes_out_of_place
 from ..errors import InputError, ModelError
 from ..geometry.grid import Grid
 from ..i18n import tr as _
 from ..system.last_answer import LastAnswer
 from ..words import in_ml
 from .given_lobes import Comparison, GivenLobes, compare
-from .lobes import lobe_total, measure_lobes
+from .lobe_choice import LobesOfLungs, choose_lobes
+from .lobes import lobe_total
 from .severity import severity_of, widened
 from .sided import SidedLungs
 from .values import LobeRegion, Measurements
@@ -56,13 +56,10 @@ def with_lobes(
 
     ``given``: lobes that a user brings, on the grid of the ``subject``.
     """
-    flags: list[str] = []
-    if given is not None:
-        part = subject.grid.to_upright(given.lobes)[subject.lungs.box]
-        wrong = lobes_out_of_place(part, subject.lungs.grid.spacing)
-        if not wrong:
-            return _of_given(measured, given, part, subject)
-        flags = [_("The lobe segmentation is not used. {reason}").format(reason=wrong)]
+    chosen, flags = (None, []) if given is None else choose_lobes(given, subject.lungs, subject.grid)
+    if chosen is not None:
+        measured, more = _of_given(measured, chosen, subject)
+        return replace(measured, lobes_from=chosen.given.source), [*flags, *more]
     reason = subject.no_estimate or subject.no_score
     found, reason = (None, reason) if reason else subject.estimate()
     if found is None:
@@ -70,13 +67,9 @@ def with_lobes(
     return replace(measured, severity=severity_of(found, subject.grid.voxel_ml), lobes_are="estimated"), flags
 
 
-def _of_given(
-    measured: Measurements, given: GivenLobes, part: np.ndarray, subject: LobeSubject
-) -> tuple[Measurements, Sequence[str]]:
-    """As :func:`with_lobes`; ``part``: the lobes in the box of the lungs, upright."""
-    regions, flags = measure_lobes(subject.lungs.codes, part, subject.grid.voxel_ml)
-    if not regions:
-        return replace(measured, severity_refused=flags[0]), flags
+def _of_given(measured: Measurements, chosen: LobesOfLungs, subject: LobeSubject) -> tuple[Measurements, Sequence[str]]:
+    """As :func:`with_lobes`, of those that were ``chosen``."""
+    given, part, regions, flags = chosen.given, chosen.part, chosen.regions, chosen.flags
     found, reason = subject.estimate()
     compared = None if found is None else compare(part, subject.lungs.codes, found)
     is_estimate = given.estimated or (compared is not None and compared.is_alike)
@@ -89,7 +82,7 @@ def _of_given(
     measured = replace(measured, lobes=regions, lobe_score=lobe_total(regions), lobes_are="given")
     if is_estimate:
         measured = replace(measured, lobes_are="estimated, then checked by a reader")
-        flags = [_("The lobes are CovidSeg's estimate, which a reader has checked."), *flags]
+        flags = (_("The lobes are CovidSeg's estimate, which a reader has checked."), *flags)
     return measured, flags
 
 

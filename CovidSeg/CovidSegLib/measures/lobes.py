@@ -61,7 +61,7 @@ def measure_lobes(codes: np.ndarray, lobes: np.ndarray, voxel_ml: float) -> tupl
     """Lung and infection in each lobe, and what is odd about the lobe map.
 
     ``codes``: uint8 (z, y, x) of :class:`Code`; ``lobes``: uint8 of :class:`Lobe` on the same grid. Counted is what is
-    lung and lobe; without any lobe the result is empty.
+    lung and lobe; without any lobe there are no regions, and the sentence says why.
     """
     keys = np.zeros(len(Code) * (len(Lobe) + 1), np.int64)
     for plane, parts in zip(codes, lobes, strict=True):
@@ -70,7 +70,7 @@ def measure_lobes(codes: np.ndarray, lobes: np.ndarray, voxel_ml: float) -> tupl
     lung = counts[Code.LEFT :].sum(axis=0)
     infected = counts[Code.LEFT_INFECTED :].sum(axis=0)
     if not lung[1:].any():
-        return (), [_("The lobe segmentation does not lie on the lungs: lobes are not measured.")]
+        return (), [_("It does not lie on the lungs.")]
     regions = tuple(_region(lobe, lung[lobe] * voxel_ml, infected[lobe] * voxel_ml) for lobe in Lobe)
     flags = [_missing(lobe) for lobe in Lobe if not lung[lobe]]
     missing = lung[0] / lung.sum()

@@ -145,7 +145,8 @@ class Measurements:
     ``lesions``: from :data:`.lesions.COUNTED_ML` on, largest first; ``small_lesions``: smaller pieces of infection,
     which count in all volumes. ``lobes`` and ``lobe_score`` (0 to 25): only with a lobe segmentation.
     ``severity``: the score of estimated lobes, where there is no lobe segmentation, or one that CovidSeg estimated;
-    ``severity_refused``: why there is none (both empty: not asked for). ``lobes_are``: whose lobes they are.
+    ``severity_refused``: why there is none (both empty: not asked for). ``lobes_are``: whose lobes they are;
+    ``lobes_from``: which of those that were brought (:attr:`.given_lobes.GivenLobes.source`).
     ``partly_visible``: the lungs that the scan cuts off. ``plausible``: whether there are two lungs, of volumes that
     lungs have; None for two lungs in a single slice. ``flags``: sentences on what makes numbers doubtful.
     ``stability``: empty when it was not asked for. ``more``: numbers that :mod:`.quantities` alone knows.
@@ -165,6 +166,7 @@ class Measurements:
     severity: EstimatedSeverity | None = None
     severity_refused: str = ""
     lobes_are: LobesAre = ""
+    lobes_from: str = ""
     partly_visible: tuple[Side, ...] = ()
     plausible: bool | None = False
     flags: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..geometry.volume import CtVolume
 from ..measures import Lobe, Measurements, Rules, lobe_of_terminology, measure
 from ..measures.given_lobes import GivenLobes
+from ..measures.lobe_choice import in_order
 from ..segfiles.lobe_files import TELLING_TAGS, says_checked, says_estimated
 from ..segmentation import Label, absent_labels, label_of_codes
 from ..system.steps import result_of
@@ -64,21 +65,24 @@ def read_labels_in_steps(
 def read_lobes(scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode) -> GivenLobes | None:
     """The lobes of a segmentation in ``scene``, told by their codes, on the grid of ``volume_node``.
 
-    None where no segment is a lobe. Segmentations that were made
-    on another scan of the scene do not count: they may be of another patient. Of several those made on ``volume_node``
-    come first, then the one with most lobes.
+    None where no segment is a lobe. Segmentations that were made on another scan of the scene do not count: they may be
+    of another patient. Of several it is the first to be tried, with the others behind it
+    (:func:`CovidSegLib.measures.lobe_choice.in_order`); among equals those made on ``volume_node`` come first, then
+    those with most lobes. ``source`` is the id of their node.
     """
-    node, lobes = _lobe_segments(scene, volume_node)
-    if node is None:
-        return None
+    return in_order(_read_lobes(segments, volume_node) for segments in _lobe_segments(scene, volume_node))
+
+
+def _read_lobes(segments: _LobeSegments, volume_node: slicer.vtkMRMLVolumeNode) -> GivenLobes:
     found = np.zeros(volume_node.GetImageData().GetDimensions()[::-1], np.uint8)
-    for lobe, name in lobes.items():
-        found[_mask(node, name, volume_node)] = lobe
-    told = _told(node, lobes)
+    for name, lobe in segments.lobes.items():
+        found[_mask(segments.node, name, volume_node)] = lobe
+    told = segments.told()
     return GivenLobes(
         found,
         any(says_estimated(one.name, one.segment_id, one.tags) for one in told),
         all(says_checked(one.tags) for one in told),
+        segments.node.GetID(),
     )
 
 
@@ -91,40 +95,42 @@ class _Told:
     tags: dict[str, str]
 
 
-def _told(node: slicer.vtkMRMLSegmentationNode, lobes: dict[Lobe, str]) -> tuple[_Told, ...]:
-    found = []
-    for segment_id in lobes.values():
-        segment = node.GetSegmentation().GetSegment(segment_id)
-        tags = {key: value for key in TELLING_TAGS if (value := tag(segment, key)) is not None}
-        found.append(_Told(segment.GetName() or "", segment_id, tags))
-    return tuple(found)
+@dataclass(frozen=True)
+class _LobeSegments:
+    """A segmentation with lobes. ``lobes``: what its segments are, by their ids; several may be of one lobe."""
+
+    node: slicer.vtkMRMLSegmentationNode
+    lobes: dict[str, Lobe]
+
+    def told(self) -> tuple[_Told, ...]:
+        """What its lobes say of themselves."""
+        found = []
+        for segment_id in self.lobes:
+            segment = self.node.GetSegmentation().GetSegment(segment_id)
+            tags = {key: value for key in TELLING_TAGS if (value := tag(segment, key)) is not None}
+            found.append(_Told(segment.GetName() or "", segment_id, tags))
+        return tuple(found)
 
 
-def has_lobes(scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode) -> bool:
-    """Whether there are lobes that :func:`read_lobes` reads."""
-    return _lobe_segments(scene, volume_node)[0] is not None
-
-
-def mark_checked(scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode, *, checked: bool) -> None:
-    """Say that a reader has ``checked`` the lobes that :func:`read_lobes` reads, or take it back.
+def mark_checked(scene: slicer.vtkMRMLScene, source: str, *, checked: bool) -> None:
+    """Say that a reader has ``checked`` the lobes of ``source`` (of :func:`read_lobes`), or take it back.
 
     It is the status of their segments, which the Segment Editor shows: completed, or in progress.
     """
-    node, lobes = _lobe_segments(scene, volume_node)
-    if node is None:
-        return
-    for name in lobes.values():
+    node = scene.GetNodeByID(source)
+    for name in _lobes_in(node) if node is not None else ():
         node.GetSegmentation().GetSegment(name).SetTag(STATUS_TAG, COMPLETED if checked else "inprogress")
 
 
 def lobes_state(scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode | None) -> tuple[object, ...]:
     """What changes when :func:`read_lobes` has other segments or other voxels to read; looks at no voxel."""
-    node, lobes = _lobe_segments(scene, volume_node)
-    if node is None:
-        return ()
-    parent = node.GetParentTransformNode()
-    place = (parent.GetID(), parent.GetTransformToWorldMTime()) if parent is not None else ()
-    return (node.GetID(), tuple(lobes.items()), segments_state(node, lobes.values()), _told(node, lobes), place)
+    state: list[object] = []
+    for segments in _lobe_segments(scene, volume_node):
+        node, lobes = segments.node, segments.lobes
+        parent = node.GetParentTransformNode()
+        place = (parent.GetID(), parent.GetTransformToWorldMTime()) if parent is not None else ()
+        state.append((node.GetID(), tuple(lobes.items()), segments_state(node, lobes), segments.told(), place))
+    return tuple(state)
 
 
 def segments_state(
@@ -141,20 +147,21 @@ def segments_state(
 
 def _lobe_segments(
     scene: slicer.vtkMRMLScene, volume_node: slicer.vtkMRMLVolumeNode | None
-) -> tuple[slicer.vtkMRMLSegmentationNode | None, dict[Lobe, str]]:
-    """The segmentation whose lobes are those of ``volume_node``, and its segments that are lobes."""
-    best: tuple[slicer.vtkMRMLSegmentationNode | None, dict[Lobe, str]] = (None, {})
-    rank = (False, 0)
+) -> tuple[_LobeSegments, ...]:
+    """The segmentations whose lobes may be those of ``volume_node``: those made on it first, then by their lobes."""
+    found: list[tuple[bool, int, int, _LobeSegments]] = []
     for number in range(scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")):
         node = scene.GetNthNodeByClass(number, "vtkMRMLSegmentationNode")
         made_on = scan_of(node)
-        if made_on not in (volume_node, None):
-            continue
-        lobes = {lobe: name for name, entry in entries_in(node) if (lobe := lobe_of_terminology(entry)) is not None}
-        own = (made_on is not None, len(lobes))
-        if lobes and own > rank:
-            best, rank = (node, lobes), own
-    return best
+        lobes = _lobes_in(node) if made_on in (volume_node, None) else {}
+        if lobes:
+            found.append((made_on is None, -len(set(lobes.values())), len(found), _LobeSegments(node, lobes)))
+    return tuple(segments for *_rank, segments in sorted(found, key=lambda one: one[:3]))
+
+
+def _lobes_in(node: slicer.vtkMRMLSegmentationNode) -> dict[str, Lobe]:
+    """Which of the segments are lobes, by id."""
+    return {name: lobe for name, entry in entries_in(node) if (lobe := lobe_of_terminology(entry)) is not None}
 
 
 def measure_nodes(

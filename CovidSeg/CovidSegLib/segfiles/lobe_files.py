@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from ..geometry.grid import Grid
 from ..geometry.volume import CtVolume
 from ..measures import lobe_of_codes, lobe_of_terminology
 from ..measures.given_lobes import GivenLobes
+from ..measures.lobe_choice import in_order
 from ..reading.dicom_files import files_below, is_dicom
 from ..reading.dicom_headers import modality_of
 from ..segmentation import Lobe
@@ -155,20 +157,20 @@ def _read(path: Path, volume: CtVolume, checked: bool) -> GivenLobes:
 def lobes_beside(
     source: Path, volume: CtVolume, files: Sequence[Path] = (), *, checked: bool = False
 ) -> GivenLobes | None:
-    """The lobes of a DICOM SEG in the folder ``source`` that the scan was read from; None where there is none.
+    """The lobes of the DICOM SEGs in the folder ``source`` that the scan was read from; None where there are none.
 
+    Of several the first to be tried, with the others behind it (:func:`CovidSegLib.measures.lobe_choice.in_order`).
     ``files``: only these of the folder are meant (default: all). One that belongs to another scan is passed over.
     ``checked``: as for :func:`read_lobe_map`.
     """
     if not source.is_dir():
         return None
+    found = []
     for path in sorted(files or files_below(source)):
         if is_dicom(path) and modality_of(path) == "SEG":
-            try:
-                return _read(path, volume, checked)
-            except InputError:
-                continue
-    return None
+            with suppress(InputError):
+                found.append(_read(path, volume, checked))
+    return in_order(found)
 
 
 def _from_slicer(path: Path, volume: CtVolume) -> GivenLobes:

@@ -11,7 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ...errors import InputError, OutputError
-from ...mrml.readback import has_lobes, mark_checked
+from ...mrml.readback import mark_checked
 from ...mrml.tables import find_table, table_for, write_table
 from ...report.report_formats import SUFFIXES
 from ..core import report_packages, wording
@@ -155,12 +155,15 @@ class NumbersSection:
 
     def _show_checked(self) -> None:
         """Ask whether lobes were checked only where some that CovidSeg estimated lie in the scene."""
-        are = self._measured.lobes_are if self._measured is not None else ""
-        self.checkedBox.setVisible(are.startswith("estimated") and has_lobes(slicer.mrmlScene, self._nodes[1]))
-        self.checkedBox.checked = are == "estimated, then checked by a reader"
+        measured = self._measured
+        is_estimate = measured is not None and measured.lobes_are.startswith("estimated")
+        self.checkedBox.setVisible(measured is not None and is_estimate and bool(measured.lobes_from))
+        self.checkedBox.checked = measured is not None and measured.lobes_are == "estimated, then checked by a reader"
 
     def _mark_lobes(self, checked: bool) -> None:
-        mark_checked(slicer.mrmlScene, self._nodes[1], checked=checked)  # the numbers follow
+        if self._measured is not None:
+            mark_checked(slicer.mrmlScene, self._measured.lobes_from, checked=checked)  # the numbers follow
+        self._show_checked()  # what holds now
 
     def _show_table(self) -> None:
         if self._measured is not None:
