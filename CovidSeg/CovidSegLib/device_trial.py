@@ -2,6 +2,8 @@
 
 A driver can be wrong, slow, or take the process with it. Each is tried once; what was found is kept in a file of the
 user, for this version of the runtime, the plug-in, the driver and the network. COVIDSEG_CACHE names another folder.
+A process that ends in the middle of a trial may have been ended by its driver, or by somebody who cancelled the run:
+the device is tried once more, and not a third time.
 """
 
 from __future__ import annotations
@@ -43,9 +45,10 @@ _LOOK_SECONDS = 0.05
 
 
 class Verdict(str, Enum):
-    """What a trial found; TRYING stays behind where the trial took the process with it."""
+    """What a trial found; TRYING and then TRYING_AGAIN stay behind where the process ended in the middle of it."""
 
     TRYING = "trying"
+    TRYING_AGAIN = "trying again"
     EQUAL = "equal"
     SLOWER = "equal and slower"
     DIFFERENT = "different"
@@ -71,21 +74,23 @@ def admit(
 
 
 def kept_verdict(model: Model, provider: Provider) -> Verdict | None:
-    """What a trial of ``provider`` found on this computer, None where it was not tried, or with another driver.
+    """What a trial of ``provider`` found on this computer, None where it is to be tried: anew with another driver.
 
-    Raises as :func:`.network.providers.describe_device`, which loads the driver unless that ended a process before.
+    Raises as :func:`.network.providers.describe_device`, which loads the driver unless a process ended in a trial.
     """
     verdict, _dot, device = _load(_file()).get(_key(model, provider), "").partition(" on ")
     if verdict == Verdict.TRYING:
-        return Verdict.TRYING
+        return None
+    if verdict == Verdict.TRYING_AGAIN:
+        return Verdict.TRYING_AGAIN
     return Verdict(verdict) if verdict in list(Verdict) and device == describe_device(provider) else None
 
 
 def refusal(verdict: Verdict, provider: Provider, *, faster: bool) -> EngineError | None:
     """Why what has this ``verdict`` may not compute; None where it may. ``faster``: whether it must be faster."""
-    if verdict is Verdict.TRYING:
+    if verdict is Verdict.TRYING_AGAIN:
         return EngineError(
-            _("The {device} ended CovidSeg when it was tried.").format(device=provider.title),
+            _("CovidSeg ended twice while it tried the {device}.").format(device=provider.title),
             _("Update its driver; to try it again delete {file}.").format(file=_file()),
         )
     if verdict is Verdict.DIFFERENT:
@@ -104,7 +109,8 @@ def refusal(verdict: Verdict, provider: Provider, *, faster: bool) -> EngineErro
 def _try(
     model: Model, provider: Provider, opener: Opener, inputs: np.ndarray | None, file: Path, key: str
 ) -> tuple[Verdict, Engine]:
-    _keep(file, key, Verdict.TRYING)
+    ended_before = _load(file).get(key) == Verdict.TRYING
+    _keep(file, key, Verdict.TRYING_AGAIN if ended_before else Verdict.TRYING)
     try:
         device = describe_device(provider)
         engine = opener(provider)

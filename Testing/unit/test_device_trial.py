@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -93,12 +92,33 @@ def test_a_slower_gpu_is_used_only_when_it_is_asked_for(monkeypatch: pytest.Monk
     assert _admit(Opener(), faster=False).device == "stand-in"
 
 
-def test_a_gpu_that_took_the_process_with_it_is_not_tried_again(kept: Path) -> None:
-    _admit(Opener())
-    (key,) = json.loads(kept.read_text(encoding="utf-8"))
-    kept.write_text(json.dumps({key: "trying"}), encoding="utf-8")  # what a process leaves that is killed there
+class EndedError(Exception):
+    """Stands for the end of the process in the middle of a trial."""
+
+
+def _end_in_the_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave what a process leaves that is killed there: by its driver, or by a user who cancels."""
+    with monkeypatch.context() as killed:
+        keep = device_trial._keep
+        killed.setattr(device_trial, "_keep", lambda file, key, value: keep(file, key, value) if value else None)
+        with pytest.raises(EndedError):
+            _admit(Opener(error=EndedError()))
+
+
+def test_a_gpu_whose_trial_was_ended_is_tried_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    _end_in_the_trial(monkeypatch)
+    again, then = Opener(), Opener()
+    assert _admit(again).device == _admit(then).device == "stand-in"
+    assert (again.opened, then.opened) == (["stand-in", "cpu"], ["stand-in"])
+
+
+def test_a_gpu_that_took_the_process_with_it_twice_is_not_tried_again(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _attempt in range(2):
+        _end_in_the_trial(monkeypatch)
     untouched = Opener()
-    with pytest.raises(EngineError, match="ended CovidSeg when it was tried") as caught:
+    with pytest.raises(EngineError, match="ended twice while it tried the stand-in GPU") as caught:
         _admit(untouched, faster=False)
     assert not untouched.opened
     assert str(kept) in caught.value.hint
