@@ -105,6 +105,62 @@ def test_lobes_that_lost_every_sign_are_known_by_their_voxels(estimate: np.ndarr
     assert any("are those that CovidSeg estimates" in flag for flag in measured.flags)
 
 
+def lungs_cut_off() -> np.ndarray:
+    """Labels of which the lobes' estimate was made before their lowest slices were taken out."""
+    labels = drawn_lungs()
+    labels[: np.flatnonzero(labels.any(axis=(1, 2)))[0] + 12] = 0
+    return labels
+
+
+@pytest.mark.parametrize("estimated", [True, False])
+@pytest.mark.parametrize(
+    ("change", "are"), [(lambda lobes: lobes, "estimated"), (moved_fissure, "estimated, corrected")]
+)
+def test_an_estimate_is_known_also_where_the_lungs_have_none_any_more(
+    estimate: np.ndarray, change: Change, are: str, estimated: bool
+) -> None:
+    measured = measure(lungs_cut_off(), GRID, lobes=GivenLobes(change(estimate), estimated))
+    assert (measured.severity, measured.lobe_score, measured.lobes_are) == (None, None, are)
+    assert "flat face" in measured.severity_refused
+    said = " ".join(measured.flags)
+    assert "From the lungs as they are now there is no estimate." in said
+    assert said.count("The lungs changed since the lobes were estimated.") == 1
+
+
+def with_more_infection(labels: np.ndarray) -> np.ndarray:
+    labels[40, 40][labels[40, 40] == Label.LEFT_LUNG] = Label.INFECTION
+    return labels
+
+
+def with_more_lung(labels: np.ndarray) -> np.ndarray:
+    """A reader drew the outline of a lung one voxel wider in some slices."""
+    part = labels[30:34]
+    part[:, 1:][(part[:, :-1] == Label.LEFT_LUNG) & (part[:, 1:] == 0)] = Label.LEFT_LUNG
+    return labels
+
+
+@pytest.mark.parametrize("edit", [with_more_infection, with_more_lung])
+@pytest.mark.parametrize("estimated", [True, False])
+def test_lobes_are_not_called_corrected_where_only_lungs_or_infection_were(
+    estimate: np.ndarray, edit: Change, estimated: bool
+) -> None:
+    labels = edit(drawn_lungs())
+    assert (labels != drawn_lungs()).any()
+    measured = measure(labels, GRID, lobes=GivenLobes(estimate, estimated))
+    assert measured.lobes_are == "estimated"
+    assert measured.severity == measure(labels, GRID).severity
+    assert not any("changed" in flag for flag in measured.flags)
+
+
+def test_it_is_told_where_nobody_can_say_whether_lobes_are_an_estimate() -> None:
+    lobes = np.where(lobes_of_another_program() == Lobe.LEFT_LOWER, Lobe.LEFT_LOWER, 0).astype(np.uint8)
+    said = "It could not be told whether these lobes are CovidSeg's estimate. They do not fill two lungs."
+    labels = lungs_cut_off()
+    assert said in measure(labels, GRID, lobes=lobes).flags
+    assert said not in measure(labels, GRID, lobes=GivenLobes(lobes, checked=True)).flags
+    assert said not in measure(labels, GRID, lobes=lobes_of_another_program()).flags
+
+
 @pytest.mark.parametrize("wrong", [np.float32, bool, lambda lobes: lobes + np.uint8(1)])
 def test_what_is_no_map_of_lobes_is_refused(estimate: np.ndarray, wrong: Callable[[np.ndarray], np.ndarray]) -> None:
     with pytest.raises(ValueError, match="whole numbers from 0 to 5"):

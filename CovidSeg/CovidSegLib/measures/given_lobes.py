@@ -10,10 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..anatomy.lobe_estimate import EstimatedLobes
-from ..anatomy.lobe_shape import LEFT_LOBES, RIGHT_LOBES
-from ..segmentation import Lobe
+from ..anatomy.flat_ends import LEAST_ML
+from ..anatomy.lobe_estimate import EstimatedLobes, lobes_of_any_lungs
+from ..anatomy.lobe_model import read_lobe_model
+from ..anatomy.lobe_shape import BLOCK_MM, LEFT_LOBES, RIGHT_LOBES, coarse_lungs
+from ..errors import InputError
+from ..geometry.grid import Grid
+from ..i18n import tr as _
+from ..segmentation import Label, Lobe
 from ..system.last_answer import LastAnswer
+from .sided import sided_lungs
 
 ALIKE = {LEFT_LOBES: 0.99, RIGHT_LOBES: 0.96}
 """Dice with the estimate from which on all lobes of a lung are that estimate, whatever they say of themselves. Lobes
@@ -73,7 +79,38 @@ class Comparison:
 
 
 _last_compared: LastAnswer[Comparison] = LastAnswer()
+_last_own: LastAnswer[Comparison] = LastAnswer()
 """Of the lobes that were compared last: numbers follow after each edit of the infection."""
+
+
+def compare_with_own(lobes: np.ndarray, grid: Grid) -> Comparison:
+    """Compare ``lobes`` with those that are estimated from the lungs that they fill themselves.
+
+    They are the lungs of the time when lobes were estimated, whatever became of the masks since. ``lobes``: uint8
+    (K, J, I) of :class:`Lobe` on ``grid``. Raises InputError, with the reason, where they fill no two lungs, or
+    ModelError.
+    """
+    question = hashlib.sha256(np.ascontiguousarray(lobes).data).digest(), lobes.shape, grid.affine.tobytes()
+    return _last_own.to(question, lambda: _own(lobes, grid))
+
+
+def _own(lobes: np.ndarray, grid: Grid) -> Comparison:
+    table = np.zeros(len(Lobe) + 1, np.uint8)
+    table[list(LEFT_LOBES)], table[list(RIGHT_LOBES)] = Label.LEFT_LUNG, Label.RIGHT_LUNG
+    lungs = sided_lungs(table[lobes], grid)
+    if lungs is None:
+        raise _fill_no_lungs()
+    codes, spacing = lungs.codes, lungs.grid.spacing
+    for lung in coarse_lungs(codes, spacing):
+        if lung.ml < LEAST_ML or (np.ptp(lung.frame, axis=1) < BLOCK_MM).any():
+            raise _fill_no_lungs()
+    return Comparison(
+        _counts(grid.to_upright(lobes)[lungs.box], codes, lobes_of_any_lungs(codes, spacing, read_lobe_model()))
+    )
+
+
+def _fill_no_lungs() -> InputError:
+    return InputError(_("They do not fill two lungs."))
 
 
 def compare(lobes: np.ndarray, lungs: np.ndarray, found: EstimatedLobes) -> Comparison:

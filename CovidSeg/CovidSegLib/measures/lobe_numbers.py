@@ -13,7 +13,7 @@ from ..geometry.grid import Grid
 from ..i18n import tr as _
 from ..system.last_answer import LastAnswer
 from ..words import in_ml
-from .given_lobes import Comparison, GivenLobes, compare
+from .given_lobes import Comparison, GivenLobes, compare, compare_with_own
 from .lobe_choice import LobesOfLungs, choose_lobes
 from .lobes import lobe_total
 from .severity import severity_of, widened
@@ -69,13 +69,16 @@ def with_lobes(
 
 def _of_given(measured: Measurements, chosen: LobesOfLungs, subject: LobeSubject) -> tuple[Measurements, Sequence[str]]:
     """As :func:`with_lobes`, of those that were ``chosen``."""
-    given, part, regions, flags = chosen.given, chosen.part, chosen.regions, chosen.flags
+    given, regions, flags = chosen.given, chosen.regions, chosen.flags
     found, reason = subject.estimate()
-    compared = None if found is None else compare(part, subject.lungs.codes, found)
-    is_estimate = given.estimated or (compared is not None and compared.is_alike)
+    told = _compare(chosen, found, subject)
+    is_estimate = given.estimated or told.is_alike
     if is_estimate and not given.checked:
-        said = [_whose(given, compared, subject.grid.voxel_ml), *flags]
-        return _of_estimate(measured, regions, found, compared, subject, reason or " ".join(flags)), said
+        said = [_whose(chosen, found, told, subject), *flags]
+        return _of_estimate(measured, regions, found, told.nearest, subject, reason or " ".join(flags)), said
+    if told.nearest is None and not given.checked:
+        text = _("It could not be told whether these lobes are CovidSeg's estimate. {reason}")
+        flags = (text.format(reason=told.reason), *flags)
     if subject.no_score:
         regions = tuple(replace(region, score=None) for region in regions)
         measured = replace(measured, severity_refused=subject.no_score)
@@ -84,6 +87,41 @@ def _of_given(measured: Measurements, chosen: LobesOfLungs, subject: LobeSubject
         measured = replace(measured, lobes_are="estimated, then checked by a reader")
         flags = (_("The lobes are CovidSeg's estimate, which a reader has checked."), *flags)
     return measured, flags
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a comparison with the estimate tells: ``own`` from the lungs that the lobes fill, ``now`` from the lungs.
+
+    ``reason``: why there is no ``own``.
+    """
+
+    own: Comparison | None
+    now: Comparison | None
+    reason: str = ""
+
+    @property
+    def is_alike(self) -> bool:
+        return any(one is not None and one.is_alike for one in (self.own, self.now))
+
+    @property
+    def nearest(self) -> Comparison | None:
+        """That with less changed: lungs may have been corrected since, or lobes be cropped."""
+        known = [one for one in (self.own, self.now) if one is not None]
+        return min(known, key=lambda one: one.changed, default=None)
+
+
+def _compare(chosen: LobesOfLungs, found: EstimatedLobes | None, subject: LobeSubject) -> _Told:
+    own, reason = None, ""
+    try:
+        own = compare_with_own(chosen.given.lobes, subject.grid)
+    except InputError as error:
+        reason = error.sentence
+    except ModelError as error:
+        reason = str(error)
+    if found is None or (own is not None and not own.changed):
+        return _Told(own, None, reason)
+    return _Told(own, compare(chosen.part, subject.lungs.codes, found), reason)
 
 
 def _of_estimate(
@@ -107,19 +145,40 @@ def _of_estimate(
     return replace(measured, severity=widened(severity, regions, total) if corrected else severity)
 
 
-def _whose(given: GivenLobes, compared: Comparison | None, voxel_ml: float) -> str:
+CHANGED_LUNGS = 0.01
+"""What lies either in a lung or in a lobe, as a share of the lungs: from more on that is told of an estimate."""
+
+
+def _whose(chosen: LobesOfLungs, found: EstimatedLobes | None, told: _Told, subject: LobeSubject) -> str:
     """That lobes are an estimate, by what that is known, how much of it was changed, and what a reader can do."""
-    if not given.estimated:
+    compared = told.nearest
+    if not chosen.given.estimated:
         said = _("The lobes that were given do not say so, but they are those that CovidSeg estimates.")
-    elif compared is None:
-        said = _("The lobes that were given are CovidSeg's estimate; from the lungs as they are now there is none.")
-    elif not compared.changed:
+    elif compared is None or not compared.changed:
         said = _("The lobes that were given are CovidSeg's estimate.")
     else:
         text = _("The lobes that were given are CovidSeg's estimate, of which {ml} ({percent} % of the lungs) changed.")
-        said = text.format(ml=in_ml(compared.changed * voxel_ml), percent=f"{compared.changed_percent:.1f}")
-    more = _(
+        said = text.format(
+            ml=in_ml(compared.changed * subject.grid.voxel_ml), percent=f"{compared.changed_percent:.1f}"
+        )
+    more = []
+    if compared is told.own and _changed_lungs(chosen, subject) > CHANGED_LUNGS:
+        more.append(_("The lungs changed since the lobes were estimated."))
+    if found is None:
+        more.append(_("From the lungs as they are now there is no estimate."))
+    until = _(
         "They count as estimated until you say that a reader has checked them (--lobes-checked; in Slicer: mark all as "
         "completed)."
     )
-    return f"{said} {more}"
+    return " ".join([said, *more, until])
+
+
+def _changed_lungs(chosen: LobesOfLungs, subject: LobeSubject) -> float:
+    """How much lies either in a lung or in a lobe, as a share of the lungs."""
+    pairs = [
+        (np.count_nonzero(codes), np.count_nonzero(lobes), np.count_nonzero((codes > 0) & (lobes > 0)))
+        for codes, lobes in zip(subject.lungs.codes, chosen.part, strict=True)
+    ]
+    lung, lobe, both = np.sum(pairs, axis=0)
+    outside = np.count_nonzero(chosen.given.lobes) - lobe  # of the box of the lungs
+    return float((lung + lobe - 2 * both + outside) / lung)
