@@ -58,7 +58,7 @@ class ScanValues:
         padded = seen.padding(pixel_mm, 0.0)
         measured = None if padded is None else ~coarse(padded)[0]
         parts = samples if measured is None else [sample[measured] for sample in samples]
-        scale = soft_tissue_scale(parts)
+        scale = soft_tissue_scale(parts) if len(parts) > 1 else 1.0  # a single real picture looked like halved ones
         if scale != 1:  # a shift would be told of what is no HU
             return cls(0.0, padded, scale)
         shift = soft_tissue_shift(parts)
