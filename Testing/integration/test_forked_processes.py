@@ -52,11 +52,14 @@ def test_it_is_a_child_with_a_worker_of_its_own_and_ends_by_signals_as_any(told:
             command(told, "segment", "s.nii.gz", "-o", "a.nii.gz"), cwd=told.folder, env=told.environment,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         ) as process:  # fmt: skip
-            assert Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")[1].endswith(b"fork_server.py")
-            assert process.pid in children(os.getpid())
-            until(lambda: computes_for_ever(process))
-            process.send_signal(number)
-            assert process.wait(180) == code
+            try:
+                assert Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")[1].endswith(b"fork_server.py")
+                assert process.pid in children(os.getpid())
+                until(lambda: computes_for_ever(process))
+                process.send_signal(number)
+                assert process.wait(180) == code
+            finally:
+                process.kill()
     until(lambda: not list(told.temporary.iterdir()))
 
 

@@ -59,6 +59,7 @@ def serve(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
                 os._exit(0)
             while os.getppid() == between:
                 time.sleep(0.0002)
+            _be_called("python")
             channel.sendall(b"%d\n" % os.getpid())
             return json.loads(data), streams
         for stream in streams:
@@ -82,7 +83,6 @@ def become(call: dict[str, Any], streams: list[int], channel: socket.socket) -> 
         os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     tempfile.tempdir = None
-    _be_called("python")
     sys.stdin = os.fdopen(0, closefd=False)
     sys.stdout = os.fdopen(1, "w", closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)

@@ -38,6 +38,7 @@ _AT_START = ("PYTHON", "LC_", "LANG", "LD_", "OMP_", "OPENBLAS_", "MALLOC_", "VK
 _PATIENCE_SECONDS = 300.0
 """For an answer of the server, which is waited for where something is broken."""
 
+_STARTS = subprocess.Popen
 _lock = threading.Lock()
 _server: socket.socket | None = None
 _environment: dict[str, str] = {}
@@ -78,12 +79,11 @@ class Popen(subprocess.Popen):
 
 
 class _Subprocess:
-    """The module ``subprocess`` with another Popen."""
-
-    Popen = Popen
+    """The module ``subprocess`` with another Popen, but for a test that puts its own in the place of that."""
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(subprocess, name)
+        found = getattr(subprocess, name)
+        return Popen if found is _STARTS else found
 
 
 def ready() -> None:
