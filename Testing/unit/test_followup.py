@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from CovidSegLib.batch import Entry
+from CovidSegLib.batch.summary import Row
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.i18n import tr
 from CovidSegLib.measures import measure
+from CovidSegLib.measures.values import LobesAre
 from CovidSegLib.report.followup import FollowUp, TimePoint, follow_up, to_csv, to_record
 from CovidSegLib.report.page import render_follow_up
 from CovidSegLib.report.page_pictures import Picture
@@ -26,6 +30,7 @@ from CovidSegLib.segmentation import Label, Provenance
 from CovidSegLib.system.typed_json import write_typed
 from Testing.kit.blocks import LEFT_INFECTED, RIGHT_INFECTED, UPRIGHT, VOXEL_ML, block_labels, block_scan
 from Testing.kit.browser import Browser
+from Testing.kit.drawn_lungs import AFFINE, drawn_lungs
 
 
 def point(day: int, lung: float = 4000.0, infection: float = 400.0, **more: object) -> TimePoint:
@@ -101,6 +106,46 @@ def test_what_makes_scans_hard_to_compare_is_said() -> None:
     assert lungless.since_first[0].percentage_points is None
     assert "nan" not in to_csv(lungless)
     json.dumps(write_typed(to_record(lungless)), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("origins", "different"),
+    [(("", "given"), False), (("", "given", "estimated, then checked by a reader"), True), (("given", "given"), False)],
+)
+def test_lobes_of_unknown_origin_are_not_called_different(origins: tuple[LobesAre, ...], different: bool) -> None:
+    points = [point(day, lobe_score=9, lobes_are=origin) for day, origin in enumerate(origins)]
+    assert any("different origin" in warning for warning in follow_up(points).warnings) is different
+
+
+@pytest.mark.parametrize(
+    ("origins", "words"),
+    [
+        (("estimated", "estimated"), "The score is the median."),
+        (("estimated", "estimated, corrected"), "The score is the median where lobes were not corrected."),
+        (("estimated, corrected", "estimated, corrected"), ""),
+        (("given", "given"), None),
+    ],
+)
+def test_a_score_is_called_the_median_only_where_it_is(origins: tuple[LobesAre, ...], words: str | None) -> None:
+    points = []
+    for day, origin in enumerate(origins):
+        ends = {"lobe_score_low": 8, "lobe_score_high": 10, "lobes_estimated": True} if origin != "given" else {}
+        points.append(point(day, lobe_score=9, lobes_are=origin, **ends))
+    page = render_follow_up(follow_up(points), [])
+    assert ("90 % range" in page) is (words is not None)
+    assert ("median" in page) is bool(words)
+    assert (words or "") in page
+
+
+def test_the_lobes_of_an_earlier_version_are_called_estimated_in_every_table_where_they_have_a_range() -> None:
+    measured = measure(drawn_lungs(), Grid(AFFINE, drawn_lungs().shape))
+    record = ResultRecord.of(measured, Provenance("m", "0", "onnx", "cpu", "s"), {})
+    for are in ("estimated", ""):
+        old = replace(record, measurements=replace(record.measurements, lobes_are=are))
+        assert TimePoint.of(old, 0).lobes_are == "estimated"
+        assert Row.of_entry(Entry("a", "done", result="a.seg.nrrd"), old).lobes_are == "estimated"
+    given = replace(record.measurements, lobes_are="", lobe_score=9, severity_estimated=None)
+    assert TimePoint.of(replace(record, measurements=given), 0).lobes_are == ""
 
 
 def test_one_scan_is_no_follow_up() -> None:

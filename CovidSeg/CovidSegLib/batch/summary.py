@@ -87,7 +87,7 @@ class Row:
             entry.result,
             ct_class=ct_class,
             no_estimated_lobe_score=record.measurements.severity_refused,
-            lobes_are=record.measurements.lobes_are,
+            lobes_are=record.measurements.whose_lobes,
             further=tuple(numbers.pop(name) for name in further_names("column")),
             **numbers,
             kept_edits_ml=record.kept_edits_ml,

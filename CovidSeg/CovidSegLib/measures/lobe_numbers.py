@@ -167,8 +167,8 @@ def _whose(chosen: LobesOfLungs, found: EstimatedLobes | None, told: _Told, subj
     if found is None:
         more.append(_("From the lungs as they are now there is no estimate."))
     until = _(
-        "They count as estimated until you say that a reader has checked them (--lobes-checked; in Slicer: mark all as "
-        "completed)."
+        "They count as estimated until you say that a reader has checked them (covidseg report --lobes-checked; in "
+        "Slicer: mark all as completed)."
     )
     return " ".join([said, *more, until])
 

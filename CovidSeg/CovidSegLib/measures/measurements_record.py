@@ -211,6 +211,12 @@ class MeasurementsRecord:
         default=None, metadata=LEFT_OUT
     )
 
+    @property
+    def whose_lobes(self) -> LobesAre:
+        """:attr:`lobes_are`, also of a result of an earlier version as far as its score tells; else ""."""
+        is_estimate = self.severity_estimated is not None and self.lobe_score is None
+        return self.lobes_are or ("estimated" if is_estimate else "")
+
     @classmethod
     def of(cls, measured: Measurements) -> MeasurementsRecord:
         """``measured``, rounded, with mere text for sentences: what can be translated takes ten times the memory."""

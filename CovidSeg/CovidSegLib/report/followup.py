@@ -37,8 +37,8 @@ limits: a twentieth is less than an edge that is drawn one voxel further changes
 class TimePoint:
     """The main numbers of one scan. ``day``: days since the first scan; ``date``: empty unless it was asked for.
 
-    ``lobe_score``: CT severity score, 0 to 25; where its lobes are estimated, the median, from ``lobe_score_low`` to
-    ``lobe_score_high``.
+    ``lobe_score``: CT severity score, 0 to 25; where its lobes are estimated, with a range from ``lobe_score_low`` to
+    ``lobe_score_high`` (the median, unless lobes were corrected).
     """
 
     day: Annotated[int, Form(0, about="Days since the first scan.")]
@@ -98,7 +98,7 @@ class TimePoint:
             lobe_score_low=estimated.low if estimated else None,
             lobe_score_high=estimated.high if estimated else None,
             lobes_estimated=estimated is not None,
-            lobes_are=measured.lobes_are or ("estimated" if estimated else ""),
+            lobes_are=measured.whose_lobes,
             more=more or None,
         )
 
@@ -182,7 +182,8 @@ def follow_up(points: Iterable[TimePoint], warnings: Sequence[str] = (), label: 
                 f"Day {point.day}: the lung volume is {abs(100 * (change.lung_share or 0)):.0f} % {more} than at first "
                 "(breathing, or another part of the lungs in view): compare mL rather than the infected share."
             )
-    if len({point.lobes_are for point in ordered if point.lobe_score is not None}) > 1:
+    # Results of earlier versions do not tell the origin of lobes that were given: unknown is not different.
+    if len({point.lobes_are for point in ordered if point.lobe_score is not None} - {""}) > 1:
         said.append("The CT severity scores are of lobes of different origin: a change may be one of the lobes.")
     return FollowUp(ordered, tuple(dict.fromkeys(said)), label.strip())
 
