@@ -229,6 +229,14 @@ def test_lobes_that_are_exchanged_are_told_whoever_made_them(estimate: np.ndarra
     assert lobes_out_of_place(estimate, SPACING) == lobes_out_of_place(lobes_of_another_program(), SPACING) == ""
 
 
+def test_what_is_left_of_a_middle_lobe_that_the_scan_cuts_off_may_lie_above_its_neighbours() -> None:
+    lobes = np.zeros((80, 60, 60), np.uint8)
+    lobes[50:70, 10:50, :20], lobes[10:30, 10:50, :20] = Lobe.RIGHT_MIDDLE, Lobe.RIGHT_UPPER
+    assert lobes_out_of_place(lobes, SPACING) == ""
+    whole = np.pad(lobes, 1)
+    assert "middle lobe lies above" in lobes_out_of_place(whole, SPACING)
+
+
 @pytest.mark.parametrize("lobes", [(), (Lobe.LEFT_LOWER,), (Lobe.RIGHT_UPPER, Lobe.LEFT_LOWER)])
 def test_fewer_lobes_than_five_are_not_out_of_place(estimate: np.ndarray, lobes: tuple[Lobe, ...]) -> None:
     assert lobes_out_of_place(np.where(np.isin(estimate, lobes), estimate, 0), SPACING) == ""

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..i18n import tr as _
 from ..segmentation import Lobe
+from .lobe_checks import CUT_MM2
 from .lobe_shape import LEFT_LOBES, RIGHT_LOBES
 
 SAMPLE_MM = 3.0
@@ -43,11 +44,12 @@ def lobes_out_of_place(lobes: np.ndarray, spacing_mm: tuple[float, float, float]
     least = max(1, int(1000 * LEAST_ML / size.prod()))
     points = {lobe: np.argwhere(sampled == lobe) * size for lobe in Lobe}
     centres = {lobe: places.mean(axis=0) for lobe, places in points.items() if len(places) >= least}
+    cut = _cut(lobes, spacing_mm)
     for right in (True, False):
         own = [lobe for lobe in (RIGHT_LOBES if right else LEFT_LOBES) if lobe in centres]
         if own:
             extent = np.ptp(np.concatenate([points[lobe] for lobe in own]), axis=0) + size
-            reason = _order({lobe: centres[lobe] for lobe in own}, extent)
+            reason = _order({lobe: centres[lobe] for lobe in own}, extent, cut)
             if reason:
                 return reason
     return _sides(centres)
@@ -60,8 +62,19 @@ def _sides(centres: dict[Lobe, np.ndarray]) -> str:
     return ""
 
 
-def _order(centres: dict[Lobe, np.ndarray], extent: np.ndarray) -> str:
-    """``centres``: of the lobes of one lung, ``extent``: of that lung (z, y, x), all in mm."""
+def _cut(lobes: np.ndarray, spacing_mm: tuple[float, float, float]) -> set[Lobe]:
+    """The lobes that the scan cuts off: what is left of the middle one may lie above or behind its neighbours."""
+    cut = set()
+    for axis in range(3):
+        area = float(np.prod(np.delete(spacing_mm[::-1], axis)))
+        for face in (0, -1):
+            counts = np.bincount(np.take(lobes, face, axis=axis).ravel(), minlength=len(Lobe) + 1)
+            cut |= {lobe for lobe in Lobe if counts[lobe] * area > CUT_MM2}
+    return cut
+
+
+def _order(centres: dict[Lobe, np.ndarray], extent: np.ndarray, cut: set[Lobe]) -> str:
+    """``centres``: of the lobes of one lung, ``extent``: of that lung (z, y, x), all in mm; ``cut``: cut off ones."""
     pairs = (
         (Lobe.RIGHT_UPPER, Lobe.RIGHT_LOWER, 0, UPPER_BELOW),
         (Lobe.LEFT_UPPER, Lobe.LEFT_LOWER, 0, UPPER_BELOW),
@@ -75,6 +88,8 @@ def _order(centres: dict[Lobe, np.ndarray], extent: np.ndarray) -> str:
         _("Its right middle lobe lies above the right upper one: are the two exchanged?"),
     )
     for (first, second, axis, share), text in zip(pairs, said, strict=True):
+        if second == Lobe.RIGHT_MIDDLE and cut & {first, second}:
+            continue
         if first in centres and second in centres:
             mm = centres[second][axis] - centres[first][axis]
             if mm > max(share * extent[axis], LEAST_MM):
