@@ -321,3 +321,15 @@ def test_the_panel_asks_whether_lobes_were_checked_only_where_they_are_an_estima
     section.checkedBox.click()
     panel.until(lambda: "/25, lobes estimated, corrected" in section.line.text)
     assert not section.checkedBox.checked
+    # Refused ones are told, and cannot be marked: what is measured now is another estimate.
+    world.scene.RemoveNode(lobes)
+    table = np.array([0, 1, 2, 5, 4, 3], np.uint8)
+    refused = estimate_in(world, node, table[lobes_of_another_program()])
+    notes = panel.ui.resultsNotes
+    panel.until(lambda: "right upper lobe lies below" in notes.text)
+    assert "The lobe segmentation is not used." in notes.text
+    assert "/25, lobes estimated ·" in section.line.text
+    assert section.checkedBox.isHidden()
+    section.checkedBox.click()
+    assert not section.checkedBox.checked
+    assert tag(refused.GetSegmentation().GetSegment("LEFT_UPPER"), STATUS_TAG) != "completed"
