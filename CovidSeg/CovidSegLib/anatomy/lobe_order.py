@@ -6,7 +6,6 @@ import numpy as np
 
 from ..i18n import tr as _
 from ..segmentation import Lobe
-from .lobe_checks import CUT_MM2
 from .lobe_shape import LEFT_LOBES, RIGHT_LOBES
 
 SAMPLE_MM = 3.0
@@ -27,6 +26,8 @@ MIDDLE_ABOVE = 0.18
 """The same for the middle lobe above the upper one. In the drawn lungs it lies below by 0.15 and more, in one, that was
 drawn unlike all others, 0.15 above."""
 
+CUT_MM2 = 1000.0
+"""A lobe of which a face of the scan shows more counts as cut off; the tip of one that just ends there does not."""
 
 LEAST_MM = 18.0
 """And by more than this: where a scan shows the lowest part of a lung alone, the centres lie close to each other."""
