@@ -44,6 +44,22 @@ def test_codes_tell_the_lobe_whatever_its_name(kind: str, modifier: str, lobe: L
     assert lobe_of_terminology(ENTRY.format(type=kind, name="Segment_7", modifier=modifier)) == lobe
 
 
+@pytest.mark.parametrize(
+    ("region", "modifier", "lobe"),
+    [
+        ("SCT^44714003^Upper lobe of left lung", "^^", Lobe.LEFT_UPPER),
+        ("SCT^90572001^Lower lobe of lung", "SCT^24028007^Right", Lobe.RIGHT_LOWER),
+        ("SCT^90572001^Lower lobe of lung", "^^", None),
+        ("^^", "^^", None),
+    ],
+)
+def test_a_segment_that_is_called_lung_is_the_lobe_that_its_region_names(
+    region: str, modifier: str, lobe: Lobe | None
+) -> None:
+    entry = f"List~SCT^123037004^Anatomical Structure~SCT^39607008^Lung~^^~Anatomic codes~{region}~{modifier}"
+    assert lobe_of_terminology(entry) == lobe
+
+
 def test_what_is_no_snomed_code_is_no_lobe() -> None:
     assert lobe_of_codes("DCM", "45653009", "7771000") is None
     assert lobe_of_terminology("") is None

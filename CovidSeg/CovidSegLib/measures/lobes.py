@@ -48,13 +48,18 @@ def lobe_of_codes(scheme: str, type_code: str, modifier_code: str = "") -> Lobe 
 
 
 def lobe_of_terminology(entry: str) -> Lobe | None:
-    """The lobe that a segment's terminology entry (Slicer's ``context~category~type~modifier~...``) means, or None."""
-    parts = entry.split("~")
-    if len(parts) < 4:
-        return None
-    scheme, kind = [*parts[2].split("^"), "", ""][:2]
-    modifier = [*parts[3].split("^"), "", ""][1]
-    return lobe_of_codes(scheme, kind, modifier)
+    """The lobe that a segment's terminology entry (Slicer's ``context~category~type~modifier~...``) means, or None.
+
+    By type and modifier; where those only say "lung", by the anatomic region, as in a DICOM SEG.
+    """
+    codes = [[*part.split("^"), "", ""][:2] for part in entry.split("~")]
+    for type_place, modifier_place in ((2, 3), (5, 6)):
+        if modifier_place < len(codes):
+            scheme, kind = codes[type_place]
+            lobe = lobe_of_codes(scheme, kind, codes[modifier_place][1] or codes[3][1])
+            if lobe is not None:
+                return lobe
+    return None
 
 
 def measure_lobes(codes: np.ndarray, lobes: np.ndarray, voxel_ml: float) -> tuple[tuple[LobeRegion, ...], list[str]]:
