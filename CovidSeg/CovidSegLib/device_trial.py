@@ -27,7 +27,7 @@ from .network.inputs import network_batches
 from .network.models import Model
 from .network.providers import CPU, Provider, describe_device
 from .phantom import make_phantom
-from .system.atomic_files import replace_text
+from .system.atomic_files import OWN_FILE, replace_text
 from .system.locks import try_lock
 from .system.user_folders import CACHE
 
@@ -178,7 +178,7 @@ def _keep(file: Path, key: str, value: str | None) -> None:
     if value is not None:
         known[key] = str(value.value if isinstance(value, Verdict) else value)
     with suppress(OutputError):
-        replace_text(json.dumps(known, indent=1), file)
+        replace_text(json.dumps(known, indent=1), file, OWN_FILE)
 
 
 @contextmanager

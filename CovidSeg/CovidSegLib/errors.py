@@ -50,6 +50,10 @@ class OutputError(CovidSegError):
     """A result cannot be written where it was asked for."""
 
 
+class ChangedMeanwhileError(OutputError):
+    """Somebody saved the file that a result would replace after the run had begun."""
+
+
 @contextmanager
 def about(argument: object, kind: type[CovidSegError] = CovidSegError) -> Iterator[None]:
     """An error of ``kind`` that is raised inside concerns ``argument``, as it was typed; the innermost one counts."""

@@ -37,14 +37,16 @@ def _check(args: argparse.Namespace) -> int:
     from ..needs import check_packages
     from ..progress_log import telling
 
-    check_place(args.json)
+    state = check_place(args.json)
     check_packages(("indexed_gzip",))
     data = look(args.data)
     with suppress(InputError):  # fewer patients than folds: then there are none
         data = dataclasses.replace(data, cases=tuple(with_folds(data.cases)))
     reports = check(data, telling(at_once=False))
     if args.json:
-        write_json(args.json, {"layout": data.layout, "cases": [dataclasses.asdict(report) for report in reports]})
+        write_json(
+            args.json, {"layout": data.layout, "cases": [dataclasses.asdict(report) for report in reports]}, state
+        )
     print(f"Read as: {data.layout}\n")
     print(report_table(reports))
     return 2 if any(report.problems for report in reports) else 0

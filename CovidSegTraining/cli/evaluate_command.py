@@ -50,7 +50,7 @@ def _evaluate(args: argparse.Namespace) -> None:
 
     from ..fit.run_folder import check_folder, check_place, check_there
 
-    check_place(args.json)
+    args.json_state = check_place(args.json)
     check_there(args.run, "--run")
     if args.update_card and args.run is None:
         check_folder(models.find(args.model).folder)
@@ -180,7 +180,7 @@ def _write(args: argparse.Namespace, run: Path | None, options: Options, metrics
     if run is not None:
         write_json(run / METRICS, metrics)
     if args.json:
-        write_json(args.json, metrics)
+        write_json(args.json, metrics, args.json_state)
     if args.update_card:
         from ..ship.card import update_card
 

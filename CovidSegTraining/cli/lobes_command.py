@@ -45,6 +45,7 @@ def _lobes(args: argparse.Namespace) -> None:
 
     from CovidSegLib.errors import InputError
     from CovidSegLib.progress import Progress
+    from CovidSegLib.system.file_states import states_of
 
     from ..data.lobe_cases import read_lobe_cases
     from ..fit.lobe_training import train
@@ -55,7 +56,8 @@ def _lobes(args: argparse.Namespace) -> None:
 
     check_name(args.name)
     check_folder(args.to)
-    check_place(args.json)
+    state = check_place(args.json)
+    states = dict(states_of(args.to / f"{args.name}.{kind}" for kind in ("npz", "json"))) if args.to else {}
     progress = Progress()
     cases = read_lobe_cases(args.data, progress)
     if not 2 <= args.folds <= len(cases) // 2:
@@ -66,25 +68,27 @@ def _lobes(args: argparse.Namespace) -> None:
     print(f"{scores['cases']} cases, {args.folds} folds; each judged by a model that did not learn from it.\n")
     print(table(results))
     if args.json is not None:
-        write_json(args.json, {**scores, "each": [asdict(one) for one in results]})
+        write_json(args.json, {**scores, "each": [asdict(one) for one in results]}, state)
     if args.to is not None:
-        card = _write(train(cases), args, {**scores, "folds": args.folds}, len(cases))
+        card = _write(train(cases), args, {**scores, "folds": args.folds}, len(cases), states)
         print(f"\nWrote {card.name} and its model.")
 
 
-def _write(model: LobeModel, args: argparse.Namespace, scores: dict[str, Any], count: int) -> Path:
+def _write(
+    model: LobeModel, args: argparse.Namespace, scores: dict[str, Any], count: int, states: dict[Path, str]
+) -> Path:
     """Write model and card; returns the card. Its SHA-256 is that of the bytes that were written."""
     import hashlib
 
     from CovidSegLib.anatomy.lobe_model import model_bytes, read_lobe_model
-    from CovidSegLib.system.atomic_files import replace_bytes
+    from CovidSegLib.system.atomic_files import NOTHING_THERE, replace_bytes
 
     from ..fit.run_folder import write_json
 
     args.to.mkdir(parents=True, exist_ok=True)
     data = model_bytes(model)
     file = f"{args.name}.npz"
-    replace_bytes(data, args.to / file)
+    replace_bytes(data, args.to / file, states.get(args.to / file, NOTHING_THERE))
     card = {
         "name": args.name,
         "description": "Where the fissures of the lungs lie, told from the lungs' shape: an ensemble of surfaces.",
@@ -95,6 +99,6 @@ def _write(model: LobeModel, args: argparse.Namespace, scores: dict[str, Any], c
         "files": {"npz": {"name": file, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}},
     }
     place = args.to / f"{args.name}.json"
-    write_json(place, card)
+    write_json(place, card, states.get(place, NOTHING_THERE))
     read_lobe_model(place)
     return place

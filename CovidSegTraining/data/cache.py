@@ -19,7 +19,7 @@ from CovidSegLib.errors import OutputError
 from CovidSegLib.geometry import resampling
 from CovidSegLib.network import inputs
 from CovidSegLib.network.input_form import INPUT_SHAPE
-from CovidSegLib.system.atomic_files import OutputSet
+from CovidSegLib.system.atomic_files import OWN_FILE, OutputSet
 
 from . import dataset
 from .dataset import Case, DrawnLabel, FramedCase, is_drawn, is_infected
@@ -80,7 +80,7 @@ def _write(case: Case, file: Path, seen: tuple[int, int]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     framed = FramedCase(case, seen)
     infected, drawn = [], False
-    with OutputSet() as files:
+    with OutputSet({file: OWN_FILE, file.with_suffix(".json"): OWN_FILE}) as files:
         # Written, not mapped: a full disk is an error then, and no signal that ends the process.
         with files.add(file).open("wb") as part:
             form = np.lib.format.dtype_to_descr(_form(seen))

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from CovidSegLib.errors import InputError, OutputError
-from CovidSegLib.system.atomic_files import replace_text
+from CovidSegLib.system.atomic_files import OWN_FILE, replace_text
+from CovidSegLib.system.file_states import file_state
 from CovidSegLib.system.locks import try_lock
 
 from ..data.cases import Parts
@@ -65,13 +66,18 @@ _BEGUN = ("state/checkpoint", "state/training_metadata.json", WEIGHTS)
 _PACKAGES = ("covidseg", "tensorflow", "tensorflow-cpu", "keras", "numpy", "scipy", "nibabel", "onnx", "tf2onnx")
 
 
-def check_place(file: Path | None) -> None:
-    """Raise InputError or OutputError where ``file`` cannot be written, before any work is done for it."""
+def check_place(file: Path | None) -> str:
+    """Raise InputError or OutputError where ``file`` cannot be written, before any work is done for it.
+
+    Returns its state as the command begins, for :func:`write_json`.
+    """
     if file is None:
-        return
+        return ""
+    state = file_state(file)
     if file.is_dir() or not file.parent.is_dir():
         raise InputError("The output is a folder, or its folder does not exist.", "Choose another file.")
     check_folder(file.parent)
+    return state
 
 
 def check_folder(folder: Path | None) -> None:
@@ -123,9 +129,12 @@ def locked(run: Path) -> Iterator[None]:
         yield
 
 
-def write_json(file: Path, data: object) -> None:
-    """Write ``data`` as JSON, whole or not at all. Raises OutputError."""
-    replace_text(json.dumps(data, indent=2) + "\n", file)
+def write_json(file: Path, data: object, state: str | None = OWN_FILE) -> None:
+    """Write ``data`` as JSON, whole or not at all. Raises OutputError.
+
+    ``state``: that of a file that is no run's own, when the command began (see :class:`.atomic_files.OutputSet`).
+    """
+    replace_text(json.dumps(data, indent=2) + "\n", file, state)
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -264,7 +273,7 @@ class TrainingLog:
         writer = csv.DictWriter(table, LOG_COLUMNS)
         writer.writeheader()
         writer.writerows(self.rows)
-        replace_text(table.getvalue(), self._file)
+        replace_text(table.getvalue(), self._file, OWN_FILE)
 
     def add(self, **values: float) -> None:
         """Append one row; what is not given stays empty."""

@@ -14,7 +14,7 @@ import tensorflow as tf
 from CovidSegLib.errors import InputError, OutputError
 from CovidSegLib.network.input_form import INPUT_SHAPE
 from CovidSegLib.progress import Progress
-from CovidSegLib.system.atomic_files import replace_file
+from CovidSegLib.system.atomic_files import OWN_FILE, replace_file
 
 from ..data.cases import Case
 from ..data.streams import Sampling, TrainingStream
@@ -97,10 +97,10 @@ def _finish(trainer: Trainer, run: Path, *, watched: bool) -> Path:
     best = run / BEST_WEIGHTS
     if watched and best.is_file():
         trainer.network.load_weights(best)
-        replace_file(run / WEIGHTS, trainer.network.save_weights)
+        replace_file(run / WEIGHTS, trainer.network.save_weights, OWN_FILE)
     else:
         with trainer.result():
-            replace_file(run / WEIGHTS, trainer.network.save_weights)
+            replace_file(run / WEIGHTS, trainer.network.save_weights, OWN_FILE)
     return run / WEIGHTS
 
 
@@ -178,7 +178,7 @@ class _Loop:
             with self._trainer.result():
                 infection, lung = self._watch.look(self._trainer.network, self._config.batch)
                 if infection > max((row.get("validation_infection", -1.0) for row in self._log.rows), default=-1.0):
-                    replace_file(self._run / BEST_WEIGHTS, self._trainer.network.save_weights)
+                    replace_file(self._run / BEST_WEIGHTS, self._trainer.network.save_weights, OWN_FILE)
             values |= {"validation_infection": round(infection, 5), "validation_lung": round(lung, 5)}
             text += f"; watched cases: infection {infection:.3f} lung {lung:.3f}"
         LOG.info("%s", text)

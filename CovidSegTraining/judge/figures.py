@@ -13,6 +13,7 @@ import numpy as np
 
 from CovidSegLib.segmentation import SEGMENTS, Label
 from CovidSegLib.system.atomic_files import replace_file
+from CovidSegLib.system.file_states import file_state
 
 HU_SHOWN = (-1250.0, 250.0)
 NAMES: dict[int, str] = {segment.label: segment.name for segment in SEGMENTS}
@@ -186,4 +187,4 @@ def _figure(rows: int, columns: int, size: tuple[float, float]):
 
 def _save(figure, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(file, lambda place: figure.savefig(place, dpi=110))
+    replace_file(file, lambda place: figure.savefig(place, dpi=110), file_state(file))

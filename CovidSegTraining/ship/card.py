@@ -11,6 +11,7 @@ from CovidSegLib.errors import InputError
 from CovidSegLib.network import models
 from CovidSegLib.network.card import is_model_name
 from CovidSegLib.network.models import Model
+from CovidSegLib.system.file_states import file_state
 from CovidSegLib.system.locks import one_at_a_time
 
 from ..fit.run_folder import write_json
@@ -64,8 +65,9 @@ def update_card(model: Model, change: Callable[[dict[str, Any]], dict[str, Any]]
     """
     file = model.folder / f"{model.name}.json"
     with one_at_a_time(file.with_name(f".{file.name}.lock")):
+        state = file_state(file)
         card = change(models.find(str(file)).card)
-        write_json(file, card)
+        write_json(file, card, state)
     return card
 
 

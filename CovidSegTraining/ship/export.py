@@ -6,7 +6,7 @@ import datetime
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from CovidSegLib.network.input_form import FAR_MM, HU_WINDOW, INPUT_SHAPE, NEIGH
 from CovidSegLib.network.inputs import BODY_HU, CUT_MARGIN, MARGIN
 from CovidSegLib.network.models import Model
 from CovidSegLib.system.atomic_files import OutputSet
+from CovidSegLib.system.file_states import states_of
 from CovidSegLib.system.unfinished import unfinished_folder
 
 from ..fit.config import TrainingConfig
@@ -55,6 +56,7 @@ def export(
     what large kernels are kept (see ``compact``). All formats are compared with the trained network first. Raises
     InputError when ``run`` holds no finished training, ModelError when the formats disagree; then nothing is written.
     """
+    states = dict(states_of(folder / f"{name}.{ending}" for ending in ("json", "onnx", "keras")))
     _check_call(run, formats, stored)
     config = TrainingConfig.load(run)
     network = build_network((None, None), None)
@@ -71,14 +73,14 @@ def export(
         card = _card(name, network, config, files, _with_run(facts, run))
         model = Model(name, temporary, card)
         card["agreement"] = check_agreement(network, model, made.get("savedmodel"), trained)
-        _publish(made.values(), json.dumps(card, indent=2) + "\n", folder / f"{name}.json")
+        _publish(made.values(), json.dumps(card, indent=2) + "\n", folder / f"{name}.json", states)
     return folder / f"{name}.json"
 
 
-def _publish(made: Iterable[Path], card: str, card_file: Path) -> None:
+def _publish(made: Iterable[Path], card: str, card_file: Path, states: Mapping[Path, str]) -> None:
     """Put what was ``made`` beside the card's file, weights and card together or not at all."""
     folder = card_file.parent
-    with OutputSet() as files:
+    with OutputSet(states) as files:
         for part in made:
             if part.is_dir():
                 shutil.rmtree(folder / part.name, ignore_errors=True)

@@ -31,7 +31,7 @@ from CovidSegLib.segfiles import (
 )
 from CovidSegLib.segfiles.registry import read_masks
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
-from CovidSegLib.system.atomic_files import OutputSet, replace_text
+from CovidSegLib.system.atomic_files import OWN_FILE, OutputSet, replace_text
 from CovidSegLib.system.file_states import file_state
 from Testing.kit.rewritten import rewrite
 
@@ -127,7 +127,7 @@ def test_who_could_write_to_a_file_still_can(tmp_path: Path) -> None:
     path = tmp_path / "a.seg.nrrd"
     write(result(0), path)
     path.chmod(0o664)
-    with OutputSet() as files:
+    with OutputSet({path: OWN_FILE}) as files:
         write(result(1), files.add(path))
         files.publish()
     assert path.stat().st_mode & 0o777 == 0o664

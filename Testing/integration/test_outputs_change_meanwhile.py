@@ -27,7 +27,7 @@ from CovidSegLib.segfiles import ExistingFiles, find_reviewed, write
 from CovidSegLib.segfiles.labelmap import save_nifti
 from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegLib.system.atomic_files import OutputSet
-from CovidSegLib.system.file_states import file_state
+from CovidSegLib.system.file_states import file_state, kept_state, states_of
 from Testing.kit.cases import segment_case
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan
 from Testing.kit.drawn_lungs import AFFINE as LUNGS_AFFINE
@@ -188,7 +188,7 @@ def test_a_result_of_a_batch_that_a_reader_corrects_before_its_turn_is_not_repla
     path = tmp_path / "a.seg.nrrd"
     write(result(0), path)
     case = PlannedCase("a", tmp_path / "ct.nii.gz", path, tmp_path / "a.jpg")
-    planned = settled(case, Entry("a", "done", states={path.name: file_state(path)}))
+    planned = settled(case, Entry("a", "done", states={path.name: kept_state(path)}))
     assert find_reviewed([path], GRID, planned.existing) is None
     rewrite(path, lambda array: array.fill(0))
     with pytest.raises(OutputError, match="would be lost"):
@@ -241,7 +241,7 @@ def test_where_the_output_is_a_link_the_file_that_it_leads_to_is_brought_up_to_d
     for number, link in enumerate(links):
         write(result(9), tmp_path / "archive" / f"{number}.seg.nrrd")
         link.symlink_to(tmp_path / "archive" / f"{number}.seg.nrrd")
-    with OutputSet() as files:
+    with OutputSet(dict(states_of(links))) as files:
         for number, link in enumerate(links):
             write(result(number), files.add(link))
         files.publish()
@@ -291,7 +291,7 @@ def test_what_is_saved_in_the_place_of_an_earlier_report_or_sample_is_not_lost(
     saves_at_call(monkeypatch, "fsync", 0, lambda: path.write_bytes(b"a reader's"))
     if call == "report":
         with pytest.raises(OutputError, match="changed by somebody else"):
-            Report(scan, tmp_path / "a.nii.gz", ReportRequest((path,))).run(threshold, Progress())
+            Report(scan, tmp_path / "a.nii.gz", ReportRequest((path,)), states_of([path])).run(threshold, Progress())
     else:
         numbers = [str(tmp_path / "n.json")] * 2
         words = ["followup", *numbers, "--days", "0", "3", "-o"] if call == "followup" else ["sample", "--slices", "1"]

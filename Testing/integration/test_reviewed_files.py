@@ -19,7 +19,7 @@ from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.segfiles import read_reviewed, write, write_reviewed
 from CovidSegLib.segmentation import Provenance, Segmentation
-from CovidSegLib.system.atomic_files import OutputSet
+from CovidSegLib.system.atomic_files import OWN_FILE, OutputSet
 from Testing.kit.command_line import CLEAN, PRINTS, CommandLine, told_scan, write_scan
 from Testing.kit.killed import killed_at
 from Testing.kit.rewritten import erase, labels_of, rewrite
@@ -301,7 +301,7 @@ def test_a_save_that_is_killed_at_any_moment_leaves_the_old_file_or_the_new_one(
         if way == "one file":
             write(new, path)
             return
-        with OutputSet() as files:
+        with OutputSet({path: OWN_FILE}) as files:
             for name in ("a.seg.nrrd", "b.nii.gz"):
                 write(new, files.add(tmp_path / name))
             files.publish()

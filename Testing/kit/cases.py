@@ -22,4 +22,4 @@ def segment_case(
     **options: Any,
 ) -> ResultRecord:
     """Run a :class:`SegmentCase` of ``source``, ``outputs`` and ``options`` with ``segment``."""
-    return SegmentCase(source, tuple(outputs), **options).run(segment, progress)
+    return SegmentCase(source, tuple(outputs), **options).begun().run(segment, progress)

@@ -20,6 +20,7 @@ from CovidSegLib.measures import measure
 from CovidSegLib.progress import Cancelled, Progress
 from CovidSegLib.report.result_record import ResultRecord, json_text
 from CovidSegLib.segmentation import Provenance, Segmentation
+from CovidSegLib.system.file_states import file_state
 from Testing.kit.batch_runner import InThisProcess, Statuses
 from Testing.kit.command_line import CLEAN, told_scan
 
@@ -117,7 +118,7 @@ def test_a_table_of_ours_and_none_are_not(tmp_path: Path, missing: Sequence[str]
     check_own_table(path)
     path.write_text(",".join(name for name in COLUMNS if name not in missing) + ",mine\n")
     check_own_table(path)
-    summary = Summary(path)
+    summary = Summary(path, file_state(path))
     summary.put(0, Row("=a", "done", lung_ml=1.5, message="No."))
     summary.write()
     check_own_table(path)

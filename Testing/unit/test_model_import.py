@@ -63,7 +63,8 @@ def packed(card: Path, *, inside: str = "", leave_out: str = "", pack: int = zip
 
 
 def left(users: Path) -> list[Path]:
-    return list(users.iterdir()) if users.exists() else []
+    """What is in the folder, besides what imports note of their cards."""
+    return [file for file in users.iterdir() if file.suffix != ".imported"] if users.exists() else []
 
 
 @pytest.mark.parametrize("inside", ["", "some folder/"])

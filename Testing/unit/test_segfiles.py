@@ -209,7 +209,7 @@ def test_a_table_or_a_picture_that_the_disk_cut_off_does_not_replace_the_old_one
     (tmp_path / "a").write_bytes(b"old")
     monkeypatch.setattr(Path, "write_bytes", cut_off)
     with pytest.raises(OutputError, match="does not hold what was written"):
-        replace_text("new", tmp_path / "a") if kind == "text" else replace_bytes(b"new", tmp_path / "a")
+        replace_text("new", tmp_path / "a", None) if kind == "text" else replace_bytes(b"new", tmp_path / "a", None)
     assert (tmp_path / "a").read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["a"]
 

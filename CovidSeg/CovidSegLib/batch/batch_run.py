@@ -11,7 +11,7 @@ from ..progress import Cancelled, Progress
 from ..report.result_record import json_text
 from ..segfiles import check_suffix
 from ..system.atomic_files import OutputSet
-from ..system.file_states import file_state
+from ..system.file_states import States, states_of
 from ..worker.parent import Worker
 from .batch_pictures import DrawAgain
 from .bookkeeping import Books
@@ -19,7 +19,15 @@ from .manifest import Manifest, clear_up
 from .names import keep_names
 from .outcome import Failure, Outcome, RunCases
 from .ownership import begun, settled, still_done
-from .plan import MANIFEST_NAME, SUMMARY_NAME, PlannedCase, make_output_folder, model_identity, refuse_own_file
+from .plan import (
+    INDEX_NAME,
+    MANIFEST_NAME,
+    SUMMARY_NAME,
+    PlannedCase,
+    make_output_folder,
+    model_identity,
+    refuse_own_file,
+)
 from .summary import Row, check_own_table
 
 if TYPE_CHECKING:
@@ -76,15 +84,18 @@ def run_batch(
     listener: Listener | None = None,
     progress: Progress | None = None,
     json_file: Path | None = None,
+    begun: States = (),
 ) -> tuple[Row, ...]:
     """Do those of ``cases`` (of ``plan_cases``, at least one) that no earlier run in ``folder`` has done.
 
-    ``restart``: do all of them. Returns the rows of summary.csv; ``json_file`` gets all records. A case that fails is a
-    row and ends nothing. Raises what concerns the batch as a whole: OutputError, ModelError, EngineError, InputError
-    (no scheduler), or Cancelled; then what is done is done, and the next call goes on there.
+    ``restart``: do all of them. Returns the rows of summary.csv; ``json_file`` gets all records;
+    ``begun``: states of tables that were taken when the run began, before the cases were planned. A case that fails
+    is a row and ends nothing. Raises what concerns the batch as a whole: OutputError, ModelError, EngineError,
+    InputError (no scheduler), or Cancelled; then what is done is done, and the next call goes on there.
     """
     listener, progress = listener or _Nobody(), progress or Progress()
-    json_state = "" if json_file is None else file_state(json_file)
+    tables = [folder / SUMMARY_NAME, folder / INDEX_NAME, *([json_file] if json_file is not None else [])]
+    states = dict(states_of(tables)) | dict(begun)
     with ExitStack() as stack:
         run_cases = None
         if not (folder / MANIFEST_NAME).exists():
@@ -99,15 +110,16 @@ def run_batch(
         finished = [case for case in cases if not restart and still_done(case, manifest.entries.get(case.stem), model)]
         run_cases = run_cases or stack.enter_context(runner.open(progress, len(cases) - len(finished)))
         to_do = _begin(cases, finished, manifest)
-        books = Books(folder, manifest, cases, model)
+        books = Books(folder, manifest, cases, model, states)
         books.keep(finished)
         _draw_lost(finished, listener, progress)
         listener.begun([number for number, _ in to_do], len(finished))
         keep_books(run_cases(to_do), books, listener)
         if json_file is not None:
-            with OutputSet({json_file: json_state}) as files:
+            with OutputSet(states) as files:
                 files.add_text(json_text({"cases": books.records()}), json_file)
                 files.publish()
+        books.check_tables()
         return books.rows
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import OutputError
+from ..errors import ChangedMeanwhileError, OutputError
 from ..report.result_record import ResultRecord
-from ..system.file_states import file_state
+from ..system.file_states import kept_state
+from ..system.own_table import OwnTable
 from .entry import BEGUN, DONE, FAILED, KEPT, Entry
-from .index import write_index
+from .index import index_in
 from .manifest import Manifest
 from .outcome import Failure, Outcome
 from .ownership import changed_since, state_to_keep
@@ -25,11 +26,19 @@ INDEX_SECONDS = 10.0
 
 
 class Books:
-    """Keeps ``manifest``, summary.csv and index.html of ``folder`` for ``cases``; ``model``: see ``model_identity``."""
+    """Keeps ``manifest``, summary.csv and index.html of ``folder`` for ``cases``; ``model``: see ``model_identity``.
 
-    def __init__(self, folder: Path, manifest: Manifest, cases: Sequence[PlannedCase], model: str) -> None:
+    ``begun``: the states of the two when the batch began. One that somebody saves meanwhile stays, and the scans go on:
+    :meth:`check_tables` tells at the end.
+    """
+
+    def __init__(
+        self, folder: Path, manifest: Manifest, cases: Sequence[PlannedCase], model: str, begun: Mapping[Path, str]
+    ) -> None:
         self._folder, self._manifest, self._cases, self._model = folder, manifest, cases, model
-        self._summary = Summary(folder / SUMMARY_NAME)
+        self._summary = Summary(folder / SUMMARY_NAME, begun.get(folder / SUMMARY_NAME, ""))
+        self._index = OwnTable(folder / INDEX_NAME, begun.get(folder / INDEX_NAME, ""))
+        self._changed: ChangedMeanwhileError | None = None
         self._written = time.monotonic()
 
     def keep(self, finished: Iterable[PlannedCase]) -> None:
@@ -39,7 +48,7 @@ class Books:
             if case.stem in stems:
                 entry, record = self._manifest.entries[case.stem], self._manifest.record(case.stem)
                 self._summary.put(number, _row(case, entry, record))
-        self._summary.write()
+        self._write_summary()
 
     def add(self, outcome: Outcome) -> Row:
         """Enter one outcome; returns its row. Raises OutputError when the books cannot be written."""
@@ -48,7 +57,7 @@ class Books:
         self._manifest.add(entry, record)
         row = _row(case, entry, record)
         self._summary.put(outcome.number, row)
-        self._summary.write()
+        self._write_summary()
         if time.monotonic() - self._written > INDEX_SECONDS:
             with suppress(OutputError):  # the one at the end tells; until then there is work to do
                 self.write_index()
@@ -58,7 +67,7 @@ class Books:
         about: dict[str, Any] = {"fingerprint": case.fingerprint, "origin": case.origin, "model": self._model}
         if failure is not None:
             return Entry(case.stem, FAILED, failure.message, **about)
-        state, written = state_to_keep(case), file_state(case.result)
+        state, written = state_to_keep(case), kept_state(case.result)
         return Entry(case.stem, DONE, result=case.result.name, state=state, written=written, **about)
 
     def _kept(self, case: PlannedCase, failure: Failure | None) -> tuple[Entry, ResultRecord] | None:
@@ -72,8 +81,27 @@ class Books:
 
     def write_index(self) -> None:
         """Write index.html. Raises OutputError."""
-        write_index(self._folder / INDEX_NAME, self._summary.rows, len(self._cases))
+        with self._no_end():
+            self._index.write(index_in(self._folder, self._summary.rows, len(self._cases)))
         self._written = time.monotonic()
+
+    def _write_summary(self) -> None:
+        with self._no_end():
+            self._summary.write()
+
+    @contextmanager
+    def _no_end(self) -> Iterator[None]:
+        """Hours of work do not end because somebody saved a table."""
+        try:
+            yield
+        except ChangedMeanwhileError as error:
+            error.hint = "Move it away and run again: the scans are done, and the table is made anew."
+            self._changed = self._changed or error
+
+    def check_tables(self) -> None:
+        """Raise ChangedMeanwhileError where somebody saved one of the two while the batch ran."""
+        if self._changed is not None:
+            raise self._changed
 
     @property
     def rows(self) -> tuple[Row, ...]:

@@ -13,7 +13,6 @@ from urllib.parse import quote
 from ..report.page import render
 from ..report.thumbnails import HEIGHT, WIDTH
 from ..segmentation import SEGMENTS
-from ..system.atomic_files import replace_text
 from ..words import in_ml, percent
 from .entry import DONE, KEPT
 from .plan import PICTURES_NAME, REPORTS_NAME, SUMMARY_NAME
@@ -22,11 +21,10 @@ from .summary import CHANGED_SINCE, Row
 _NAMES = {segment.id: segment.name for segment in SEGMENTS}
 
 
-def write_index(path: Path, rows: Sequence[Row], total: int) -> None:
-    """Write the page for ``rows``, of ``total`` scans in all. Raises OutputError; then the old page is there."""
-    folder = path.parent / REPORTS_NAME
-    reports = {row.case for row in rows if (folder / f"{row.case}.html").is_file()}
-    replace_text(index_page(rows, total, reports), path)
+def index_in(folder: Path, rows: Sequence[Row], total: int) -> str:
+    """The page for ``rows``, of ``total`` scans in all, whose batch is in ``folder``. Raises OutputError."""
+    reports = {row.case for row in rows if (folder / REPORTS_NAME / f"{row.case}.html").is_file()}
+    return index_page(rows, total, reports)
 
 
 def index_page(rows: Sequence[Row], total: int, reports: Collection[str] = ()) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..segfiles import is_as_written
-from ..system.file_states import file_state
+from ..system.file_states import kept_state
 from .entry import BEGUN, DONE, KEPT, Entry
 from .plan import SAFE_SUFFIX, PlannedCase
 
@@ -35,7 +35,7 @@ def own_result(case: PlannedCase, entry: Entry | None) -> bool:
         return True
     if entry is None:
         return False
-    return entry.states.get(case.result.name) == file_state(case.result) or (
+    return entry.states.get(case.result.name) == kept_state(case.result) or (
         entry.status == BEGUN and is_as_written(case.result)
     )
 
@@ -50,11 +50,10 @@ def settled(case: PlannedCase, entry: Entry | None) -> PlannedCase:
 
     Hours may pass until its turn, and a reader may come first: what is overwritten is what is there now.
     """
-    case = replace(case, existing=case.existing.beginning([case.result]))
-    state = file_state(case.result)  # before the look, so that no save falls between the two
+    case = replace(case, existing=case.existing.beginning([*filter(None, (case.result, case.picture, case.report))]))
     if not own_result(case, entry):
         return case
-    return replace(case, existing=replace(case.existing, own_state=state))
+    return replace(case, existing=replace(case.existing, own_state=dict(case.existing.begun)[case.result]))
 
 
 def begun(case: PlannedCase, entry: Entry | None) -> Entry | None:
@@ -62,7 +61,7 @@ def begun(case: PlannedCase, entry: Entry | None) -> Entry | None:
 
     None where it need not, or must not: what is there stays a reader's.
     """
-    state, own = file_state(case.result), own_result(case, entry)
+    state, own = kept_state(case.result), own_result(case, entry)
     if tells_by_itself(case) or not (case.existing.overwrite or own):
         return None
     return Entry(case.stem, BEGUN, result=case.result.name, state=state if own else "", origin=case.origin)
@@ -71,9 +70,9 @@ def begun(case: PlannedCase, entry: Entry | None) -> Entry | None:
 def state_to_keep(case: PlannedCase) -> str:
     """The state of a result that was just written, "" where a reader's voxels may be in it: it is not ours alone."""
     may_hold_edits = case.existing.keep_edits and tells_by_itself(case)
-    return "" if may_hold_edits else file_state(case.result)
+    return "" if may_hold_edits else kept_state(case.result)
 
 
 def changed_since(case: PlannedCase, entry: Entry) -> bool:
     """Whether somebody changed the result that ``entry`` of the manifest tells of since it was written."""
-    return entry.written not in ("", file_state(case.result.with_name(entry.result)))
+    return entry.written not in ("", kept_state(case.result.with_name(entry.result)))

@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import OutputError
 from ..measures.quantities import columns_of, further_names
 from ..report.result_record import ResultRecord
-from ..system.atomic_files import replace_text
+from ..system.own_table import OwnTable
 from ..visible import table_cell
 from .entry import DONE, FAILED, KEPT, Entry
 
@@ -115,10 +115,13 @@ def _own_columns() -> tuple[Field[Any], ...]:
 
 
 class Summary:
-    """The table in ``path``: rows by the number of their case, written in one step."""
+    """The table in ``path``: rows by the number of their case, written in one step.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    ``state``: the file's (:func:`CovidSegLib.system.file_states.file_state`) when the batch began.
+    """
+
+    def __init__(self, path: Path, state: str = "") -> None:
+        self._table = OwnTable(path, state)
         self._rows: dict[int, Row] = {}
 
     @property
@@ -131,7 +134,7 @@ class Summary:
         self._rows[number] = row
 
     def write(self) -> None:
-        """Write the table. Raises OutputError; then the old one is there."""
+        """Write the table. Raises OutputError; then the old one is there, or what somebody saved meanwhile."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         more = further_names("column")
@@ -139,7 +142,7 @@ class Summary:
         for row in self.rows:
             own = [getattr(row, column.name) for column in _own_columns()]
             writer.writerow(map(_cell, [*own, *(row.further or [None] * len(more))]))
-        replace_text(text.getvalue(), self._path)
+        self._table.write(text.getvalue())
 
 
 def check_own_table(path: Path) -> None:

@@ -22,6 +22,7 @@ from ..segfiles import (
     write_to,
 )
 from ..segmentation import Segmentation
+from ..system.file_states import check_still
 
 
 @dataclass
@@ -55,10 +56,11 @@ class CaseOutputs:
         ``numbers``: other files that are written. Raises OutputError when an existing output must not be replaced,
         InputError when ``source`` cannot have a DICOM SEG, or Cancelled.
         """
-        # Taken before the look, so that no save falls between the two.
+        # Taken before the look, so that no save falls between the two. What the look says of a file says more.
         states = existing.states((*outputs, *numbers))
         scan = volume.fingerprint if any(is_seg_nrrd(output) and output.exists() for output in outputs) else ""
         kept = find_reviewed(outputs, volume.grid, existing, scan)
+        check_still(states)
         wants_dicom = any(is_dicom_seg(output) for output in outputs)
         series = read_source_series(source, progress, files) if wants_dicom else None
         return cls(kept, series, None, any(is_seg_nrrd(output) for output in outputs), states)

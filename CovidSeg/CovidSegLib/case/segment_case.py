@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import ChangedMeanwhileError
 from ..measures.edits import reader_edits
 from ..progress import Progress
 from ..reading import read_ct
 from ..report.request import ReportRequest
 from ..report.result_record import ResultRecord, json_text
 from ..report.thumbnails import thumbnail
-from ..segfiles import NOTHING_LOST, ExistingFiles
+from ..segfiles import NOTHING_LOST, ExistingFiles, is_seg_nrrd
 from ..system.atomic_files import OutputSet
 from .outputs import CaseOutputs
 
@@ -28,7 +30,8 @@ class SegmentCase:
 
     ``source``: the scan; ``outputs``: masks; ``json_file``: numbers; ``picture``: where a small picture (JPEG) goes;
     ``files``: those of the study that is meant, where the folder ``source`` holds several. ``existing``: what may be
-    done with outputs that are there already; corrections that were kept are in all outputs and in the numbers.
+    done with outputs that are there already, and in which state they were when the run began (:meth:`begun`);
+    corrections that were kept are in all outputs and in the numbers.
     ``report``: reports to write as well.
     """
 
@@ -48,12 +51,34 @@ class SegmentCase:
     @property
     def folders(self) -> Sequence[Path]:
         """Where files are written."""
-        written = (*self.outputs, *self.report.targets, *filter(None, (self.json_file, self.picture)))
-        return tuple({file.resolve().parent for file in written})
+        return tuple({file.resolve().parent for file in self.targets})
+
+    @property
+    def targets(self) -> tuple[Path, ...]:
+        """Every file that is written."""
+        return (*self.outputs, *self._further)
+
+    @property
+    def _further(self) -> tuple[Path, ...]:
+        return (*self.report.targets, *filter(None, (self.json_file, self.picture)))
+
+    def begun(self) -> SegmentCase:
+        """The same for a run that begins now: what it may replace is what is there now."""
+        return replace(self, existing=self.existing.beginning(self.targets))
 
     def taken(self, answer: Any) -> ResultRecord:
         """The record of the result."""
         return ResultRecord.from_json(answer)
+
+    @contextmanager
+    def _advice(self) -> Iterator[None]:
+        """Where somebody saved a file meanwhile whose corrections can be kept, the hint says how."""
+        try:
+            yield
+        except ChangedMeanwhileError as error:
+            if error.subject in [str(output) for output in self.outputs if is_seg_nrrd(output)]:
+                error.hint = "Run again with --keep-edits to bring it up to date, or choose another name."
+            raise
 
     def run(self, segment: SegmentFunction, progress: Progress) -> ResultRecord:
         """Read the scan, segment it and write all files. Returns the record that the JSON file holds.
@@ -62,15 +87,16 @@ class SegmentCase:
         EngineError, OutputError or Cancelled; then none of the files is there, and one that was there is as it was.
         """
         began = time.perf_counter()
-        numbers = (*self.report.files, *([self.json_file] if self.json_file is not None else []))
-        existing = self.existing.beginning((*self.outputs, *numbers))
         progress.step("reading", 0, 1)
         volume = read_ct(self.source, progress, self.files)
         source_words, notes = volume.source, volume.notes
         for note in notes:
             progress.notice("reading", note)
         read = time.perf_counter()
-        plan = CaseOutputs.prepare(self.source, self.files, volume, self.outputs, existing, progress, numbers)
+        with self._advice():
+            plan = CaseOutputs.prepare(
+                self.source, self.files, volume, self.outputs, self.existing, progress, self._further
+            )
         network = segment(volume, progress)
         segmentation = plan.joined(network)
         segmented = time.perf_counter()
@@ -80,7 +106,7 @@ class SegmentCase:
         edits = reader_edits(segmentation.labels, network.labels, network.grid.voxel_ml) if self.report.files else ()
         del network
         counted = time.perf_counter()
-        with OutputSet(plan.states) as files_to_be:
+        with self._advice(), OutputSet(plan.states) as files_to_be:
             if self.report.targets:
                 self.report.write(volume, segmentation, measured, edits, files_to_be, progress)
             del volume  # a large scan need not stay in memory while the result is packed

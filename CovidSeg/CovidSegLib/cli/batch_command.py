@@ -89,6 +89,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Segment all cases; returns 0, 2 or 1 (see the epilog). Raises what concerns the call as a whole."""
+    from ..batch.plan import INDEX_NAME, SUMMARY_NAME
+    from ..system.file_states import states_of
+
+    begun = states_of([args.output / SUMMARY_NAME, args.output / INDEX_NAME, *([args.json] if args.json else [])])
     check_input(args.input)
     from ..batch import plan_cases, run_batch
 
@@ -109,6 +113,7 @@ def run(args: argparse.Namespace) -> int:
             listener=telling,
             progress=progress,
             json_file=args.json,
+            begun=begun,
         )
     finally:
         console.clear()

@@ -59,10 +59,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Write the follow-up; returns 0. Raises the errors of errors.py, Cancelled and KeyboardInterrupt."""
-    _check_call(args)
-    from ..system.file_states import file_state
+    from ..system.file_states import states_of
 
-    states = {output: file_state(output) for output in args.output}
+    states = dict(states_of(args.output))
+    _check_call(args)
     from ..reading.acquisition import acquisition
     from ..report.followup import TimePoint, follow_up, mixed_rules
     from ..report.report_formats import check_report

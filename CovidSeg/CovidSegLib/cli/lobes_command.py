@@ -35,6 +35,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Print the lobes' numbers and write them; returns 0. Raises the errors of errors.py and Cancelled."""
+    from ..system.file_states import states_of
+
+    states = dict(states_of(args.output))
     check_input(args.masks)
     check_targets(args.masks, args.output)
     from ..measures.lobe_map import estimated_lobe_map
@@ -42,9 +45,7 @@ def run(args: argparse.Namespace) -> int:
     from ..segfiles.lobe_files import check_lobe_file, write_lobes
     from ..segfiles.lung_masks import read_lung_masks
     from ..system.atomic_files import OutputSet
-    from ..system.file_states import file_state
 
-    states = {output: file_state(output) for output in args.output}
     for output in args.output:
         check_lobe_file(output)
         _check_existing(output, overwrite=args.overwrite)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from .arguments import (
+    absolute,
     add_quiet,
     add_report_options,
     as_typed,
@@ -38,6 +39,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Write the reports; returns 0. Raises the errors of errors.py, Cancelled and KeyboardInterrupt."""
+    from ..system.file_states import states_of
+
+    begun = states_of(absolute(args.output))
     check_input(args.scan)
     check_input(args.masks)
     for source in (args.scan, args.masks):
@@ -50,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
     console, progress = Console.of(args)
     try:
         with as_typed(args.scan, [args.masks, *filter(None, [args.lobes])], args.output), Worker(None) as worker:
-            record = worker.run(Report(args.scan.absolute(), args.masks.absolute(), request), progress)
+            job = Report(args.scan.absolute(), args.masks.absolute(), request, begun)
+            record = worker.run(job, progress)
     finally:
         console.clear()
     console.result(in_words(record))

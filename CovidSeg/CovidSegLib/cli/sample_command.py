@@ -45,14 +45,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Write the sample; returns 0. Raises OutputError or Cancelled; then no file is there."""
     targets = [args.output, *([args.truth] if args.truth else [])]
+    from ..system.file_states import states_of
+
+    states = dict(states_of(targets))
     for target in targets:
         if not target.name.lower().endswith(_SUFFIXES):
             with about(target):
                 raise OutputError("The sample is written as .nii.gz or .nii only.", "Give the file such an ending.")
     check_targets(None, targets)
-    from ..system.file_states import file_state
-
-    states = {target: file_state(target) for target in targets}
     for target in targets:
         with about(target):
             _check_existing(target)

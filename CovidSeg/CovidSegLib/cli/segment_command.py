@@ -57,9 +57,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Segment ``args.input``; returns 0. Raises the errors of errors.py, Cancelled and KeyboardInterrupt."""
-    check_input(args.input)
     numbers = [*args.report, *([args.json] if args.json else [])]
     existing = existing_files(args).beginning(absolute([*args.output, *numbers]))
+    check_input(args.input)
     check_targets(args.input, [*args.output, *numbers])
     check_numbers(numbers, overwrite=args.overwrite)
     from ..worker.parent import Worker

@@ -33,6 +33,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Save the case; returns 0. Raises the errors of errors.py, Cancelled and KeyboardInterrupt."""
+    from ..segfiles.training_export import training_states
+
+    begun = training_states(args.folder.absolute())
     check_input(args.scan)
     check_input(args.masks)
     from ..report.report_jobs import SaveTrainingCase
@@ -42,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         with as_typed(args.scan, [args.masks], [args.folder]), Worker(None) as worker:
             scan, masks, folder = absolute((args.scan, args.masks, args.folder))
-            job = SaveTrainingCase(scan, masks, folder, args.uncorrected)
+            job = SaveTrainingCase(scan, masks, folder, args.uncorrected, begun)
             case = worker.run(job, progress)
     finally:
         console.clear()

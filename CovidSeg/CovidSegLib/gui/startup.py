@@ -90,11 +90,11 @@ def make_phantom_file(file: Path) -> None:
     import SimpleITK
 
     from ..segfiles.labelmap import array_to_itk
-    from ..system.atomic_files import replace_file
+    from ..system.atomic_files import OWN_FILE, replace_file
 
     volume = _phantom().volume
     image = array_to_itk(volume.voxels, volume.affine)
-    replace_file(file, lambda place: SimpleITK.WriteImage(image, str(place), useCompression=True))
+    replace_file(file, lambda place: SimpleITK.WriteImage(image, str(place), useCompression=True), OWN_FILE)
 
 
 def load_phantom(_source: Any = None) -> slicer.vtkMRMLScalarVolumeNode:

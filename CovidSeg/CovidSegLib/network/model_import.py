@@ -16,7 +16,8 @@ from typing import IO
 
 from ..errors import ModelError, OutputError
 from ..i18n import tr as _
-from ..system.atomic_files import OutputSet
+from ..system.atomic_files import OWN_FILE, OutputSet
+from ..system.file_states import States, states_of
 from ..system.locks import one_at_a_time
 from ..system.unfinished import unfinished_folder
 from . import models
@@ -38,17 +39,18 @@ def import_model(source: Path) -> Model:
     weights are compared with the SHA-256 in the card before a byte is written. Raises ModelError; then no file was left
     behind or changed.
     """
+    begun = states_of(models.user_models_folder().glob("*"))
     with _errors():
         if source.suffix.lower() != ".zip":
             model = models.find(str(source.with_suffix(".json")))
             models.verify(model)
             openers = {file.name: _opener(file) for file in model.files}
-            return _install(model.card, openers)
+            return _install(model.card, openers, begun)
         if source.exists() and not source.is_file():  # a pipe would block for ever
             raise ModelError(_("The file cannot be read as a model."), _HINT)
         with zipfile.ZipFile(source) as archive:
             card, entries = _in_zip(archive)
-            return _install(card, {name: _zip_opener(archive, entry) for name, entry in entries.items()})
+            return _install(card, {name: _zip_opener(archive, entry) for name, entry in entries.items()}, begun)
 
 
 @contextmanager
@@ -103,7 +105,7 @@ def _zip_opener(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Opener:
     return lambda: archive.open(entry)
 
 
-def _install(card: dict, openers: Mapping[str, Opener]) -> Model:
+def _install(card: dict, openers: Mapping[str, Opener], begun: States) -> Model:
     """Check the weights that ``openers`` open by their names, then copy all to the user's models."""
     about = checked_card(card)
     for kind, weights in about.files.items():
@@ -120,19 +122,45 @@ def _install(card: dict, openers: Mapping[str, Opener]) -> Model:
             _("Rename the one to import (name in its card)."),
         )
     target = _target()
-    with one_at_a_time(target / ".import.lock"), unfinished_folder(target) as staged, OutputSet() as files:
+    states: dict[Path, str | None] = {**dict(begun), _record(target, about.name): OWN_FILE}
+    with one_at_a_time(target / ".import.lock"), unfinished_folder(target) as staged, OutputSet(states) as files:
         own = json.loads(json.dumps(card))
         for kind, weights in about.files.items():
             own["files"][kind]["name"] = f"{about.name}.{kind}"  # so that two models never share a file
             with openers[weights.name]() as original, (staged / f"{about.name}.{kind}").open("wb") as file:
                 shutil.copyfileobj(original, file, _STEP)
-        (staged / f"{about.name}.json").write_text(json.dumps(own, indent=2), encoding="utf-8")
+        text = json.dumps(own, indent=2)
+        _check_card_is_ours(target, about.name, text)
+        (staged / f"{about.name}.json").write_text(text, encoding="utf-8")
         models.verify(models.find(str(staged / f"{about.name}.json")))  # a disk may be full
         # The card last: without it the weights are nothing.
         for part in sorted(staged.iterdir(), key=lambda part: part.suffix == ".json"):
             os.replace(part, files.add(target / part.name))
+        files.add_text(_digest_of(text), _record(target, about.name))
         files.publish()
     return models.find(about.name)
+
+
+def _record(folder: Path, name: str) -> Path:
+    """Where it is kept what card an import wrote."""
+    return folder / f".{name}.imported"
+
+
+def _digest_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check_card_is_ours(folder: Path, name: str, new: str) -> None:
+    """Raise ModelError where the card ``name`` is there, is not ``new`` and not as an import wrote it."""
+    card, record = folder / f"{name}.json", _record(folder, name)
+    if not card.exists():
+        return
+    text = card.read_bytes().decode("utf-8", errors="replace")
+    if text != new and not (record.is_file() and record.read_text(encoding="utf-8") == _digest_of(text)):
+        raise ModelError(
+            _("A card named {name} is there that no import wrote, or that somebody changed since.").format(name=name),
+            _("Move it away, or rename the model to import (name in its card)."),
+        )
 
 
 def _digest(opener: Opener) -> str:

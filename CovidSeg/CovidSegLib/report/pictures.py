@@ -20,6 +20,7 @@ from ..geometry.volume import CtVolume
 from ..progress import Progress
 from ..segmentation import Segmentation
 from ..system.atomic_files import OutputSet
+from ..system.file_states import states_of
 from ..system.processes import library_environment, signal_group, start_child
 from ..system.unfinished import unfinished_folder
 from .places import PLANES
@@ -53,6 +54,8 @@ def draw_pictures(
     if importlib.util.find_spec("slicer") is None:
         raise EngineError("Pictures need Slicer's views.", "Install the Python package slicer-core (pip).")
     folder = Path(folder)
+    paths = [folder / f"{stem}_{name}.png" for name in names]
+    states = dict(states_of(paths))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with unfinished_folder(folder) as work:
@@ -61,8 +64,7 @@ def draw_pictures(
             np.save(work / "affine.npy", volume.affine)
             _run_child(work, names, progress)
             drawn = [(work / f"{name}.png").read_bytes() for name in names]
-        paths = [folder / f"{stem}_{name}.png" for name in names]
-        with OutputSet() as files:
+        with OutputSet(states) as files:
             for path, picture in zip(paths, drawn, strict=True):
                 _check_whole(picture)
                 files.add_bytes(picture, path)

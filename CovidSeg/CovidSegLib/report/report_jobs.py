@@ -17,18 +17,22 @@ from ..segfiles.mask_reading import ANOTHER_SCAN, Masks
 from ..segfiles.patient_codes import patient_code
 from ..segfiles.registry import read_masks
 from ..system.atomic_files import OutputSet
-from ..system.file_states import file_state
+from ..system.file_states import States
 from .request import ReportRequest
 from .result_record import ResultRecord
 
 
 @dataclass(frozen=True)
 class Report:
-    """Writes the reports that ``request`` names on the ``masks`` of ``scan``, or only takes the numbers."""
+    """Writes the reports that ``request`` names on the ``masks`` of ``scan``, or only takes the numbers.
+
+    ``begun``: files that may be replaced, in their states when the run began.
+    """
 
     scan: Path
     masks: Path
     request: ReportRequest = ReportRequest()  # noqa: RUF009 - frozen
+    begun: States = ()
 
     @property
     def sources(self) -> Sequence[Path]:
@@ -45,7 +49,6 @@ class Report:
 
         Raises InputError, OutputError or Cancelled.
         """
-        states = {target: file_state(target) for target in self.request.targets}
         progress.step("reading", 0, 1)
         volume = read_ct(self.scan, progress)
         findings = inspect(volume)
@@ -55,7 +58,7 @@ class Report:
         volume = replace(volume, notes=(*volume.notes, *findings.warnings, *masks.warnings))
         measured = self.request.measure(self.scan, volume, masks.segmentation, infection_known=masks.infection_known)
         if self.request.targets:
-            with OutputSet(states) as files:
+            with OutputSet(dict(self.begun)) as files:
                 self.request.write(volume, masks.segmentation, measured, masks.edits, files, progress)
                 files.publish()
         record = ResultRecord.of(measured, masks.segmentation.provenance, {}, volume.notes)
@@ -70,12 +73,16 @@ class Report:
 
 @dataclass(frozen=True)
 class SaveTrainingCase:
-    """Adds ``scan`` and its corrected ``masks`` to the data set in ``folder``; ``uncorrected``: others, too."""
+    """Adds ``scan`` and its corrected ``masks`` to the data set in ``folder``; ``uncorrected``: others, too.
+
+    ``begun``: see :func:`CovidSegLib.segfiles.training_states`; a case that is there without is not replaced.
+    """
 
     scan: Path
     masks: Path
     folder: Path
     uncorrected: bool = False
+    begun: States = ()
 
     @property
     def sources(self) -> Sequence[Path]:
@@ -102,7 +109,7 @@ class SaveTrainingCase:
         progress.step("writing", 0, 1)
         labels, absent = masks.segmentation.labels, masks.segmentation.absent
         case = save_training_case(
-            volume, labels, self.folder, corrected=masks.corrected, absent=absent, patient=patient
+            volume, labels, self.folder, corrected=masks.corrected, absent=absent, patient=patient, begun=self.begun
         )
         return {"case": case}
 

@@ -12,7 +12,7 @@ from .existing import NOTHING_LOST, ExistingFiles, find_reviewed
 from .registry import SUFFIXES, check_suffix, is_as_written, write, write_to
 from .reviewed import ReviewedFile, read_reviewed, write_reviewed
 from .seg_nrrd import CERTAINTY_TAG, READERS_TAGS, is_seg_nrrd, provenance_of, segment_tags
-from .training_export import save_training_case
+from .training_export import save_training_case, training_states
 
 __all__ = [
     "CERTAINTY_TAG",
@@ -32,6 +32,7 @@ __all__ = [
     "read_source_series",
     "save_training_case",
     "segment_tags",
+    "training_states",
     "write",
     "write_reviewed",
     "write_to",

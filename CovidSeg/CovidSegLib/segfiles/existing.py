@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ..errors import InputError, OutputError, about
 from ..geometry.grid import Grid
-from ..system.file_states import check_still, file_state, refuse_protected, refuse_special
+from ..system.atomic_files import NOTHING_THERE
+from ..system.file_states import States, file_state, refuse_protected, refuse_special
 from .reviewed import ReviewedFile, read_reviewed
 from .seg_nrrd import is_seg_nrrd
 
@@ -20,13 +21,14 @@ class ExistingFiles:
     ``keep_edits``: a ``.seg.nrrd`` is brought up to date around the reader's corrections. ``overwrite``: whatever else
     is there is replaced, as it stood when the run began. Without either, only a ``.seg.nrrd`` in which nobody changed
     anything is replaced, and a file whose :func:`file_state` is ``own_state``: it is still as the caller itself wrote
-    it. ``begun``: files and their states when the run began (:meth:`beginning`).
+    it. ``begun``: files and their states when the run began (:meth:`beginning`); one of no known state that is there
+    is not replaced.
     """
 
     keep_edits: bool = False
     overwrite: bool = False
     own_state: str = ""
-    begun: tuple[tuple[Path, str], ...] = ()
+    begun: States = ()
 
     def beginning(self, files: Sequence[Path]) -> ExistingFiles:
         """The same for a run that begins now and will write ``files``; of those that began before, the states stay."""
@@ -34,17 +36,13 @@ class ExistingFiles:
         return replace(self, begun=tuple((file, known.get(file, file_state(file))) for file in files))
 
     def states(self, files: Sequence[Path]) -> dict[Path, str]:
-        """In which state each of ``files`` must still be when it is replaced.
+        """In which state each of ``files`` must still be when it is replaced: as the run began.
 
-        As it is now, since it is looked at after that; what is overwritten is not looked at, so as the run began.
-        Raises OutputError where that has changed by now.
+        A ``.seg.nrrd`` that is brought up to date is read after this call, with what was saved until then: as now.
         """
-        known = {file: file_state(file) for file in files}
-        if self.overwrite:
-            unseen = {file: state for file, state in self.begun if not (self.keep_edits and is_seg_nrrd(file))}
-            check_still(unseen)
-            known |= {file: state for file, state in unseen.items() if file in known}
-        return known
+        known = dict(self.begun)
+        kept = {file: file_state(file) for file in files if self.keep_edits and is_seg_nrrd(file)}
+        return {file: known.get(file, NOTHING_THERE) for file in files} | kept
 
 
 NOTHING_LOST = ExistingFiles()

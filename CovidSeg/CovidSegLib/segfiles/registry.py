@@ -15,7 +15,7 @@ from ..reading.dicom_files import is_dicom
 from ..reading.dicom_headers import modality_of
 from ..segmentation import Segmentation
 from ..system.atomic_files import output_errors, replace_file
-from ..system.file_states import refuse_special
+from ..system.file_states import file_state, refuse_special
 from ..system.unfinished import unfinished_name
 from . import dicom_seg, seg_nrrd
 from .dicom_seg import SourceSeries
@@ -133,7 +133,7 @@ def write(segmentation: Segmentation, path: Path, series: SourceSeries | None = 
     """
     path = Path(path)
     check_suffix(path)
-    replace_file(path, lambda place: write_to(segmentation, place, series))
+    replace_file(path, lambda place: write_to(segmentation, place, series), file_state(path))
 
 
 def write_to(segmentation: Segmentation, place: Path, series: SourceSeries | None = None) -> None:

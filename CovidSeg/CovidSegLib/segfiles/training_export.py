@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from ..reading import read_ct
 from ..reading.verdict import judge
 from ..segmentation import SEGMENTS, Label
 from ..system.atomic_files import OutputSet, output_errors
-from ..system.file_states import refuse_protected, refuse_special
+from ..system.file_states import States, changed_meanwhile, file_state, refuse_protected, refuse_special, states_of
 from ..system.locks import one_at_a_time
 from .labelmap import save_nifti
 
@@ -39,6 +40,7 @@ def save_training_case(
     corrected: bool,
     absent: Collection[Label] = (),
     patient: str = "",
+    begun: States | None = None,
 ) -> str:
     """Add ``volume`` with its corrected ``labels`` (uint8, z, y, x) to the data set in ``folder``; returns the case.
 
@@ -47,13 +49,15 @@ def save_training_case(
     where two scans are of one patient, give both the same entry in the column ``patient``. ``corrected``: False where
     it is known that nobody corrected ``labels`` (:func:`corrections.merge.is_corrected`); then they replace no
     others, and the table says so. ``absent``: labels without a segment (see
-    :class:`CovidSegLib.segmentation.Segmentation`). Raises InputError for an empty segmentation, for one that lacks a
+    :class:`CovidSegLib.segmentation.Segmentation`). ``begun``: see :func:`training_states`; without,
+    the run begins now. Raises InputError for an empty segmentation, for one that lacks a
     segment and for one of another scan (see ``mask_fit``), and for a ``volume`` that cannot be segmented
     (:meth:`CovidSegLib.reading.verdict.Verdict.check`), OutputError when it cannot be written; a case is whole or
     not in the table.
     """
     if labels.shape != volume.voxels.shape:
         raise ValueError("labels and volume must be on one grid")
+    states = dict(training_states(folder) if begun is None else begun)
     judge(volume.voxels, volume.grid).check()
     _check_content(labels, absent)
     fit_warnings(volume.voxels, labels, volume.grid)
@@ -69,18 +73,29 @@ def save_training_case(
             refuse_special(path)
             refuse_protected(path)
     # The labels before the scan, the row last: whoever reads meanwhile never meets a scan without labels.
-    with OutputSet() as files:
+    with OutputSet(states) as files:
         with output_errors():
             save_nifti(labels, volume.affine, files.add(paths["labels"]))
             save_nifti(volume.voxels, volume.affine, files.add(paths["images"]))
         with one_at_a_time(folder / f".{TABLE}.lock"):
             if not corrected:
                 _refuse_other_labels(paths["labels"], volume, labels)
-            text = _with_row(folder / TABLE, _row(case, patient, corrected=corrected))
+            # Another process may have added its case since the run began: the table as it is now keeps that row.
+            now = file_state(folder / TABLE)
+            before = _table_text(folder / TABLE)
+            if now != states.get(folder / TABLE, "") and not _is_table_of_cases(before):
+                raise changed_meanwhile(folder / TABLE)
+            text = _with_row(before, _row(case, patient, corrected=corrected))
             if text:
-                files.add_text(text, folder / TABLE)
+                files.add_text(text, folder / TABLE, now)
             files.publish()
     return case
+
+
+def training_states(folder: Path) -> States:
+    """The states of what saving a case in ``folder`` may replace; its name is known only when the scan is read."""
+    parts = [file for name in ("labels", "images") for file in (folder / name).glob(f"case_*{_SUFFIX}")]
+    return states_of([folder / TABLE, *parts])
 
 
 def _check_content(labels: np.ndarray, absent: Collection[Label]) -> None:
@@ -119,18 +134,35 @@ def _row(case: str, patient: str, *, corrected: bool) -> dict[str, str]:
     return {"case": case, **files, "patient": patient or case, "corrected": "yes" if corrected else "no"}
 
 
-def _with_row(table: Path, new: dict[str, str]) -> str:
-    """What ``table`` holds with the row ``new``; "" where it holds that. The other rows and their columns stay.
+def _table_text(table: Path) -> str:
+    try:
+        return table.read_text(encoding="utf-8-sig") if table.exists() else ""
+    except (OSError, ValueError) as error:
+        raise _unreadable() from error
+
+
+def _unreadable() -> OutputError:
+    return OutputError(_("The folder's metadata.csv cannot be read."), _("Repair or move it."))
+
+
+def _is_table_of_cases(text: str) -> bool:
+    """Whether the first line names the column that every table of cases has."""
+    return "case" in [name.strip(' "').lower() for name in re.split("[,;\t]", text.partition("\n")[0].strip())]
+
+
+def _with_row(before: str, new: dict[str, str]) -> str:
+    """What a table that holds ``before`` holds with the row ``new``; "" where it holds that.
+
+    The other rows and their columns stay.
 
     Of a row that is there only the word whether somebody corrected the labels is changed. The table keeps its form: a
     European Excel saves it with semicolons, and people call columns "Case". Raises OutputError.
     """
     try:
-        before = table.read_text(encoding="utf-8-sig") if table.exists() else ""
         delimiter = max(",;\t", key=before.partition("\n")[0].count)
         lines = [line for line in csv.reader(io.StringIO(before, newline=""), delimiter=delimiter) if any(line)]
-    except (OSError, ValueError, csv.Error) as error:
-        raise OutputError(_("The folder's metadata.csv cannot be read."), _("Repair or move it.")) from error
+    except csv.Error as error:
+        raise _unreadable() from error
     header, *rows = lines or [[]]
     header += [name for name in _COLUMNS if name not in [known.strip().lower() for known in header]]
     names = [name.strip().lower() for name in header]

@@ -13,34 +13,45 @@ from types import MappingProxyType
 
 from ..errors import OutputError
 from ..i18n import tr as _
-from .file_states import check_still, refuse_special
+from .file_states import changed_meanwhile, file_state, kept_state, kept_state_of, refuse_special
 from .read_back import check_bytes
 from .unfinished import sweep, unfinished_prefix
+
+NOTHING_THERE = ""
+"""The state of a target that is not there. It is that of every target of which nothing is known, so that a writer who
+was not told what the file was when the run began replaces none."""
+
+OWN_FILE = None
+"""In a state's place: the file is kept by CovidSeg alone, as caches and the folder of a training are, and replaced."""
 
 _ENDING = 16
 """Characters of a name that its ending is surely among; a whole name and a number might be too long."""
 
 
-def replace_text(text: str, path: Path) -> None:
-    """Put ``text`` (UTF-8) in the place of ``path`` in one step. Raises OutputError; then the old file is there."""
-    with OutputSet() as files:
+def replace_text(text: str, path: Path, state: str | None = NOTHING_THERE) -> None:
+    """Put ``text`` (UTF-8) in the place of ``path`` in one step. Raises OutputError; then the old file is there.
+
+    ``state``: what is there, see :class:`OutputSet`.
+    """
+    with OutputSet({path: state}) as files:
         files.add_text(text, path)
         files.publish()
 
 
-def replace_bytes(content: bytes, path: Path) -> None:
-    """Put ``content`` in the place of ``path`` in one step. Raises OutputError; then the old file is there."""
-    with OutputSet() as files:
+def replace_bytes(content: bytes, path: Path, state: str | None = NOTHING_THERE) -> None:
+    """As :func:`replace_text`, for bytes."""
+    with OutputSet({path: state}) as files:
         files.add_bytes(content, path)
         files.publish()
 
 
-def replace_file(path: Path, write_to: Callable[[Path], object]) -> None:
+def replace_file(path: Path, write_to: Callable[[Path], object], state: str | None = NOTHING_THERE) -> None:
     """Put what ``write_to`` writes in the place of ``path``, in one step: whoever looks sees the old or the new file.
 
-    ``write_to`` gets a temporary place of the same ending. Raises OutputError; then the old file is there.
+    ``write_to`` gets a temporary place of the same ending; ``state``: what is there, see :class:`OutputSet`. Raises
+    OutputError; then the old file is there.
     """
-    with OutputSet() as files:
+    with OutputSet({path: state}) as files:
         place = files.add(path)
         with output_errors():
             write_to(place)
@@ -64,19 +75,24 @@ def output_errors() -> Iterator[None]:
 class _Move:
     """A file that is finished at ``place`` and shall be at ``target``.
 
-    ``state``: the target's :func:`.file_states.file_state` when it was looked at, None where that does not matter.
+    ``state``: the target's :func:`.file_states.file_state` when the run began, None where that does not matter;
+    ``named``: the target as it was named.
     ``before``: the old file, kept aside under another name; None where there was none.
     """
 
     place: Path
     target: Path
     state: str | None
+    named: Path
     before: Path | None = None
 
     def keep_aside(self) -> None:
         """Let ``before`` be the same file as ``target``, which stays where it is; a copy where there are no links."""
+        if self.state is not None and file_state(self.target) != self.state:
+            raise changed_meanwhile(self.named)
         if not self.target.exists():
             return
+        was = os.stat(self.target)
         self.before = self.place.with_name(f"before-{self.place.name}")
         try:
             os.link(self.target, self.before)
@@ -84,24 +100,35 @@ class _Move:
             shutil.copy2(self.target, self.before)
         with suppress(OSError):
             shutil.copymode(self.before, self.place)  # who could correct it still can
+        self._renew(was)
+
+    def _renew(self, was: os.stat_result) -> None:
+        """Take the state anew where the target is what it ``was``: another link to a file changes a time of it."""
+        if self.state is None:
+            return
+        now = os.stat(self.target)
+        state = file_state(self.target)
+        if not os.path.samestat(now, was) or kept_state_of(now) != kept_state_of(was):
+            raise changed_meanwhile(self.named)
+        self.state = state
 
     def replace(self) -> None:
         """Take the target's place, unless somebody saved it meanwhile. Raises OutputError or OSError."""
-        if self.state is not None:
-            check_still({self.target: self.state})
+        if self.state is not None and file_state(self.target) != self.state:
+            raise changed_meanwhile(self.named)
         if self.state == "" and self._appears():
             return
         os.replace(self.place, self.target)
-        if self.state is not None and self.before is not None:
+        if self.state is not None and self.before is not None and not self.state.startswith(kept_state(self.before)):
             # Who was writing into the old file at that very moment has written into what is kept aside.
-            check_still({self.before: self.state})
+            raise changed_meanwhile(self.named)
 
     def _appears(self) -> bool:
         """Where nothing was, be there, unless something is there by now; False where there are no links."""
         try:
             os.link(self.place, self.target)
         except FileExistsError:
-            check_still({self.target: ""})
+            raise changed_meanwhile(self.named) from None
         except OSError:
             return False
         return True
@@ -124,11 +151,11 @@ class OutputSet:
     :meth:`publish` moves all of them. Leaving the context removes what was not published. Where a target is a link, the
     file that it leads to is replaced and the link stays: there are not two versions of a reader's work afterwards.
 
-    ``states``: the :func:`.file_states.file_state` that targets were in when it was decided to replace them. One that
-    somebody saved since is not replaced.
+    ``states``: the :func:`.file_states.file_state` that targets were in when the run began. One that somebody saved
+    since is not replaced, nor one that is there and whose state is not given; see :data:`OWN_FILE` for CovidSeg's own.
     """
 
-    def __init__(self, states: Mapping[Path, str] = MappingProxyType({})) -> None:
+    def __init__(self, states: Mapping[Path, str | None] = MappingProxyType({})) -> None:
         self._states = states
         self._folders: dict[Path, Path] = {}
         self._moves: list[_Move] = []
@@ -140,8 +167,11 @@ class OutputSet:
         for folder in self._folders.values():
             shutil.rmtree(folder, ignore_errors=True)
 
-    def add(self, target: Path) -> Path:
-        """Where to write what :meth:`publish` will move to ``target``. Raises OutputError, also for a device."""
+    def add(self, target: Path, state: str = NOTHING_THERE) -> Path:
+        """Where to write what :meth:`publish` will move to ``target``. Raises OutputError, also for a device.
+
+        ``state``: that of a target whose state was not given before.
+        """
         with output_errors():  # links in a circle are a RuntimeError in older Pythons
             refuse_special(target)
             real = target.resolve() if target.is_symlink() else target
@@ -151,20 +181,24 @@ class OutputSet:
         # By the ending libraries choose the form, some only when it is in lower case; some know no other letters.
         ending = "".join(letter for letter in target.name[-_ENDING:].lower() if letter.isascii())
         place = self._folders[real.parent] / f"{len(self._moves)}-{ending}"
-        self._moves.append(_Move(place, real, self._states.get(target)))
+        self._moves.append(_Move(place, real, state or self._states.get(target, NOTHING_THERE), target))
         return place
 
-    def add_bytes(self, content: bytes, target: Path) -> None:
+    def place_of(self, target: Path) -> Path:
+        """The place that :meth:`add` gave for ``target``."""
+        return next(move.place for move in self._moves if move.named == target)
+
+    def add_bytes(self, content: bytes, target: Path, state: str = NOTHING_THERE) -> None:
         """Let ``content`` be what :meth:`publish` will move to ``target``. Raises OutputError."""
-        place = self.add(target)
+        place = self.add(target, state)
         with output_errors():
             place.write_bytes(content)
             check_bytes(place, content)
 
-    def add_text(self, text: str, target: Path) -> None:
+    def add_text(self, text: str, target: Path, state: str = NOTHING_THERE) -> None:
         """As :meth:`add_bytes`, for ``text`` in UTF-8 with its own line ends."""
         # A file name may hold bytes that are no UTF-8; they are written as \udc.., not as broken text.
-        self.add_bytes(text.encode("utf-8", errors="backslashreplace"), target)
+        self.add_bytes(text.encode("utf-8", errors="backslashreplace"), target, state)
 
     def publish(self) -> None:
         """Move every file to its target. Raises OutputError; then the targets are as they were before.

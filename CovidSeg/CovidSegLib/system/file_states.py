@@ -2,35 +2,76 @@
 
 from __future__ import annotations
 
+import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ..errors import OutputError
+from ..errors import ChangedMeanwhileError, OutputError
 from ..i18n import tr as _
+
+States = tuple[tuple[Path, str], ...]
+"""Files and their :func:`file_state` when a run began."""
 
 _MAY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 def file_state(path: Path) -> str:
-    """Changes when somebody writes to the file; "" where there is none."""
-    try:
-        about = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
+    """Changes when somebody writes to the file or puts another in its place; "" where there is none.
+
+    Size, times and the file's number in its file system: a copy of the same size may bring the same time along. It
+    holds while a program runs; :func:`kept_state` is for longer.
+    """
+    about = _about(path)
+    return "" if about is None else f"{kept_state_of(about)}/{about.st_ino}/{about.st_ctime_ns}"
+
+
+def kept_state(path: Path) -> str:
+    """As :func:`file_state` without what a copy of the whole folder changes, or a backup: what may be written down."""
+    about = _about(path)
+    return "" if about is None else kept_state_of(about)
+
+
+def kept_state_of(about: os.stat_result) -> str:
+    """:func:`kept_state` of a file that is known already."""
     return f"{about.st_size}/{about.st_mtime_ns}"
 
 
-def check_still(states: Mapping[Path, str]) -> None:
-    """Raise OutputError unless every file is in the :func:`file_state` that it was in when it was looked at.
+def is_file_of(state: str, about: os.stat_result) -> bool:
+    """Whether ``state`` is of the file that ``about`` tells of, with the same content; its names may be others."""
+    return state.startswith(f"{kept_state_of(about)}/{about.st_ino}/")
 
-    Minutes lie between the look and the result: somebody may have saved corrections meanwhile.
+
+def _about(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except (OSError, ValueError, RuntimeError):  # also a name that no file can have, and links in a circle
+        return None
+
+
+def states_of(files: Iterable[Path]) -> States:
+    """The states of ``files`` as a run begins that may replace them, as a value that travels to a child process."""
+    return tuple((file, file_state(file)) for file in files)
+
+
+def check_still(states: Mapping[Path, str]) -> None:
+    """Raise ChangedMeanwhileError unless every file is in the :func:`file_state` that it was in when the run began.
+
+    Minutes lie between that and the result: somebody may have saved corrections meanwhile.
     """
-    if any(file_state(path) != state for path, state in states.items()):
-        raise OutputError(
-            _("The output was changed by somebody else while the scan was segmented, and stays as it is."),
-            _("Run again, with --keep-edits to bring it up to date."),
-        )
+    for path, state in states.items():
+        if file_state(path) != state:
+            raise changed_meanwhile(path)
+
+
+def changed_meanwhile(path: Path) -> ChangedMeanwhileError:
+    """The error that says so of ``path``."""
+    error = ChangedMeanwhileError(
+        _("The output was changed by somebody else while CovidSeg worked, and stays as it is."),
+        _("Run again to replace it as it is then, or choose another name."),
+    )
+    error.subject = str(path)
+    return error
 
 
 def refuse_special(output: Path) -> None:

@@ -19,7 +19,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import EngineError, InputError, ModelError, OutputError, ReadingDiedError, WorkerDiedError
+from ..errors import (
+    ChangedMeanwhileError,
+    EngineError,
+    InputError,
+    ModelError,
+    OutputError,
+    ReadingDiedError,
+    WorkerDiedError,
+)
 from ..i18n import from_json
 from ..i18n import tr as _
 from ..progress import Progress, Report
@@ -36,7 +44,7 @@ if TYPE_CHECKING:
 
 _Taken = TypeVar("_Taken")
 
-_ERRORS = {kind.__name__: kind for kind in (EngineError, InputError, ModelError, OutputError)}
+_ERRORS = {kind.__name__: kind for kind in (EngineError, InputError, ModelError, OutputError, ChangedMeanwhileError)}
 
 _DIED = (WorkerDiedError, ReadingDiedError)
 

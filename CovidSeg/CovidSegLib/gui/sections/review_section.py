@@ -16,7 +16,7 @@ from ...errors import InputError
 from ...mrml.lesion_review import Review, accept_lesion, delete_lesion
 from ...mrml.scene_corrections import modified_time, read_state
 from ...mrml.volumes import read_in_steps
-from ...segfiles import save_training_case
+from ...segfiles import save_training_case, training_states
 from ...segmentation import Label
 from ...system.steps import silently
 from ...words import in_ml
@@ -46,6 +46,7 @@ def training_case_steps(
     Raises InputError, also where the two do not belong together or a segment was taken out, and OutputError, also where
     the case has other labels and nobody corrected these.
     """
+    begun = training_states(folder)
     memory = memory or SceneMemory()
     reviewed = read_state(node, volume_node, memory.records)
     yield from belonging_steps(node, volume_node, memory.fingerprints)
@@ -53,7 +54,7 @@ def training_case_steps(
 
     def save() -> str:
         corrected, absent = reviewed.is_corrected, reviewed.absent
-        return save_training_case(volume, reviewed.labels, folder, corrected=corrected, absent=absent)
+        return save_training_case(volume, reviewed.labels, folder, corrected=corrected, absent=absent, begun=begun)
 
     return (yield from in_thread(save))
 
