@@ -16,6 +16,7 @@ from .errors import InputError
 from .geometry.volume import AIR_HU
 from .i18n import tr as _
 from .soft_tissue import LARGEST_SHIFT, soft_tissue_scale, soft_tissue_shift
+from .value_scale import INVERTED, UNKNOWN, is_inverted, reaches_below_air, value_scale
 
 COARSE_PIXELS = 128
 """A slice is looked at on about so many pixels."""
@@ -29,6 +30,9 @@ _SURE_HU = 2000.0
 _DARKER_HU = 300.0
 """By so much there is something darker than bright padding: else it is the darkest, the air of a grey picture."""
 
+_ABOUT = 0.08
+"""Scales are found to so much."""
+
 _LOOK_SLICES = 48
 _LEAST_SHARE = 0.01
 _ROUND_PIXELS = 1.5
@@ -40,7 +44,8 @@ class ScanValues:
     """What is wrong with a scan's values.
 
     ``shift_hu``: how far they lie above HU; ``padded``: where, in every slice, it was padded (bool; rows, columns) with
-    something else than air; None: nowhere. ``scale``: how many times too far apart they lie; then ``shift_hu`` is 0.
+    something else than air; None: nowhere. ``scale``: how many times too far apart they lie, or one of the words of
+    :mod:`value_scale`; where it is not 1, ``shift_hu`` is 0.
     """
 
     shift_hu: float = 0.0
@@ -55,28 +60,43 @@ class ScanValues:
         for plane in planes:
             seen.look_at(plane)
             samples.append(coarse(plane)[0].copy())  # a view would keep the whole slice
-        padded = seen.padding(pixel_mm, 0.0)
-        measured = None if padded is None else ~coarse(padded)[0]
-        parts = samples if measured is None else [sample[measured] for sample in samples]
-        scale = soft_tissue_scale(parts) if len(parts) > 1 else 1.0  # a single real picture looked like halved ones
+        circle = seen.outside_circle(pixel_mm)
+        several = len(samples) > 1  # a single real picture looked like halved ones
+        scale = value_scale(_without(samples, circle)) if several else 1.0
         if scale != 1:  # a shift would be told of what is no HU
-            return cls(0.0, padded, scale)
+            return cls(0.0, circle, scale)
+        padded = seen.padding(pixel_mm, 0.0)
+        parts = _without(samples, padded)
+        scale = soft_tissue_scale(parts) if several else 1.0
         shift = soft_tissue_shift(parts)
+        if several and scale == 1 and reaches_below_air(parts, shift if abs(shift) > LARGEST_SHIFT else 0.0):
+            scale = UNKNOWN
+        if several and scale == 1 and abs(shift) <= LARGEST_SHIFT and is_inverted(parts):
+            scale = INVERTED
+        if scale != 1:
+            return cls(0.0, padded, scale)
         if abs(shift) > LARGEST_SHIFT:
             padded = seen.padding(pixel_mm, shift)
         return cls(shift, padded)
 
     @property
     def scaled(self) -> str:
-        """What is wrong where the values are HU halved or doubled, without a full stop; empty where they are not."""
+        """What is wrong where the values are HU no more, without a full stop; empty where nothing is."""
         if self.scale == 1:
             return ""
-        if self.scale > 1:
+        if self.scale == INVERTED:
+            return _("The values are inverted: air is bright, bone is dark")
+        if self.scale == UNKNOWN:
+            return _("The values are no Hounsfield units (air is -1000): they were scaled or shifted far")
+        if abs(self.scale - 2) <= _ABOUT * 2:
             return _("The values lie twice as far apart as Hounsfield units: they were scaled once too often")
-        return _("The values lie half as far apart as Hounsfield units: they were scaled once too often")
+        if abs(self.scale - 0.5) <= _ABOUT * 0.5:
+            return _("The values lie half as far apart as Hounsfield units: they were scaled once too often")
+        text = _("The values lie about {factor} times as far apart as Hounsfield units: they were scaled")
+        return text.format(factor=f"{self.scale:.2g}")
 
     def check_scale(self) -> None:
-        """Raise InputError where the values are HU halved or doubled: nothing can be seen or learned in them."""
+        """Raise InputError where the values are HU no more: nothing can be seen or learned in them."""
         if self.scaled:
             raise InputError(
                 _("{reason}.").format(reason=self.scaled), _("Export the CT again from the original DICOM images.")
@@ -89,6 +109,14 @@ class ScanValues:
         """
         moved = plane - np.float32(self.shift_hu) if abs(self.shift_hu) > LARGEST_SHIFT else plane
         return moved if self.padded is None else np.where(self.padded, moved.dtype.type(AIR_HU), moved)
+
+
+def _without(samples: list[np.ndarray], padded: np.ndarray | None) -> list[np.ndarray]:
+    """What was measured in coarse slices."""
+    if padded is None:
+        return samples
+    measured = ~coarse(padded)[0]
+    return [sample[measured] for sample in samples]
 
 
 def looked_at(count: int) -> list[int]:
@@ -135,13 +163,23 @@ class _Corners:
             return None
         if hu > AIR_LIKE_HU[1] and self._lowest > float(self._value) - _DARKER_HU:
             return None
-        pieces, _count = scipy.ndimage.label(self._same)
-        at_corners = {int(pieces[row, column]) for row in (0, -1) for column in (0, -1)} - {0}
-        padded = np.isin(pieces, list(at_corners))
-        if padded.mean() < _LEAST_SHARE or padded.all():
+        padded = self._at_corners()
+        if padded is None:
             return None
         sure = hu < AIR_LIKE_HU[0] or hu > _SURE_HU
         return padded if sure or _has_round_edge(padded, pixel_mm) else None
+
+    def outside_circle(self, pixel_mm: tuple[float, float]) -> np.ndarray | None:
+        """What was padded in a round field of view, whatever the value; as :meth:`padding`."""
+        padded = self._at_corners() if np.count_nonzero(self._is_padded) >= 2 else None
+        return padded if padded is not None and _has_round_edge(padded, pixel_mm) else None
+
+    def _at_corners(self) -> np.ndarray | None:
+        """What has one value in all slices and hangs together with a corner; None where that is next to nothing."""
+        pieces, _count = scipy.ndimage.label(self._same)
+        at_corners = {int(pieces[row, column]) for row in (0, -1) for column in (0, -1)} - {0}
+        padded = np.isin(pieces, list(at_corners))
+        return None if padded.mean() < _LEAST_SHARE or padded.all() else padded
 
 
 def _has_round_edge(padded: np.ndarray, pixel_mm: tuple[float, float]) -> bool:

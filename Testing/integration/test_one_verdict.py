@@ -46,6 +46,8 @@ ODD = {
     "doubled": Values(lambda hu: hu * 2, "twice as far apart", refused=True),
     "halved": Values(lambda hu: hu / 2, "half as far apart", refused=True),
     "shifted and doubled": Values(lambda hu: (hu + 1024) * 2, "twice as far apart", refused=True),
+    "stored numbers of four times": Values(lambda hu: (hu + 1024) * 4, "about 4 times as far apart", refused=True),
+    "unsigned": Values(lambda hu: np.clip(hu + 32768, 0, 32767), "scaled or shifted far", refused=True),
     "shifted up": Values(lambda hu: hu + 1024, "too high"),
     "shifted down": Values(lambda hu: hu - 1024, "too low"),
     "grey": Values(lambda hu: np.clip((hu + 1250) / 1500, 0, 1) * 255, "grey picture"),

@@ -1,0 +1,77 @@
+"""Whatever HU were multiplied by, air, fat and muscle say so."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from CovidSegLib.geometry.grid import Grid
+from CovidSegLib.progress import Progress
+from CovidSegLib.reading import read_ct
+from CovidSegLib.reading.verdict import Kind, Verdict, judge
+from Testing.kit.small_phantom import small_phantom
+
+
+@cache
+def _hu() -> np.ndarray:
+    return small_phantom().volume.voxels[::2].astype(np.float32)
+
+
+def _judged(values: np.ndarray) -> Verdict:
+    voxels = np.rint(np.clip(values, -32768, 32767)).astype(np.int16)
+    return judge(voxels, Grid(small_phantom().volume.affine, voxels.shape))
+
+
+@settings(max_examples=10, deadline=None)
+@given(factor=st.floats(0.4, 12), shift=st.sampled_from((-1024, 0, 1024)), noise=st.sampled_from((0, 15)))
+def test_whatever_the_factor_a_scaled_scan_is_never_measured_as_hounsfield_units(
+    factor: float, shift: int, noise: int
+) -> None:
+    assume(not 0.8 < factor < 1.2)
+    values = _hu() + np.random.default_rng(1).normal(0, noise, _hu().shape) if noise else _hu()
+    verdict = _judged(factor * values + shift)
+    assert verdict.density_refused
+    assert verdict.kind is Kind.SCALED
+    assert verdict.values.scale == pytest.approx(factor, rel=0.1)
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    padding=st.sampled_from((None, 0, 3071, -2000, -3024, -32768)),
+    lowest=st.sampled_from((-32768, -1024)),
+    noise=st.sampled_from((0, 15, 60)),
+    metal=st.sampled_from((0, 3071, 30000)),
+)
+def test_hounsfield_units_are_never_taken_for_scaled(padding: int | None, lowest: int, noise: int, metal: int) -> None:
+    values = _hu() + np.random.default_rng(2).normal(0, noise, _hu().shape) if noise else _hu().copy()
+    values = np.maximum(values, lowest)
+    rows, columns = values.shape[1:]
+    if metal:
+        values[:, rows // 2 : rows // 2 + 8, columns // 2 : columns // 2 + 8] = metal
+    if padding is not None:
+        y, x = np.ogrid[:rows, :columns]
+        values[:, (y - rows / 2) ** 2 + (x - columns / 2) ** 2 > (min(rows, columns) / 2) ** 2] = padding
+    assert _judged(values).kind is Kind.RIGHT
+
+
+def test_real_scans_are_told_from_what_they_were_scaled_to(shared_data: Path) -> None:
+    for name in ("scans/images/coronacases_005", "lungs/images/LCTSC-Test-S1-104", "clean/normal001"):
+        volume = read_ct(shared_data / f"{name}.nii.gz", Progress())
+        voxels = volume.voxels[::6, ::2, ::2].astype(np.float32)
+        for factor in (0.4, 0.75, 1, 1.25, 8):
+            scaled = np.rint(voxels * factor).astype(np.int16)
+            found = judge(scaled, Grid(volume.affine, scaled.shape)).values.scale
+            assert found == pytest.approx(factor, rel=0.05)
+        assert "inverted" in judge(-voxels.astype(np.int16), Grid(volume.affine, voxels.shape)).warnings[0]
+
+
+def test_what_lies_far_below_air_in_noise_is_no_hounsfield_unit_though_no_air_is_seen() -> None:
+    rows, columns = _hu().shape[1:]
+    inside = _hu()[:, rows // 3 : 2 * rows // 3, columns // 5 : columns // 2]
+    assert _judged(inside).kind is Kind.RIGHT
+    assert _judged(inside * 2.5).density_refused
