@@ -108,6 +108,17 @@ def test_lobes_of_another_program_come_before_an_estimate_that_lies_before_them_
     assert [one.estimated for one in (found, *found.others)] == [False, True]
 
 
+def test_of_several_estimates_in_the_folder_it_has_to_be_said_which_one_a_reader_has_checked(folder: Path) -> None:
+    dataset = pydicom.dcmread(folder / "lobes.dcm")
+    dataset.SegmentSequence[0].SegmentLabel = "Right upper lobe (estimated)"
+    dataset.save_as(folder / "lobes.dcm")
+    volume = read_ct(folder, Progress())
+    assert lobes_beside(folder, volume, checked=True).checked
+    dataset.save_as(folder / "another.dcm")
+    with pytest.raises(InputError, match="which one was checked is not known"):
+        lobes_beside(folder, volume, checked=True)
+
+
 def test_a_batch_finds_the_lobes_of_each_study_without_a_report(folder: Path) -> None:
     record = segment_case(folder, [], segment=drawn, progress=Progress())
     entry = Entry("a", "done", result="a.seg.nrrd")

@@ -80,7 +80,8 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
         "--lobes",
         metavar="FILE",
         type=file_name,
-        help="lobes (.seg.nrrd or DICOM SEG, told by their codes) for the lobe score; one beside the scan is found",
+        help="lobes (.seg.nrrd or DICOM SEG, told by their codes) for the lobe score; a DICOM SEG in the scan's own "
+        "folder is found",
     )
     parser.add_argument(
         "--lobes-checked",

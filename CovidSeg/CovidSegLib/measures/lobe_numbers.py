@@ -81,8 +81,9 @@ def _of_given(measured: Measurements, chosen: LobesOfLungs, subject: LobeSubject
         flags = (text.format(reason=told.reason), *flags)
     if subject.no_score:
         regions = tuple(replace(region, score=None) for region in regions)
-        measured = replace(measured, severity_refused=subject.no_score)
-    measured = replace(measured, lobes=regions, lobe_score=lobe_total(regions), lobes_are="given")
+    total = lobe_total(regions)
+    refused = "" if total is not None else subject.no_score or " ".join(chosen.flags)
+    measured = replace(measured, lobes=regions, lobe_score=total, severity_refused=refused, lobes_are="given")
     if is_estimate:
         measured = replace(measured, lobes_are="estimated, then checked by a reader")
         flags = (_("The lobes are CovidSeg's estimate, which a reader has checked."), *flags)
@@ -152,17 +153,16 @@ CHANGED_LUNGS = 0.01
 def _whose(chosen: LobesOfLungs, found: EstimatedLobes | None, told: _Told, subject: LobeSubject) -> str:
     """That lobes are an estimate, by what that is known, how much of it was changed, and what a reader can do."""
     compared = told.nearest
-    if not chosen.given.estimated:
-        said = _("The lobes that were given do not say so, but they are those that CovidSeg estimates.")
-    elif compared is None or not compared.changed:
-        said = _("The lobes that were given are CovidSeg's estimate.")
-    else:
-        text = _("The lobes that were given are CovidSeg's estimate, of which {ml} ({percent} % of the lungs) changed.")
-        said = text.format(
-            ml=in_ml(compared.changed * subject.grid.voxel_ml), percent=f"{compared.changed_percent:.1f}"
-        )
+    said = (
+        _("The lobes that were given are CovidSeg's estimate.")
+        if chosen.given.estimated
+        else _("The lobes that were given do not say so, but they are those that CovidSeg estimates.")
+    )
     more = []
-    if compared is told.own and _changed_lungs(chosen, subject) > CHANGED_LUNGS:
+    if compared is not None and compared.changed:
+        ml, percent = in_ml(compared.changed * subject.grid.voxel_ml), f"{compared.changed_percent:.1f}"
+        more.append(_("{ml} of them ({percent} % of the lungs) changed.").format(ml=ml, percent=percent))
+    if compared is told.own and _has_all_lobes(chosen) and _changed_lungs(chosen, subject) > CHANGED_LUNGS:
         more.append(_("The lungs changed since the lobes were estimated."))
     if found is None:
         more.append(_("From the lungs as they are now there is no estimate."))
@@ -171,6 +171,11 @@ def _whose(chosen: LobesOfLungs, found: EstimatedLobes | None, told: _Told, subj
         "Slicer: mark all as completed)."
     )
     return " ".join([said, *more, until])
+
+
+def _has_all_lobes(chosen: LobesOfLungs) -> bool:
+    """Whether none was taken out: what it held is in no lobe, and in the lungs as before."""
+    return all(region.lung_ml > 0 for region in chosen.regions)
 
 
 def _changed_lungs(chosen: LobesOfLungs, subject: LobeSubject) -> float:

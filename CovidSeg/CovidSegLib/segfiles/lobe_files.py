@@ -17,6 +17,7 @@ from ..corrections.reviewed_segments import COMPLETED, STATUS_TAG
 from ..errors import InputError, OutputError
 from ..geometry.grid import Grid
 from ..geometry.volume import CtVolume
+from ..i18n import tr as _
 from ..measures import lobe_of_codes, lobe_of_terminology
 from ..measures.given_lobes import GivenLobes
 from ..measures.lobe_choice import in_order
@@ -161,7 +162,8 @@ def lobes_beside(
 
     Of several the first to be tried, with the others behind it (:func:`CovidSegLib.measures.lobe_choice.in_order`).
     ``files``: only these of the folder are meant (default: all). One that belongs to another scan is passed over.
-    ``checked``: as for :func:`read_lobe_map`.
+    ``checked``: as for :func:`read_lobe_map`; raises InputError where several of them are estimates, since it is not
+    known which of these a reader has checked.
     """
     if not source.is_dir():
         return None
@@ -170,6 +172,11 @@ def lobes_beside(
         if is_dicom(path) and modality_of(path) == "SEG":
             with suppress(InputError):
                 found.append(_read(path, volume, checked))
+    if checked and sum(one.estimated for one in found) > 1:
+        raise InputError(
+            _("The scan's folder holds several estimated lobe segmentations: which one was checked is not known."),
+            _("Name it: --lobes FILE --lobes-checked."),
+        )
     return in_order(found)
 
 
