@@ -13,13 +13,16 @@ import numpy as np
 import pytest
 
 from CovidSegLib.batch import plan_cases, run_batch
-from CovidSegLib.batch.outcome import Outcome
+from CovidSegLib.batch.outcome import Outcome, run_case
+from CovidSegLib.batch.ownership import settled
+from CovidSegLib.batch.plan import make_output_folder
 from CovidSegLib.batch.summary import Row
 from CovidSegLib.cli.main import main
 from CovidSegLib.errors import ChangedMeanwhileError, ModelError, WorkerDiedError
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.network import model_import, models
 from CovidSegLib.progress import Progress
+from CovidSegLib.segfiles import ExistingFiles
 from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegLib.system.atomic_files import OutputSet, replace_text
 from CovidSegLib.system.file_states import file_state
@@ -27,6 +30,7 @@ from CovidSegLib.worker import parent
 from Testing.kit.batch_runner import InThisProcess, Statuses
 from Testing.kit.cases import segment_case
 from Testing.kit.command_line import CLEAN, told_scan
+from Testing.kit.rewritten import erase, rewrite
 
 PRECIOUS = b"PRECIOUS WORK"
 
@@ -182,6 +186,37 @@ def test_a_table_of_a_batch_that_is_saved_between_two_scans_stays_and_the_scans_
     (out / name).unlink()
     run_batch(cases, out, runner, json_file=out / "all.json")
     assert (out / name).read_bytes() != PRECIOUS
+
+
+@pytest.mark.parametrize("keep_edits", [False, True])
+def test_a_scan_of_a_batch_that_is_done_twice_replaces_what_the_first_worker_wrote_and_no_save(
+    keep_edits: bool, tmp_path: Path
+) -> None:
+    """A cluster does again what a lost worker had done and not told."""
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "out").mkdir()
+    told_scan(tmp_path / "scans" / "a.nii.gz", CLEAN)
+    choice = ExistingFiles(keep_edits=keep_edits)
+    (case,) = plan_cases(tmp_path / "scans", tmp_path / "out", ".seg.nrrd", existing=choice)
+    make_output_folder(tmp_path / "out", reports=True)
+    case = settled(case.with_report(), None)
+
+    def run() -> Outcome:
+        return run_case(0, case, lambda job, progress: job.run(threshold, progress))
+
+    assert run().failure is None
+    assert run().failure is None
+    assert case.report is not None
+    rewrite(case.result, erase)
+    edited = case.result.read_bytes()
+    failure = run().failure
+    assert failure is not None
+    assert failure.refused
+    assert case.result.read_bytes() == edited
+    case.result.unlink()
+    save(case.report)
+    assert run().failure is not None
+    assert case.report.read_bytes() == PRECIOUS
 
 
 @pytest.fixture

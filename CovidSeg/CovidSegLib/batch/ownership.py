@@ -50,7 +50,8 @@ def settled(case: PlannedCase, entry: Entry | None) -> PlannedCase:
 
     Hours may pass until its turn, and a reader may come first: what is overwritten is what is there now.
     """
-    case = replace(case, existing=case.existing.beginning([*filter(None, (case.result, case.picture, case.report))]))
+    files = filter(None, (case.result, case.picture, case.report))
+    case = replace(case, existing=replace(case.existing.beginning([*files]), may_repeat=True))
     if not own_result(case, entry):
         return case
     return replace(case, existing=replace(case.existing, own_state=dict(case.existing.begun)[case.result]))

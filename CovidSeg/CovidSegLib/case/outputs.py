@@ -22,7 +22,7 @@ from ..segfiles import (
     write_to,
 )
 from ..segmentation import Segmentation
-from ..system.file_states import check_still
+from ..system.file_states import check_still, states_of
 
 
 @dataclass
@@ -58,8 +58,11 @@ class CaseOutputs:
         """
         # Taken before the look, so that no save falls between the two. What the look says of a file says more.
         states = existing.states((*outputs, *numbers))
+        now = dict(states_of((*outputs, *numbers)))
         scan = volume.fingerprint if any(is_seg_nrrd(output) and output.exists() for output in outputs) else ""
         kept = find_reviewed(outputs, volume.grid, existing, scan)
+        if existing.is_repeated(now, kept):
+            states = now
         check_still(states)
         wants_dicom = any(is_dicom_seg(output) for output in outputs)
         series = read_source_series(source, progress, files) if wants_dicom else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,13 +22,15 @@ class ExistingFiles:
     is there is replaced, as it stood when the run began. Without either, only a ``.seg.nrrd`` in which nobody changed
     anything is replaced, and a file whose :func:`file_state` is ``own_state``: it is still as the caller itself wrote
     it. ``begun``: files and their states when the run began (:meth:`beginning`); one of no known state that is there
-    is not replaced.
+    is not replaced. ``may_repeat``: the work on a scan may be done twice, since a cluster does again what a lost worker
+    had done.
     """
 
     keep_edits: bool = False
     overwrite: bool = False
     own_state: str = ""
     begun: States = ()
+    may_repeat: bool = False
 
     def beginning(self, files: Sequence[Path]) -> ExistingFiles:
         """The same for a run that begins now and will write ``files``; of those that began before, the states stay."""
@@ -43,6 +45,16 @@ class ExistingFiles:
         known = dict(self.begun)
         kept = {file: file_state(file) for file in files if self.keep_edits and is_seg_nrrd(file)}
         return {file: known.get(file, NOTHING_THERE) for file in files} | kept
+
+    def is_repeated(self, now: Mapping[Path, str], kept: ReviewedFile | None) -> bool:
+        """Whether an earlier attempt of this very run has written its files, whose states are ``now``.
+
+        Its ``.seg.nrrd`` appeared since the run began, and nobody's work is in it: ``kept`` is what
+        :func:`find_reviewed` found after the states were taken.
+        """
+        known = dict(self.begun)
+        appeared = any(is_seg_nrrd(file) and now[file] not in ("", known.get(file, NOTHING_THERE)) for file in now)
+        return appeared and self.may_repeat and not self.overwrite and not (kept and kept.would_be_lost())
 
 
 NOTHING_LOST = ExistingFiles()
