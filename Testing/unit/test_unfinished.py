@@ -18,6 +18,7 @@ from CovidSegLib.segfiles import write
 from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegLib.system import unfinished
 from CovidSegLib.system.atomic_files import OutputSet
+from CovidSegLib.system.file_states import states_of
 from CovidSegLib.system.processes import started
 from CovidSegLib.system.unfinished import remove_leftovers, unfinished_name
 from Testing.kit.killed import killed_at
@@ -35,9 +36,10 @@ def test_what_a_killed_process_left_is_gone_after_the_next_save(way: str, tmp_pa
         if way == "one file":
             write(small, folder / "a.seg.nrrd")
             return
-        with OutputSet() as files:
-            for name in ("a.seg.nrrd", "b.nii.gz"):
-                write(small, files.add(folder / name))
+        names = [folder / name for name in ("a.seg.nrrd", "b.nii.gz")]
+        with OutputSet(dict(states_of(names))) as files:
+            for name in names:
+                write(small, files.add(name))
             files.publish()
 
     left, ended, moment = 0, False, 0

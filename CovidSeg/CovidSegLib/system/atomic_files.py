@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from ..errors import OutputError
 from ..i18n import tr as _
-from .file_states import changed_meanwhile, file_state, kept_state, kept_state_of, refuse_special
+from .file_states import changed_meanwhile, file_state, kept_state, refuse_special
 from .read_back import check_bytes
 from .unfinished import sweep, unfinished_prefix
 
@@ -92,7 +92,6 @@ class _Move:
             raise changed_meanwhile(self.named)
         if not self.target.exists():
             return
-        was = os.stat(self.target)
         self.before = self.place.with_name(f"before-{self.place.name}")
         try:
             os.link(self.target, self.before)
@@ -100,17 +99,6 @@ class _Move:
             shutil.copy2(self.target, self.before)
         with suppress(OSError):
             shutil.copymode(self.before, self.place)  # who could correct it still can
-        self._renew(was)
-
-    def _renew(self, was: os.stat_result) -> None:
-        """Take the state anew where the target is what it ``was``: another link to a file changes a time of it."""
-        if self.state is None:
-            return
-        now = os.stat(self.target)
-        state = file_state(self.target)
-        if not os.path.samestat(now, was) or kept_state_of(now) != kept_state_of(was):
-            raise changed_meanwhile(self.named)
-        self.state = state
 
     def replace(self) -> None:
         """Take the target's place, unless somebody saved it meanwhile. Raises OutputError or OSError."""

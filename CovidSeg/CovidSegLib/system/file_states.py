@@ -19,11 +19,12 @@ _MAY_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 def file_state(path: Path) -> str:
     """Changes when somebody writes to the file or puts another in its place; "" where there is none.
 
-    Size, times and the file's number in its file system: a copy of the same size may bring the same time along. It
-    holds while a program runs; :func:`kept_state` is for longer.
+    Size, time and the file's number in its file system: a copy of the same size may bring the same time along. The time
+    of its status does not count: backups and our own leftovers are names of the same file, and come and go. It holds
+    while a program runs; :func:`kept_state` is for longer.
     """
     about = _about(path)
-    return "" if about is None else f"{kept_state_of(about)}/{about.st_ino}/{about.st_ctime_ns}"
+    return "" if about is None else f"{kept_state_of(about)}/{about.st_ino}"
 
 
 def kept_state(path: Path) -> str:
@@ -39,7 +40,7 @@ def kept_state_of(about: os.stat_result) -> str:
 
 def is_file_of(state: str, about: os.stat_result) -> bool:
     """Whether ``state`` is of the file that ``about`` tells of, with the same content; its names may be others."""
-    return state.startswith(f"{kept_state_of(about)}/{about.st_ino}/")
+    return state == f"{kept_state_of(about)}/{about.st_ino}"
 
 
 def _about(path: Path) -> os.stat_result | None:
