@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -124,21 +124,27 @@ def test_segment_statistics_follows_lobes_that_come_and_says_that_they_were_corr
     assert ("Covid19Infection", name) not in logic.getStatistics()
 
 
-@pytest.mark.usefixtures("stand_in_pipeline")
-def test_after_a_run_and_a_correction_the_panel_shows_the_score_with_its_range(
-    world: SlicerWorld, empty_panel: OpenModule
-) -> None:
+def after_a_run(world: SlicerWorld, panel: OpenModule) -> tuple[Any, Any]:
+    """The scan's node and the section of the numbers, after Apply on a scan in which the drawn lungs are found."""
     from Testing.kit.panel_steps import DRAWN_HU, IS_DRAWN
-    from Testing.kit.segment_editor import Reader
 
-    panel = empty_panel
     voxels = np.where(drawn_lungs() == 0, 40, DRAWN_HU - drawn_lungs().astype(np.int16)).astype(np.int16)
     voxels[0, 0, 0] = IS_DRAWN
     node = world.logics.add_volume(CtVolume(voxels, AFFINE))
     panel.session.parameters.inputVolume = node
     panel.click("applyButton")
     panel.until(lambda: not panel.running)
-    section = next(one for one in panel.widget.panel.sections if type(one).__name__ == "NumbersSection")
+    return node, next(one for one in panel.widget.panel.sections if type(one).__name__ == "NumbersSection")
+
+
+@pytest.mark.usefixtures("stand_in_pipeline")
+def test_after_a_run_and_a_correction_the_panel_shows_the_score_with_its_range(
+    world: SlicerWorld, empty_panel: OpenModule
+) -> None:
+    from Testing.kit.segment_editor import Reader
+
+    panel = empty_panel
+    node, section = after_a_run(world, panel)
 
     def line(labels: np.ndarray) -> str:
         found = measure(labels, Grid(AFFINE, labels.shape)).severity
@@ -295,16 +301,8 @@ def test_an_estimate_that_was_loaded_is_one_until_all_of_it_is_marked_as_complet
 def test_the_panel_asks_whether_lobes_were_checked_only_where_they_are_an_estimate(
     world: SlicerWorld, empty_panel: OpenModule
 ) -> None:
-    from Testing.kit.panel_steps import DRAWN_HU, IS_DRAWN
-
     panel = empty_panel
-    voxels = np.where(drawn_lungs() == 0, 40, DRAWN_HU - drawn_lungs().astype(np.int16)).astype(np.int16)
-    voxels[0, 0, 0] = IS_DRAWN
-    node = world.logics.add_volume(CtVolume(voxels, AFFINE))
-    panel.session.parameters.inputVolume = node
-    panel.click("applyButton")
-    panel.until(lambda: not panel.running)
-    section = next(one for one in panel.widget.panel.sections if type(one).__name__ == "NumbersSection")
+    node, section = after_a_run(world, panel)
     panel.until(lambda: "lobes estimated" in section.line.text)
     assert section.checkedBox.isHidden()
     estimate_in(world, node, lobes_of_another_program())

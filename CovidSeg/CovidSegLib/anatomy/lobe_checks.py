@@ -78,25 +78,20 @@ def check_uncut(left: CoarseLung, right: CoarseLung) -> None:
     for lung in (left, right):
         missing = dents_ml(lung)
         if missing > MOST_DENTS_ML:
-            text = (
-                _("The mask of the right lung lacks {ml} mL at its outer side: was infection cut out of it?")
-                if lung.right
-                else _("The mask of the left lung lacks {ml} mL at its outer side: was infection cut out of it?")
-            )
-            raise InputError(text.format(ml=f"{missing:.0f}"))
+            of_left = _("The mask of the left lung lacks {ml} mL at its outer side: was infection cut out of it?")
+            of_right = _("The mask of the right lung lacks {ml} mL at its outer side: was infection cut out of it?")
+            raise InputError(_say(lung, of_left, of_right, ml=f"{missing:.0f}"))
 
 
 def check_lungs(left: CoarseLung, right: CoarseLung) -> None:
     """Raise InputError, with the reason, for lungs of unusual sizes, on the wrong sides, or with holes."""
     for lung in (left, right):
         if lung.ml < LEAST_ML:
-            raise InputError(
-                _say(lung, _("The left lung is too small ({ml} mL)."), _("The right lung is too small ({ml} mL)."))
-            )
+            of_left, of_right = _("The left lung is too small ({ml} mL)."), _("The right lung is too small ({ml} mL).")
+            raise InputError(_say(lung, of_left, of_right, ml=f"{lung.ml:.0f}"))
         if lung.ml > MOST_ML:
-            raise InputError(
-                _say(lung, _("The left lung is too large ({ml} mL)."), _("The right lung is too large ({ml} mL)."))
-            )
+            of_left, of_right = _("The left lung is too large ({ml} mL)."), _("The right lung is too large ({ml} mL).")
+            raise InputError(_say(lung, of_left, of_right, ml=f"{lung.ml:.0f}"))
     if _column(left) - _column(right) < LEAST_APART_MM:
         raise InputError(_("The lungs do not lie side by side, the left one on the left: are the sides right?"))
     for lung in (left, right):
@@ -105,8 +100,8 @@ def check_lungs(left: CoarseLung, right: CoarseLung) -> None:
         raise InputError(_("One lung is much smaller than the other (fluid, collapse or surgery?)."))
 
 
-def _say(lung: CoarseLung, of_left: str, of_right: str) -> str:
-    return (of_right if lung.right else of_left).format(ml=f"{lung.ml:.0f}")
+def _say(lung: CoarseLung, of_left: str, of_right: str, **numbers: str) -> str:
+    return (of_right if lung.right else of_left).format(**numbers)
 
 
 def _column(lung: CoarseLung) -> float:
@@ -149,12 +144,9 @@ def _check_pieces(lung: CoarseLung) -> None:
     volumes = scipy.ndimage.sum(lung.lung, pieces, range(1, count + 1))
     apart = 1 - volumes.max() / volumes.sum()
     if apart > MOST_ISLANDS:
-        text = (
-            _("{percent} % of the right lung lie apart from it: are the sides right?")
-            if lung.right
-            else _("{percent} % of the left lung lie apart from it: are the sides right?")
-        )
-        raise InputError(text.format(percent=f"{100 * apart:.1f}"))
+        of_left = _("{percent} % of the left lung lie apart from it: are the sides right?")
+        of_right = _("{percent} % of the right lung lie apart from it: are the sides right?")
+        raise InputError(_say(lung, of_left, of_right, percent=f"{100 * apart:.1f}"))
 
 
 def _check_filled(lung: CoarseLung) -> None:

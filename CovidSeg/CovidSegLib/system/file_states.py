@@ -24,7 +24,7 @@ def file_state(path: Path) -> str:
     while a program runs; :func:`kept_state` is for longer.
     """
     about = _about(path)
-    return "" if about is None else f"{kept_state_of(about)}/{about.st_ino}"
+    return "" if about is None else _state_of(about)
 
 
 def kept_state(path: Path) -> str:
@@ -40,7 +40,11 @@ def kept_state_of(about: os.stat_result) -> str:
 
 def is_file_of(state: str, about: os.stat_result) -> bool:
     """Whether ``state`` is of the file that ``about`` tells of, with the same content; its names may be others."""
-    return state == f"{kept_state_of(about)}/{about.st_ino}"
+    return state == _state_of(about)
+
+
+def _state_of(about: os.stat_result) -> str:
+    return f"{kept_state_of(about)}/{about.st_ino}"
 
 
 def _about(path: Path) -> os.stat_result | None:
