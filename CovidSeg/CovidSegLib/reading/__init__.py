@@ -17,6 +17,7 @@ folder), ``verdict`` (what values are), ``checks``.
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Sequence
 from dataclasses import replace
@@ -55,14 +56,11 @@ def read_labels(path: Path, progress: Progress) -> tuple[np.ndarray, Grid]:
 
 
 def _read(path: Path, progress: Progress, files: Sequence[Path], *, labels: bool) -> CtVolume:
-    try:
-        is_folder = stat.S_ISDIR(path.stat().st_mode)
-    except PermissionError:
-        raise InputError("The file or folder cannot be opened.", "Check that you may read it.") from None
-    except OSError:
-        raise InputError("The file or folder does not exist.", "Check the path.") from None
-    if is_folder:
+    about = _looked_at(path)
+    if stat.S_ISDIR(about.st_mode):
         return read_dicom(path, progress, files)
+    if stat.S_ISREG(about.st_mode) and about.st_size == 0:
+        raise InputError("The file is empty.", "Copy or export it again.")
     if is_archive(path):
         with unpacked(path, progress) as scan:
             volume = _read(scan, progress, (), labels=labels)
@@ -70,3 +68,17 @@ def _read(path: Path, progress: Progress, files: Sequence[Path], *, labels: bool
     if not suffix_of(path.name) and is_dicom(path):
         return read_dicom_file(path, progress)
     return read_file(path, progress, labels=labels)
+
+
+def _looked_at(path: Path) -> os.stat_result:
+    """What the system tells of ``path``. Raises InputError where it is not there, or is a file that may not be read."""
+    closed = InputError("The file or folder cannot be opened.", "Check that you may read it.")
+    try:
+        about = path.stat()
+    except PermissionError:
+        raise closed from None
+    except OSError:
+        raise InputError("The file or folder does not exist.", "Check the path.") from None
+    if stat.S_ISREG(about.st_mode) and not os.access(path, os.R_OK):
+        raise closed
+    return about

@@ -47,7 +47,7 @@ def read_dicom_file(path: Path, progress: Progress) -> CtVolume:
     contents = scan(path.parent, progress, [path])
     if sum(map(len, contents.series)) == 1:
         raise InputError("The DICOM file is one slice, not a scan.", "Give the folder that holds the whole series.")
-    if not contents.series and contents.damaged:
+    if contents.damaged:
         raise InputError("The DICOM file is damaged: it cannot be read.", "Copy or export it again.")
     return read_dicom(path.parent, progress, [path])
 
@@ -143,31 +143,32 @@ def _left_out_notes(contents: FolderContents) -> tuple[str, ...]:
 
 
 _NO_CT = {
-    "enhanced CT": "The enhanced (multi-frame) CT in the folder does not say where its slices lie (its functional "
-    "groups are missing or do not fit its frames).",
-    "frames": "The folder holds a multi-frame object that is no enhanced CT: it does not say where its pictures lie.",
-    "localizer": "The folder holds only the localizer (scout) images of a CT.",
-    "pictures": "The folder holds only a multi-frame secondary capture (pictures made from a CT), not its slices.",
-    "picture": "The folder holds only pictures made from a CT (secondary captures), not its slices.",
+    "enhanced CT": "The input holds an enhanced (multi-frame) CT that does not say where its slices lie (its "
+    "functional groups are missing or do not fit its frames).",
+    "frames": "The input holds a multi-frame object that is no enhanced CT: it does not say where its pictures lie.",
+    "localizer": "The input holds only localizer (scout) images of a CT.",
+    "pictures": "The input holds only a multi-frame secondary capture (pictures made from a CT), not its slices.",
+    "picture": "The input holds only pictures made from a CT (secondary captures), not its slices.",
+    "SEG": "The input holds a DICOM segmentation (SEG), not a CT.",
 }
-"""What is said of a folder with no CT slices, by what is in it; the first that holds."""
+"""What is said of a folder or file with no CT slices, by what is in it; the first that holds."""
 
 
 def _no_ct(contents: FolderContents) -> InputError:
-    """The error for a folder without an ordinary CT series, in words that fit what is in it."""
+    """The error for a folder or file without an ordinary CT series, in words that fit what is in it."""
     other = contents.other - {"directory"}
     hint = "Give the folder with the axial chest CT images."
     for kind, sentence in _NO_CT.items():
         if kind in other:
             return InputError(sentence, hint)
-    if "SEG" in other:
-        return InputError("The folder holds a DICOM segmentation (SEG), not a CT.", hint)
     if other:
-        return InputError(f"The folder holds no CT, only DICOM objects of type {', '.join(sorted(other))}.", hint)
+        return InputError(f"The input holds no CT, only DICOM objects of type {', '.join(sorted(other))}.", hint)
     if contents.damaged:
         return InputError("The DICOM files in the folder are damaged: none can be read.", "Copy or export them again.")
     if contents.closed:
         return InputError("The folder, or one in it, cannot be opened.", "Check that you may read it.")
+    if contents.other:
+        return InputError("The input holds only a DICOMDIR, which lists files and has no images.", hint)
     return InputError("The folder holds no DICOM files.", "Give a folder with a DICOM series, or one CT file.")
 
 

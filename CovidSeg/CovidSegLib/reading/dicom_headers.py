@@ -55,6 +55,8 @@ def read_headers(path: Path) -> list[SliceHeader] | str | None:
         try:
             with open_dicom(path) as file:
                 dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=_TAGS)
+                if _is_cut_off(dataset):
+                    return None
                 kind = _other_kind(dataset)
                 if kind:
                     return kind
@@ -114,6 +116,13 @@ def read_elements(path: Path, names: Sequence[str]) -> dict[str, str]:
             return {name: str(dataset.get(name, "") or "") for name in names}
         except Exception:  # as above
             return {}
+
+
+def _is_cut_off(dataset: Any) -> bool:
+    """Whether the file ends before it says what it is; every object that has a Modality has a series, which follows."""
+    return str(dataset.file_meta.get("MediaStorageSOPClassUID", "")) != _DIRECTORY and all(
+        element.tag < _MODALITY for element in dataset
+    )
 
 
 def _other_kind(dataset: Any) -> str:

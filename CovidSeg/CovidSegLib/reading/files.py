@@ -44,8 +44,6 @@ def read_file(path: Path, progress: Progress, *, labels: bool = False) -> CtVolu
     try:
         if not path.is_file():
             raise InputError("The input is no ordinary file.", "Give a file or a folder, no pipe and no device.")
-        if path.stat().st_size == 0:
-            raise InputError("The file is empty.", "Copy or export it again.")
         if suffix.startswith(".nii"):
             return read_nifti(path, progress, labels=labels)
         return _read_text_header(path, suffix, progress, labels)
@@ -57,7 +55,7 @@ def _unsupported(name: str) -> InputError:
     if name.endswith((".seg.nrrd", ".seg.nhdr")):
         return InputError("The file is a segmentation, not a CT.", "Give the scan that it was drawn on.")
     if name.endswith((".dcm", ".ima")):
-        return InputError("A single DICOM file is not a scan.", "Give the folder that holds the whole series.")
+        return InputError("The file is named as DICOM, but is none or is damaged.", "Copy or export it again.")
     readable = ", ".join(sorted(SUFFIXES))
     return InputError("The file is of a kind that is not read.", f"Give {readable} or a folder with a DICOM series.")
 
