@@ -71,11 +71,12 @@ def _check_taken(card: Path, run: Path) -> None:
 
 def _card(args: argparse.Namespace) -> None:
     from CovidSegLib.network import models
+    from CovidSegLib.system.atomic_files import replace_text
 
     from ..fit.run_folder import check_folder, check_place
     from ..ship.card import as_markdown, checked_facts, update_card, with_metrics
 
-    check_place(args.markdown)
+    state = check_place(args.markdown)
     model = models.find(args.model)
     if args.facts or args.metrics:
         check_folder(model.folder)
@@ -88,7 +89,7 @@ def _card(args: argparse.Namespace) -> None:
     card = update_card(model, changed) if args.facts or args.metrics else model.card
     text = as_markdown(card)
     if args.markdown is not None:
-        args.markdown.write_text(text, encoding="utf-8")
+        replace_text(text, args.markdown, state)
     else:
         print(text, end="")
 

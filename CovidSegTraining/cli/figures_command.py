@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ BARS = {
     "lung": "lung",
 }
 
+_NAMES = _CURVES, _CASES, _AGREEMENT, _SLICES = "curves.png", "cases.png", "bland_altman.png", "slices.png"
+
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     """Add this file's subcommands."""
@@ -41,6 +44,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def _figures(args: argparse.Namespace) -> None:
+    from CovidSegLib.system.atomic_files import OutputSet
+    from CovidSegLib.system.file_states import states_of
+
     from ..fit.run_folder import check_folder, check_there
     from ..needs import check_packages
 
@@ -49,18 +55,26 @@ def _figures(args: argparse.Namespace) -> None:
         raise InputError("There is no place for the pictures.", "Give --run or --to.")
     check_there(args.run, "--run")
     check_folder(target)
+    states = dict(states_of(target / name for name in _NAMES))
     check_packages(("matplotlib",))
     from ..judge.figures import panels
 
-    made = [*_of_log(args.run, target), *_of_scores(_metrics(args), target)]
-    if args.data is not None:
-        file = target / "slices.png"
-        panels(_panels(args), file)
-        made.append(file)
-    if not made:
-        raise InputError("There is nothing to draw yet.", "Give --metrics or --data, or evaluate the run first.")
-    for file in made:
-        print(file.name)
+    made: list[str] = []
+    with OutputSet(states) as files:
+
+        def place(name: str) -> Path:
+            target.mkdir(parents=True, exist_ok=True)
+            made.append(name)
+            return files.add(target / name)
+
+        _of_log(args.run, place)
+        _of_scores(_metrics(args), place)
+        if args.data is not None:
+            panels(_panels(args), place(_SLICES))
+        if not made:
+            raise InputError("There is nothing to draw yet.", "Give --metrics or --data, or evaluate the run first.")
+        files.publish()
+    print("\n".join(made))
 
 
 def _metrics(args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -76,27 +90,24 @@ def _metrics(args: argparse.Namespace) -> list[dict[str, Any]]:
         raise InputError("The file of metrics cannot be read.", "Give a file of evaluate --json.") from error
 
 
-def _of_log(run: Path | None, target: Path) -> list[Path]:
+def _of_log(run: Path | None, place: Callable[[str], Path]) -> None:
     from ..fit.run_folder import read_log
     from ..judge.figures import curves
 
     rows = read_log(run) if run else []
-    if not rows:
-        return []
     names = ("loss", "validation_infection", "validation_lung")
-    curves(rows, target / "curves.png", names=names, x="step", score="Dice of the watched fold")
-    return [target / "curves.png"]
+    if rows:
+        curves(rows, place(_CURVES), names=names, x="step", score="Dice of the watched fold")
 
 
-def _of_scores(rows: list[dict[str, Any]], target: Path) -> list[Path]:
+def _of_scores(rows: list[dict[str, Any]], place: Callable[[str], Path]) -> None:
     from ..judge.figures import bars, bland_altman
 
-    if not rows:
-        return []
-    bars(rows, BARS, target / "cases.png")
-    pairs = {title: names for title, names in PAIRS.items() if names[0] in rows[0]}
-    bland_altman(rows, pairs, target / "bland_altman.png")
-    return [target / "cases.png", target / "bland_altman.png"]
+    if rows:
+        bars(rows, BARS, place(_CASES))
+        pairs = {title: names for title, names in PAIRS.items() if names[0] in rows[0]}
+        if pairs:
+            bland_altman(rows, pairs, place(_AGREEMENT))
 
 
 def _panels(args: argparse.Namespace) -> list[Panel]:

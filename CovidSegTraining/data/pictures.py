@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from CovidSegLib.errors import InputError
+from CovidSegLib.errors import InputError, OutputError
+from CovidSegLib.system.atomic_files import OutputSet, output_errors
 
 from .dataset import DrawnLabel
 from .metadata import TABLE
@@ -56,19 +57,30 @@ def read_pictures(folder: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
 
 
 def write_cases(folder: Path, target: Path) -> int:
-    """The pictures in ``folder`` as a data set in ``target``, with folds; how many. Raises InputError."""
+    """The pictures in ``folder`` as a data set in ``target``, with folds; how many.
+
+    Raises InputError, OutputError where there are cases in ``target``: their labels may be corrected by now.
+    """
+    _check_target(target)
     folds = {str(number): fold for fold, numbers in FOLDS.items() for number in numbers}
     rows: list[tuple[str, int]] = []
-    for part in ("images", "labels"):
-        (target / part).mkdir(parents=True, exist_ok=True)
-    for stem, grey, infected in read_pictures(folder):
-        name = case_name(stem)
-        labels = np.where(infected, np.uint8(DrawnLabel.INFECTION), np.uint8(DrawnLabel.LUNG_NOT_DRAWN))
-        for part, plane in (("images", grey), ("labels", labels)):
-            nibabel.save(nibabel.Nifti1Image(plane.T[..., None], AFFINE), target / part / f"{name}.nii.gz")
-        rows.append((name, folds.get(stem, len(rows) % len(FOLDS) + 1)))
-    if not rows:
-        raise InputError("There are no pictures.", "Give a folder with images/ (JPEG) and infection/ (PNG).")
-    with (target / TABLE).open("w", newline="", encoding="utf-8") as table:
-        csv.writer(table).writerows([("case", "fold"), *rows])
+    with OutputSet() as files, output_errors():
+        for stem, grey, infected in read_pictures(folder):
+            name = case_name(stem)
+            labels = np.where(infected, np.uint8(DrawnLabel.INFECTION), np.uint8(DrawnLabel.LUNG_NOT_DRAWN))
+            for part, plane in (("images", grey), ("labels", labels)):
+                (target / part).mkdir(parents=True, exist_ok=True)
+                place = files.add(target / part / f"{name}.nii.gz")
+                nibabel.save(nibabel.Nifti1Image(plane.T[..., None], AFFINE), place)
+            rows.append((name, folds.get(stem, len(rows) % len(FOLDS) + 1)))
+        if not rows:
+            raise InputError("There are no pictures.", "Give a folder with images/ (JPEG) and infection/ (PNG).")
+        with files.add(target / TABLE).open("w", newline="", encoding="utf-8") as table:
+            csv.writer(table).writerows([("case", "fold"), *rows])
+        files.publish()
     return len(rows)
+
+
+def _check_target(target: Path) -> None:
+    if any([*target.glob("images/*"), *target.glob("labels/*"), *target.glob(TABLE)]):
+        raise OutputError("The folder for the cases holds cases already.", "Choose another --to folder.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import os
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,7 +55,8 @@ def export(
     what large kernels are kept (see ``compact``). All formats are compared with the trained network first. Raises
     InputError when ``run`` holds no finished training, ModelError when the formats disagree; then nothing is written.
     """
-    states = dict(states_of(folder / f"{name}.{ending}" for ending in ("json", "onnx", "keras")))
+    places = [folder / f"{name}.{ending}" for ending in ("json", "onnx", "keras")]
+    states = dict(states_of([*places, *(folder / f"{name}.savedmodel").rglob("*")]))
     _check_call(run, formats, stored)
     config = TrainingConfig.load(run)
     network = build_network((None, None), None)
@@ -82,11 +82,10 @@ def _publish(made: Iterable[Path], card: str, card_file: Path, states: Mapping[P
     folder = card_file.parent
     with OutputSet(states) as files:
         for part in made:
-            if part.is_dir():
-                shutil.rmtree(folder / part.name, ignore_errors=True)
-                os.replace(part, folder / part.name)
-            else:
-                os.replace(part, files.add(folder / part.name))
+            for file in (one for one in (part, *part.rglob("*")) if one.is_file()):
+                target = folder / file.relative_to(part.parent)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(file, files.add(target))
         files.add_text(card, card_file)
         files.publish()
 
