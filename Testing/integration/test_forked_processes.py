@@ -74,3 +74,18 @@ def test_what_cannot_be_forked_alike_is_started(told: CommandLine, change: dict[
     ) as process:  # fmt: skip
         assert b"fork_server" not in Path(f"/proc/{process.pid}/cmdline").read_bytes()
         process.kill()
+
+
+def test_another_covidseg_on_the_path_is_the_one_that_runs(told: CommandLine, tmp_path: Path) -> None:
+    forked.ready()
+    other = tmp_path / "other" / "CovidSegLib" / "cli"
+    other.mkdir(parents=True)
+    (other.parent / "__init__.py").touch()
+    (other / "__init__.py").write_text("from ..errors import WORD", encoding="utf-8")
+    (other.parent / "errors.py").write_text("WORD = 'another'", encoding="utf-8")
+    (other / "__main__.py").write_text("from . import WORD; print(WORD)", encoding="utf-8")
+    with forked.Popen(
+        command(told), cwd=tmp_path, env={**told.environment, "PYTHONPATH": str(tmp_path / "other")},
+        stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.communicate(timeout=180)[0] == "another\n"

@@ -1,11 +1,13 @@
-"""``python fork_server.py SOCKET``: has loaded the libraries, and forks for each call (see :mod:`.forked`).
+"""``python fork_server.py SOCKET``: has loaded libraries and CovidSegLib, and forks for each call (see :mod:`.forked`).
 
 What it forks goes on as if ``python -m MODULE ...`` had been started, in a folder and with an environment of its own,
-and is a child of the process that asks (which is a subreaper meanwhile, see prctl(2)). CovidSegLib is loaded anew.
+and is a child of the process that asks (which is a subreaper meanwhile, see prctl(2)). Where its path leads to another
+CovidSegLib, that one is loaded.
 """
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -15,8 +17,11 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 from contextlib import suppress
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +39,41 @@ COMMAND = "CovidSegLib.cli"
 """It starts workers, which must be its own children: it gets a server of its own."""
 
 
+PRODUCT = "CovidSegLib"
+_LEFT_OUT = ("gui", "mrml", "pipeline", "worker.child", "cli.__main__")
+"""What Slicer's window needs, what a test has its own of, and what is run."""
+
+
 def load() -> None:
-    """Load what a command and its worker load in the end, but of the product nothing. None of it starts a thread."""
+    """Load what a command and its worker load in the end. None of it starts a thread."""
     sys.modules["requests"] = None  # type: ignore[assignment]  # pydicom loads it; it would open a socket
     scipy = (f"scipy.{part}" for part in ("interpolate", "linalg", "ndimage", "optimize", "sparse", "spatial"))
-    for library in ("jinja2", "nibabel", "onnxruntime", "pydicom", "SimpleITK", *scipy):
+    libraries = ("highdicom", "jinja2", "nibabel", "onnxruntime", "PIL.Image", "pydicom", "SimpleITK", *scipy)
+    for library in (*libraries, *_product_modules()):
         with suppress(ImportError):
             importlib.import_module(library)
     del sys.modules["requests"]
+    gc.collect()
     gc.freeze()
+
+
+def _product_modules() -> list[str]:
+    """Every module of CovidSegLib that a command may load, but for those left out."""
+    spec = find_spec(PRODUCT)
+    if spec is None or spec.origin is None:
+        return []
+    folder = Path(spec.origin).parent
+    files = sorted(file.relative_to(folder).with_suffix("") for file in folder.rglob("*.py"))
+    names = [".".join(file.parts) for file in files if file.name != "__init__"]
+    return [f"{PRODUCT}.{name}" for name in names if not name.startswith(_LEFT_OUT)]
+
+
+def _forget_another_product() -> None:
+    """Where the path leads to another CovidSegLib than the one that was loaded, it is to be loaded anew."""
+    found, loaded = PathFinder.find_spec(PRODUCT), sys.modules.get(PRODUCT)
+    if found is not None and loaded is not None and found.origin != loaded.__file__:
+        for name in [name for name in sys.modules if name.split(".")[0] == PRODUCT]:
+            del sys.modules[name]
 
 
 def serve(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
@@ -92,6 +123,7 @@ def become(call: dict[str, Any], streams: list[int], channel: socket.socket) -> 
     own = call["environment"].get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:] = [call["folder"], *filter(None, own), *LIBRARIES]
     sys.path_importer_cache.clear()
+    _forget_another_product()
     return _own_server() if call["module"] == COMMAND else None
 
 
@@ -128,8 +160,25 @@ def run(call: dict[str, Any], streams: list[int], channel: socket.socket) -> Non
 
         sys.path.remove(ROOT)
         forked.install(server)
-    runpy.run_module(call["module"], run_name="__main__", alter_sys=True)
-    sys.exit(0)
+    try:
+        runpy.run_module(call["module"], run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if not isinstance(end.code, int):
+            raise
+        _end(end.code)
+    _end(0)
+
+
+def _end(code: int) -> None:
+    """End as Python ends, but for freeing one by one what the system frees at once."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        sys.exit(code)  # Python says so
+    os._exit(code & 0xFF)
 
 
 if __name__ == "__main__":
