@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from CovidSegLib.errors import CovidSegError, InputError
-from CovidSegLib.system.processes import ending_steps, finish, start_child
+from CovidSegLib.system.processes import ending_steps, finish, huge_page_environment, start_child
 
 from .run_folder import METRICS, WEIGHTS, read_json
 from .trained_on import is_of_run
@@ -105,7 +105,7 @@ class StepError(CovidSegError):
 def _call(*arguments: object) -> None:
     command = [sys.executable, "-m", "CovidSegTraining.cli.crossval_child", *map(str, arguments)]
     # However this process ends, the child's input ends with it.
-    process = start_child(command, stdin=subprocess.PIPE, stdout=None)
+    process = start_child(command, stdin=subprocess.PIPE, stdout=None, environment=huge_page_environment())
     assert process.stdin is not None
     try:
         code = process.wait()

@@ -45,6 +45,22 @@ def library_environment() -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join([package, *filter(None, [os.environ.get("PYTHONPATH")])])}
 
 
+def huge_page_environment() -> dict[str, str]:
+    """The variable that lets a child of glibc take its large arrays in pages of 2 MiB; no variable elsewhere.
+
+    The network and the measures go through far more memory than a processor's table of pages of 4 KiB covers. Where
+    Linux gives huge pages to all or to none, nothing changes. A user's own tunables stay, and win.
+
+    References
+    ----------
+    The GNU C Library Reference Manual, Memory Allocation Tunables, glibc.malloc.hugetlb (from glibc 2.35 on).
+    """
+    tunables = os.environ.get("GLIBC_TUNABLES", "")
+    if sys.platform != "linux" or "glibc.malloc.hugetlb" in tunables:
+        return {}
+    return {"GLIBC_TUNABLES": ":".join(filter(None, [tunables, "glibc.malloc.hugetlb=1"]))}
+
+
 def is_alive(process: int) -> bool:
     """Whether there is a process of this number on this machine; True where that cannot be told."""
     if sys.platform == "win32":  # there, asking with a signal would end the process

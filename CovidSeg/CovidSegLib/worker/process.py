@@ -15,7 +15,14 @@ from typing import Any
 
 from ..errors import EngineError
 from ..i18n import tr as _
-from ..system.processes import PATIENCE_SECONDS, ending_steps, finish, library_environment, start_child
+from ..system.processes import (
+    PATIENCE_SECONDS,
+    ending_steps,
+    finish,
+    huge_page_environment,
+    library_environment,
+    start_child,
+)
 from ..system.unfinished import temporary_folder
 from .child import LOG_FILE
 
@@ -113,6 +120,6 @@ def _popen(python: str, folder: Path) -> subprocess.Popen[bytes]:
             stdout=subprocess.PIPE,
             stderr=log,  # chatter of libraries; it goes with the folder
             # ONNX Runtime from 1.29 on reports its use over the net unless told so before it is loaded.
-            environment={**library_environment(), "ORT_DISABLE_TELEMETRY": "1"},
+            environment={**library_environment(), **huge_page_environment(), "ORT_DISABLE_TELEMETRY": "1"},
             folder=folder,  # "-m" looks here for modules first: an empty place
         )
