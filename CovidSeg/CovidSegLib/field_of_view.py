@@ -15,8 +15,9 @@ import scipy
 from .errors import InputError
 from .geometry.volume import AIR_HU
 from .i18n import tr as _
+from .slice_levels import is_uneven
 from .soft_tissue import LARGEST_SHIFT, soft_tissue_scale, soft_tissue_shift
-from .value_scale import INVERTED, UNKNOWN, is_inverted, reaches_below_air, value_scale
+from .value_scale import INVERTED, UNEVEN, UNKNOWN, is_inverted, reaches_below_air, value_scale
 
 COARSE_PIXELS = 128
 """A slice is looked at on about so many pixels."""
@@ -61,6 +62,8 @@ class ScanValues:
             seen.look_at(plane)
             samples.append(coarse(plane)[0].copy())  # a view would keep the whole slice
         circle = seen.outside_circle(pixel_mm)
+        if is_uneven(_without(samples, circle)):
+            return cls(0.0, circle, UNEVEN)
         several = len(samples) > 1  # a single real picture looked like halved ones
         scale = value_scale(_without(samples, circle)) if several else 1.0
         if scale != 1:  # a shift would be told of what is no HU
@@ -84,6 +87,8 @@ class ScanValues:
         """What is wrong where the values are HU no more, without a full stop; empty where nothing is."""
         if self.scale == 1:
             return ""
+        if self.scale == UNEVEN:
+            return _("The slices have different scales: some are shifted or scaled against their neighbours")
         if self.scale == INVERTED:
             return _("The values are inverted: air is bright, bone is dark")
         if self.scale == UNKNOWN:
@@ -101,6 +106,10 @@ class ScanValues:
             raise InputError(
                 _("{reason}.").format(reason=self.scaled), _("Export the CT again from the original DICOM images.")
             )
+
+    def measured(self, plane: np.ndarray) -> np.ndarray:
+        """What was measured of a slice, on a coarser grid."""
+        return _without([coarse(plane)[0]], self.padded)[0]
 
     def roughly_hu(self, plane: np.ndarray) -> np.ndarray:
         """A slice with air where it was padded, and moved back where it was shifted so far that air looks like tissue.

@@ -12,7 +12,7 @@ import numpy as np
 import scipy
 
 from .geometry.volume import AIR_HU
-from .soft_tissue import AERATED_HU, FAT_HU, MUSCLE_HU
+from .soft_tissue import AERATED_HU, FAT_HU, MUSCLE_HU, peaks_likeness
 
 SCALES = np.exp(np.arange(np.log(0.3), np.log(20.0), 0.02))
 """What is tried, in steps of 2 %."""
@@ -26,8 +26,8 @@ LIKENESS = 0.7
 BETTER = 0.03
 """And by so much better than at a scale that is right."""
 
-UNKNOWN, INVERTED = 0.0, -1.0
-"""No scale: values that are no HU of any known kind, and those of a negative."""
+UNKNOWN, INVERTED, UNEVEN = 0.0, -1.0, -2.0
+"""No scale: values that are no HU of any known kind, those of a negative, slices that have not one scale."""
 
 _FAR_HU = 3000.0
 """Air lies below it, whatever intercept was forgotten."""
@@ -46,7 +46,7 @@ _MOST_BONE = 0.05
 
 _SEEN_PLACES = 0.7
 _TISSUE_HU = np.arange(FAT_HU - 125.0, MUSCLE_HU + 102.0, 5.0)
-_PEAK_WIDTH_HU, _MUSCLE_HEIGHT, _SMOOTHING_HU, _CLIPPED_HU = 28.0, 1.2, 15.0, 12.0
+_SMOOTHING_HU, _CLIPPED_HU = 15.0, 12.0
 _MOST_VALUES, _BINS = 60_000, 800
 _LEAST_PEAK, _LEAST_AIR = 0.005, 0.02
 """Shares of all values: in a peak; in air and lung."""
@@ -164,9 +164,5 @@ def _likeness(histogram: _Histogram, air: float, scale: float, margin: float) ->
         return 0.0
     if histogram.share(at(AIR_HU - 100), at(-500)) < _LEAST_AIR:
         return 0.0
-    found = np.sqrt(np.interp(places[seen], histogram.centres, histogram.smooth(scale)))
-    peaks = [np.exp(-0.5 * ((_TISSUE_HU[seen] - peak) / _PEAK_WIDTH_HU) ** 2) for peak in (FAT_HU, MUSCLE_HU)]
-    expected = np.sqrt(peaks[0] + _MUSCLE_HEIGHT * peaks[1])
-    found, expected = found - found.mean(), expected - expected.mean()
-    size = float(np.sqrt((found**2).sum() * (expected**2).sum()))
-    return float((found * expected).sum()) / size if size > 0 else 0.0
+    found = np.interp(places[seen], histogram.centres, histogram.smooth(scale))
+    return peaks_likeness(found, _TISSUE_HU[seen])

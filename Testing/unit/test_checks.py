@@ -227,7 +227,7 @@ def test_the_gas_of_windpipe_and_stomach_is_no_lung() -> None:
 def test_empty_and_copied_slices_inside_the_scan_are_said() -> None:
     voxels = chest().voxels.copy()
     voxels[15:18] = -1000
-    assert "3 slices inside the scan are empty" in changed(voxels)[0]
+    assert "3 slices of the scan are empty" in changed(voxels)[0]
     voxels = chest().voxels.copy()
     voxels[20] = voxels[21]
     assert "1 slice is a copy of its neighbour" in changed(voxels)[0]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from ..geometry.volume import CtVolume
 from ..i18n import tr as _
 from .slice_checks import slice_warnings
-from .verdict import Oddity, Verdict, judge
+from .verdict import Verdict, judge
 
+_POOR = _("{reason}; the masks may be poor.")
 _THICK_MM = 8.0
 _ROUNDING_MM = 0.01
 """Files hold 8 mm as 7.9999998 or 8.0000002."""
@@ -57,8 +58,8 @@ def _grid_warnings(volume: CtVolume) -> list[str]:
         )
     if min(width, depth) < _SMALL_MM:
         text = _("The image shows only {width} x {depth} mm, less than a chest")
-        warnings.append(Oddity(text.format(width=f"{width:.0f}", depth=f"{depth:.0f}")).warning)
+        warnings.append(_POOR.format(reason=text.format(width=f"{width:.0f}", depth=f"{depth:.0f}")))
     elif max(width, depth) > _LARGE_MM:
         text = _("The image is {width} x {depth} mm: the voxel size seems wrong")
-        warnings.append(Oddity(text.format(width=f"{width:.0f}", depth=f"{depth:.0f}")).warning)
+        warnings.append(_POOR.format(reason=text.format(width=f"{width:.0f}", depth=f"{depth:.0f}")))
     return warnings

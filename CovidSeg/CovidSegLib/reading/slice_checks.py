@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy
 
-from ..field_of_view import ScanValues
+from ..field_of_view import AIR_LIKE_HU, ScanValues
 from ..geometry.grid import Grid
 from ..geometry.volume import AIR_HU, CtVolume
 from ..i18n import tr as _
@@ -51,11 +51,15 @@ def _gap_warnings(thin: np.ndarray) -> list[str]:
     rows = thin.reshape(len(thin), -1)
     filled = np.flatnonzero(rows.min(axis=1) < rows.max(axis=1))
     warnings: list[str] = []
-    empty = int(filled[-1] - filled[0] + 1 - len(filled)) if len(filled) else 0
+    inside = np.zeros(len(rows), bool)
+    if len(filled):
+        inside[filled[0] : filled[-1]] = True
+    # At the ends air is no loss: scans are padded so.
+    empty = int(np.count_nonzero((inside | (rows[:, 0] > AIR_LIKE_HU[1])) & (rows.min(axis=1) == rows.max(axis=1))))
     if empty == 1:
-        warnings.append(_("1 slice inside the scan is empty: volumes and masks miss what was there."))
+        warnings.append(_("1 slice of the scan is empty: volumes and masks miss what was there."))
     elif empty:
-        text = _("{count} slices inside the scan are empty: volumes and masks miss what was there.")
+        text = _("{count} slices of the scan are empty: volumes and masks miss what was there.")
         warnings.append(text.format(count=empty))
     kept = rows[filled].astype(np.int32)
     steps = np.abs(np.diff(kept, axis=0)).mean(axis=1) if len(kept) > 1 else np.empty(0)

@@ -6,7 +6,7 @@ measures leaves densities out by it, and what shows a scan says it in these word
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple
 
@@ -18,7 +18,9 @@ from ..geometry.grid import Grid
 from ..geometry.volume import AIR_HU
 from ..i18n import Text
 from ..i18n import tr as _
+from ..slice_levels import is_uneven
 from ..soft_tissue import LARGEST_SHIFT
+from ..value_scale import UNEVEN
 
 _SAMPLES_PER_AXIS = 96
 _HIGHEST_LABEL, _MOST_LABELS, _DRAWN_SHARE = 255, 128, 0.8
@@ -35,8 +37,10 @@ _CLIPPED_SHARE = 0.01
 _SOFT_HU = 300
 """Every chest has bone above it."""
 
-POOR = _("{reason}; the masks may be poor.")
-_MOVED_BACK = _("{reason}; the masks are made as if they were moved back.")
+_POOR = _("{reason}; the masks may be poor; density, ground glass and consolidation are not reported.")
+_MOVED_BACK = _(
+    "{reason}; the masks are made as if they were moved back; density, ground glass and consolidation are not reported."
+)
 _EMPTY = _("{reason}: there is nothing to see, the masks will be empty.")
 _NO_DENSITY = _("{reason}. So density, ground glass and consolidation are not reported.")
 
@@ -55,7 +59,7 @@ class Oddity(NamedTuple):
     """``reason``: what is odd, without a full stop; ``sentence``: goes on from ``{reason}`` to what follows from it."""
 
     reason: str
-    sentence: Text = POOR
+    sentence: Text = _POOR
 
     @property
     def warning(self) -> str:
@@ -128,6 +132,8 @@ def judge(voxels: np.ndarray, grid: Grid) -> Verdict:
     picture = _picture(lowest, highest)
     if picture:
         return Verdict(Kind.ODD, values, (Oddity(picture),))
+    if is_uneven(values.measured(plane) for plane in slices):  # :class:`ScanValues` looked at some slices only
+        values = replace(values, shift_hu=0.0, scale=UNEVEN)
     if values.scale != 1:
         return Verdict(Kind.SCALED, values, (Oddity(values.scaled, _NO_DENSITY),))
     odd = _odd_range(_measured(slices, values.padded), values.shift_hu, lowest, highest)
