@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK
 
-from CovidSegLib.batch import Entry
+from CovidSegLib.batch import Entry, plan_cases
 from CovidSegLib.batch.manifest import Manifest
 from CovidSegLib.batch.plan import model_identity
 from CovidSegLib.errors import OutputError
@@ -124,6 +125,19 @@ def test_what_changed_since_is_done_again_and_nothing_else(told: CommandLine, tm
     # Another network: all of it.
     assert told.run("batch", "scans", "out", "--model", another).stdout.splitlines()[-1] == "3 of 3 scans done."
     assert told.run("batch", "scans", "out", "--model", another, "--restart").stdout.endswith("3 of 3 scans done.\n")
+
+
+@pytest.mark.parametrize("kind", ["mhd", "nhdr"])
+def test_a_scan_whose_voxels_lie_beside_its_header_is_done_again_when_they_change(tmp_path: Path, kind: str) -> None:
+    image = SimpleITK.GetImageFromArray(np.zeros((4, 5, 6), np.int16))
+    (tmp_path / "scans").mkdir()
+    SimpleITK.WriteImage(image, str(tmp_path / "scans" / f"a.{kind}"), useCompression=False)
+    (before,) = plan_cases(tmp_path / "scans", tmp_path / "out", ".seg.nrrd")
+    voxels = tmp_path / "scans" / "a.raw"
+    voxels.write_bytes(bytes(reversed(voxels.read_bytes())))
+    os.utime(voxels, ns=(0, 0))
+    (after,) = plan_cases(tmp_path / "scans", tmp_path / "out", ".seg.nrrd")
+    assert before.fingerprint != after.fingerprint
 
 
 def test_the_same_weights_with_another_threshold_are_another_network(tmp_path: Path) -> None:

@@ -104,6 +104,22 @@ def test_a_device_a_pipe_or_a_socket_is_neither_read_nor_replaced(
     assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".")] == []
 
 
+@pytest.mark.parametrize(
+    ("text", "ours"),
+    [
+        ('{"cases": []}', True),
+        ('{\n "cases": [\n  {\n   "case": "a",\n   "status": "done"', True),
+        ('{"cases": [{"case": "a", "age": 60}]}', False),
+        ('{"cases": {"a": 1}}', False),
+    ],
+)
+def test_a_table_of_cases_of_somebody_else_is_not_taken_for_the_numbers_of_a_batch(
+    text: str, ours: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "a.json").write_text(text)
+    assert is_report(tmp_path / "a.json") == ours
+
+
 def special_file(path: Path, kind: str) -> Path:
     """What is no file at ``path``; a device of its own (nothing is lost with it), where the tests may make one."""
     if kind == "socket":

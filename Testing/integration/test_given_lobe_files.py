@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -127,6 +128,37 @@ def test_an_estimate_that_a_reader_says_to_have_checked_gives_a_score_that_tells
     assert f"CT severity score {score} of 25, lobes estimated, then checked by a reader." in capsys.readouterr().out
     point = TimePoint.of(ResultRecord.from_json(json.loads(record.read_text(encoding="utf-8"))), 7)
     assert point.severity == f"{score}, lobes estimated, then checked by a reader"
+
+
+def test_an_estimate_that_was_written_as_a_labelmap_is_read_as_the_same_estimate(
+    masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = [tmp_path / name for name in ("lobes.nii.gz", "lobes.nii", "lobes.seg.nrrd")]
+    assert main(["lobes", str(masks), *(part for file in written for part in ("-o", str(file))), "--quiet"]) == 0
+    read = []
+    for lobes in written:
+        record = tmp_path / "report.json"
+        call = ["report", str(tmp_path / "scan.nii.gz"), str(masks), "--lobes", str(lobes), "-o", str(record)]
+        assert main(call) == 0
+        read.append(json.loads(record.read_text(encoding="utf-8"))["measurements"])
+    assert read[0] == read[1] == read[2]
+    assert read[0]["lobes_are"] == "estimated"
+    others = nibabel.load(written[0])
+    others.header["descrip"] = b""
+    nibabel.save(others, written[1])
+    capsys.readouterr()
+    assert main([*call[:3], "--lobes", str(written[1]), "-o", str(record)]) == 2
+    assert f"{written[1]}: Lobes are read from" in capsys.readouterr().err
+
+
+def test_given_lobes_are_not_replaced_by_the_result_they_are_given_for(
+    estimate: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = estimate.read_bytes()
+    call = ["segment", str(tmp_path / "scan.nii.gz"), "--lobes", str(estimate), "-o", str(estimate), "--overwrite"]
+    assert main(call) == 2
+    assert "The output is the input file." in capsys.readouterr().err
+    assert estimate.read_bytes() == before
 
 
 def test_an_option_that_no_lobes_belong_to_is_told(

@@ -18,6 +18,7 @@ from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import measure
 from Testing.kit.command_line import CommandLine
+from Testing.kit.dicom_files import write_series
 from Testing.kit.drawn_lungs import AFFINE, drawn_lungs
 from Testing.kit.small_phantom import small_phantom
 
@@ -139,6 +140,31 @@ def test_what_is_saved_can_be_read_again_and_nothing_is_replaced_unasked(
     result.save(tmp_path / "a.nii.gz", overwrite=True)
     with pytest.raises(covidseg.CovidSegError, match="DICOM"):
         result.save(tmp_path / "a.dcm")
+
+
+@pytest.mark.parametrize("way", ["same name", "link", "other name of the file"])
+def test_the_scan_itself_is_never_replaced_by_its_result(
+    result: covidseg.Result, folder: Path, tmp_path: Path, way: str
+) -> None:
+    scan = tmp_path / "scan.nii.gz"
+    scan.write_bytes((folder / "scan.nii.gz").read_bytes())
+    own = replace(result, path=scan)
+    target = scan if way == "same name" else tmp_path / "other.nii.gz"
+    if way == "link":
+        target.symlink_to(scan)
+    elif target != scan:
+        os.link(scan, target)
+    with pytest.raises(covidseg.OutputError, match="is the input file"):
+        own.save(target, overwrite=True)
+    assert scan.read_bytes() == (folder / "scan.nii.gz").read_bytes()
+
+
+def test_no_slice_of_the_scan_is_replaced_by_its_result(result: covidseg.Result, tmp_path: Path) -> None:
+    slices = write_series(tmp_path, np.zeros((3, 8, 8), np.int16))
+    before = slices[1].read_bytes()
+    with pytest.raises(covidseg.OutputError, match="one of the scan's own files"):
+        replace(result, path=tmp_path).save(slices[1], overwrite=True)
+    assert slices[1].read_bytes() == before
 
 
 def test_what_a_reader_saves_while_a_result_is_saved_stays(

@@ -11,6 +11,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Cancelled, Progress
@@ -103,6 +104,32 @@ def test_a_zip_with_several_scans_or_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "notes.txt").write_text("no scan")
     assert refusal(zipped(tmp_path / "b.zip", tmp_path / "notes")) == "The ZIP holds no CT."
+
+
+def test_a_zip_that_holds_another_one_is_not_called_empty(tmp_path: Path) -> None:
+    zipped(tmp_path / "disk.zip", exported(tmp_path / "disk"))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(tmp_path / "disk.zip", "disk.zip")
+    assert refusal(tmp_path / "a.zip") == "The ZIP holds other ZIPs, which are not looked into."
+
+
+@pytest.mark.parametrize("kind", ["mhd", "nhdr"])
+@pytest.mark.parametrize("way", ["absolute", "dots"])
+def test_a_header_in_a_zip_reads_no_voxels_from_outside_of_it(tmp_path: Path, way: str, kind: str) -> None:
+    """They would be another scan's."""
+    header = tmp_path / "scan" / f"ct.{kind}"
+    header.parent.mkdir()
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(SCAN), str(header), useCompression=False)
+    assert np.array_equal(read_ct(zipped(tmp_path / "a.zip", header.parent), Progress()).voxels, SCAN)
+    outside = header.with_name("ct.raw").rename(tmp_path / "ct.raw")
+    name = str(outside) if way == "absolute" else f"../../{outside.name}"
+    (tmp_path / "temporary" / "ct.raw").symlink_to(outside)
+    header.write_text(header.read_text().replace("ct.raw", name))
+    try:
+        said = refusal(zipped(tmp_path / "b.zip", header.parent))
+    finally:
+        (tmp_path / "temporary" / "ct.raw").unlink()
+    assert said == "The ZIP holds a header whose voxels lie outside of it."
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from ..report.report_formats import check_report, is_report, report_text
 from ..report.result_record import ResultRecord
 from ..report.thumbnails import thumbnail
 from ..segfiles import ExistingFiles, check_suffix, find_reviewed, is_dicom_seg, read_source_series, write_to
+from ..segfiles.existing import refuse_source
 from ..segmentation import Provenance, Segmentation
 from ..system.atomic_files import OutputSet
 from ..system.file_states import file_state
@@ -160,11 +161,13 @@ class Result:
         """Write the masks; the ending decides: .seg.nrrd, .nii.gz, .nii, .nrrd, .mha, or .dcm (of a DICOM series).
 
         A ``.seg.nrrd`` of this scan that nobody corrected is replaced, anything else that exists only with
-        ``overwrite``. Raises OutputError, also where somebody saves the file meanwhile; then a file that was there is
-        as it was. Returns the path.
+        ``overwrite``, and the scan's own file never. Raises OutputError, also where somebody saves the file meanwhile;
+        then a file that was there is as it was. Returns the path.
         """
         target = Path(path)
         check_suffix(target)
+        if self.path is not None:
+            refuse_source(self.path, target)
         # Taken before the look, so that no save of a reader's falls between the two.
         states = {target: file_state(target)}
         choice = ExistingFiles(overwrite=overwrite)

@@ -12,6 +12,7 @@ from ..measures import lobe_of_codes
 from ..reading.archives import scan_suffix
 from ..reading.cases import FoundCase
 from ..reading.dicom_headers import modality_of
+from ..reading.files import files_of
 from ..reading.silent_pydicom import quiet_pydicom
 from ..reading.studies import dicom_below
 
@@ -29,7 +30,7 @@ def fingerprint(source: Path, files: Sequence[Path]) -> str:
     """
     state = hashlib.sha256()
     with suppress(OSError):  # a file that is gone again fails when it is read
-        paths = files or (dicom_below(source) if source.is_dir() else [source])
+        paths = files or (dicom_below(source) if source.is_dir() else files_of(source))
         for path in paths:
             about = path.stat()
             if source.is_file() or _counts(path):

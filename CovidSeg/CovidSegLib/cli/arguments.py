@@ -80,8 +80,8 @@ def add_report_options(parser: argparse.ArgumentParser) -> None:
         "--lobes",
         metavar="FILE",
         type=file_name,
-        help="lobes (.seg.nrrd or DICOM SEG, told by their codes) for the lobe score; a DICOM SEG in the scan's own "
-        "folder is found",
+        help="lobes (.seg.nrrd or DICOM SEG, told by their codes; .nii.gz of covidseg lobes) for the lobe score; a "
+        "DICOM SEG in the scan's own folder is found",
     )
     parser.add_argument(
         "--lobes-checked",
@@ -138,22 +138,12 @@ def check_targets(source: Path | None, targets: Sequence[Path]) -> None:
 
 
 def _check_against(source: Path | None, target: Path, known: Sequence[Path]) -> None:
-    if source is not None and _same(target, source):
-        raise OutputError("The output is the input file.", "The scan is not overwritten: choose another name.")
-    if source is not None and _is_slice_of(source, target):
-        raise OutputError("The output is one of the scan's own files.", "Choose another name.")
-    if any(_same(target, other) for other in known):
+    from ..segfiles.existing import refuse_source, same_file
+
+    if source is not None:
+        refuse_source(source, target)
+    if any(same_file(target, other) for other in known):
         raise OutputError("Two outputs are the same file.", "Give each its own name.")
-
-
-def _is_slice_of(source: Path, target: Path) -> bool:
-    """Whether ``target`` is a DICOM file in the folder ``source`` or below, other than a segmentation."""
-    if not target.is_file() or not target.resolve().is_relative_to(source.resolve()):
-        return False
-    from ..reading.dicom_files import is_dicom
-    from ..reading.dicom_headers import modality_of
-
-    return is_dicom(target) and modality_of(target) != "SEG"
 
 
 def _check_target(target: Path) -> None:
@@ -222,12 +212,6 @@ def check_input(source: Path) -> None:
             raise InputError("The input does not exist.", "Check the name of the file or folder.")
         if not readable:
             raise InputError("The input is neither a file nor a folder.", "Save it to a file first: it is read twice.")
-
-
-def _same(first: Path, second: Path) -> bool:
-    if first.resolve() == second.resolve():
-        return True
-    return first.exists() and second.exists() and first.samefile(second)
 
 
 def file_name(text: str) -> Path:

@@ -60,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
     numbers = [*args.report, *([args.json] if args.json else [])]
     existing = existing_files(args).beginning(absolute([*args.output, *numbers]))
     check_input(args.input)
-    check_targets(args.input, [*args.output, *numbers])
+    for source in (args.input, *filter(None, [args.lobes])):
+        check_targets(source, [*args.output, *numbers])
     check_numbers(numbers, overwrite=args.overwrite)
     from ..worker.parent import Worker
 

@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..progress import Progress
 from ..system.unfinished import unfinished_folder
 from .dicom_files import begins_as_dicom, files_below, is_dicom
-from .files import suffix_of
+from .files import files_of, suffix_of
 from .studies import find_studies
 
 SUFFIX = ".zip"
@@ -144,8 +144,14 @@ def _one_scan(folder: Path, progress: Progress) -> Path:
         raise InputError(
             f"The ZIP holds {scans} scans.", "Unpack it, and give one of them, or all of them to covidseg batch."
         )
+    if scans == 1 and studies:
+        return folder
     if scans == 1:
-        return folder if studies else images[0]
+        if not all(file.resolve().is_relative_to(folder.resolve()) for file in files_of(images[0])):
+            raise _refused("The ZIP holds a header whose voxels lie outside of it.")
+        return images[0]
     if dicom:
         return folder
+    if any(is_archive(path) for path in files):
+        raise InputError("The ZIP holds other ZIPs, which are not looked into.", "Unpack it, and give one of them.")
     raise InputError("The ZIP holds no CT.", "Give one with a DICOM series, or with one CT file.")

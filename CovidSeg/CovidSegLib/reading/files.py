@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import InputError
@@ -12,6 +13,7 @@ from .hounsfield import LEFT_OVER, HounsfieldVolume
 from .metaimage import read_metaimage
 from .nifti import read_nifti
 from .nrrd import read_nrrd
+from .text_headers import read_meta_header, read_nrrd_header
 from .voxel_files import Planes
 
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
@@ -24,6 +26,13 @@ _TEXT_HEADERS = {
     ".mhd": (read_metaimage, "MetaImage file"),
 }
 
+_HEADERS = {
+    ".nrrd": read_nrrd_header,
+    ".nhdr": read_nrrd_header,
+    ".mha": read_meta_header,
+    ".mhd": read_meta_header,
+}
+
 
 def suffix_of(name: str) -> str:
     """The suffix of :data:`SUFFIXES` that a file name ends with (lower case), or ''. A .seg.nrrd is none."""
@@ -31,6 +40,18 @@ def suffix_of(name: str) -> str:
     if lower.endswith((".seg.nrrd", ".seg.nhdr")):
         return ""
     return next((suffix for suffix in SUFFIXES if lower.endswith(suffix)), "")
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """The files that hold the image ``path``: itself, and those with its voxels if it is a header.
+
+    No native code looks at them, and nothing is raised: who reads the image tells what is wrong with it.
+    """
+    read_header = _HEADERS.get(suffix_of(path.name))
+    with suppress(InputError, OSError):
+        if read_header is not None:
+            return tuple(dict.fromkeys((path, *read_header(path).data_files)))
+    return (path,)
 
 
 def read_file(path: Path, progress: Progress, *, labels: bool = False) -> CtVolume:

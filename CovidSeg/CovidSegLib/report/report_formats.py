@@ -22,7 +22,7 @@ SUFFIXES = (".html", ".json", ".csv")
 
 _OURS = re.compile(
     rb"""\s*(\{(?!"covidseg_manifest").*"schema":\s*"covidseg-
-    | \{\s*"cases": | <!DOCTYPE\ html>.*<title>CovidSeg | measure,region,value
+    | \{\s*"cases":\s*\[\s*(\]|\{\s*"case":.*"status":) | <!DOCTYPE\ html>.*<title>CovidSeg | measure,region,value
     | day,lung_ml | $)""",
     re.DOTALL | re.VERBOSE,
 )

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from ..errors import InputError, OutputError, about
 from ..geometry.grid import Grid
+from ..reading.dicom_files import is_dicom
+from ..reading.dicom_headers import modality_of
+from ..reading.files import files_of
 from ..system.atomic_files import NOTHING_THERE
 from ..system.file_states import States, file_state, refuse_protected, refuse_special
 from .reviewed import ReviewedFile, read_reviewed
@@ -87,6 +90,28 @@ def find_reviewed(outputs: Sequence[Path], grid: Grid, choice: ExistingFiles, sc
             elif not choice.overwrite:
                 _refuse_edits(_read(output, grid), output, scan)
     return found
+
+
+def refuse_source(source: Path, output: Path) -> None:
+    """Raise OutputError where ``output`` is ``source``, by whatever name, or a file that holds a part of it."""
+    if same_file(output, source):
+        raise OutputError("The output is the input file.", "No input is overwritten: choose another name.")
+    if _is_slice_of(source, output) or (source.is_file() and any(same_file(output, one) for one in files_of(source))):
+        raise OutputError("The output is one of the scan's own files.", "Choose another name.")
+
+
+def same_file(first: Path, second: Path) -> bool:
+    """Whether the two are one file, or would be."""
+    if first.resolve() == second.resolve():
+        return True
+    return first.exists() and second.exists() and first.samefile(second)
+
+
+def _is_slice_of(source: Path, target: Path) -> bool:
+    """Whether ``target`` is a DICOM file in the folder ``source`` or below, other than a segmentation."""
+    if not target.is_file() or not target.resolve().is_relative_to(source.resolve()):
+        return False
+    return is_dicom(target) and modality_of(target) != "SEG"
 
 
 def refuse_unknown(output: Path, choice: ExistingFiles) -> None:

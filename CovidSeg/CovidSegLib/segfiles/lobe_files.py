@@ -21,6 +21,8 @@ from ..i18n import tr as _
 from ..measures import lobe_of_codes, lobe_of_terminology
 from ..measures.given_lobes import GivenLobes
 from ..measures.lobe_choice import in_order
+from ..progress import Progress
+from ..reading import read_labels
 from ..reading.dicom_files import files_below, is_dicom
 from ..reading.dicom_headers import modality_of
 from ..segmentation import Lobe
@@ -29,6 +31,7 @@ from .dicom_labels import read_dicom_labels
 from .labelmap import save_nifti
 from .reviewed import read_reviewed
 from .seg_nrrd import FileSegment, is_seg_nrrd, write_layers
+from .stamps import nifti_description
 
 if TYPE_CHECKING:
     import pydicom
@@ -127,7 +130,7 @@ def says_checked(tags: Mapping[str, str]) -> bool:
 
 
 def read_lobe_map(path: Path, volume: CtVolume, *, checked: bool = False) -> GivenLobes:
-    """The lobes in ``path`` (``.seg.nrrd``, or a DICOM SEG) on the grid of ``volume``.
+    """The lobes in ``path`` (``.seg.nrrd``, DICOM SEG, a labelmap of :func:`write_lobes`) on the grid of ``volume``.
 
     ``checked``: a reader has checked them; so says, too, who marked all of them as completed. Raises InputError when
     the file has no lobe, its voxels are not voxels of the scan, or they lie as no lobes do.
@@ -145,8 +148,14 @@ def _read(path: Path, volume: CtVolume, checked: bool) -> GivenLobes:
         lobes = _from_slicer(path, volume)
     elif path.is_file() and is_dicom(path):
         lobes = _from_dicom(path, volume)
+    elif path.is_file() and nifti_description(path) == ALGORITHM:
+        lobes = _from_labelmap(path, volume)
     else:
-        raise InputError("Lobes are read from a .seg.nrrd file or a DICOM SEG.", "Save them in one of these forms.")
+        raise InputError(
+            "Lobes are read from a .seg.nrrd file or a DICOM SEG, or from a .nii.gz of covidseg lobes that still says "
+            "so in its header.",
+            "Save them in one of these forms.",
+        )
     if not lobes.lobes.any():
         raise InputError(
             "The file has no segment whose DICOM code says that it is a lobe of a lung.",
@@ -192,6 +201,14 @@ def _from_slicer(path: Path, volume: CtVolume) -> GivenLobes:
             found.append(segment)
     estimated = any(says_estimated(one.fields.get("Name", ""), one.id, one.tags) for one in found)
     return GivenLobes(lobes, estimated, bool(found) and all(says_checked(one.tags) for one in found))
+
+
+def _from_labelmap(path: Path, volume: CtVolume) -> GivenLobes:
+    """What :func:`write_lobes` wrote; another program's labelmap does not tell which value is which lobe."""
+    values, grid = read_labels(path, Progress())
+    if values.min() < 0 or values.max() > max(Lobe):
+        raise InputError("The file is no labelmap of lobes with values 0 to 5.", "Give it as covidseg lobes wrote it.")
+    return GivenLobes(volume.grid.bring(values.astype(np.uint8), grid.affine), estimated=True)
 
 
 def _from_dicom(path: Path, volume: CtVolume) -> GivenLobes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ def labelmap_is_as_written(path: Path) -> bool:
     try:
         stamp = _stamp_in(path)
         return bool(stamp) and stamp == stamp_of(read_labels(path, Progress())[0])
-    except (InputError, OSError, EOFError, ValueError, struct.error):
+    except (InputError, OSError, EOFError, ValueError, struct.error, zlib.error):
         return False
 
 
@@ -65,9 +66,22 @@ def _stamp_in(path: Path) -> str:
     if name.endswith(".mha"):
         fields = read_meta_header(path).fields
         return fields.get(KEY.lower(), "") if fields.get("elementtype") == "MET_UCHAR" else ""
-    with gzip.open(path) if name.endswith(".gz") else path.open("rb") as file:
+    return _description_in(path, _NIFTI_UINT8)
+
+
+def nifti_description(path: Path) -> str:
+    """The description in the header of the NIfTI file at ``path``; "" where it has none or is no such file."""
+    try:
+        return _description_in(path) if path.name.lower().endswith((".nii", ".nii.gz")) else ""
+    except (OSError, EOFError, struct.error, zlib.error):
+        return ""
+
+
+def _description_in(path: Path, needed: int | None = None) -> str:
+    """As :func:`nifti_description`; "" where the voxels are not of the kind that is ``needed``."""
+    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
         kind, text = _NIFTI_HEADER.unpack(file.read(_NIFTI_HEADER.size))
-    return text.split(b"\0")[0].decode("ascii", "replace") if kind == _NIFTI_UINT8 else ""
+    return text.split(b"\0")[0].decode("ascii", "replace") if needed in (None, kind) else ""
 
 
 def dicom_is_as_written(path: Path) -> bool:
