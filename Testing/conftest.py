@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let long tests come first: at the end no process is left alone with one."""
     order = {name: number for number, name in enumerate(FIRST)}
     items.sort(key=lambda item: order.get(item.path.name, len(FIRST)))
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector look no more at thousands of collected tests and loaded libraries."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def lobes_are_estimated_once() -> Iterator[None]:
+    """The same lungs have the same lobes in each test (kit/lobes_once)."""
+    from Testing.kit.lobes_once import lobes_once
+
+    with lobes_once():
+        yield
 
 
 @pytest.fixture(scope="session")

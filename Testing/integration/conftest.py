@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +25,14 @@ if find_spec("slicer") and find_spec("PySide6"):
     from Testing.kit.slicer_window.application import install_qt
 
     install_qt()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def workers_are_forked() -> None:
+    """Workers that this process starts need not load the libraries again (kit/forked)."""
+    from Testing.kit import forked
+
+    forked.ready()
 
 
 @pytest.fixture
@@ -63,10 +72,8 @@ def world(tmp_path: Path, temporary_folder: Path, monkeypatch: pytest.MonkeyPatc
     """A Slicer of its own. In the end no error was logged, no observer failed, and no temporary file is left."""
     pytest.importorskip("slicer", reason="needs the pip package slicer-core")
     pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
-    from Testing.kit import forked
     from Testing.kit.slicer_window.application import SlicerWorld
 
-    forked.ready()
     (tmp_path / "settings").mkdir()
     monkeypatch.setenv("COVIDSEG_MODELS", str(tmp_path / "models"))
     made = SlicerWorld(tmp_path / "settings")
@@ -122,6 +129,13 @@ def stand_in_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Child processes segment with a pipeline that does as the scan's first voxel says (kit/stand_in_pipeline)."""
     folder = Path(__file__).resolve().parents[1] / "kit" / "stand_in_pipeline"
     monkeypatch.setenv("PYTHONPATH", str(folder))
+
+
+@pytest.fixture
+def without_views(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages that child processes make have no 3-D view of Slicer, which takes seconds (kit/without_views)."""
+    folder = Path(__file__).resolve().parents[1] / "kit" / "without_views"
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
 
 
 @pytest.fixture(scope="session")

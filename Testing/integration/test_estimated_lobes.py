@@ -74,6 +74,7 @@ def test_a_labelmap_of_lungs_will_do_and_an_output_that_exists_stays(
     assert main(["lobes", str(masks), "-o", str(output), "--overwrite", "--quiet"]) == 0
 
 
+@pytest.mark.usefixtures("without_views")
 def test_masks_that_know_lungs_alone_get_lobes_and_no_score(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_nifti(scan().voxels, AFFINE, tmp_path / "scan.nii.gz")
     masks, record, page = tmp_path / "masks.nii.gz", tmp_path / "report.json", tmp_path / "report.html"
@@ -187,6 +188,7 @@ def test_lungs_without_lobes_leave_no_file_and_a_reason(
     assert not output.exists()
 
 
+@pytest.mark.usefixtures("without_views")
 def test_the_report_shows_the_lobes_and_never_the_score_without_its_range(masks: Path, tmp_path: Path) -> None:
     jsonschema = pytest.importorskip("jsonschema")
     page, record, table = (tmp_path / f"report.{ending}" for ending in ("html", "json", "csv"))

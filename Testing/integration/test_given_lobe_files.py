@@ -40,6 +40,7 @@ def of_another_program(lobes: np.ndarray, estimate: Path) -> None:
     write_layers([lobes], AFFINE, others, estimate)
 
 
+@pytest.mark.usefixtures("without_views")
 def test_lobes_that_a_user_brings_come_first_in_a_report_and_have_no_range(
     masks: Path, estimate: Path, tmp_path: Path
 ) -> None:
@@ -76,6 +77,7 @@ def changed(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
     write_layers([change(found.layers[0])], AFFINE, found.segments, path)
 
 
+@pytest.mark.usefixtures("without_views")
 def test_an_estimate_that_a_reader_changed_has_its_range_and_its_word_in_every_output(
     masks: Path, estimate: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

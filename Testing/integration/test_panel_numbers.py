@@ -131,6 +131,7 @@ def test_a_report_is_saved_with_what_the_reader_changed(opened, tmp_path: Path) 
     assert sorted(path.name for path in tmp_path.glob("r.*")) == ["r.csv", "r.html", "r.json"]
 
 
+@pytest.mark.usefixtures("without_views")
 def test_a_name_without_an_ending_gets_that_of_a_page_and_replaces_nothing_unasked(opened, tmp_path: Path) -> None:
     panel, section, _, _ = opened
     for name in ("first", "of.a.scan"):
@@ -153,6 +154,7 @@ def test_a_report_that_is_not_wanted_after_all_writes_nothing(opened) -> None:
     assert section.reportButton.enabled
 
 
+@pytest.mark.usefixtures("without_views")
 def test_a_page_asks_before_a_package_is_installed(opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     panel, section, _, _ = opened
     from CovidSegLib.gui.core import report_packages
