@@ -24,7 +24,10 @@ def lobes_once() -> Iterator[None]:
     part = lobe_estimate._part
 
     def remembered(coarse: tuple[CoarseLung, CoarseLung], model: LobeModel) -> PartedLungs:
-        lungs = ((sha256(lung.lung.tobytes()).digest(), lung.lung.shape, lung.steps, lung.size_mm, lung.right) for lung in coarse)
+        lungs = (
+            (sha256(lung.lung.tobytes()).digest(), lung.lung.shape, lung.steps, lung.size_mm, lung.right)
+            for lung in coarse
+        )
         key = (id(model), *lungs)
         if key not in known:
             if len(known) == _KEPT:
