@@ -26,6 +26,7 @@ SAID_BY_THE_PANEL = sorted(
         "measures/table.py",
         "measures/quantities.py",
         "measures/measurements_record.py",
+        "measures/values.py",
     )
 )
 """Files whose sentences may reach the panel: what it and its child process call, but readers and writers of files."""

@@ -129,14 +129,14 @@ def _of_zones(counts: np.ndarray, ml: float, absent: Collection[Label] = ()) -> 
     for side, codes in _SIDES:
         lung, infection = counts[list(codes)].sum(axis=0) * ml, counts[codes[1]] * ml
         present = codes[0] not in absent
-        regions[side] = Region(f"{side} lung", float(lung.sum()), float(infection.sum()), present=present)
+        regions[side] = Region.of(f"{side} lung", float(lung.sum()), float(infection.sum()), present=present)
         for level in (2, 1, 0):
             zones.append(_zone(side, LEVELS[level], float(lung[level]), float(infection[level]), present))
-    total = Region(
+    total = Region.of(
         "both lungs",
         regions["left"].lung_ml + regions["right"].lung_ml,
         regions["left"].infection_ml + regions["right"].infection_ml,
-        present=regions["left"].present or regions["right"].present,
+        present=any(codes[0] not in absent for _side, codes in _SIDES),
     )
     percent = total.infection_percent
     return Measurements(
@@ -151,7 +151,8 @@ def _of_zones(counts: np.ndarray, ml: float, absent: Collection[Label] = ()) -> 
 
 
 def _zone(side: Any, level: Any, lung_ml: float, infection_ml: float, present: bool) -> Zone:
-    zone = Zone(f"{side} {level} zone", lung_ml, infection_ml, side, level, None, present=present)
+    name = f"{side} {level} zone"
+    zone = Zone.of(name, lung_ml, infection_ml, present=present, score=None, side=side, level=level)
     percent = zone.infection_percent
     return replace(zone, score=None if percent is None else zone_score(percent))
 

@@ -36,14 +36,17 @@ def density(counts: np.ndarray, voxel_ml: float, rules: Rules) -> Density | None
     if lung_mean is None:
         return None
     split = rules.split_hu - _LOWEST
+    ground_glass, consolidation = (float(part.sum()) * voxel_ml for part in (infection[:split], infection[split:]))
+    either = ground_glass + consolidation
     return Density(
         lung_mean,
         _mean(counts[list(LEFT_CODES)].sum(axis=0)),
         _mean(counts[list(RIGHT_CODES)].sum(axis=0)),
-        {percent: _percentile(lung, percent) for percent in rules.percentiles},
         _mean(infection),
-        float(infection[:split].sum()) * voxel_ml,
-        float(infection[split:].sum()) * voxel_ml,
+        ground_glass,
+        consolidation,
+        100.0 * consolidation / either if either else None,
+        {percent: _percentile(lung, percent) for percent in rules.percentiles},
     )
 
 

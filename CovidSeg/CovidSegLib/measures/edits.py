@@ -8,6 +8,7 @@ import numpy as np
 
 from ..corrections.merge import ALL, LastWritten, to_labels
 from ..segmentation import SEGMENTS
+from .values import Ml
 
 
 @dataclass(frozen=True)
@@ -15,8 +16,8 @@ class SegmentEdit:
     """What a reader changed in the segment called ``name``, in mL. Changes elsewhere do not cancel each other out."""
 
     name: str
-    added_ml: float
-    removed_ml: float
+    added_ml: Ml
+    removed_ml: Ml
 
 
 def recorded_edits(labels: np.ndarray, last: LastWritten, voxel_ml: float) -> tuple[SegmentEdit, ...] | None:

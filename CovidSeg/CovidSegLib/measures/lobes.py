@@ -111,4 +111,4 @@ def lobe_total(regions: Iterable[LobeRegion]) -> int | None:
 
 def _region(lobe: Lobe, lung_ml: float, infection_ml: float) -> LobeRegion:
     score = lobe_score(100.0 * infection_ml / lung_ml) if lung_ml else None
-    return LobeRegion(lobe_name(lobe), float(lung_ml), float(infection_ml), score)
+    return LobeRegion.of(lobe_name(lobe), float(lung_ml), float(infection_ml), score=score)

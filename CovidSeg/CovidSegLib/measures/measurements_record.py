@@ -13,62 +13,26 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from ..system.typed_json import LEFT_OUT, Form
 from .lesions import COUNTED_ML
-from .values import Density, EstimatedSeverity, LobesAre, Measurements, Side
+from .values import (
+    Density,
+    EstimatedLobe,
+    EstimatedSeverity,
+    LobeRegion,
+    LobesAre,
+    Measurements,
+    Ml,
+    Percent,
+    Region,
+    Side,
+    Zone,
+)
 
 _DIGITS = 3
 _Made = TypeVar("_Made")
 
-Ml = Annotated[float, Form(0)]
-Percent = Annotated[float, Form(0, 100)]
-Hu = Annotated[float, Form()]
 CtClass = Literal["CT-0", "CT-1", "CT-2", "CT-3", "CT-4"]
 ZoneScore = Annotated[int, Form(0, 24)]
-LobeScore = Annotated[int, Form(0, 5)]
 SeverityScore = Annotated[int, Form(0, 25)]
-LobeName = Literal["right upper lobe", "right middle lobe", "right lower lobe", "left upper lobe", "left lower lobe"]
-
-
-@dataclass(frozen=True)
-class RegionRecord:
-    """A part of the lungs; see :class:`.values.Region`."""
-
-    name: str
-    lung_ml: Ml
-    infection_ml: Ml
-    infection_percent: Percent | None
-
-
-@dataclass(frozen=True)
-class ZoneRecord(RegionRecord):
-    """See :class:`.values.Zone`."""
-
-    score: Annotated[int, Form(0, 4)] | None
-    side: Side
-    level: Literal["upper", "middle", "lower"]
-
-
-@dataclass(frozen=True)
-class LobeRecord(RegionRecord):
-    """See :class:`.values.LobeRegion`."""
-
-    score: LobeScore | None
-
-
-@dataclass(frozen=True)
-class EstimatedLobeRecord:
-    """See :class:`.values.EstimatedLobe`."""
-
-    name: LobeName
-    lung_ml: Ml
-    infection_ml: Ml
-    infection_percent: Percent | None
-    percent_low: Percent
-    percent_high: Percent
-    score: LobeScore
-    score_low: LobeScore
-    score_high: LobeScore
-    overlap: Annotated[float, Form(0, 1, "Dice that is expected with the true lobe.")]
-    overlap_low: Annotated[float, Form(0, 1, "Lowest Dice that was seen, or is held possible.")]
 
 
 @dataclass(frozen=True)
@@ -87,7 +51,7 @@ class SeverityRecord:
     score: SeverityScore
     low: SeverityScore
     high: SeverityScore
-    lobes: Annotated[tuple[EstimatedLobeRecord, ...], Form(items=(5, 5))]
+    lobes: Annotated[tuple[EstimatedLobe, ...], Form(items=(5, 5))]
     model: ModelRecord
 
 
@@ -120,20 +84,6 @@ class LesionsRecord:
 
 
 @dataclass(frozen=True)
-class DensityRecord:
-    """See :class:`.values.Density`."""
-
-    lung_mean_hu: Hu
-    left_mean_hu: Hu | None
-    right_mean_hu: Hu | None
-    infection_mean_hu: Hu | None
-    ground_glass_ml: Ml
-    consolidation_ml: Ml
-    consolidation_percent: Percent | None
-    lung_percentiles_hu: dict[int, Hu]
-
-
-@dataclass(frozen=True)
 class EdgeMoveRecord:
     """See :class:`.values.EdgeMove`."""
 
@@ -160,10 +110,10 @@ class RulesRecord:
 class MeasurementsRecord:
     """See :class:`.values.Measurements`. What has a default is not in results of earlier versions."""
 
-    total: RegionRecord
-    left: RegionRecord
-    right: RegionRecord
-    zones: Annotated[tuple[ZoneRecord, ...], Form(items=(6, 6), about="Thirds of each lung's height, approximate.")]
+    total: Region
+    left: Region
+    right: Region
+    zones: Annotated[tuple[Zone, ...], Form(items=(6, 6), about="Thirds of each lung's height, approximate.")]
     zone_score: Annotated[int | None, Form(0, 24, "Sum of the six zones' scores.")]
     ct_class: Annotated[
         CtClass | None,
@@ -172,7 +122,7 @@ class MeasurementsRecord:
             "infected."
         ),
     ]
-    lobes: Annotated[tuple[LobeRecord, ...], Form(items=(None, 5), about="Empty without a lobe segmentation.")]
+    lobes: Annotated[tuple[LobeRegion, ...], Form(items=(None, 5), about="Empty without a lobe segmentation.")]
     lobe_score: Annotated[int | None, Form(0, 25, "CT severity score of the lobe segmentation.")]
     severity_estimated: Annotated[
         SeverityRecord | None,
@@ -196,7 +146,7 @@ class MeasurementsRecord:
         Form(about="Pieces of infection in three dimensions, 26-neighbourhood, from counted_from_ml on."),
     ]
     density: Annotated[
-        DensityRecord | None,
+        Density | None,
         Form(about="null when the values are no Hounsfield units; density_refused says why."),
     ]
     density_refused: str
@@ -221,13 +171,13 @@ class MeasurementsRecord:
     def of(cls, measured: Measurements) -> MeasurementsRecord:
         """``measured``, rounded, with mere text for sentences: what can be translated takes ten times the memory."""
         return cls(
-            total=as_record(RegionRecord, measured.total),
-            left=as_record(RegionRecord, measured.left),
-            right=as_record(RegionRecord, measured.right),
-            zones=tuple(as_record(ZoneRecord, zone) for zone in measured.zones),
+            total=rounded(measured.total),
+            left=rounded(measured.left),
+            right=rounded(measured.right),
+            zones=rounded(measured.zones),
             zone_score=measured.zone_score,
             ct_class=_class(measured.ct_class),
-            lobes=tuple(as_record(LobeRecord, lobe) for lobe in measured.lobes),
+            lobes=rounded(measured.lobes),
             lobe_score=measured.lobe_score,
             severity_estimated=None if measured.severity is None else _severity(measured.severity, measured.lobes_are),
             severity_refused=str(measured.severity_refused),
@@ -238,7 +188,7 @@ class MeasurementsRecord:
                 COUNTED_ML,
                 SmallerRecord(len(measured.small_lesions), rounded(float(measured.small_lesions_ml))),
             ),
-            density=None if measured.density is None else _density(measured.density),
+            density=rounded(measured.density),
             density_refused=str(measured.density_refused),
             partly_visible=measured.partly_visible,
             flags=tuple(map(str, measured.flags)),
@@ -259,14 +209,7 @@ class MeasurementsRecord:
 
 def _severity(found: EstimatedSeverity, lobes_are: LobesAre) -> SeverityRecord:
     said = str(lobes_are).replace("estimated", "estimated from the shape of the lungs")
-    lobes = tuple(as_record(EstimatedLobeRecord, lobe) for lobe in found.lobes)
-    model = ModelRecord(found.model, found.sha256)
-    return as_record(SeverityRecord, found, lobes_are=said, lobes=lobes, model=model)
-
-
-def _density(density: Density) -> DensityRecord:
-    percentiles = {percent: rounded(value) for percent, value in density.percentiles.items()}
-    return as_record(DensityRecord, density, lung_percentiles_hu=percentiles)
+    return as_record(SeverityRecord, found, lobes_are=said, model=ModelRecord(found.model, found.sha256))
 
 
 def _class(number: int | None) -> Any:
@@ -281,5 +224,11 @@ def as_record(kind: type[_Made], value: object, **given: Any) -> _Made:
 
 
 def rounded(value: Any) -> Any:
-    """``value`` as it is published; what is no fraction stays."""
-    return round(value, _DIGITS) if isinstance(value, float) else value
+    """``value`` as it is published, a dataclass with all that is in it; what is no fraction stays."""
+    if isinstance(value, float):
+        return round(value, _DIGITS)
+    if isinstance(value, tuple):
+        return tuple(map(rounded, value))
+    if isinstance(value, dict):
+        return {name: rounded(one) for name, one in value.items()}
+    return as_record(type(value), value) if dataclasses.is_dataclass(value) else value

@@ -46,6 +46,7 @@ def _changed(lobe: EstimatedLobe, region: LobeRegion) -> EstimatedLobe:
         lobe,
         lung_ml=region.lung_ml,
         infection_ml=region.infection_ml,
+        infection_percent=region.infection_percent,
         percent_low=min(lobe.percent_low, share),
         percent_high=max(lobe.percent_high, share),
         score=score,
@@ -76,7 +77,7 @@ def _lobe(found: EstimatedLobes, scores: np.ndarray, lobe: Lobe, voxel_ml: float
     score = lobe_score(shown)  # of the share that stands beside it
     expected = float(found.overlap[:, number].mean())
     lowest = min(float(found.overlap[:, number].min()), found.lowest_overlap[number])
-    return EstimatedLobe(
+    return EstimatedLobe.of(
         lobe_name(lobe),
         lung,
         infection,

@@ -1,16 +1,26 @@
 """The numbers of one scan as frozen values: volumes in mL, shares in percent, density in HU.
 
-Infection counts as lung.
+Infection counts as lung. Fields are the keys of the JSON that is published, in this order, with what may stand there
+(:mod:`CovidSegLib.system.typed_json`); :mod:`.measurements_record` rounds them for it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from ..system.typed_json import Form
 from .lesions import Lesion
 from .rules import Rules
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Ml = Annotated[float, Form(0)]
+Percent = Annotated[float, Form(0, 100)]
+Hu = Annotated[float, Form()]
+LobeScore = Annotated[int, Form(0, 5)]
+LobeName = Literal["right upper lobe", "right middle lobe", "right lower lobe", "left upper lobe", "left lower lobe"]
 Side = Literal["left", "right"]
 
 LobesAre = Literal["", "given", "estimated", "estimated, corrected", "estimated, then checked by a reader"]
@@ -19,41 +29,45 @@ LobesAre = Literal["", "given", "estimated", "estimated, corrected", "estimated,
 
 @dataclass(frozen=True)
 class Region:
-    """A part of the lungs. ``lung_ml`` includes ``infection_ml``.
+    """A part of the lungs, as :meth:`of` makes it. ``lung_ml`` includes ``infection_ml``.
 
-    ``present``: False where the lung was taken out as a segment. What is infected on its side is no share of it then.
+    ``infection_percent``: 100 · infection / lung, or None where there is no lung.
     """
 
     name: str
-    lung_ml: float
-    infection_ml: float
-    present: bool = field(default=True, kw_only=True)
+    lung_ml: Ml
+    infection_ml: Ml
+    infection_percent: Percent | None
+
+    @classmethod
+    def of(cls, name: str, lung_ml: float, infection_ml: float, *, present: bool = True, **more: Any) -> Self:
+        """The region with its share; ``more``: what else such a region has.
+
+        ``present``: False where the lung was taken out as a segment. What is infected on its side is no share of it.
+        """
+        percent = 100.0 * infection_ml / lung_ml if lung_ml and present else None
+        return cls(name, lung_ml, infection_ml, percent, **more)
 
     @property
     def ml(self) -> float:
         """Volume in mL, infection included: :attr:`lung_ml` by the name that a script would look for."""
         return self.lung_ml
 
-    @property
-    def infection_percent(self) -> float | None:
-        """100 · infection / lung, or None where there is no lung."""
-        return 100.0 * self.infection_ml / self.lung_ml if self.lung_ml and self.present else None
-
 
 @dataclass(frozen=True)
 class Zone(Region):
     """A third of one lung by height. ``score``: 0 to 4 by involvement (:func:`.rules.zone_score`)."""
 
+    score: Annotated[int, Form(0, 4)] | None
     side: Side
     level: Literal["upper", "middle", "lower"]
-    score: int | None
 
 
 @dataclass(frozen=True)
 class LobeRegion(Region):
     """A lobe of another segmentation. ``score``: 0 to 5 by involvement (:func:`.rules.lobe_score`)."""
 
-    score: int | None
+    score: LobeScore | None
 
 
 @dataclass(frozen=True)
@@ -66,13 +80,14 @@ class EstimatedLobe(Region):
     lobes are known, or that the ensemble holds possible.
     """
 
-    percent_low: float = field(kw_only=True)
-    percent_high: float = field(kw_only=True)
-    score: int = field(kw_only=True)
-    score_low: int = field(kw_only=True)
-    score_high: int = field(kw_only=True)
-    overlap: float = field(kw_only=True)
-    overlap_low: float = field(kw_only=True)
+    name: LobeName
+    percent_low: Percent
+    percent_high: Percent
+    score: LobeScore
+    score_low: LobeScore
+    score_high: LobeScore
+    overlap: Annotated[float, Form(0, 1, "Dice that is expected with the true lobe.")]
+    overlap_low: Annotated[float, Form(0, 1, "Lowest Dice that was seen, or is held possible.")]
 
 
 @dataclass(frozen=True)
@@ -97,23 +112,24 @@ class EstimatedSeverity:
 class Density:
     """HU inside the masks; what is in ``infection_*`` is None without infection.
 
-    ``lung_mean_hu`` and ``percentiles`` (percent → HU): lung with infection. ``ground_glass_ml``: infection below the
-    split of the :class:`.rules.Rules`, ``consolidation_ml``: infection at or above it.
+    ``lung_mean_hu`` and ``lung_percentiles_hu`` (percent → HU): lung with infection. ``ground_glass_ml``: infection
+    below the split of the :class:`.rules.Rules`, ``consolidation_ml``: infection at or above it,
+    ``consolidation_percent``: that as a share of the infection, None without infection.
     """
 
-    lung_mean_hu: float
-    left_mean_hu: float | None
-    right_mean_hu: float | None
-    percentiles: dict[int, float]
-    infection_mean_hu: float | None
-    ground_glass_ml: float
-    consolidation_ml: float
+    lung_mean_hu: Hu
+    left_mean_hu: Hu | None
+    right_mean_hu: Hu | None
+    infection_mean_hu: Hu | None
+    ground_glass_ml: Ml
+    consolidation_ml: Ml
+    consolidation_percent: Percent | None
+    lung_percentiles_hu: dict[int, Hu]
 
     @property
-    def consolidation_percent(self) -> float | None:
-        """Consolidation as a share of the infection, in percent; None without infection."""
-        infection = self.ground_glass_ml + self.consolidation_ml
-        return 100.0 * self.consolidation_ml / infection if infection else None
+    def percentiles(self) -> dict[int, float]:
+        """:attr:`lung_percentiles_hu` by a short name."""
+        return self.lung_percentiles_hu
 
 
 @dataclass(frozen=True)

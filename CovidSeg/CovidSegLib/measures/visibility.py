@@ -122,7 +122,7 @@ def absence_flags(left: Region, right: Region) -> list[str]:
             (left, _("No left lung was found, but infection on its side: it counts only to both lungs together.")),
             (right, _("No right lung was found, but infection on its side: it counts only to both lungs together.")),
         )
-        if lung.infection_ml and not lung.present
+        if lung.infection_ml and lung.infection_percent is None
     ]
     if absent:
         return absent

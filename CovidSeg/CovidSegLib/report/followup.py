@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal
 
-from ..measures.measurements_record import CtClass, Ml, Percent, SeverityScore, ZoneScore, as_record
+from ..measures.measurements_record import CtClass, SeverityScore, ZoneScore, as_record, rounded
 from ..measures.quantities import columns_of, further_names
-from ..measures.values import LobesAre, Side
+from ..measures.values import LobesAre, Ml, Percent, Side
 from ..system.typed_json import LEFT_OUT, REQUIRED, Form
 from ..visible import table_cell
 from .result_record import ResultRecord, no_result
@@ -238,7 +238,7 @@ def to_record(found: FollowUp) -> FollowUpRecord:
     return FollowUpRecord(
         FOLLOWUP_SCHEMA,
         found.label,
-        tuple(as_record(TimePoint, point) for point in found.points),
+        rounded(found.points),
         tuple(map(ChangeRecord.of, found.since_first)),
         tuple(map(ChangeRecord.of, found.since_previous)),
         found.warnings,

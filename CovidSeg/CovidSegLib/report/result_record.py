@@ -15,7 +15,8 @@ from ..errors import InputError
 from ..geometry.volume import CtVolume
 from ..measures import Measurements
 from ..measures.edits import SegmentEdit
-from ..measures.measurements_record import MeasurementsRecord, Ml, ModelRecord, Percent, as_record, rounded
+from ..measures.measurements_record import MeasurementsRecord, ModelRecord, rounded
+from ..measures.values import Ml, Percent
 from ..segmentation import Provenance
 from ..system.typed_json import LEFT_OUT, REQUIRED, Form, FormError, read_typed, write_typed
 
@@ -57,20 +58,6 @@ class ScanRecord:
         return replace(self, spacing_mm=(x, y, z))
 
 
-@dataclass(frozen=True)
-class EditRecord:
-    """What a reader changed in one segment."""
-
-    name: str
-    added_ml: Ml
-    removed_ml: Ml
-
-    @classmethod
-    def of(cls, edit: SegmentEdit) -> EditRecord:
-        """Of ``edit``, rounded."""
-        return as_record(cls, edit)
-
-
 @dataclass(frozen=True, kw_only=True)
 class ResultRecord:
     """Numbers of one scan and how they came about; it names neither patient nor file.
@@ -103,7 +90,7 @@ class ResultRecord:
     )
     scan: ScanRecord | None = field(default=None, metadata=LEFT_OUT)
     reader_edits: Annotated[
-        tuple[EditRecord, ...] | None,
+        tuple[SegmentEdit, ...] | None,
         Form(about="What a reader changed, by segment; null when it is not recorded."),
     ] = field(default=None, metadata={**LEFT_OUT, "null": True})
     label: Annotated[str | None, Form(about="What the user typed as the case's name; may be empty.")] = field(
@@ -143,7 +130,7 @@ class ResultRecord:
 
     def of_report(self, scan: ScanRecord, edits: Sequence[SegmentEdit] | None, label: str) -> ResultRecord:
         """The same as a report says it of ``scan``; ``edits``: a reader's changes, None where that is not known."""
-        told = None if edits is None else tuple(EditRecord.of(edit) for edit in edits)
+        told = None if edits is None else rounded(tuple(edits))
         return replace(self, scan=scan.rounded(), reader_edits=told, label=label)
 
     def to_json(self) -> dict[str, Any]:
