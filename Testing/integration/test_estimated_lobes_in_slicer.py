@@ -17,9 +17,10 @@ from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import Lobe, Measurements, measure
 from CovidSegLib.measures.lobe_map import estimated_lobe_map
 from CovidSegLib.measures.lobes import lobe_name
+from CovidSegLib.measures.measurements_record import MeasurementsRecord
 from CovidSegLib.mrml.covidseg_segments import tag
 from CovidSegLib.mrml.readback import lobes_state, mark_checked, read_lobes
-from CovidSegLib.mrml.segment_statistics import NUMBERS, _with_range, register
+from CovidSegLib.mrml.segment_statistics import NUMBERS, _value, _with_range, register
 from CovidSegLib.mrml.segmentations import add_segmentation
 from CovidSegLib.mrml.tables import table_for, write_table
 from CovidSegLib.progress import Progress
@@ -56,10 +57,10 @@ def test_statistics_ask_for_the_range_wherever_the_score_is_asked_for() -> None:
     assert all(three <= set(_with_range([key])) for key in three)
     assert _with_range(["lesions"]) == ["lesions"]
     measured = measure(drawn_lungs(), Grid(AFFINE, drawn_lungs().shape))
-    values = {key: NUMBERS[key].of_infection(measured) for key in three}
+    values = {key: _value(key, MeasurementsRecord.of(measured), Label.INFECTION) for key in three}
     found = measured.severity
     assert sorted(values.values()) == sorted([found.low, found.score, found.high])
-    assert all("estimated" in NUMBERS[key].title for key in three)
+    assert all("estimated" in NUMBERS[key][0].title for key in three)
 
 
 def test_the_table_has_the_range_beside_the_score(mrml: OffscreenSlicer) -> None:

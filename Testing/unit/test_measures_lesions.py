@@ -80,4 +80,4 @@ def test_slicers_statistics_name_the_size_that_lesions_count_from() -> None:
     from CovidSegLib.mrml.segment_statistics import NUMBERS
 
     # Written out there: what measures is not loaded when Slicer starts.
-    assert f"of {COUNTED_ML:g} mL and more" in NUMBERS["lesions"].about
+    assert f"of {COUNTED_ML:g} mL and more" in NUMBERS["lesions"][0].about

@@ -114,7 +114,7 @@ def test_a_follow_up_is_of_the_published_form(records: dict[str, ResultRecord]) 
 
 def test_every_number_of_a_record_is_reached_by_its_path(records: dict[str, ResultRecord]) -> None:
     measured = records["plain"].measurements
-    assert measured.number("density.ground_glass_ml") == measured.density.ground_glass_ml
-    assert measured.number("severity_estimated.score") is (
-        measured.severity_estimated and measured.severity_estimated.score
-    )
+    assert measured.numbers("density.ground_glass_ml") == [(measured.density, measured.density.ground_glass_ml)]
+    assert measured.numbers("zones.score") == [(zone, zone.score) for zone in measured.zones]
+    found = measured.severity_estimated
+    assert measured.numbers("severity_estimated.score") == ([(found, found.score)] if found else [])

@@ -7,7 +7,6 @@ the schema (:mod:`CovidSegLib.system.typed_json`). Numbers have three decimals; 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -169,26 +168,29 @@ class MeasurementsRecord:
 
     @classmethod
     def of(cls, measured: Measurements) -> MeasurementsRecord:
-        """``measured``, rounded, with mere text for sentences: what can be translated takes ten times the memory."""
+        """``measured``, not yet :func:`rounded`, with mere text for sentences.
+
+        What can be translated takes ten times the memory.
+        """
         return cls(
-            total=rounded(measured.total),
-            left=rounded(measured.left),
-            right=rounded(measured.right),
-            zones=rounded(measured.zones),
+            total=measured.total,
+            left=measured.left,
+            right=measured.right,
+            zones=measured.zones,
             zone_score=measured.zone_score,
             ct_class=_class(measured.ct_class),
-            lobes=rounded(measured.lobes),
+            lobes=measured.lobes,
             lobe_score=measured.lobe_score,
             severity_estimated=None if measured.severity is None else _severity(measured.severity, measured.lobes_are),
             severity_refused=str(measured.severity_refused),
             lobes_are=measured.lobes_are,
             lesions=LesionsRecord(
                 len(measured.lesions),
-                tuple(rounded(lesion.ml) for lesion in measured.lesions),
+                tuple(lesion.ml for lesion in measured.lesions),
                 COUNTED_ML,
-                SmallerRecord(len(measured.small_lesions), rounded(float(measured.small_lesions_ml))),
+                SmallerRecord(len(measured.small_lesions), float(measured.small_lesions_ml)),
             ),
-            density=rounded(measured.density),
+            density=measured.density,
             density_refused=str(measured.density_refused),
             partly_visible=measured.partly_visible,
             flags=tuple(map(str, measured.flags)),
@@ -196,15 +198,26 @@ class MeasurementsRecord:
                 as_record(EdgeMoveRecord, move, ct_class=_class(move.ct_class)) for move in measured.stability
             ),
             rules=RulesRecord(measured.rules.split_hu, "thirds of each lung's height, approximate"),
-            more={path.removeprefix("more."): rounded(value) for path, value in measured.more.items()} or None,
+            more={path.removeprefix("more."): value for path, value in measured.more.items()} or None,
         )
 
-    def number(self, path: str) -> float | None:
-        """The number at ``path`` ("density.ground_glass_ml"); None where there is none."""
-        value: Any = self
-        for name in path.split("."):
-            value = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
-        return value
+    def numbers(self, path: str) -> list[tuple[Any, Any]]:
+        """What has a number at ``path`` ("density.ground_glass_ml"), and the number: of a list each of its parts.
+
+        Nothing where what should have it is not there.
+        """
+        *names, last = path.split(".")
+        owners: list[Any] = [self]
+        for name in names:
+            found = [_of(owner, name) for owner in owners]
+            owners = [
+                one for part in found for one in (part if isinstance(part, tuple) else (part,)) if one is not None
+            ]
+        return [(owner, _of(owner, last)) for owner in owners]
+
+
+def _of(owner: Any, name: str) -> Any:
+    return owner.get(name) if isinstance(owner, dict) else getattr(owner, name)
 
 
 def _severity(found: EstimatedSeverity, lobes_are: LobesAre) -> SeverityRecord:
@@ -216,19 +229,26 @@ def _class(number: int | None) -> Any:
     return None if number is None else f"CT-{number}"
 
 
+def as_number(value: Any) -> Any:
+    """``value`` as a number, also a class ("CT-2")."""
+    return int(value.removeprefix("CT-")) if isinstance(value, str) else value
+
+
 def as_record(kind: type[_Made], value: object, **given: Any) -> _Made:
-    """``kind``, a dataclass, with what ``value`` has by the same names, :func:`rounded`; those ``given`` come first."""
+    """``kind``, a dataclass, with what ``value`` has by the same names; those ``given`` come first."""
     names = [one.name for one in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    taken: Mapping[str, Any] = {name: rounded(getattr(value, name)) for name in names if name not in given}
-    return kind(**taken, **given)
+    return kind(**{name: getattr(value, name) for name in names if name not in given}, **given)
 
 
-def rounded(value: Any) -> Any:
-    """``value`` as it is published, a dataclass with all that is in it; what is no fraction stays."""
+def rounded(value: _Made) -> _Made:
+    """``value`` as it is published: every fraction in it, at any depth, has three decimals."""
+    made: Any = value
     if isinstance(value, float):
-        return round(value, _DIGITS)
-    if isinstance(value, tuple):
-        return tuple(map(rounded, value))
-    if isinstance(value, dict):
-        return {name: rounded(one) for name, one in value.items()}
-    return as_record(type(value), value) if dataclasses.is_dataclass(value) else value
+        made = round(value, _DIGITS)
+    elif isinstance(value, tuple):
+        made = tuple(map(rounded, value))
+    elif isinstance(value, dict):
+        made = {name: rounded(one) for name, one in value.items()}
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        made = type(value)(**{one.name: rounded(getattr(value, one.name)) for one in dataclasses.fields(value)})
+    return made

@@ -10,26 +10,25 @@ Nothing is imported here that takes time: Slicer reads the list when it starts.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .measurements_record import MeasurementsRecord
     from .subject import Subject
-    from .values import Measurements
 
 Value = int | float | None
-Parts = Callable[[Any], Iterable[Any]]
 Code = tuple[str, str, str]
 """Value, scheme and meaning."""
 
 
 @dataclass(frozen=True)
 class Statistic:
-    """A number in Segment Statistics: of a lung's segment (which side: "left" or "right"), of that of infection.
+    """A number in Segment Statistics.
 
-    ``codes``: quantity, unit, method, derivation; ``place``: among the columns.
+    ``of_lung``: that of a lung's segment, by its side ("left" or "right"); ``of_infection``: the quantity itself is
+    that of the segment of infection. ``codes``: quantity, unit, method, derivation; ``place``: among the columns.
     """
 
     key: str
@@ -37,8 +36,8 @@ class Statistic:
     about: str
     unit: str
     place: int
-    of_lung: Callable[[Measurements, str], Value] | None = None
-    of_infection: Callable[[Measurements], Value] | None = None
+    of_lung: Callable[[MeasurementsRecord, str], Value] | None = None
+    of_infection: bool = True
     codes: tuple[Code | None, Code | None, Code | None, Code | None] = (None, None, None, None)
 
 
@@ -47,29 +46,23 @@ def found_by(module: str, function: str) -> Callable[[Subject], float | None]:
     return lambda subject: getattr(importlib.import_module(f".{module}", __package__), function)(subject)
 
 
-def _whole(measured: Any) -> tuple[Any]:
-    return (measured,)
-
-
 @dataclass(frozen=True)
 class Quantity:
     """One number.
 
-    ``path``: where it stands in the JSON, below ``measurements``; ``title``, ``unit``: in tables, no title: in none;
-    braces name values of the scan (``split``, ``counted``, ``whose`` lobes they are) or of its ``part``. ``of``: the
-    parts of Measurements that have it, ``get``: the number of such a part; ``region``: where, "": the part's name.
-    ``span``: its name among the numbers that are taken with edges moved, or ``ends``: attributes of the part that bound
-    it. ``column``: in a batch's table, ``point``: in a follow-up. ``measure``: finds a number that no other file knows
-    (:func:`found_by`);
-    its path is ``more.`` and a name, and it is on the report's page as well.
+    ``path``: where it stands in the JSON, below ``measurements``; of a list each part has one. ``title``, ``unit``: in
+    tables, no title: in none; braces name values of the scan (``split``, ``counted``, ``whose`` lobes they are) or of
+    its ``part``. ``region``: where, "": the part's name. ``when``: a path; where nothing is there, no table has the
+    number. ``span``: its name among the numbers that are taken with edges moved, or ``ends``: attributes of the part
+    that bound it. ``column``: in a batch's table, ``point``: in a follow-up. ``measure``: finds a number that no other
+    file knows (:func:`found_by`); its path is ``more.`` and a name, and it is on the report's page as well.
     """
 
     path: str
     title: str
     unit: str
-    get: Callable[[Any], Value] = lambda part: None
-    of: Parts = _whole
     region: str = "both lungs"
+    when: str = ""
     span: str = ""
     ends: tuple[str, str] | None = None
     column: str = ""
@@ -88,45 +81,9 @@ _ATTENUATION = ("112031", "DCM", "Attenuation Coefficient")
 _IN_CM3 = (_VOLUME, _CM3, _SUM_OF_VOXELS, None)
 
 
-def _zones(measured: Measurements) -> Iterable[Any]:
-    return measured.zones
-
-
-def _lobes(measured: Measurements) -> Iterable[Any]:
-    return measured.lobes
-
-
-def _estimated_lobes(measured: Measurements) -> Iterable[Any]:
-    return measured.severity.lobes if measured.severity else ()
-
-
-def _measured_density(measured: Measurements) -> Iterable[Any]:
-    return (measured.density,) if measured.density else ()
-
-
-def _zone_score(measured: Measurements, side: str) -> Value:
+def _zone_score(measured: MeasurementsRecord, side: str) -> Value:
     scores = [zone.score for zone in measured.zones if zone.side == side]
     return None if None in scores else sum(score or 0 for score in scores)
-
-
-def _mean_hu(measured: Measurements, side: str) -> Value:
-    return getattr(measured.density, f"{side}_mean_hu", None)
-
-
-def _density(name: str) -> Callable[[Measurements], Value]:
-    return lambda measured: getattr(measured.density, name, None)
-
-
-def _severity(name: str) -> Callable[[Measurements], Value]:
-    return lambda measured: getattr(measured.severity, name, None)
-
-
-def _percentiles(measured: Measurements) -> Iterable[Any]:
-    return measured.density.percentiles.items() if measured.density else ()
-
-
-def _where_any(name: str) -> Parts:
-    return lambda measured: (measured,) if getattr(measured, name) else ()
 
 
 _SHARE, _INFECTION, _LUNG = "Infected share", "Infection volume", "Lung volume, infection included"
@@ -135,174 +92,128 @@ _HOW = "{whose}, low to high 90 %"
 
 QUANTITIES = (
     Quantity(
-        "total.infection_percent", _SHARE, "%", lambda m: m.total.infection_percent,
+        "total.infection_percent", _SHARE, "%",
         span="infection_percent", column="infection_percent", point="infection_percent",
         statistic=Statistic(
             "infected_percent", "Infected share",
             "Infection as a share of the lung (of both lungs), infection counted as lung.", "%", 2,
-            lambda m, side: getattr(m, side).infection_percent, lambda m: m.total.infection_percent,
-            (None, _PERCENT, None, None),
+            lambda m, side: getattr(m, side).infection_percent, codes=(None, _PERCENT, None, None),
         ),
     ),
     Quantity(
-        "left.infection_percent", _SHARE, "%", lambda m: m.left.infection_percent, region="left lung",
-        span="left_percent", column="left_infection_percent",
+        "left.infection_percent", _SHARE, "%", "left lung", span="left_percent", column="left_infection_percent",
     ),
     Quantity(
-        "right.infection_percent", _SHARE, "%", lambda m: m.right.infection_percent, region="right lung",
-        span="right_percent", column="right_infection_percent",
+        "right.infection_percent", _SHARE, "%", "right lung", span="right_percent", column="right_infection_percent",
     ),
     Quantity(
-        "total.infection_ml", _INFECTION, "mL", lambda m: m.total.infection_ml,
-        span="infection_ml", column="infection_ml", point="infection_ml",
+        "total.infection_ml", _INFECTION, "mL", span="infection_ml", column="infection_ml", point="infection_ml",
         statistic=Statistic(
             "infection_cm3", "Infection volume", "Volume of the infection: of the lung's side, or all.", "cm3", 1,
-            lambda m, side: getattr(m, side).infection_ml, lambda m: m.total.infection_ml, _IN_CM3,
+            lambda m, side: getattr(m, side).infection_ml, codes=_IN_CM3,
         ),
     ),
-    Quantity("left.infection_ml", _INFECTION, "mL", lambda m: m.left.infection_ml, region="left lung"),
-    Quantity("right.infection_ml", _INFECTION, "mL", lambda m: m.right.infection_ml, region="right lung"),
+    Quantity("left.infection_ml", _INFECTION, "mL", "left lung"),
+    Quantity("right.infection_ml", _INFECTION, "mL", "right lung"),
     Quantity(
-        "total.lung_ml", _LUNG, "mL", lambda m: m.total.lung_ml, span="lung_ml", column="lung_ml", point="lung_ml",
+        "total.lung_ml", _LUNG, "mL", span="lung_ml", column="lung_ml", point="lung_ml",
         statistic=Statistic(
             "lung_cm3", "Lung volume", "Volume of the lung, infection of its side included.", "cm3", 0,
-            lambda m, side: getattr(m, side).lung_ml, codes=_IN_CM3,
+            lambda m, side: getattr(m, side).lung_ml, of_infection=False, codes=_IN_CM3,
         ),
     ),
+    Quantity("left.lung_ml", _LUNG, "mL", "left lung", column="left_lung_ml", point="left_lung_ml"),
+    Quantity("right.lung_ml", _LUNG, "mL", "right lung", column="right_lung_ml", point="right_lung_ml"),
     Quantity(
-        "left.lung_ml", _LUNG, "mL", lambda m: m.left.lung_ml, region="left lung",
-        column="left_lung_ml", point="left_lung_ml",
-    ),
-    Quantity(
-        "right.lung_ml", _LUNG, "mL", lambda m: m.right.lung_ml, region="right lung",
-        column="right_lung_ml", point="right_lung_ml",
-    ),
-    Quantity(
-        "ct_class", "CT class (0 to 4)", "class", lambda m: m.ct_class,
-        span="ct_class", column="ct_class", point="ct_class",
+        "ct_class", "CT class (0 to 4)", "class", span="ct_class", column="ct_class", point="ct_class",
         statistic=Statistic(
-            "ct_class", "CT class", "0 to 4 (CT-0 to CT-4) by the infected share of both lungs.", "", 7,
-            of_infection=lambda m: m.ct_class,
+            "ct_class", "CT class", "0 to 4 (CT-0 to CT-4) by the infected share of both lungs.", "", 7
         ),
     ),
     Quantity(
-        "zone_score", "Zone score (0 to 24)", "points", lambda m: m.zone_score,
-        span="zone_score", column="zone_score", point="zone_score",
+        "zone_score", "Zone score (0 to 24)", "points", span="zone_score", column="zone_score", point="zone_score",
         statistic=Statistic(
             "zone_score", "Zone score",
-            "Sum of 0 to 4 for each third of a lung's height: 0 to 12 a lung, 0 to 24 both.", "", 3,
-            _zone_score, lambda m: m.zone_score,
+            "Sum of 0 to 4 for each third of a lung's height: 0 to 12 a lung, 0 to 24 both.", "", 3, _zone_score,
         ),
     ),
+    Quantity("zones.infection_percent", _SHARE, "%", "", column="{part.side}_{part.level}_zone_percent"),
+    Quantity("zones.score", "Zone score (0 to 4)", "points", ""),
+    Quantity("lobe_score", "CT severity score (0 to 25){whose}", "points", when="lobes", column="lobe_score"),
+    Quantity("lobes.infection_percent", _SHARE, "%", ""),
+    Quantity("lobes.score", "Lobe score (0 to 5)", "points", ""),
     Quantity(
-        "zones.infection_percent", _SHARE, "%", lambda zone: zone.infection_percent,
-        _zones, "", column="{part.side}_{part.level}_zone_percent",
-    ),
-    Quantity("zones.score", "Zone score (0 to 4)", "points", lambda zone: zone.score, _zones, ""),
-    Quantity(
-        "lobe_score", "CT severity score (0 to 25){whose}", "points", lambda m: m.lobe_score, _where_any("lobes"),
-        column="lobe_score",
-    ),
-    Quantity("lobes.infection_percent", _SHARE, "%", lambda lobe: lobe.infection_percent, _lobes, ""),
-    Quantity("lobes.score", "Lobe score (0 to 5)", "points", lambda lobe: lobe.score, _lobes, ""),
-    Quantity(
-        "severity_estimated.score", f"CT severity score (0 to 25){_HOW}", "points", lambda found: found.score,
-        lambda m: filter(None, [m.severity]), ends=("low", "high"), column="estimated_lobe_score",
+        "severity_estimated.score", f"CT severity score (0 to 25){_HOW}", "points", ends=("low", "high"),
+        column="estimated_lobe_score",
         statistic=Statistic(
             "severity_estimated", "CT severity score, lobes estimated: median",
-            "0 to 25, of lobes estimated from the shape of the lungs.", "", 4, of_infection=_severity("score"),
+            "0 to 25, of lobes estimated from the shape of the lungs.", "", 4,
         ),
     ),
     Quantity(
         "severity_estimated.low", "", "points", column="estimated_lobe_score_low",
         statistic=Statistic(
             "severity_estimated_low", "CT severity score, lobes estimated: low",
-            "Lower end of the 90 % range of the score.", "", 5, of_infection=_severity("low"),
+            "Lower end of the 90 % range of the score.", "", 5,
         ),
     ),
     Quantity(
         "severity_estimated.high", "", "points", column="estimated_lobe_score_high",
         statistic=Statistic(
             "severity_estimated_high", "CT severity score, lobes estimated: high",
-            "Upper end of the 90 % range of the score.", "", 6, of_infection=_severity("high"),
+            "Upper end of the 90 % range of the score.", "", 6,
         ),
     ),
     Quantity(
-        "severity_estimated.lobes.infection_percent", f"{_SHARE}{_HOW}", "%", lambda lobe: lobe.infection_percent,
-        _estimated_lobes, "", ends=("percent_low", "percent_high"),
+        "severity_estimated.lobes.infection_percent", f"{_SHARE}{_HOW}", "%", "", ends=("percent_low", "percent_high"),
     ),
     Quantity(
-        "severity_estimated.lobes.score", f"Lobe score (0 to 5){_HOW}", "points", lambda lobe: lobe.score,
-        _estimated_lobes, "", ends=("score_low", "score_high"),
+        "severity_estimated.lobes.score", f"Lobe score (0 to 5){_HOW}", "points", "", ends=("score_low", "score_high"),
     ),
     Quantity(
-        "lesions.count", "Lesions of {counted:g} mL and more", "count", lambda m: float(len(m.lesions)),
-        column="lesions", point="lesions",
+        "lesions.count", "Lesions of {counted:g} mL and more", "count", column="lesions", point="lesions",
         statistic=Statistic(
             "lesions", "Lesions", "Pieces of infection of 0.5 mL and more that hang together in three dimensions.", "",
-            8, of_infection=lambda m: len(m.lesions),
+            8,
         ),
     ),
+    Quantity("lesions.largest_ml", "Largest lesion", "mL", when="lesions.count", column="largest_lesion_ml"),
+    Quantity("lesions.smaller.count", "Smaller pieces of infection", "count", when="lesions.smaller.count"),
+    Quantity("lesions.smaller.ml", "Smaller pieces of infection, volume", "mL", when="lesions.smaller.count"),
     Quantity(
-        "lesions.largest_ml", "Largest lesion", "mL", lambda m: m.lesions[0].ml, _where_any("lesions"),
-        column="largest_lesion_ml",
-    ),
-    Quantity(
-        "lesions.smaller.count", "Smaller pieces of infection", "count", lambda m: float(len(m.small_lesions)),
-        _where_any("small_lesions"),
-    ),
-    Quantity(
-        "lesions.smaller.ml", "Smaller pieces of infection, volume", "mL", lambda m: m.small_lesions_ml,
-        _where_any("small_lesions"),
-    ),
-    Quantity(
-        "density.ground_glass_ml", "Ground glass (infection below {split} HU)", "mL", lambda d: d.ground_glass_ml,
-        _measured_density, column="ground_glass_ml", point="ground_glass_ml",
+        "density.ground_glass_ml", "Ground glass (infection below {split} HU)", "mL",
+        column="ground_glass_ml", point="ground_glass_ml",
         statistic=Statistic(
-            "ground_glass_cm3", "Ground glass volume", "Infection below -300 HU.", "cm3", 9,
-            of_infection=_density("ground_glass_ml"), codes=_IN_CM3,
+            "ground_glass_cm3", "Ground glass volume", "Infection below -300 HU.", "cm3", 9, codes=_IN_CM3
         ),
     ),
     Quantity(
         "density.consolidation_ml", "Consolidation (infection from {split} HU on)", "mL",
-        lambda d: d.consolidation_ml, _measured_density, column="consolidation_ml", point="consolidation_ml",
+        column="consolidation_ml", point="consolidation_ml",
         statistic=Statistic(
-            "consolidation_cm3", "Consolidation volume", "Infection from -300 HU on.", "cm3", 10,
-            of_infection=_density("consolidation_ml"), codes=_IN_CM3,
+            "consolidation_cm3", "Consolidation volume", "Infection from -300 HU on.", "cm3", 10, codes=_IN_CM3
         ),
     ),
+    Quantity("density.consolidation_percent", "Consolidation, share of infection", "%"),
     Quantity(
-        "density.consolidation_percent", "Consolidation, share of infection", "%",
-        lambda d: d.consolidation_percent, _measured_density,
-    ),
-    Quantity(
-        "density.infection_mean_hu", "Mean density of infection", "HU", lambda d: d.infection_mean_hu,
-        _measured_density, column="infection_mean_hu",
+        "density.infection_mean_hu", "Mean density of infection", "HU", column="infection_mean_hu",
         statistic=Statistic(
             "mean_hu", "Mean density", "Mean of the lung with its infection, or of the infection.", "HU", 11,
-            _mean_hu, _density("infection_mean_hu"), (_ATTENUATION, _HU, None, _MEAN),
+            lambda m, side: getattr(m.density, f"{side}_mean_hu", None), codes=(_ATTENUATION, _HU, None, _MEAN),
         ),
     ),
-    Quantity(
-        "density.lung_mean_hu", _MEAN_LUNG, "HU", lambda d: d.lung_mean_hu, _measured_density, column="lung_mean_hu"
-    ),
-    Quantity(
-        "density.left_mean_hu", _MEAN_LUNG, "HU", lambda d: d.left_mean_hu, _measured_density, region="left lung"
-    ),
-    Quantity(
-        "density.right_mean_hu", _MEAN_LUNG, "HU", lambda d: d.right_mean_hu, _measured_density, region="right lung"
-    ),
-    Quantity(
-        "density.lung_percentiles_hu", "Lung density, percentile {part[0]}", "HU", lambda pair: pair[1], _percentiles
-    ),
+    Quantity("density.lung_mean_hu", _MEAN_LUNG, "HU", column="lung_mean_hu"),
+    Quantity("density.left_mean_hu", _MEAN_LUNG, "HU", "left lung"),
+    Quantity("density.right_mean_hu", _MEAN_LUNG, "HU", "right lung"),
+    Quantity("density.lung_percentiles_hu", "Lung density, percentile {part}", "HU"),
 )  # fmt: skip
 """Every number, in the order of the table: the most important first."""
 
 
-def statistics() -> tuple[Statistic, ...]:
-    """What Segment Statistics shows, in the order of its columns."""
-    found = [quantity.statistic for quantity in QUANTITIES if quantity.statistic is not None]
-    return tuple(sorted(found, key=lambda statistic: statistic.place))
+def statistics() -> dict[str, tuple[Statistic, Quantity]]:
+    """What Segment Statistics shows, by its key, in the order of its columns."""
+    found = [(quantity.statistic, quantity) for quantity in QUANTITIES if quantity.statistic is not None]
+    return {statistic.key: (statistic, quantity) for statistic, quantity in sorted(found, key=lambda one: one[0].place)}
 
 
 def further_names(view: str) -> list[str]:
@@ -313,14 +224,10 @@ def further_names(view: str) -> list[str]:
 
 def columns_of(measured: MeasurementsRecord, view: str) -> dict[str, Any]:
     """Name and value of every number in a ``view`` ("column", "point") of a published result."""
-    return dict(_columns_of(measured, view))
-
-
-def _columns_of(measured: MeasurementsRecord, view: str) -> Iterator[tuple[str, Any]]:
-    for quantity in QUANTITIES:
-        name, (first, _, rest) = getattr(quantity, view), quantity.path.partition(".")
-        if "{" in name:
-            for part in getattr(measured, first):
-                yield name.format(part=part), getattr(part, rest)
-        elif name:
-            yield name, measured.number(quantity.path)
+    named = ((getattr(quantity, view), quantity) for quantity in QUANTITIES)
+    return {
+        name.format(part=part): value
+        for name, quantity in named
+        if name
+        for part, value in measured.numbers(quantity.path) or [(None, None)]
+    }

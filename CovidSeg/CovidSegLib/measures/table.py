@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from .lesions import COUNTED_ML
+from .measurements_record import MeasurementsRecord, as_number
 from .quantities import QUANTITIES, Quantity
 from .values import Measurements
 
@@ -39,19 +40,21 @@ def further_rows(measured: Measurements) -> tuple[TableRow, ...]:
 
 
 def _rows(measured: Measurements, quantities: Iterable[Quantity]) -> Iterator[TableRow]:
-    for of, group in groupby((one for one in quantities if one.title), key=lambda one: one.of):
-        together = list(group)
-        for part in of(measured):  # what is told of one part stands together
-            for quantity in together:
-                yield _row(measured, quantity, part)
+    record = MeasurementsRecord.of(measured)
+    shown = (one for one in quantities if one.title and (not one.when or record.numbers(one.when)[0][1]))
+    for _owner, group in groupby(shown, key=lambda one: one.path.rpartition(".")[0]):
+        found = [[(quantity, *one) for one in record.numbers(quantity.path)] for quantity in group]
+        for together in zip(*found, strict=True):  # what is told of one part stands together
+            for quantity, part, value in together:
+                for place in value.items() if isinstance(value, dict) else [(part, value)]:
+                    yield _row(measured, quantity, *place)
 
 
-def _row(measured: Measurements, quantity: Quantity, part: Any) -> TableRow:
-    value = quantity.get(part) if quantity.measure is None else measured.more.get(quantity.path)
+def _row(measured: Measurements, quantity: Quantity, part: Any, value: Any) -> TableRow:
     low, high = (measured.span(quantity.span) if quantity.span else None) or (None, None)
     if quantity.ends is not None:
         low, high = (getattr(part, name) for name in quantity.ends)
     whose = f", lobes {measured.lobes_are}" if measured.lobes_are.startswith("estimated") else ""
     values = {"split": measured.rules.split_hu, "counted": COUNTED_ML, "whose": whose}
     title = quantity.title.format(part=part, **values)
-    return TableRow(title, quantity.region or part.name, value, quantity.unit, low, high)
+    return TableRow(title, quantity.region or part.name, as_number(value), quantity.unit, low, high)

@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..measures.quantities import Statistic, statistics
+from ..measures.quantities import statistics
 
 if TYPE_CHECKING:
     import slicer
 
     from ..measures import Measurements
+    from ..measures.measurements_record import MeasurementsRecord
     from ..segmentation import Label
 
 NAME = "CovidSeg"
 """What the plug-in is called in the module and in its parameters."""
 
-NUMBERS = {statistic.key: statistic for statistic in statistics()}
-"""Every measurement by its key, in the order of the table's columns."""
+NUMBERS = statistics()
+"""Every measurement by its key, in the order of the table's columns, and the quantity that it is."""
 
 
 def register() -> bool:
@@ -56,6 +57,7 @@ def plugin_class() -> type:
             """The requested numbers of one segment. Slicer asks for one segment after the other."""
             import slicer
 
+            from ..measures.measurements_record import MeasurementsRecord
             from .readback import our_segments
 
             node = slicer.mrmlScene.GetNodeByID(self.getParameterNode().GetParameter("Segmentation"))
@@ -64,14 +66,15 @@ def plugin_class() -> type:
             if label is None or not requested:
                 return {}
             scan = slicer.mrmlScene.GetNodeByID(self.getParameterNode().GetParameter("ScalarVolume") or "")
-            values = {key: _value(NUMBERS[key], self._measured(node, scan), label) for key in requested}
+            measured = MeasurementsRecord.of(self._measured(node, scan))
+            values = {key: _value(key, measured, label) for key in requested}
             return {key: value for key, value in values.items() if value is not None}
 
         def getMeasurementInfo(self, key: str) -> dict[str, Any] | None:
             """Texts and DICOM codes of one number."""
-            number = NUMBERS.get(key)
-            if number is None:
+            if key not in NUMBERS:
                 return None
+            number, _quantity = NUMBERS[key]
             title = number.title
             if self._last is not None and self._last[1].lobes_are == "estimated, corrected":
                 title = title.replace(_MEDIAN, "").replace("estimated", "estimated, corrected")
@@ -117,14 +120,17 @@ def _with_range(keys: Sequence[str]) -> list[str]:
     return [*keys, *(key for key in _RANGE if key not in keys)] if set(_RANGE) & set(keys) else list(keys)
 
 
-def _value(number: Statistic, measured: Measurements, label: Label) -> float | None:
+def _value(key: str, measured: MeasurementsRecord, label: Label) -> float | None:
+    """The number of a lung's segment, or of that of infection; None where such a segment has none."""
+    from ..measures.measurements_record import as_number
     from ..segmentation import Label
 
-    if label == Label.INFECTION:
-        found = number.of_infection(measured) if number.of_infection else None
-    else:
+    number, quantity = NUMBERS[key]
+    if label != Label.INFECTION:
         side = "left" if label == Label.LEFT_LUNG else "right"
         found = number.of_lung(measured, side) if number.of_lung else None
+    else:
+        found = next((as_number(one) for _owner, one in measured.numbers(quantity.path) if number.of_infection), None)
     return None if found is None else float(found)
 
 

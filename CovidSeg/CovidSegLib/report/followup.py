@@ -212,11 +212,6 @@ class ChangeRecord:
     lung_share: Annotated[float | None, Form(about="The same as a fraction of the earlier volume.")]
     trend: Annotated[Trend, Form(about="Of the infection in mL; unknown where a scan shows no lung.")] = "unknown"
 
-    @classmethod
-    def of(cls, change: Change) -> ChangeRecord:
-        """``change``, rounded."""
-        return as_record(cls, change)
-
 
 _Changes = Annotated[tuple[ChangeRecord, ...], Form(items=(1, None))]
 
@@ -235,14 +230,12 @@ class FollowUpRecord:
 
 def to_record(found: FollowUp) -> FollowUpRecord:
     """The follow-up as it is published."""
-    return FollowUpRecord(
-        FOLLOWUP_SCHEMA,
-        found.label,
-        rounded(found.points),
-        tuple(map(ChangeRecord.of, found.since_first)),
-        tuple(map(ChangeRecord.of, found.since_previous)),
-        found.warnings,
+    since_first, since_previous = (
+        tuple(as_record(ChangeRecord, change) for change in changes)
+        for changes in (found.since_first, found.since_previous)
     )
+    record = FollowUpRecord(FOLLOWUP_SCHEMA, found.label, found.points, since_first, since_previous, found.warnings)
+    return rounded(record)
 
 
 def to_csv(found: FollowUp) -> str:

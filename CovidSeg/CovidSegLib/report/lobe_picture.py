@@ -13,6 +13,7 @@ from ..errors import CovidSegError
 from ..geometry.volume import LUNG_LEVEL, LUNG_WINDOW, CtVolume
 from ..measures.lobe_map import LobeMap, estimated_lobe_map
 from ..measures.lobes import lobe_name
+from ..measures.values import EstimatedLobe
 from ..segfiles.lobe_files import LOBE_COLORS
 from ..segmentation import Label, Lobe, Segmentation
 from ..words import percent
@@ -171,7 +172,7 @@ def place_of_label(lobe: np.ndarray, size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _shares(one: _LungSlice, found: LobeMap) -> list[str]:
-    numbers = {lobe.name: lobe for lobe in found.severity.lobes}
+    numbers: dict[str, EstimatedLobe] = {lobe.name: lobe for lobe in found.severity.lobes}
     said = []
     for lobe in one.lobes:
         own = numbers[lobe_name(lobe)]

@@ -110,23 +110,23 @@ class ResultRecord:
 
         ``notes``: sentences from the reading of the scan, which stand before the other warnings.
         """
-        total = measured.total
-        lungs = (rounded(region.lung_ml) for region in (measured.left, measured.right, total))
-        return cls(
-            lung_ml=LungRecord(*lungs),
-            infection_ml=rounded(total.infection_ml),
-            infection_percent=rounded(total.infection_percent),
+        left, right, total = measured.left, measured.right, measured.total
+        record = cls(
+            lung_ml=LungRecord(left.lung_ml, right.lung_ml, total.lung_ml),
+            infection_ml=total.infection_ml,
+            infection_percent=total.infection_percent,
             measurements=MeasurementsRecord.of(measured),
             model=ModelRecord(made.model, made.sha256),
             engine=made.engine,
             device=made.device,
             software=made.software,
-            seconds={stage: rounded(float(value)) for stage, value in seconds.items()},
-            kept_edits_ml=rounded(made.kept_ml),
+            seconds={stage: float(value) for stage, value in seconds.items()},
+            kept_edits_ml=made.kept_ml,
             edited_segments=made.edited,
             warnings=tuple(map(str, dict.fromkeys([*notes, *made.warnings, *measured.flags]))),
             source=source,
         )
+        return rounded(record)
 
     def of_report(self, scan: ScanRecord, edits: Sequence[SegmentEdit] | None, label: str) -> ResultRecord:
         """The same as a report says it of ``scan``; ``edits``: a reader's changes, None where that is not known."""
