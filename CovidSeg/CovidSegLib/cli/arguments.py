@@ -147,12 +147,11 @@ def _check_against(source: Path | None, target: Path, known: Sequence[Path]) -> 
 
 
 def _check_target(target: Path) -> None:
+    from ..system.file_states import refuse_special
+
     if target.is_dir():
         raise OutputError("The output is a folder, not a file.", "Give a file name in it.")
-    if target.exists() and not target.is_file():
-        raise OutputError(
-            "The output is a device, a pipe or a socket, which is not replaced by a file.", "Choose another name."
-        )
+    refuse_special(target)
     if not target.parent.is_dir():
         raise OutputError("The folder for the output does not exist.", "Make it first, or choose another one.")
     if not os.access(target.parent, os.W_OK | os.X_OK):

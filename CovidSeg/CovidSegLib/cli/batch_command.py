@@ -96,9 +96,8 @@ def run(args: argparse.Namespace) -> int:
     check_input(args.input)
     from ..batch import plan_cases, run_batch
 
-    console, progress = Console.of(args, stages=False)
-    telling = _Telling(console)
-    try:
+    with Console.of(args, stages=False) as (console, progress):
+        telling = _Telling(console)
         with as_typed(args.input, outputs=[args.output]):
             cases = plan_cases(args.input, args.output, f".{args.format}", progress, existing_files(args))
         if args.reports:
@@ -115,8 +114,6 @@ def run(args: argparse.Namespace) -> int:
             json_file=args.json,
             begun=begun,
         )
-    finally:
-        console.clear()
     kept = f", {telling.done_before} done before" if telling.done_before else ""
     console.begin("")
     console.result(f"{telling.done} of {telling.total} scans done{kept}.")

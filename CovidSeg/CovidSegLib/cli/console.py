@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..progress import Progress, Report
@@ -37,10 +39,17 @@ class Console:
         self._warned: set[str] = set()
 
     @classmethod
-    def of(cls, args: argparse.Namespace, *, stages: bool = True) -> tuple[Console, Progress]:
-        """A console for a command's arguments, and the progress object that tells it and asks whether to stop."""
+    @contextmanager
+    def of(cls, args: argparse.Namespace, *, stages: bool = True) -> Iterator[tuple[Console, Progress]]:
+        """A console for a command's arguments, and the progress object that tells it and asks whether to stop.
+
+        When the context is left, the bar is off the terminal.
+        """
         console = cls(quiet=args.quiet, stages=stages)
-        return console, Progress(console.hear, args.stop_asked)
+        try:
+            yield console, Progress(console.hear, args.stop_asked)
+        finally:
+            console.clear()
 
     def hear(self, report: Report) -> None:
         """Show one report."""

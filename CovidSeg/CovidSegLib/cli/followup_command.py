@@ -71,8 +71,7 @@ def run(args: argparse.Namespace) -> int:
         with about(output):
             check_report(output)
     check_model(args)
-    console, progress = Console.of(args)
-    try:
+    with Console.of(args) as (console, progress):
         taken = []
         for scan in args.scans:
             with as_typed(scan):
@@ -81,7 +80,8 @@ def run(args: argparse.Namespace) -> int:
         records, drawn = _records(args, console, progress)
         order = _in_time(days, taken)
         points = [TimePoint.of(records[place], days[place], _shown(taken[place], args.dates)) for place in order]
-        said = [_said_of(number, record) for number, record in enumerate(records, 1)]
+        # Scans go by their numbers in the call; reports that were written before say it, too.
+        said = [[f"Scan {number}: {told}" for told in record.warnings] for number, record in enumerate(records, 1)]
         warnings += [*itertools.chain(*said), *mixed_rules(records)]
         found = follow_up(points, warnings, args.label)
         made = list(dict.fromkeys(_made_by(record) for record in records))
@@ -91,8 +91,6 @@ def run(args: argparse.Namespace) -> int:
         for warning in found.warnings:
             if warning not in told:  # when the scan was measured
                 progress.notice("followup", warning)
-    finally:
-        console.clear()
     for number, point in enumerate(found.points):
         share = "no lung" if point.infection_percent is None else f"{percent(point.infection_percent)} % of lung"
         infection, lungs = in_ml(point.infection_ml), in_ml(point.lung_ml)
@@ -190,11 +188,6 @@ def _in_time(days: Sequence[int], taken: Sequence[Acquisition]) -> list[int]:
         return (day,) if day in untimed else (day, when.date, when.time)
 
     return sorted(range(len(days)), key=moment)
-
-
-def _said_of(number: int, record: ResultRecord) -> list[str]:
-    """What is said of a scan, by its ``number`` in the call; reports that were written before say it, too."""
-    return [f"Scan {number}: {warning}" for warning in record.warnings]
 
 
 def _made_by(record: ResultRecord) -> str:

@@ -49,8 +49,7 @@ def run(args: argparse.Namespace) -> int:
     for output in args.output:
         check_lobe_file(output)
         _check_existing(output, overwrite=args.overwrite)
-    console, progress = Console.of(args)
-    try:
+    with Console.of(args) as (console, progress):
         masks = read_lung_masks(args.masks, progress)
         progress.step("lobes", 0, 1)
         try:
@@ -62,8 +61,6 @@ def run(args: argparse.Namespace) -> int:
                 progress.step("writing", 0, 1)
                 write_lobes(estimated.lobes, masks.grid, files.add(output), estimated.found.model[1])
             files.publish()
-    finally:
-        console.clear()
     for lobe in estimated.severity.lobes:
         console.result(_line(lobe, infection_known=masks.infection_known))
     found = estimated.severity

@@ -51,13 +51,10 @@ def run(args: argparse.Namespace) -> int:
     from ..report.report_jobs import Report
     from ..worker.parent import Worker
 
-    console, progress = Console.of(args)
-    try:
-        with as_typed(args.scan, [args.masks, *filter(None, [args.lobes])], args.output), Worker(None) as worker:
-            job = Report(args.scan.absolute(), args.masks.absolute(), request, begun)
-            record = worker.run(job, progress)
-    finally:
-        console.clear()
+    typed = as_typed(args.scan, [args.masks, *filter(None, [args.lobes])], args.output)
+    with Console.of(args) as (console, progress), typed, Worker(None) as worker:
+        job = Report(args.scan.absolute(), args.masks.absolute(), request, begun)
+        record = worker.run(job, progress)
     console.result(in_words(record))
     for output in args.output:
         console.result(f"Written: {output}")

@@ -59,8 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from ..phantom import make_phantom
     from ..system.atomic_files import OutputSet
 
-    console, progress = Console.of(args)
-    try:
+    with Console.of(args) as (console, progress):
         phantom = make_phantom(seed=args.seed, slices=args.slices, progress=progress)
         with OutputSet(states) as files:
             arrays = (phantom.volume.voxels, phantom.truth)
@@ -68,8 +67,6 @@ def run(args: argparse.Namespace) -> int:
                 progress.step("writing", number, len(targets))
                 _write_nifti(array, phantom.volume.affine, files.add(target))
             files.publish()
-    finally:
-        console.clear()
     for target in targets:
         console.result(f"Written: {target}")
     return 0

@@ -65,8 +65,7 @@ def run(args: argparse.Namespace) -> int:
     check_numbers(numbers, overwrite=args.overwrite)
     from ..worker.parent import Worker
 
-    console, progress = Console.of(args)
-    try:
+    with Console.of(args) as (console, progress):
         # The child comes first: it loads its network while this process looks at the call.
         lobes = [] if args.lobes is None else [args.lobes]
         with as_typed(args.input, lobes, [*args.output, *numbers]), Worker(pipeline_options(args)) as worker:
@@ -87,8 +86,6 @@ def run(args: argparse.Namespace) -> int:
             )
             with _advice_for_folders(args.input):
                 record = worker.run(case, progress)
-    finally:
-        console.clear()
     console.result(in_words(record))
     if record.kept_edits_ml:
         console.result(f"Kept: {in_ml(record.kept_edits_ml)} that a reader had corrected.")

@@ -41,13 +41,9 @@ def run(args: argparse.Namespace) -> int:
     from ..report.report_jobs import SaveTrainingCase
     from ..worker.parent import Worker
 
-    console, progress = Console.of(args)
-    try:
-        with as_typed(args.scan, [args.masks], [args.folder]), Worker(None) as worker:
-            scan, masks, folder = absolute((args.scan, args.masks, args.folder))
-            job = SaveTrainingCase(scan, masks, folder, args.uncorrected, begun)
-            case = worker.run(job, progress)
-    finally:
-        console.clear()
+    scan, masks, folder = absolute((args.scan, args.masks, args.folder))
+    typed = as_typed(args.scan, [args.masks], [args.folder])
+    with Console.of(args) as (console, progress), typed, Worker(None) as worker:
+        case = worker.run(SaveTrainingCase(scan, masks, folder, args.uncorrected, begun), progress)
     console.result(f"Saved: {case}. Check the data set with: covidseg-train check {args.folder}")
     return 0
