@@ -125,7 +125,7 @@ def _run_on_worker(batch: str, number: int, case: PlannedCase, options: Options)
         task = worker.state.tasks.get(key)
         return task is None or task.state == "cancelled"
 
-    return _pool(batch, options, worker.state.nthreads).run(number, case, lambda report: None, cancelled)
+    return _pool(batch, options, worker.state.nthreads).run(number, case, cancelled)
 
 
 def _pool(batch: str, options: Options, threads: int) -> WorkerPool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..progress import Cancelled, Progress, Report
+from ..progress import Cancelled, Progress
 from ..system.processes import core_count
 from ..worker.parent import Worker
 from .outcome import Outcome, RunCases, run_case
@@ -72,13 +72,7 @@ class WorkerPool:
         """Wait until the first child has its network open. Raises ModelError, EngineError or Cancelled."""
         self._workers[0].wait_until_ready(progress)
 
-    def run(
-        self,
-        number: int,
-        case: PlannedCase,
-        told: Callable[[Report], None],
-        cancelled: Callable[[], bool],
-    ) -> Outcome:
+    def run(self, number: int, case: PlannedCase, cancelled: Callable[[], bool]) -> Outcome:
         """Segment one case; to be called from as many threads as one likes. Raises Cancelled alone."""
 
         def stop() -> bool:
@@ -88,7 +82,7 @@ class WorkerPool:
         worker = self._next_idle(waiting)
         try:
             run = partial(worker.run, turn=partial(self._turns.taken, number, waiting))
-            return run_case(number, case, run, told=told, cancelled=stop)
+            return run_case(number, case, run, cancelled=stop)
         finally:
             self._idle.put(worker)
 
@@ -140,15 +134,11 @@ class LocalRunner:
         """Start the children, no more than ``cases``. Raises ModelError, EngineError or Cancelled."""
         if not cases:
             _check_options(self.options)
-            yield _no_outcome
+            yield lambda _cases: (outcome for outcome in ())
             return
         with WorkerPool(self.options, min(self.jobs, cases), cases) as pool:
             pool.wait_until_ready(progress)
             yield lambda cases: run_here(cases, pool, progress.stop_asked)
-
-
-def _no_outcome(cases: Sequence[tuple[int, PlannedCase]]) -> Generator[Outcome | None, None, None]:
-    yield from ()
 
 
 def _check_options(options: Options) -> None:
@@ -160,15 +150,12 @@ def _check_options(options: Options) -> None:
 
 
 def run_here(
-    cases: Sequence[tuple[int, PlannedCase]],
-    pool: WorkerPool,
-    stop_asked: Callable[[], bool],
-    told: Callable[[int, Report], None] = lambda number, report: None,
+    cases: Sequence[tuple[int, PlannedCase]], pool: WorkerPool, stop_asked: Callable[[], bool]
 ) -> Generator[Outcome | None, None, None]:
     """Segment ``cases`` (with their numbers) in the children of ``pool``; outcomes come as they are ready.
 
-    A None in between says that time has passed. ``told`` gets reports, from other threads. Raises Cancelled, after the
-    outcomes that were there already. When the iterator is left early, what is at work is stopped.
+    A None in between says that time has passed. Raises Cancelled, after the outcomes that were there already. When the
+    iterator is left early, what is at work is stopped.
     """
     leaving = threading.Event()
     ready: queue.SimpleQueue[Future[Outcome]] = queue.SimpleQueue()
@@ -183,7 +170,7 @@ def run_here(
     threads = ThreadPoolExecutor(len(pool))
     try:
         for number, case in cases:
-            threads.submit(pool.run, number, case, partial(told, number), cancelled).add_done_callback(ready.put)
+            threads.submit(pool.run, number, case, cancelled).add_done_callback(ready.put)
         for _ in cases:
             yield from _next(ready, stop_asked)
     except (Cancelled, KeyboardInterrupt):

@@ -56,24 +56,16 @@ RunJob = Callable[[SegmentCase, Progress], ResultRecord]
 """What does the job of a case: :meth:`worker.parent.Worker.run`, or one of its kind in this process."""
 
 
-def run_case(
-    number: int,
-    case: PlannedCase,
-    run: RunJob,
-    *,
-    told: Callable[[Report], None] = lambda report: None,
-    cancelled: Callable[[], bool] | None = None,
-) -> Outcome:
+def run_case(number: int, case: PlannedCase, run: RunJob, cancelled: Callable[[], bool] | None = None) -> Outcome:
     """Segment ``case`` by ``run``; whatever goes wrong is in the outcome. Raises Cancelled alone.
 
-    ``told`` gets the reports of progress; ``cancelled`` is asked whether to stop.
+    ``cancelled`` is asked whether to stop.
     """
     notices: list[str] = []
 
     def listen(report: Report) -> None:
         if report.notice:
             notices.append(report.notice)
-        told(report)
 
     try:
         report = ReportRequest((case.report,)) if case.report else ReportRequest()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..pipeline import Options
 from .core.run_steps import RunResult, run_steps
-from .core.task import Task, Ticker
+from .core.task import Task
 from .core.task_slot import qt_ticker
 
 if TYPE_CHECKING:
@@ -20,18 +20,16 @@ def process(
     options: Options | None,
     *,
     wait: bool,
-    ticker: Ticker | None = None,
     before_write: Callable[[slicer.vtkMRMLSegmentationNode], None] = lambda node: None,
 ) -> Task[RunResult]:
     """Segment ``volume_node``; see ``CovidSegLogic.process``.
 
-    ``ticker`` drives a run that is not waited for;
     ``before_write`` is called with the segmentation before it is changed, a new one while it is empty.
     """
     import slicer
 
     steps = run_steps(volume_node, segmentation_node, options or Options(), before_write)
-    task = Task(steps, ticker or (None if wait else qt_ticker()))
+    task = Task(steps, None if wait else qt_ticker())
     if wait:
         try:
             task.wait(slicer.app.processEvents)
