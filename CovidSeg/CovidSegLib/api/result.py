@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import SimpleITK
 
 from ..errors import OutputError
 from ..geometry.volume import CtVolume
@@ -19,7 +18,6 @@ from ..measures import Density, EstimatedLobe, EstimatedSeverity, Lesion, Measur
 from ..measures.review import with_certainty
 from ..measures.table import table_rows
 from ..progress import Progress
-from ..reading.affine_checks import LPS_TO_RAS
 from ..reading.silent_pydicom import load_pydicom
 from ..report.content import report_content
 from ..report.report_formats import check_report, is_report, report_text
@@ -27,12 +25,14 @@ from ..report.result_record import ResultRecord
 from ..report.thumbnails import thumbnail
 from ..segfiles import ExistingFiles, check_suffix, find_reviewed, is_dicom_seg, read_source_series, write_to
 from ..segfiles.existing import refuse_source
+from ..segfiles.labelmap import array_to_itk
 from ..segmentation import Provenance, Segmentation
 from ..system.atomic_files import OutputSet
 from ..system.file_states import file_state
 
 if TYPE_CHECKING:
     import nibabel
+    import SimpleITK
 
 
 @dataclass(frozen=True)
@@ -140,13 +140,7 @@ class Result:
 
     def to_sitk(self) -> SimpleITK.Image:
         """The labels as an image of SimpleITK (uint8), on the scan's grid."""
-        image = SimpleITK.GetImageFromArray(self.segmentation.labels)
-        lps = LPS_TO_RAS @ self.affine  # the same matrix leads back
-        sizes = self.volume.grid.spacing
-        image.SetSpacing(sizes)
-        image.SetOrigin(lps[:3, 3].tolist())
-        image.SetDirection((lps[:3, :3] / sizes).ravel().tolist())
-        return image
+        return array_to_itk(self.segmentation.labels, self.affine)
 
     def to_nibabel(self) -> nibabel.Nifti1Image:
         """The labels as a NIfTI image of nibabel (uint8; x, y, z), on the scan's grid."""

@@ -42,7 +42,8 @@ class Job(Protocol[_Taken]):
 
     @property
     def folders(self) -> Sequence[Path]:
-        """Where files are written: a child that is killed may leave unfinished ones there."""
+        """Where files are written besides the child's private folder: one that is killed may leave unfinished ones."""
+        return ()
 
     def run(self, segment: SegmentFunction, progress: Progress) -> Any:
         """Do it. Returns what JSON can hold, or what has a ``to_json``.
@@ -55,7 +56,7 @@ class Job(Protocol[_Taken]):
 
 
 @dataclass(frozen=True)
-class ReadScan:
+class ReadScan(Job["CtVolume"]):
     """Reads the scan at ``path``; its voxels travel through ``folder``."""
 
     folder: Path
@@ -65,11 +66,6 @@ class ReadScan:
     def sources(self) -> Sequence[Path]:
         """The scan."""
         return (self.path,)
-
-    @property
-    def folders(self) -> Sequence[Path]:
-        """None but the private one, which goes with the child."""
-        return ()
 
     def run(self, segment: SegmentFunction, progress: Progress) -> dict[str, Any]:
         """Returns what :class:`geometry.volume.CtVolume` has besides its voxels."""
@@ -98,7 +94,7 @@ class ReadScan:
 
 
 @dataclass(frozen=True)
-class SegmentVoxels:
+class SegmentVoxels(Job["Segmentation"]):
     """Segments the voxels that lie in ``folder`` and puts the labels beside them.
 
     ``affine`` (4 rows), ``source``, ``notes`` (see ``i18n.to_json``): as in :class:`geometry.volume.CtVolume`.
@@ -128,11 +124,6 @@ class SegmentVoxels:
     def sources(self) -> Sequence[Path]:
         """The voxels, as they will be."""
         return (self.folder / VOXELS_FILE,)
-
-    @property
-    def folders(self) -> Sequence[Path]:
-        """None but the private one, which goes with the child."""
-        return ()
 
     def run(self, segment: SegmentFunction, progress: Progress) -> dict[str, Any]:
         """Returns what :class:`CovidSegLib.segmentation.Segmentation` has besides its arrays."""
