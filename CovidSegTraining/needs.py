@@ -55,7 +55,8 @@ def check_encoder(encoder: str | None) -> None:
 
     They come with ``encoder`` "imagenet", from Keras's cache or from the network.
     """
-    if encoder != "imagenet" or (_keras_home() / "models" / _WEIGHTS).is_file():
+    keras_home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    if encoder != "imagenet" or (keras_home / "models" / _WEIGHTS).is_file():
         return
     answers: list[bool] = []
     asking = threading.Thread(target=lambda: answers.append(_answers()), daemon=True)
@@ -81,7 +82,3 @@ def _answers() -> bool:
         return error.code == 405  # it is there, and does not like to be asked so
     except (OSError, ValueError):
         return False
-
-
-def _keras_home() -> Path:
-    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")

@@ -108,11 +108,7 @@ class CaseScores:
         infection, lung, true_infection, true_lung = self.percent_counts
         return {
             "case": self.case,
-            "infection_infected_slices": self.infection_infected_slices.dice,
-            "infection_all_slices": self.infection_all_slices.dice,
-            "lung": self.lung.dice,
-            "left": self.left.dice,
-            "right": self.right.dice,
+            **{name: one.dice for name, one in vars(self).items() if isinstance(one, Overlap)},
             "false_infection_percent": percent(self.free_infection, self.free_lung),
             "percent_infected": percent(infection, lung),
             "percent_infected_truth": percent(true_infection, true_lung),

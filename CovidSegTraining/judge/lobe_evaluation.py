@@ -18,6 +18,7 @@ from CovidSegLib.progress import Progress
 from ..data.lobe_cases import LobeCase, fold_of
 from ..tables import markdown
 from .lobe_infections import InfectedLungs, carried
+from .readers import dice
 
 PAIRS_A_CASE = 3
 """Into how many infected lungs' places each case is put: all scans take turns."""
@@ -79,10 +80,6 @@ def judge(
     return tuple(sorted(found, key=lambda one: one.case))
 
 
-def _dice(first: np.ndarray, second: np.ndarray) -> float:
-    return 2.0 * np.count_nonzero(first & second) / (np.count_nonzero(first) + np.count_nonzero(second))
-
-
 def _turn(infections: Sequence[InfectedLungs], number: int) -> list[InfectedLungs]:
     count = min(PAIRS_A_CASE, len(infections))
     return [infections[(PAIRS_A_CASE * number + turn) % len(infections)] for turn in range(count)]
@@ -97,7 +94,7 @@ def _judge_case(case: LobeCase, fold: int, model: LobeModel, infections: Sequenc
     except InputError as error:
         refused = error.sentence
     shown = lobes_of_any_lungs(padded, case.spacing_mm, model).lobe_map(padded)[1:-1, 1:-1, 1:-1]
-    scores = tuple(_dice(shown == lobe, case.lobes == lobe) for lobe in sorted(Lobe))
+    scores = tuple(dice(shown == lobe, case.lobes == lobe) for lobe in sorted(Lobe))
     tests = []
     for source in infections:
         infected = np.pad(carried(source, lungs), 1)

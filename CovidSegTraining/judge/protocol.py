@@ -50,20 +50,15 @@ class CrossValidation:
     lungs: list[CaseScores] = field(default_factory=list)
     clean: list[Row] = field(default_factory=list)
     slices: list[Row] = field(default_factory=list)
-    series: list[Row] = field(default_factory=list)
+    dicom: list[Row] = field(default_factory=list)
     readers: list[Row] = field(default_factory=list)
     split: list[Row] = field(default_factory=list)
 
     def as_record(self) -> dict[str, list[Row]]:
         """Everything as plain rows."""
         return {
-            "scans": [scores.row() for scores in self.scans],
-            "lungs": [scores.row() for scores in self.lungs],
-            "clean": self.clean,
-            "slices": self.slices,
-            "dicom": self.series,
-            "readers": self.readers,
-            "split": self.split,
+            name: [one.row() if isinstance(one, CaseScores) else one for one in found]
+            for name, found in vars(self).items()
         }
 
 
@@ -107,7 +102,7 @@ def cross_validate(data: Path, networks: dict[int, Path], options: Options, prog
         result.lungs += judge.lungs(data / "lungs")
         result.clean += judge.clean(data / "clean")
         result.slices += judge.slices(data / "slices")
-        result.series += judge.series(data / "dicom")
+        result.dicom += judge.series(data / "dicom")
     return result
 
 
@@ -214,11 +209,11 @@ def table_rows(result: CrossValidation) -> list[TableRow]:
         means = [np.nanmean(_column((r for r in result.slices if r["case"] == case), "infection")) for case in by_case]
         values, pace = tuple(map(float, means)), _pace(result.slices)
         rows.append(TableRow("infection on slices/, by picture", values, ">= 0.76", pace))
-    if result.series:
+    if result.dicom:
         found, alone, pace = (
-            _column(result.series, "sensitivity"),
-            _column(result.series, "specificity"),
-            _pace(result.series),
+            _column(result.dicom, "sensitivity"),
+            _column(result.dicom, "specificity"),
+            _pace(result.dicom),
         )
         rows.append(TableRow("DICOM series, infected slices found", found, ">= 0.97", pace))
         rows.append(TableRow("DICOM series, free slices left alone", alone, ">= 0.65", pace))

@@ -22,12 +22,11 @@ from CovidSegLib.segmentation import Label
 from ..data.cases import Case
 from ..data.dataset import DrawnLabel, SliceFile, open_files
 from ..data.metadata import read_rows
+from .evaluation import Row
 
 KINDS = "ggo_consolidation"
 GROUND_GLASS, CONSOLIDATION = 1, 2
 BOTH_DRAWN = "both drawn"
-
-Row = dict[str, float | str]
 
 
 @dataclass

@@ -134,7 +134,8 @@ class LocalRunner:
         """Start the children, no more than ``cases``. Raises ModelError, EngineError or Cancelled."""
         if not cases:
             _check_options(self.options)
-            yield lambda _cases: (outcome for outcome in ())
+            nothing: tuple[Outcome, ...] = ()
+            yield lambda _cases: (outcome for outcome in nothing)
             return
         with WorkerPool(self.options, min(self.jobs, cases), cases) as pool:
             pool.wait_until_ready(progress)

@@ -21,7 +21,7 @@ from ..report.content import report_content
 from ..report.page_pictures import Picture, picture_of, projection, slice_pictures
 from ..report.report_formats import check_report, report_text
 from ..segfiles import provenance_of
-from ..segmentation import Provenance, Segmentation
+from ..segmentation import Segmentation
 from ..system.atomic_files import OutputSet
 from ..system.file_states import file_state
 from ..system.steps import result_of, silently
@@ -53,7 +53,8 @@ def report_steps(
     yield from belonging_steps(node, volume_node, memory.fingerprints)
     volume = yield from silently(read_in_steps(volume_node))
     labels = yield from read_labels_in_steps(node, volume_node)
-    last, absent, made = read_state(node, volume_node, memory.records).last, absent_in(node), made_by(node)
+    last, absent = read_state(node, volume_node, memory.records).last, absent_in(node)
+    made = provenance_of(partial(tag, segment) for segment in parts_in(node).values())
     yield None
     lobes = read_lobes(volume_node.GetScene(), volume_node)
 
@@ -79,8 +80,3 @@ def report_steps(
 def save_report(node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode, path: Path) -> Path:
     """:func:`report_steps` from beginning to end, for the console."""
     return result_of(report_steps(node, volume_node, Path(path), None))
-
-
-def made_by(node: slicer.vtkMRMLSegmentationNode) -> Provenance:
-    """What the tags of our segments say of the network that made them."""
-    return provenance_of(partial(tag, segment) for segment in parts_in(node).values())

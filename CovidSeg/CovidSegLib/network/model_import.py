@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -50,7 +51,7 @@ def import_model(source: Path) -> Model:
             raise ModelError(_("The file cannot be read as a model."), _HINT)
         with zipfile.ZipFile(source) as archive:
             card, entries = _in_zip(archive)
-            return _install(card, {name: _zip_opener(archive, entry) for name, entry in entries.items()}, begun)
+            return _install(card, {name: partial(archive.open, entry) for name, entry in entries.items()}, begun)
 
 
 @contextmanager
@@ -99,10 +100,6 @@ def _check_packing(entries: list[zipfile.ZipInfo]) -> None:
 
 def _opener(file: Path) -> Opener:
     return lambda: file.open("rb")
-
-
-def _zip_opener(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Opener:
-    return lambda: archive.open(entry)
 
 
 def _install(card: dict, openers: Mapping[str, Opener], begun: States) -> Model:

@@ -24,10 +24,6 @@ from .mask_reading import Masks, masks_of_dicom, masks_of_labelmap, masks_of_seg
 from .stamps import dicom_is_as_written, labelmap_is_as_written
 
 
-def _cannot_tell(_path: Path) -> bool:
-    return False
-
-
 @dataclass(frozen=True)
 class _Package:
     """A Python package that need not be there; ``missing``: what is said without it, and what to do."""
@@ -67,7 +63,7 @@ class Format:
     suffix: str
     write: Callable[[Segmentation, Path, SourceSeries | None], None]
     read: Callable[[Path, CtVolume], Masks]
-    is_as_written: Callable[[Path], bool] = _cannot_tell
+    is_as_written: Callable[[Path], bool] = lambda _path: False
     package: _Package | None = None
     of_series: bool = False
 

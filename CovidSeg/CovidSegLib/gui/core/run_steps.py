@@ -74,11 +74,8 @@ class RunResult:
 
 def python_interpreter() -> str:
     """The Python that a child process runs in: Slicer's own, with its packages but without its window."""
-    return shutil.which("PythonSlicer") or _beside_this_one() or sys.executable
-
-
-def _beside_this_one() -> str | None:
-    return shutil.which("PythonSlicer", path=os.path.dirname(sys.executable))
+    name, here = "PythonSlicer", os.path.dirname(sys.executable)
+    return shutil.which(name) or shutil.which(name, path=here) or sys.executable
 
 
 def worker_in_slicer(options: Options) -> Worker:
