@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal
 
-from ..measures.measurements_record import CtClass, SeverityScore, ZoneScore, as_record, rounded
+from ..measures.measurements_record import CtClass, SeverityScore, ZoneScore, rounded
 from ..measures.quantities import columns_of, further_names
 from ..measures.values import LobesAre, Ml, Percent, Side
 from ..system.typed_json import LEFT_OUT, REQUIRED, Form
@@ -105,42 +105,32 @@ class TimePoint:
 
 @dataclass(frozen=True)
 class Change:
-    """From one scan to a later one. ``percentage_points``: change of the infected share; None where one has no lung."""
+    """From one scan to a later one.
 
-    days: int
-    infection_ml: float
-    percentage_points: float | None
-    lung_ml: float
-    lung_share: float | None
-    first_infection_ml: float = 0.0
+    ``percentage_points``: None where one has no lung; ``trend``: the way the infection went, in mL, which breathing
+    does not change; "unknown" where a scan shows no lung: there is nothing to compare.
+    """
+
+    days: Annotated[int, Form(0)]
+    infection_ml: Annotated[float, Form()]
+    percentage_points: Annotated[float | None, Form(about="Change of the infected share.")]
+    lung_ml: Annotated[float, Form(about="Change of the lung volume: breathing.")]
+    lung_share: Annotated[float | None, Form(about="The same as a fraction of the earlier volume.")]
+    trend: Annotated[Trend, Form(about="Of the infection in mL; unknown where a scan shows no lung.")] = "unknown"
 
     @classmethod
     def between(cls, first: TimePoint, later: TimePoint) -> Change:
         """What changed from ``first`` to ``later``."""
         before, after = first.infection_percent, later.infection_percent
         points = None if before is None or after is None else after - before
-        lung = later.lung_ml - first.lung_ml
-        return cls(
-            later.day - first.day,
-            later.infection_ml - first.infection_ml,
-            points,
-            lung,
-            lung / first.lung_ml if first.lung_ml else None,
-            first.infection_ml,
-        )
-
-    @property
-    def trend(self) -> Trend:
-        """The way the infection went, in mL, which breathing does not change: "better", "worse" or "unchanged".
-
-        "unknown" where a scan shows no lung: there is nothing to compare.
-        """
-        if self.percentage_points is None:
-            return "unknown"
-        later = max(self.first_infection_ml + self.infection_ml, 0.0)
-        if abs(self.infection_ml) <= max(NOISE_ML, NOISE_SHARE * max(self.first_infection_ml, later)):
-            return "unchanged"
-        return "better" if self.infection_ml < 0 else "worse"
+        infection, lung = later.infection_ml - first.infection_ml, later.lung_ml - first.lung_ml
+        trend: Trend = "better" if infection < 0 else "worse"
+        if points is None:
+            trend = "unknown"
+        elif abs(infection) <= max(NOISE_ML, NOISE_SHARE * max(first.infection_ml, later.infection_ml)):
+            trend = "unchanged"
+        share = lung / first.lung_ml if first.lung_ml else None
+        return cls(later.day - first.day, infection, points, lung, share, trend)
 
     @property
     def breathing(self) -> bool:
@@ -201,19 +191,7 @@ def mixed_rules(records: Iterable[ResultRecord]) -> tuple[str, ...]:
     )
 
 
-@dataclass(frozen=True)
-class ChangeRecord:
-    """A :class:`Change` as it is published."""
-
-    days: Annotated[int, Form(0)]
-    infection_ml: Annotated[float, Form()]
-    percentage_points: Annotated[float | None, Form(about="Change of the infected share.")]
-    lung_ml: Annotated[float, Form(about="Change of the lung volume: breathing.")]
-    lung_share: Annotated[float | None, Form(about="The same as a fraction of the earlier volume.")]
-    trend: Annotated[Trend, Form(about="Of the infection in mL; unknown where a scan shows no lung.")] = "unknown"
-
-
-_Changes = Annotated[tuple[ChangeRecord, ...], Form(items=(1, None))]
+_Changes = Annotated[tuple[Change, ...], Form(items=(1, None))]
 
 
 @dataclass(frozen=True)
@@ -230,12 +208,8 @@ class FollowUpRecord:
 
 def to_record(found: FollowUp) -> FollowUpRecord:
     """The follow-up as it is published."""
-    since_first, since_previous = (
-        tuple(as_record(ChangeRecord, change) for change in changes)
-        for changes in (found.since_first, found.since_previous)
-    )
-    record = FollowUpRecord(FOLLOWUP_SCHEMA, found.label, found.points, since_first, since_previous, found.warnings)
-    return rounded(record)
+    changes = found.since_first, found.since_previous
+    return rounded(FollowUpRecord(FOLLOWUP_SCHEMA, found.label, found.points, *changes, found.warnings))
 
 
 def to_csv(found: FollowUp) -> str:
