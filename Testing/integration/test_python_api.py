@@ -167,6 +167,16 @@ def test_no_slice_of_the_scan_is_replaced_by_its_result(result: covidseg.Result,
     assert slices[1].read_bytes() == before
 
 
+@pytest.mark.skipif(os.name == "nt", reason="makes links")
+def test_a_name_that_no_file_can_have_is_refused_in_a_sentence(result: covidseg.Result, tmp_path: Path) -> None:
+    for ending in (".nii.gz", ".json"):
+        circle = tmp_path / f"circle{ending}"
+        circle.symlink_to(circle)
+        for target in (circle, tmp_path / f"a\0{ending}"):
+            with pytest.raises(covidseg.OutputError):
+                result.report(target) if ending == ".json" else result.save(target, overwrite=True)
+
+
 def test_what_a_reader_saves_while_a_result_is_saved_stays(
     result: covidseg.Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -143,8 +145,10 @@ def check_suffix(path: Path) -> None:
     path = Path(path)
     form = _known_form(path)
     try:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            os.stat(path)  # pathlib passes over links in a circle and names with a zero byte
         is_folder, has_place = path.is_dir(), path.parent.is_dir()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise OutputError(_("The name of the output cannot be used."), _("Choose a shorter or simpler one.")) from error
     if is_folder:
         raise OutputError(_("The output is a folder, not a file."), _("Give a file name in it."))

@@ -160,6 +160,8 @@ class OutputSet:
 
         ``state``: that of a target whose state was not given before.
         """
+        if "\0" in str(target):
+            raise OutputError(_("The name of the output cannot be used."), _("Choose a shorter or simpler one."))
         with output_errors():  # links in a circle are a RuntimeError in older Pythons
             refuse_special(target)
             real = target.resolve() if target.is_symlink() else target
