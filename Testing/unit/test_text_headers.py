@@ -260,6 +260,16 @@ def test_what_lies_before_the_voxels_is_left_out_and_what_lies_behind_them_is_sa
         assert volume.notes == (LEFT_OVER,)
 
 
+@pytest.mark.parametrize("text", ["ends with a line break\n", "\n", "CT\n\n"])
+def test_a_metaimage_whose_texts_hold_line_breaks_is_read_as_itk_wrote_it(tmp_path: Path, text: str) -> None:
+    """Who copies all that ITK says of an image writes such: it does so of directions that it cannot print."""
+    image = SimpleITK.GetImageFromArray(VALUES)
+    image.SetMetaData("ITK_original_direction", text)
+    SimpleITK.WriteImage(image, str(tmp_path / "a.mha"))
+    assert np.array_equal(SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(tmp_path / "a.mha"))), VALUES)
+    assert np.array_equal(read(tmp_path / "a.mha").voxels, VALUES)
+
+
 def test_a_metaimages_own_scale_is_applied(tmp_path: Path) -> None:
     scale = "ElementToIntensityFunctionSlope = 2\nElementToIntensityFunctionOffset = -1024\n"
     assert np.array_equal(read(meta(tmp_path / "a.mha", scale)).voxels, 2 * VALUES.astype(int) - 1024)

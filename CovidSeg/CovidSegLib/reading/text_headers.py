@@ -178,7 +178,10 @@ def read_meta_header(path: Path) -> TextHeader:
     """The header of the MetaImage file ``path``. Raises as :func:`read_nrrd_header`."""
     with path.open("rb") as file:
         fields: dict[str, str] = {}
-        while line := _line(file, longest=1 << 16):
+        while raw := _raw_line(file, longest=1 << 16):
+            line = raw.rstrip(b"\r\n")
+            if not line.strip():  # ITK writes texts that end with a line break
+                continue
             key, mark, value = re.fullmatch(rb"([^:=]*)([:=]|)(.*)", line, re.DOTALL).groups()  # type: ignore[union-attr]
             if not mark:
                 raise unreadable()
@@ -193,12 +196,17 @@ def read_meta_header(path: Path) -> TextHeader:
     raise unreadable()
 
 
-def _line(file: BinaryIO, longest: int = _LONGEST) -> bytes:
+def _line(file: BinaryIO) -> bytes:
     """The next line of a header without its end; b"" for an empty one and at the end of the file."""
+    return _raw_line(file, _LONGEST).rstrip(b"\r\n")
+
+
+def _raw_line(file: BinaryIO, longest: int) -> bytes:
+    """The next line of a header with its end; b"" at the end of the file. Raises InputError for one that is longer."""
     line = file.readline(longest)
     if len(line) == longest or file.tell() > _LONGEST:
         raise unreadable()
-    return line.rstrip(b"\r\n")
+    return line
 
 
 def _rest(file: BinaryIO) -> tuple[bytes, ...]:
