@@ -131,6 +131,23 @@ def stand_in_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(folder))
 
 
+@pytest.fixture(scope="session")
+def answers_of_the_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of these tests share."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "network"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def network_once(answers_of_the_network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network computes slices that it has seen in these tests no second time (kit/network_once)."""
+    from Testing.kit.network_once import VARIABLE
+
+    monkeypatch.setenv(VARIABLE, str(answers_of_the_network))
+
+
 @pytest.fixture
 def without_views(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages that child processes make have no 3-D view of Slicer, which takes seconds (kit/without_views)."""

@@ -28,6 +28,8 @@ from Testing.kit.review_steps import (
 )
 from Testing.kit.segment_editor import Reader, voxels_of
 
+pytestmark = pytest.mark.usefixtures("network_once")
+
 
 def test_edit_run_with_another_model_save_reload_run_undo(panel, chest, world, tmp_path: Path) -> None:
     node = run(panel)

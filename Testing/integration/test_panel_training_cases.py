@@ -16,6 +16,8 @@ from Testing.kit.review_steps import INFECTION, LEFT, healthy_place, labels_of, 
 from Testing.kit.segment_editor import Reader
 from Testing.kit.slicer_window.pythonqt import FileDialog
 
+pytestmark = pytest.mark.usefixtures("network_once")
+
 
 def save(panel, folder: Path) -> str:
     """Save the training case; returns what the panel says then, be it a refusal."""

@@ -26,6 +26,8 @@ from Testing.kit.review_steps import (
 )
 from Testing.kit.segment_editor import Reader
 
+pytestmark = pytest.mark.usefixtures("network_once")
+
 
 def test_one_undo_in_the_segment_editor_takes_the_run_back(panel, chest, world, tmp_path: Path) -> None:
     node = run(panel)

@@ -53,8 +53,20 @@ def load() -> None:
         with suppress(ImportError):
             importlib.import_module(library)
     del sys.modules["requests"]
+    _remember_the_network()
     gc.collect()
     gc.freeze()
+
+
+def _remember_the_network() -> None:
+    """Let what is forked compute the same slices once, where a test asks for it (:mod:`.network_once`)."""
+    engines = sys.modules.get(f"{PRODUCT}.network.onnx_engine")
+    if engines is not None:
+        sys.path.append(ROOT)
+        from Testing.kit import network_once
+
+        sys.path.remove(ROOT)
+        network_once.install(engines.OnnxEngine)
 
 
 def _product_modules() -> list[str]:
