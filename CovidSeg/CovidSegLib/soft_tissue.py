@@ -44,9 +44,6 @@ LEAST_AIR, MOST_ABOVE = 0.02, 0.1
 """A shift beyond :data:`LARGEST_SHIFT` is believed where the peaks fit so well and, moved back, so much of the scan is
 air or lung, and no more than so much lies above all soft tissue (bone and contrast: up to 0.06)."""
 
-SCALES = (0.5, 2.0)
-"""Values that were halved or doubled by a slope that was forgotten or used twice."""
-
 _STEP_HU = 5.0
 _EDGES = np.arange(-500.0, 405.0, _STEP_HU)
 _WIDE_EDGES = np.arange(-500.0 - FARTHEST_SHIFT - 600, 400.0 + FARTHEST_SHIFT + 600 + _STEP_HU, _STEP_HU)
@@ -70,27 +67,10 @@ def soft_tissue_shift(parts: Iterable[np.ndarray]) -> float:
     # Air and lung may lie where fat and muscle belong: then there is no air below them.
     if (not is_near and in_place <= LIKENESS_UNSHIFTED) or not _has_air(parts, shift if is_near else 0.0):
         far = _far_shift(parts)
-        if far is not None and abs(far[0]) >= SMALLEST_FAR_SHIFT:
-            return far[0]
+        if abs(far) >= SMALLEST_FAR_SHIFT:
+            return far
     sure = likeness[best] >= LIKENESS and in_place <= LIKENESS_UNSHIFTED
     return shift if sure and abs(shift) >= SMALLEST_SHIFT else 0.0
-
-
-def soft_tissue_scale(parts: Iterable[np.ndarray]) -> float:
-    """How many times too far apart the values lie (one of :data:`SCALES`), or 1 where they do not or it is not sure."""
-    parts = list(parts)
-    if _best_likeness(parts) > LIKENESS:
-        return 1.0
-    found = {scale: _best_likeness([np.asarray(part) / scale for part in parts], far=True) for scale in SCALES}
-    best = max(SCALES, key=lambda scale: found[scale])
-    return best if found[best] >= SURE_LIKENESS else 1.0
-
-
-def _best_likeness(parts: list[np.ndarray], *, far: bool = False) -> float:
-    """How well the peaks fit at the best shift; ``far``: only where the rest of the values agrees."""
-    found = _far_shift(parts)
-    likeness = found[1] if found else 0.0
-    return likeness if far else max(likeness, float(_compare(parts, _EDGES, LARGEST_SHIFT)[1].max()))
 
 
 def _compare(parts: list[np.ndarray], edges: np.ndarray, farthest: float) -> tuple[np.ndarray, np.ndarray]:
@@ -106,19 +86,19 @@ def _compare(parts: list[np.ndarray], edges: np.ndarray, farthest: float) -> tup
     return shifts, np.array([_likeness(counts, centres, shift, highest - _CLIPPED_HU) for shift in shifts])
 
 
-def _far_shift(parts: list[np.ndarray]) -> tuple[float, float] | None:
-    """The shift, however large, that fits best, and how well; None where the rest of the values speaks against it."""
+def _far_shift(parts: list[np.ndarray]) -> float:
+    """The shift, however large, that fits best; 0 where the rest of the values speaks against it."""
     shifts, likeness = _compare(parts, _WIDE_EDGES, FARTHEST_SHIFT)
     best = int(np.argmax(likeness))
     shift = float(shifts[best])
     if likeness[best] < SURE_LIKENESS:
-        return None
+        return 0.0
     size, highest = sum(part.size for part in parts), max(part.max(initial=0) for part in parts)
     above = sum(np.count_nonzero(part > _EDGES[-1] + shift) for part in parts)
     is_cut = highest < MUSCLE_HU + shift + _ABOVE_MUSCLE_HU  # a peak may lie beyond the end of a window
     if is_cut or above > MOST_ABOVE * size or not _has_air(parts, shift):
-        return None
-    return shift, float(likeness[best])
+        return 0.0
+    return shift
 
 
 def _has_air(parts: list[np.ndarray], shift: float) -> bool:

@@ -63,11 +63,35 @@ def test_real_scans_are_told_from_what_they_were_scaled_to(shared_data: Path) ->
     for name in ("scans/images/coronacases_005", "lungs/images/LCTSC-Test-S1-104", "clean/normal001"):
         volume = read_ct(shared_data / f"{name}.nii.gz", Progress())
         voxels = volume.voxels[::6, ::2, ::2].astype(np.float32)
-        for factor in (0.4, 0.75, 1, 1.25, 8):
+        for factor in (0.4, 0.5, 0.75, 1, 1.15, 2, 8):
             scaled = np.rint(voxels * factor).astype(np.int16)
             found = judge(scaled, Grid(volume.affine, scaled.shape)).values.scale
             assert found == pytest.approx(factor, rel=0.05)
         assert "inverted" in judge(-voxels.astype(np.int16), Grid(volume.affine, voxels.shape)).warnings[0]
+
+
+def test_a_single_slice_is_judged_as_a_scan_is(shared_data: Path) -> None:
+    for path in sorted((shared_data / "true_hu").glob("*_image.nii.gz")):
+        hu = read_ct(path, Progress()).voxels.astype(np.float32)
+        assert _judged(hu).kind is Kind.RIGHT
+        for factor in (0.5, 0.75, 1.25, 2, 4):
+            assert _judged(hu * factor).values.scale == pytest.approx(factor, rel=0.05)
+        assert "inverted" in _judged(-hu).warnings[0]
+
+
+def test_where_there_is_air_around_the_body_a_scale_of_nine_tenths_is_told(shared_data: Path) -> None:
+    volume = read_ct(shared_data / "scans/images/coronacases_001.nii.gz", Progress())
+    hu = volume.voxels[::6, ::2, ::2].astype(np.float32)
+    rows, columns = hu.shape[1:]
+    cut_out = hu[:, rows // 4 : 3 * rows // 4, columns // 6 : 5 * columns // 6]
+    assert _judged(hu * 0.87).values.scale == pytest.approx(0.87, rel=0.05)
+    assert _judged(cut_out).kind is Kind.RIGHT
+
+
+def test_a_windowed_scan_with_contrast_agent_is_not_called_halved(shared_data: Path) -> None:
+    hu = read_ct(shared_data / "scans/images/radiopaedia_40_86625_0.nii.gz", Progress()).voxels[::3, ::3, ::3]
+    vessels = (hu > 20) & (hu < 90) & (np.random.default_rng(0).random(hu.shape) < 0.3)
+    _judged(np.where(vessels, hu + 200, hu)).check()
 
 
 def test_what_lies_far_below_air_in_noise_is_no_hounsfield_unit_though_no_air_is_seen() -> None:

@@ -102,7 +102,12 @@ def _lost(slices: list[SliceHeader]) -> str:
 
 
 def _scale_notes(slices: list[SliceHeader]) -> tuple[str, ...]:
-    """What to say of slope and intercept. Raises InputError where some of the ``slices`` lack what others have."""
+    """What to say of slope and intercept. Raises InputError where some of the ``slices`` lack them, or a slope is 0."""
+    if any(header.scale.slope == 0 for header in slices):
+        raise InputError(
+            "The series says that stored numbers mean nothing (a rescale slope is 0): a slice has one value only.",
+            "Export the series again from the original images.",
+        )
     unscaled = sum(not header.scale.is_said for header in slices)
     if 0 < unscaled < len(slices):
         some = "1 slice does" if unscaled == 1 else f"{unscaled} slices do"
