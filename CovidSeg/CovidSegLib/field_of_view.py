@@ -135,8 +135,8 @@ def _is_dark_around(samples: list[np.ndarray]) -> bool:
     """Whether the borders of coarse slices show what is darkest: air, where the picture was not cut out of the body."""
     values = np.array(samples)
     middle = np.percentile(values, (5, 90)).mean()
-    rows, columns = values[:, [0, -1]], values[:, :, [0, -1]]
-    return np.count_nonzero(rows < middle) + np.count_nonzero(columns < middle) > _MOSTLY * (rows.size + columns.size)
+    border = np.concatenate([values[:, [0, -1]].ravel(), values[:, :, [0, -1]].ravel()])
+    return bool((border < middle).mean() > _MOSTLY)
 
 
 def looked_at(count: int) -> list[int]:

@@ -85,3 +85,11 @@ def test_real_scans_that_were_shifted_are_told(shared_data: Path) -> None:
         values = read_ct(shared_data / "scans" / "images" / f"{name}.nii.gz", Progress()).voxels[::3, ::4, ::4]
         for shift in (-1024, -500, -200, 200, 500, 1024):
             assert abs(soft_tissue_shift([values + shift]) - shift) <= 20
+
+
+@pytest.mark.parametrize("shift", [100, 150, 200])
+def test_a_real_picture_in_another_window_is_never_measured_wherever_it_is_moved(shift: int, shared_data: Path) -> None:
+    for name in ("radiopaedia_10_85902_1", "radiopaedia_27_86410_0"):
+        volume = read_ct(shared_data / "scans" / "images" / f"{name}.nii.gz", Progress())
+        voxels = volume.voxels[::2, ::3, ::3] + np.int16(shift)
+        assert judge(voxels, Grid(volume.affine, voxels.shape)).density_refused

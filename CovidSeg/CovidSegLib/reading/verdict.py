@@ -34,8 +34,8 @@ _BONE_HU = 250
 """Values are cut off above this by the network's own window: no loss."""
 
 _CLIPPED_SHARE = 0.01
-_SOFT_HU = 300
-"""Every chest has bone above it."""
+_SOFT_HU = 500
+"""Every chest has bone above it (cortical: 700 and more)."""
 
 _POOR = _("{reason}; the masks may be poor; density, ground glass and consolidation are not reported.")
 _MOVED_BACK = _(
