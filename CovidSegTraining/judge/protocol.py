@@ -209,14 +209,12 @@ def table_rows(result: CrossValidation) -> list[TableRow]:
         means = [np.nanmean(_column((r for r in result.slices if r["case"] == case), "infection")) for case in by_case]
         values, pace = tuple(map(float, means)), _pace(result.slices)
         rows.append(TableRow("infection on slices/, by picture", values, ">= 0.76", pace))
-    if result.dicom:
-        found, alone, pace = (
-            _column(result.dicom, "sensitivity"),
-            _column(result.dicom, "specificity"),
-            _pace(result.dicom),
-        )
-        rows.append(TableRow("DICOM series, infected slices found", found, ">= 0.97", pace))
-        rows.append(TableRow("DICOM series, free slices left alone", alone, ">= 0.65", pace))
+    for what, column, limit in (
+        ("infected slices found", "sensitivity", ">= 0.97"),
+        ("free slices left alone", "specificity", ">= 0.65"),
+    ):
+        if result.dicom:
+            rows.append(TableRow(f"DICOM series, {what}", _column(result.dicom, column), limit, _pace(result.dicom)))
     rows += [TableRow(name, values, "") for name, values in table_values(counted(result.readers), result.split)]
     return [row for row in rows if np.isfinite(row.values).any()]
 

@@ -24,8 +24,7 @@ from .arguments import (
     pipeline_options,
     whole_number,
 )
-from .console import Console, in_words
-from .faults import BUG_SENTENCE
+from .console import BUG_SENTENCE, Console, in_words
 
 if TYPE_CHECKING:
     from ..batch import Outcome, PlannedCase, Row

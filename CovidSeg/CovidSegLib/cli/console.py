@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ..errors import traceback_text
 from ..progress import Progress, Report
 from ..system.command_line import one_line
 from ..system.printing import overwrite
@@ -19,10 +20,20 @@ if TYPE_CHECKING:
 
 _BAR_WIDTH = 24
 
+BUG_SENTENCE = "This is a fault of CovidSeg, not of the scan. Please report the lines above."
+
 
 def say(text: str, *, to_error: bool = False, end: str = "\n") -> None:
     """Print ``text`` on standard output, or ``to_error``, at once."""
     print(text, file=sys.stderr if to_error else sys.stdout, end=end, flush=True)
+
+
+def print_bug(error: Exception) -> None:
+    """Write the traceback of a bug to standard error, once: that of the child process if it happened there."""
+    from ..worker.parent import WorkerCrashError
+
+    text = error.child_traceback if isinstance(error, WorkerCrashError) else traceback_text(error)
+    print(text.rstrip(), file=sys.stderr)
 
 
 class Console:

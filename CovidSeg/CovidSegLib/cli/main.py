@@ -23,8 +23,7 @@ from . import (
     segment_command,
     training_case_command,
 )
-from .console import say
-from .faults import BUG_SENTENCE, print_bug
+from .console import BUG_SENTENCE, print_bug, say
 
 
 def main(argv: list[str] | None = None) -> int:

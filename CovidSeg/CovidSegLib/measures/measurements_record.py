@@ -172,27 +172,19 @@ class MeasurementsRecord:
 
         What can be translated takes ten times the memory.
         """
-        return cls(
-            total=measured.total,
-            left=measured.left,
-            right=measured.right,
-            zones=measured.zones,
-            zone_score=measured.zone_score,
+        return as_record(
+            cls,
+            measured,
             ct_class=_class(measured.ct_class),
-            lobes=measured.lobes,
-            lobe_score=measured.lobe_score,
             severity_estimated=None if measured.severity is None else _severity(measured.severity, measured.lobes_are),
             severity_refused=str(measured.severity_refused),
-            lobes_are=measured.lobes_are,
             lesions=LesionsRecord(
                 len(measured.lesions),
                 tuple(lesion.ml for lesion in measured.lesions),
                 COUNTED_ML,
                 SmallerRecord(len(measured.small_lesions), float(measured.small_lesions_ml)),
             ),
-            density=measured.density,
             density_refused=str(measured.density_refused),
-            partly_visible=measured.partly_visible,
             flags=tuple(map(str, measured.flags)),
             stability=tuple(
                 as_record(EdgeMoveRecord, move, ct_class=_class(move.ct_class)) for move in measured.stability
