@@ -17,11 +17,10 @@ from .result_record import ResultRecord, ScanRecord
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: ``passed`` is None where it could not be; ``detail`` may be empty."""
+    """One thing that was looked at: ``passed`` is None where it could not be."""
 
     name: str
     passed: bool | None
-    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def checks(content: ReportContent) -> tuple[Check, ...]:
     whole = both and not measured.partly_visible
     known = measured.density is not None or bool(measured.density_refused)
     return (
-        Check("Values are Hounsfield units", measured.density is not None if known else None, measured.density_refused),
+        Check("Values are Hounsfield units", measured.density is not None if known else None),
         Check("Both lungs are wholly visible", whole),
         Check("Lung volumes are plausible", measured.plausible),
         Check("The network's weights match their SHA-256", True if verified else None),
