@@ -163,6 +163,12 @@ def test_given_lobes_are_not_replaced_by_the_result_they_are_given_for(
     assert estimate.read_bytes() == before
 
 
+def test_masks_that_give_no_lobes_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty.nii.gz").touch()
+    assert main(["lobes", str(tmp_path / "empty.nii.gz")]) == 2
+    assert f"{tmp_path / 'empty.nii.gz'}: The file is empty." in capsys.readouterr().err
+
+
 def test_an_option_that_no_lobes_belong_to_is_told(
     masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,6 +8,7 @@ import importlib.util
 import os
 import shutil
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,9 +19,13 @@ import pytest
 from CovidSegLib import segfiles
 from CovidSegLib.errors import InputError, OutputError
 from CovidSegLib.geometry.volume import CtVolume
+from CovidSegLib.progress import Progress
+from CovidSegLib.reading import read_ct
+from CovidSegLib.segfiles.registry import read_masks
+from CovidSegLib.segmentation import Provenance, Segmentation
 from CovidSegTraining.data.cases import find_cases
 from Testing.kit.command_line import CLEAN, CommandLine, told_scan
-from Testing.kit.dicom_files import write_series
+from Testing.kit.dicom_files import write_series, write_whole_series
 from Testing.kit.killed import killed_at
 from Testing.kit.rewritten import erase, rewrite
 from Testing.kit.training_data import chest_slices
@@ -149,6 +154,21 @@ def test_labels_that_nobody_corrected_replace_no_others(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the kit's command line is for Unix")
+@pytest.mark.parametrize("ending", ["nii.gz", "nii", "nrrd", "mha", "dcm"])
+def test_masks_of_any_form_that_nobody_corrected_are_known_as_such(tmp_path: Path, ending: str) -> None:
+    """They would replace a reader's labels, and count as a reader's."""
+    scan = write_whole_series(tmp_path / "ct")
+    volume = read_ct(scan, Progress())
+    labels = np.where(np.indices(volume.voxels.shape)[2] < 8, 1, 2).astype(np.uint8)
+    masks = tmp_path / f"masks.{ending}"
+    series = segfiles.read_source_series(scan, Progress()) if ending == "dcm" else None
+    made = Provenance("one", "ab" * 32, "onnx", "CPU", "CovidSeg 1.0")
+    segfiles.write(Segmentation(labels, volume.affine, made), masks, series)
+    assert not read_masks(masks, volume).corrected
+    segfiles.write(Segmentation(labels, volume.affine, replace(made, kept_ml=1.0)), masks, series)
+    assert read_masks(masks, volume).corrected
+
+
 def test_a_file_from_which_a_segment_was_taken_out_is_no_case(tmp_path: Path) -> None:
     told_scan(tmp_path / "ct.nii.gz", CLEAN)
     command = CommandLine(tmp_path, stand_in=True)

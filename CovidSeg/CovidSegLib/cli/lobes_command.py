@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, OutputError
+from ..errors import InputError, OutputError, about
 from ..words import in_ml, percent
 from .arguments import add_quiet, check_input, check_targets, file_name
 from .console import Console, severity_in_words
@@ -47,15 +47,17 @@ def run(args: argparse.Namespace) -> int:
     from ..system.atomic_files import OutputSet
 
     for output in args.output:
-        check_lobe_file(output)
-        _check_existing(output, overwrite=args.overwrite)
+        with about(output):
+            check_lobe_file(output)
+            _check_existing(output, overwrite=args.overwrite)
     with Console.of(args) as (console, progress):
-        masks = read_lung_masks(args.masks, progress)
-        progress.step("lobes", 0, 1)
-        try:
-            estimated = estimated_lobe_map(masks.labels, masks.grid)
-        except InputError as error:
-            raise InputError(f"Lobes cannot be estimated: {error.sentence}", error.hint) from error
+        with about(args.masks):
+            masks = read_lung_masks(args.masks, progress)
+            progress.step("lobes", 0, 1)
+            try:
+                estimated = estimated_lobe_map(masks.labels, masks.grid)
+            except InputError as error:
+                raise InputError(f"Lobes cannot be estimated: {error.sentence}", error.hint) from error
         with OutputSet(states) as files:
             for output in args.output:
                 progress.step("writing", 0, 1)

@@ -20,7 +20,7 @@ from ..segmentation import SEGMENTS, UNKNOWN_PROVENANCE, Label, Provenance, Segm
 from .dicom_labels import read_dicom_labels
 from .reviewed import ReviewedFile, read_reviewed
 from .seg_nrrd import provenance_of
-from .stamps import labelmap_is_as_written
+from .stamps import dicom_is_as_written, labelmap_is_as_written
 
 if TYPE_CHECKING:
     import pydicom
@@ -77,8 +77,10 @@ def masks_of_labelmap(path: Path, volume: CtVolume) -> Masks:
     """The masks in a labelmap with values 0 to 3. Raises as :func:`.registry.read_masks`."""
     values, grid = labels_of_ours(path, Progress(), _ANOTHER_FILE)
     labels = volume.grid.bring(values, grid.affine)
-    known = tells_of_infection(path, values)
-    return Masks(Segmentation(labels, volume.affine, UNKNOWN_PROVENANCE), infection_known=known)
+    as_written = labelmap_is_as_written(path)
+    known = as_written or bool((values == Label.INFECTION).any())
+    made = Segmentation(labels, volume.affine, UNKNOWN_PROVENANCE)
+    return Masks(made, corrected=not as_written, infection_known=known)
 
 
 def tells_of_infection(path: Path, labels: np.ndarray) -> bool:
@@ -103,7 +105,7 @@ def labels_of_ours(path: Path, progress: Progress, otherwise: str) -> tuple[np.n
 def masks_of_dicom(path: Path, volume: CtVolume) -> Masks:
     """The masks in a DICOM SEG with our three segments: of CovidSeg, or of Slicer of a result of CovidSeg's.
 
-    It keeps no record of what a network drew, so it does not tell what a reader changed.
+    It keeps no record of what a network drew, so it does not tell what a reader changed; its stamp tells whether.
     """
     told: list[Provenance] = []
 
@@ -112,7 +114,8 @@ def masks_of_dicom(path: Path, volume: CtVolume) -> Masks:
         return _our_numbers(dataset)
 
     labels = read_dicom_labels(path, volume, labels_of)
-    return Masks(Segmentation(labels, volume.affine, told[0]))
+    made = Segmentation(labels, volume.affine, told[0])
+    return Masks(made, corrected=not dicom_is_as_written(path))
 
 
 def _our_numbers(dataset: pydicom.Dataset) -> dict[int, int | None]:
