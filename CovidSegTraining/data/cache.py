@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from CovidSegLib import field_of_view, soft_tissue
+from CovidSegLib import field_of_view, slice_levels, soft_tissue, value_scale
 from CovidSegLib.errors import OutputError
 from CovidSegLib.geometry import resampling
 from CovidSegLib.network import inputs
@@ -121,5 +121,5 @@ def _key(case: Case, seen: tuple[int, int]) -> str:
 @cache
 def _code() -> bytes:
     """What decides how a slice is framed: the source of the modules that do it."""
-    modules = (inputs, resampling, field_of_view, soft_tissue, dataset)
+    modules = (inputs, resampling, field_of_view, slice_levels, soft_tissue, value_scale, dataset)
     return b"".join(Path(str(module.__file__)).read_bytes() for module in modules)
