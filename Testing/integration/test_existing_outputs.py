@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from CovidSegLib.batch.manifest import is_manifest
-from CovidSegLib.cli.arguments import check_targets
+from CovidSegLib.cli.arguments import check_numbers, check_targets
 from CovidSegLib.corrections.merge import RECORD_TAG
 from CovidSegLib.errors import OutputError
 from CovidSegLib.geometry.grid import Grid
@@ -118,6 +118,18 @@ def test_a_table_of_cases_of_somebody_else_is_not_taken_for_the_numbers_of_a_bat
 ) -> None:
     (tmp_path / "a.json").write_text(text)
     assert is_report(tmp_path / "a.json") == ours
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.mhd", "a.zip", "a.seg.nrrd", "a.txt", "a.json"])
+def test_numbers_take_the_place_of_no_scan_and_no_masks_whatever_is_asked_for(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("of somebody else")
+    with pytest.raises(OutputError, match="not one of CovidSeg's"):
+        check_numbers([tmp_path / name])
+    if name in ("a.txt", "a.json"):
+        check_numbers([tmp_path / name], overwrite=True)
+        return
+    with pytest.raises(OutputError, match="not one of CovidSeg's"):
+        check_numbers([tmp_path / name], overwrite=True)
 
 
 def special_file(path: Path, kind: str) -> Path:

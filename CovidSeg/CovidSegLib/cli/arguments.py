@@ -161,7 +161,7 @@ def _check_target(target: Path) -> None:
 def check_numbers(files: Sequence[Path], *, overwrite: bool = False) -> None:
     """Raise OutputError where a file for numbers or a report would replace something that CovidSeg did not write.
 
-    ``overwrite``: anything but a write-protected and a DICOM file may be replaced.
+    ``overwrite``: anything but a write-protected file, a scan and masks may be replaced.
     """
     from ..report.report_formats import is_report
     from ..system.file_states import refuse_protected
@@ -169,11 +169,14 @@ def check_numbers(files: Sequence[Path], *, overwrite: bool = False) -> None:
     for file in files:
         if not file.is_file():
             continue
+        from ..reading.archives import scan_suffix
         from ..reading.dicom_files import is_dicom
+        from ..segfiles.seg_nrrd import is_seg_nrrd
 
         with about(file):
             refuse_protected(file)
-            if is_dicom(file) or (not overwrite and not is_report(file)):
+            is_scan = is_dicom(file) or scan_suffix(file.name) or is_seg_nrrd(file)
+            if is_scan or (not overwrite and not is_report(file)):
                 raise OutputError(
                     "The file for the numbers or the report exists and is not one of CovidSeg's.",
                     "Choose another name.",
