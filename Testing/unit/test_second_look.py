@@ -45,10 +45,10 @@ class Stand:
 
 @pytest.fixture
 def upright() -> np.ndarray:
-    """Six slices in HU, full of body; those of SHOWN are brighter."""
+    """Six slices in HU, full of body; half of it is brighter in those of SHOWN."""
     scan = np.full((6, 90, 120), -600, np.int16)
     scan[:, 5:-5, 5:-5] = -490
-    scan[list(SHOWN), 5:-5, 5:-5] = 200
+    scan[list(SHOWN), 5:-5, 5:60] = 200
     return scan
 
 
