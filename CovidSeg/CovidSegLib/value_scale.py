@@ -59,7 +59,9 @@ _MOST_BELOW, _LEAST_BELOW = 0.02, 0.003
 and the true air hardly in view."""
 
 _SOFT_HU, _WINDOW_SCALE = 300.0, 1.5
-"""Where nothing is above it, a window was cut, and the lowest value may be its lower end rather than air."""
+_LEAST_ABOVE, _TISSUE_ABOVE_HU = 0.01, -200.0
+"""Where hardly anything of all tissue is above it, a window was cut, and the lowest value may be its lower end rather
+than air. Of 28 real scans 0.014 and more is above it, also scaled; metal and noise in a window are less."""
 
 _SEEN_SHARE, _MOST_ABOVE = 0.6, 0.1
 """As in :mod:`soft_tissue`."""
@@ -113,8 +115,14 @@ def value_scale(parts: Iterable[np.ndarray], *, air_around: bool = False) -> flo
     found = _best(values, true)
     if found is None:
         return 1.0
-    is_window = values.max() <= _SOFT_HU and 1 / _WINDOW_SCALE < found < _WINDOW_SCALE
-    return 1.0 if is_window or true[0] <= found <= true[1] else found
+    is_right = true[0] <= found <= true[1] or (1 / _WINDOW_SCALE < found < _WINDOW_SCALE and _is_window(values, found))
+    return 1.0 if is_right else found
+
+
+def _is_window(values: np.ndarray, scale: float) -> bool:
+    """Whether bone is missing, also where the values were multiplied by ``scale``."""
+    tissue = np.count_nonzero(values > _TISSUE_ABOVE_HU)
+    return bool(np.count_nonzero(values > _SOFT_HU * max(1.0, scale)) <= _LEAST_ABOVE * tissue)
 
 
 def is_inverted(parts: Iterable[np.ndarray]) -> bool:

@@ -94,6 +94,19 @@ def test_a_windowed_scan_with_contrast_agent_is_not_called_halved(shared_data: P
     _judged(np.where(vessels, hu + 200, hu)).check()
 
 
+@pytest.mark.parametrize("name", ["radiopaedia_29_86490_1", "radiopaedia_29_86491_1"])
+def test_some_metal_or_contrast_agent_does_not_make_a_windowed_scan_a_scaled_one(name: str, shared_data: Path) -> None:
+    volume = read_ct(shared_data / f"scans/images/{name}.nii.gz", Progress())
+    hu = volume.voxels[:, ::2, ::2].astype(np.float32)
+    slices, rows, columns = hu.shape
+    metal, agent = hu.copy(), hu.copy()
+    metal[slices // 3 : slices // 2, 60:64, 60:64] = 3071
+    middle = agent[:, rows // 4 : rows // 2, columns // 3 : 2 * columns // 3]
+    middle[(middle > 0) & (middle < 80)] += 300
+    noisy = np.clip(hu + np.random.default_rng(1).normal(0, 60, hu.shape), -1024, None)
+    assert [_judged(values).kind for values in (hu, metal, agent, noisy)] == [Kind.SHIFTED] * 4
+
+
 def test_what_lies_far_below_air_in_noise_is_no_hounsfield_unit_though_no_air_is_seen() -> None:
     rows, columns = _hu().shape[1:]
     inside = _hu()[:, rows // 3 : 2 * rows // 3, columns // 5 : columns // 2]
