@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK
 
 from CovidSegLib.batch.manifest import is_manifest
 from CovidSegLib.cli.arguments import check_numbers, check_targets
+from CovidSegLib.cli.main import main
 from CovidSegLib.corrections.merge import RECORD_TAG
 from CovidSegLib.errors import OutputError
 from CovidSegLib.geometry.grid import Grid
@@ -29,10 +31,14 @@ from CovidSegLib.segfiles import (
     write,
     write_reviewed,
 )
+from CovidSegLib.segfiles.kinds import refuse_for_lobes
+from CovidSegLib.segfiles.labelmap import array_to_itk, save_nifti
+from CovidSegLib.segfiles.lobe_files import SUFFIXES, write_lobes
 from CovidSegLib.segfiles.registry import read_masks
 from CovidSegLib.segmentation import SEGMENTS, Provenance, Segmentation
 from CovidSegLib.system.atomic_files import OWN_FILE, OutputSet, replace_text
 from CovidSegLib.system.file_states import file_state
+from Testing.kit.dicom_files import write_series
 from Testing.kit.rewritten import rewrite
 
 AFFINE = np.array(((-0.7, 0, 0, 100), (0, -0.8, 0, -80.5), (0, 0, 2.5, 7), (0, 0, 0, 1)))
@@ -130,6 +136,56 @@ def test_numbers_take_the_place_of_no_scan_and_no_masks_whatever_is_asked_for(na
         return
     with pytest.raises(OutputError, match="not one of CovidSeg's"):
         check_numbers([tmp_path / name], overwrite=True)
+
+
+def scan_in(folder: Path, name: str) -> Path:
+    """A scan with air and bone at ``name``, by its ending."""
+    voxels = np.random.default_rng(0).integers(-1000, 1000, SHAPE).astype(np.int16)
+    if name.endswith(".dcm"):
+        return write_series(folder, voxels)[2].rename(folder / name)
+    if name.endswith("nrrd") or name.endswith(".mha"):
+        SimpleITK.WriteImage(array_to_itk(voxels, AFFINE), folder / name)
+    else:
+        save_nifti(voxels + np.float32(0.25 if "fractions" in name else 0), AFFINE, folder / name)
+    return folder / name
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "fractions.nii", "a.nrrd", "a.mha", "a.seg.nrrd", "a.dcm"])
+def test_masks_and_lobes_take_the_place_of_no_scan_whatever_is_asked_for(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scan = scan_in(tmp_path, name)
+    before = scan.read_bytes()
+    with pytest.raises(OutputError, match="is a scan: no masks take its place"):
+        find_reviewed([scan], GRID, ExistingFiles(overwrite=True))
+    if name.endswith(SUFFIXES):
+        masks = tmp_path / "masks.nrrd"
+        write(result(0), masks)
+        assert main(["lobes", str(masks), "-o", str(scan), "--overwrite"]) == 2
+        assert "holds no lobes" in capsys.readouterr().err
+    assert scan.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.seg.nrrd"])
+def test_masks_replace_no_lobes_and_lobes_no_masks(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    write_lobes(result(0).labels, GRID, path, "ab" * 32)
+    refuse_for_lobes(path)
+    with pytest.raises(OutputError, match="holds lobes"):
+        find_reviewed([path], GRID, ExistingFiles(overwrite=True))
+    write(result(0), path)
+    find_reviewed([path], GRID, ExistingFiles(overwrite=True))
+    with pytest.raises(OutputError, match="holds no lobes"):
+        refuse_for_lobes(path)
+
+
+def test_labels_of_another_program_and_what_nobody_can_read_are_replaced_when_it_is_asked_for(tmp_path: Path) -> None:
+    labels, broken = tmp_path / "a.nii.gz", tmp_path / "b.nii.gz"
+    save_nifti(np.full(SHAPE, 17, np.int16), AFFINE, labels)
+    broken.write_text("broken")
+    find_reviewed([labels, broken], GRID, ExistingFiles(overwrite=True))
+    for path in (labels, broken):
+        refuse_for_lobes(path)
 
 
 def special_file(path: Path, kind: str) -> Path:

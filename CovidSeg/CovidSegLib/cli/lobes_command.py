@@ -85,6 +85,7 @@ def _line(lobe: EstimatedLobe, *, infection_known: bool) -> str:
 
 
 def _check_existing(output: Path, *, overwrite: bool) -> None:
+    from ..segfiles.kinds import refuse_for_lobes
     from ..system.file_states import refuse_protected, refuse_special
 
     if output.exists():
@@ -95,3 +96,4 @@ def _check_existing(output: Path, *, overwrite: bool) -> None:
                 "The output exists; somebody may have corrected it.",
                 "Choose another name, or replace it with --overwrite.",
             )
+        refuse_for_lobes(output)

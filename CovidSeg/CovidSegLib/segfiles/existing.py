@@ -13,6 +13,7 @@ from ..reading.dicom_headers import modality_of
 from ..reading.files import files_of
 from ..system.atomic_files import NOTHING_THERE
 from ..system.file_states import States, file_state, refuse_protected, refuse_special
+from .kinds import refuse_for_masks
 from .reviewed import ReviewedFile, read_reviewed
 from .seg_nrrd import is_seg_nrrd
 
@@ -22,11 +23,11 @@ class ExistingFiles:
     """What may be done with outputs that exist.
 
     ``keep_edits``: a ``.seg.nrrd`` is brought up to date around the reader's corrections. ``overwrite``: whatever else
-    is there is replaced, as it stood when the run began. Without either, only a ``.seg.nrrd`` in which nobody changed
-    anything is replaced, and a file whose :func:`file_state` is ``own_state``: it is still as the caller itself wrote
-    it. ``begun``: files and their states when the run began (:meth:`beginning`); one of no known state that is there
-    is not replaced. ``may_repeat``: the work on a scan may be done twice, since a cluster does again what a lost worker
-    had done.
+    is there is replaced, as it stood when the run began, but no scan and no lobes (:mod:`.kinds`). Without either, only
+    a ``.seg.nrrd`` in which nobody changed anything is replaced, and a file whose :func:`file_state` is ``own_state``:
+    it is still as the caller itself wrote it. ``begun``: files and their states when the run began (:meth:`beginning`);
+    one of no known state that is there is not replaced. ``may_repeat``: the work on a scan may be done twice, since a
+    cluster does again what a lost worker had done.
     """
 
     keep_edits: bool = False
@@ -81,6 +82,8 @@ def find_reviewed(outputs: Sequence[Path], grid: Grid, choice: ExistingFiles, sc
             if choice.own_state and file_state(output) == choice.own_state:
                 continue
             refuse_unknown(output, choice)
+            if choice.overwrite:
+                refuse_for_masks(output)
             if not is_seg_nrrd(output):
                 continue
             if choice.keep_edits:
