@@ -63,6 +63,13 @@ _LEAST_ABOVE, _TISSUE_ABOVE_HU = 0.01, -200.0
 """Where hardly anything of all tissue is above it, a window was cut, and the lowest value may be its lower end rather
 than air. Of 28 real scans 0.014 and more is above it, also scaled; metal and noise in a window are less."""
 
+_CUT_SHARE = 0.01
+"""So many voxels have the very lowest value where dark values were cut off."""
+
+_FAT_TO_MUSCLE_HU = (128.0, 156.0)
+"""How far the two peaks lie apart in true scans (20 of them)."""
+
+_FAT_RANGE, _MUSCLE_RANGE = (-150.0, -40.0), (0.0, 110.0)
 _SEEN_SHARE, _MOST_ABOVE = 0.6, 0.1
 """As in :mod:`soft_tissue`."""
 
@@ -115,14 +122,31 @@ def value_scale(parts: Iterable[np.ndarray], *, air_around: bool = False) -> flo
     found = _best(values, true)
     if found is None:
         return 1.0
-    is_right = true[0] <= found <= true[1] or (1 / _WINDOW_SCALE < found < _WINDOW_SCALE and _is_window(values, found))
-    return 1.0 if is_right else found
+    if true[0] <= found <= true[1] or (found < 1 and _is_cut(values, found)):
+        return 1.0
+    is_window = 1 / _WINDOW_SCALE < found < _WINDOW_SCALE and _is_window(values, found)
+    return 1.0 if is_window else found
 
 
 def _is_window(values: np.ndarray, scale: float) -> bool:
     """Whether bone is missing, also where the values were multiplied by ``scale``."""
     tissue = np.count_nonzero(values > _TISSUE_ABOVE_HU)
     return bool(np.count_nonzero(values > _SOFT_HU * max(1.0, scale)) <= _LEAST_ABOVE * tissue)
+
+
+def _is_cut(values: np.ndarray, scale: float) -> bool:
+    """Whether the lowest value is where HU were cut off, not air brought nearer by ``scale``.
+
+    Then fat and muscle lie as far apart as in true scans.
+    """
+    lowest = values.min()
+    if lowest <= AIR_HU or np.count_nonzero(values == lowest) < _CUT_SHARE * values.size:
+        return False
+    counts, edges = np.histogram(values, np.arange(_FAT_RANGE[0], _MUSCLE_RANGE[1] + 4, 4.0))
+    smooth, centres = scipy.ndimage.gaussian_filter1d(counts.astype(float), 4.0), (edges[:-1] + edges[1:]) / 2
+    in_fat, in_muscle = centres < _FAT_RANGE[1], centres > _MUSCLE_RANGE[0]
+    apart = centres[in_muscle][np.argmax(smooth[in_muscle])] - centres[in_fat][np.argmax(smooth[in_fat])]
+    return bool(apart > (_FAT_TO_MUSCLE_HU[0] + scale * _FAT_TO_MUSCLE_HU[1]) / 2)
 
 
 def is_inverted(parts: Iterable[np.ndarray]) -> bool:

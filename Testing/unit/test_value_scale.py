@@ -107,6 +107,15 @@ def test_some_metal_or_contrast_agent_does_not_make_a_windowed_scan_a_scaled_one
     assert [_judged(values).kind for values in (hu, metal, agent, noisy)] == [Kind.SHIFTED] * 4
 
 
+@pytest.mark.parametrize("name", ["LCTSC-Test-S1-102", "LCTSC-Test-S1-202"])
+def test_hounsfield_units_whose_air_was_cut_off_are_called_cut_and_not_scaled(name: str, shared_data: Path) -> None:
+    hu = read_ct(shared_data / f"lungs/images/{name}.nii.gz", Progress()).voxels[:, ::2, ::2].astype(np.float32)
+    for lowest in (-900, -850, -800):
+        assert f"cut off at {lowest} HU" in _judged(np.maximum(hu, lowest)).warnings[0]
+    for factor in (0.8, 0.85):
+        assert _judged(hu * factor).kind is Kind.SCALED
+
+
 def test_what_lies_far_below_air_in_noise_is_no_hounsfield_unit_though_no_air_is_seen() -> None:
     rows, columns = _hu().shape[1:]
     inside = _hu()[:, rows // 3 : 2 * rows // 3, columns // 5 : columns // 2]
