@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from CovidSegLib.cli.main import main
 from CovidSegLib.errors import InputError
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from CovidSegLib.reading.checks import Findings, inspect
+from CovidSegLib.segfiles.labelmap import save_nifti
+from CovidSegLib.worker.jobs import ReadScan
 from Testing.kit.dicom_files import write_series, write_slice
 from Testing.kit.small_phantom import SLICES, small_phantom
 
@@ -86,3 +90,23 @@ def test_a_localizer_among_the_slices_is_not_called_a_missing_slice(tmp_path: Pa
         assert len(volume.voxels) == SLICES
         assert not [note for note in volume.notes if "missing" in note]
         assert inspect(volume).verdict.warnings == ()
+
+
+@pytest.mark.parametrize("unit", ["OD", "HU"])
+def test_a_series_that_says_it_is_in_no_hounsfield_units_has_no_densities(tmp_path: Path, unit: str) -> None:
+    folder = written(tmp_path / "scan", {"RescaleType": unit})
+    masks, record = tmp_path / "masks.nii.gz", tmp_path / "report.json"
+    save_nifti(small_phantom().volume.grid.to_upright(small_phantom().truth), read_ct(folder, Progress()).affine, masks)
+    assert main(["report", str(folder), str(masks), "-o", str(record), "--quiet"]) == 0
+    told = json.loads(record.read_text(encoding="utf-8"))
+    measured = told["measurements"]
+    assert (measured["density"] is None) == (unit == "OD")
+    assert ("says that its values are no Hounsfield units" in measured["density_refused"]) == (unit == "OD")
+    assert ("are not reported" in " ".join(told["warnings"])) == (unit == "OD")
+
+
+def test_a_scan_that_another_process_read_is_of_the_same_unit(tmp_path: Path) -> None:
+    job = ReadScan(tmp_path, written(tmp_path / "scan", {"RescaleType": "OD"}))
+    network: Any = None
+    scan = job.taken(job.run(network, Progress()))
+    assert "no Hounsfield units" in inspect(scan).verdict.density_refused

@@ -247,3 +247,20 @@ def test_a_map_of_something_else_than_hounsfield_units_is_passed_over(tmp_path: 
     assert "no Hounsfield units" in " ".join(read(tmp_path).notes)
     write_series(tmp_path, flat(0, 4), RescaleType="HU", SeriesNumber=3, SeriesInstanceUID=OTHER_SERIES)
     assert len(read(tmp_path).voxels) == 4
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"ImageType": ["DERIVED", "SECONDARY", "MIP"]}, "computed from several others"),
+        ({"BodyPartExamined": "HEAD"}, "another part of the body"),
+        ({"BodyPartExamined": "CHEST", "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"]}, ""),
+    ],
+)
+def test_an_only_series_that_shows_no_axial_slices_of_a_chest_is_read_and_told(
+    tmp_path: Path, fields: dict[str, object], said: str
+) -> None:
+    write_series(tmp_path, flat(0), **fields)
+    notes = " ".join(read(tmp_path).notes)
+    assert said in notes
+    assert bool(said) == ("cannot be trusted" in notes)

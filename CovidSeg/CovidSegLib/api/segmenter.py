@@ -20,6 +20,7 @@ from ..geometry.volume import CtVolume
 from ..measures import Rules, measure
 from ..options import Options
 from ..progress import Progress, Report
+from ..reading.verdict import judge_scan
 from ..worker.parent import Worker
 from .result import Result
 from .scans import as_volume
@@ -154,7 +155,8 @@ class Segmenter:
     def _result(self, scan: Scan, volume: CtVolume, reading: float, progress: Progress) -> Result:
         segmentation = self._worker.segment(volume, progress)
         began = time.perf_counter()
-        measured = measure(segmentation.labels, segmentation.grid, voxels=volume.voxels, rules=Rules(), stability=True)
+        labels, verdict = segmentation.labels, judge_scan(volume)
+        measured = measure(labels, volume.grid, voxels=volume.voxels, rules=Rules(), stability=True, verdict=verdict)
         now = time.perf_counter()
         seconds = {"reading": reading, **segmentation.provenance.seconds, "measures": now - began}
         path = Path(scan) if isinstance(scan, str | os.PathLike) else None

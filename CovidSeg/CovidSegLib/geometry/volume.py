@@ -25,6 +25,7 @@ class CtVolume:
     ``affine``: float64 4x4, IJK (x, y, z index) to RAS in mm; its columns stand at right angles.
     ``source``: what it was read from, in words that name no patient, date or path ("NIfTI file").
     ``notes``: what the reading had to say to the user, one sentence each.
+    ``of_other_unit``: whether the file says that its values are no HU.
 
     The arrays are views that cannot be written through. Raises ValueError when array and affine have another form (a
     caller's mistake, not a user's).
@@ -34,6 +35,7 @@ class CtVolume:
     affine: np.ndarray
     source: str = "volume"
     notes: tuple[str, ...] = ()
+    of_other_unit: bool = False
 
     def __post_init__(self) -> None:
         if self.voxels.ndim != 3 or self.voxels.dtype != np.int16 or self.voxels.size == 0:

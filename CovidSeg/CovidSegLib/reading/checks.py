@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..geometry.volume import CtVolume
 from ..i18n import tr as _
 from .slice_checks import slice_warnings
-from .verdict import Verdict, judge
+from .verdict import Verdict, judge_scan
 
 _POOR = _("{reason}; the masks may be poor.")
 _THICK_MM = 8.0
@@ -27,7 +27,7 @@ class Findings:
 
 def inspect(volume: CtVolume) -> Findings:
     """Look for values that are no Hounsfield units and for a grid that is no chest CT's; changes nothing."""
-    verdict = judge(volume.voxels, volume.grid)
+    verdict = judge_scan(volume)
     # Where the values are no HU, what lies in a slice cannot be told.
     in_slices = [] if verdict.warnings else slice_warnings(volume, verdict.values.padded)
     return Findings(verdict, (*verdict.warnings, *_grid_warnings(volume), *in_slices))

@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import InputError
 from ..field_of_view import ScanValues, looked_at
 from ..geometry.grid import Grid
-from ..geometry.volume import AIR_HU
+from ..geometry.volume import AIR_HU, CtVolume
 from ..i18n import Text
 from ..i18n import tr as _
 from ..slice_levels import is_uneven
@@ -45,6 +45,9 @@ _EMPTY = _("{reason}: there is nothing to see, the masks will be empty.")
 _NO_DENSITY = _("{reason}. So density, ground glass and consolidation are not reported.")
 
 
+_OTHER_UNIT = _("The series says that its values are no Hounsfield units")
+
+
 class Kind(Enum):
     """What values are. ``RIGHT``: Hounsfield units; ``ODD``: none, or only a part of their range."""
 
@@ -72,7 +75,8 @@ class Verdict:
     """What the values of one scan are.
 
     ``oddities``: what is wrong, most important first; ``values``: how far they lie from HU, and where the scan was
-    padded; ``without_bone``: why there are no densities though nothing else is wrong, without a full stop.
+    padded; ``without_bone``: why there are no densities though no value is wrong (no bone, or the
+    file says so), without a full stop.
     """
 
     kind: Kind
@@ -112,6 +116,12 @@ class Verdict:
         """Raise InputError for a labelmap: it is no scan at all, so its masks have nothing to stand on."""
         if self.kind is Kind.LABELMAP:
             self.check()
+
+
+def judge_scan(volume: CtVolume) -> Verdict:
+    """As :func:`judge`, and by what the file of ``volume`` says of its unit."""
+    verdict = judge(volume.voxels, volume.grid)
+    return replace(verdict, without_bone=_OTHER_UNIT) if volume.of_other_unit else verdict
 
 
 def judge(voxels: np.ndarray, grid: Grid) -> Verdict:

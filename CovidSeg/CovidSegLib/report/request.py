@@ -11,6 +11,7 @@ from ..geometry.volume import CtVolume
 from ..measures import Measurements, Rules, measure
 from ..measures.edits import SegmentEdit
 from ..progress import Progress
+from ..reading.verdict import judge_scan
 from ..segfiles.lobe_files import lobes_beside, read_lobe_map
 from ..segmentation import Segmentation
 from ..system.atomic_files import OutputSet
@@ -72,6 +73,7 @@ class ReportRequest:
             absent=segmentation.absent,
             rules=self.rules,
             stability=bool(self.files),
+            verdict=judge_scan(volume),
             infection_known=infection_known,
         )
 

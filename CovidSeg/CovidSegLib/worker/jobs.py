@@ -80,6 +80,7 @@ class ReadScan(Job["CtVolume"]):
             "affine": volume.affine.tolist(),
             "source": to_json(volume.source),
             "notes": [to_json(note) for note in volume.notes],
+            "of_other_unit": volume.of_other_unit,
         }
 
     def taken(self, answer: Any) -> CtVolume:
@@ -90,7 +91,8 @@ class ReadScan(Job["CtVolume"]):
 
         voxels = _taken_array(self.folder / VOXELS_FILE)
         notes = tuple(map(from_json, answer["notes"]))
-        return CtVolume(voxels, np.array(answer["affine"]), from_json(answer["source"]), notes)
+        affine, source = np.array(answer["affine"]), from_json(answer["source"])
+        return CtVolume(voxels, affine, source, notes, of_other_unit=answer["of_other_unit"])
 
 
 @dataclass(frozen=True)
