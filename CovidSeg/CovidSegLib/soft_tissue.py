@@ -73,6 +73,19 @@ def soft_tissue_shift(parts: Iterable[np.ndarray]) -> float:
     return shift if sure and abs(shift) >= SMALLEST_SHIFT else 0.0
 
 
+def is_of_no_body(parts: Iterable[np.ndarray]) -> bool:
+    """Whether more than :data:`MOST_ABOVE` lies above all soft tissue, with no fat and muscle where they belong.
+
+    Of 28 real scans, and of pieces cut out of them, at most 0.03 lies there.
+    """
+    parts = list(parts)
+    above = sum(np.count_nonzero(part > _EDGES[-1]) for part in parts)
+    if above <= MOST_ABOVE * sum(part.size for part in parts):
+        return False
+    shifts, likeness = _compare(parts, _EDGES, LARGEST_SHIFT)
+    return float(likeness[shifts == 0.0][0]) <= LIKENESS_UNSHIFTED
+
+
 def _compare(parts: list[np.ndarray], edges: np.ndarray, farthest: float) -> tuple[np.ndarray, np.ndarray]:
     """Shifts up to ``farthest``, and how well the peaks fit each (see :func:`_likeness`)."""
     counts = np.zeros(len(edges) - 1)

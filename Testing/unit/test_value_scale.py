@@ -121,3 +121,16 @@ def test_what_lies_far_below_air_in_noise_is_no_hounsfield_unit_though_no_air_is
     inside = _hu()[:, rows // 3 : 2 * rows // 3, columns // 5 : columns // 2]
     assert _judged(inside).kind is Kind.RIGHT
     assert _judged(inside * 2.5).density_refused
+
+
+def test_what_shows_no_fat_and_muscle_but_much_that_is_brighter_is_not_taken_for_hounsfield_units() -> None:
+    hu = small_phantom().volume.voxels.astype(np.float32)
+    noise = np.random.default_rng(3).uniform(-1024, 1500, hu.shape)
+    two_values = np.where(hu < -400, -1000, 1000)
+    stretched = np.clip((hu + 160) / 400, 0, 1) * 4095 - 1024
+    for values in (noise, two_values, stretched):
+        verdict = _judged(values)
+        assert verdict.kind is Kind.ODD
+        assert "fat, muscle and air of a body are not found" in verdict.warnings[0]
+        assert verdict.density_refused
+    assert _judged(hu).kind is Kind.RIGHT

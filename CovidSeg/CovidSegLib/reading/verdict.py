@@ -19,7 +19,7 @@ from ..geometry.volume import AIR_HU, CtVolume
 from ..i18n import Text
 from ..i18n import tr as _
 from ..slice_levels import is_uneven
-from ..soft_tissue import LARGEST_SHIFT
+from ..soft_tissue import LARGEST_SHIFT, is_of_no_body
 from ..value_scale import UNEVEN
 
 _SAMPLES_PER_AXIS = 96
@@ -36,6 +36,9 @@ _BONE_HU = 250
 _CLIPPED_SHARE = 0.01
 _SOFT_HU = 500
 """Every chest has bone above it (cortical: 700 and more)."""
+
+_WHOLE_SCAN = 12
+"""So many slices show fat and muscle."""
 
 _POOR = _("{reason}; the masks may be poor; density, ground glass and consolidation are not reported.")
 _MOVED_BACK = _(
@@ -146,7 +149,10 @@ def judge(voxels: np.ndarray, grid: Grid) -> Verdict:
         values = replace(values, shift_hu=0.0, scale=UNEVEN)
     if values.scale != 1:
         return Verdict(Kind.SCALED, values, (Oddity(values.scaled, _NO_DENSITY),))
-    odd = _odd_range(_measured(slices, values.padded), values.shift_hu, lowest, highest)
+    sample = _measured(slices, values.padded)
+    odd = _odd_range(sample, values.shift_hu, lowest, highest)
+    if not odd and len(slices) >= _WHOLE_SCAN and is_of_no_body([sample]):
+        odd = (Oddity(_("The fat, muscle and air of a body are not found: the values may be no Hounsfield units")),)
     if values.shift_hu:
         return Verdict(Kind.SHIFTED, values, odd)
     if odd:
