@@ -158,6 +158,7 @@ WRONG_CALLS = {
     "a folder without CT": "segment folder.nii.gz -o a.nii.gz",
     "a sample of another kind": "sample a.nrrd",
     "a sample without slices": "sample a.nii.gz --slices 0",
+    "a sample of too many slices": "sample a.nii.gz --slices 1000000",
     "models without an action": "models",
     "a pipe as input": "segment pipe.nii.gz -o a.nii.gz",
     "numbers in the place of another program's": "segment s.nii.gz -o a.nii.gz --json other.json",

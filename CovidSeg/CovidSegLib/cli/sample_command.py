@@ -20,6 +20,9 @@ _SUFFIXES = (".nii.gz", ".nii")
 DESCRIPTION = b"CovidSeg sample"
 """What a sample says of itself, so that a new one may take its place."""
 
+_MOST_SLICES = 4096
+"""With more of 512 x 512 pixels it would be larger than any scan that is read."""
+
 _NIFTI_HEADER_BYTES = 348
 _DESCRIPTION = slice(148, 228)
 """Where NIfTI-1 keeps it (descrip)."""
@@ -59,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
     from ..phantom import make_phantom
     from ..system.atomic_files import OutputSet
 
+    if args.slices > _MOST_SLICES:
+        raise OutputError(f"A sample has {_MOST_SLICES} slices at most.", "Ask for fewer: --slices.")
     with Console.of(args) as (console, progress):
         phantom = make_phantom(seed=args.seed, slices=args.slices, progress=progress)
         with OutputSet(states) as files:
