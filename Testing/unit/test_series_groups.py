@@ -239,9 +239,9 @@ def test_a_slice_with_another_scale_and_a_series_without_any_are_said(tmp_path: 
     write_slice(tmp_path / "one/003_1.dcm", flat(0)[3], (-10, -20, 6), RescaleIntercept=-1000)
     assert "have 2 different scales" in read(tmp_path / "one").notes[0]
     write_series(tmp_path / "none", flat(0), RescaleSlope=None, RescaleIntercept=None)
-    assert "the stored ones were taken as they are" in read(tmp_path / "none").notes[0]
+    assert "a missing slope counts as 1, a missing intercept as 0" in read(tmp_path / "none").notes[0]
     write_series(tmp_path / "words", flat(0), RescaleSlope="NaN")
-    assert "are missing or no numbers" in read(tmp_path / "words").notes[0]
+    assert "is missing or no number" in read(tmp_path / "words").notes[0]
 
 
 def test_a_map_of_something_else_than_hounsfield_units_is_passed_over(tmp_path: Path) -> None:

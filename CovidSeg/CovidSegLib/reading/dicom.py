@@ -114,15 +114,15 @@ def _scale_notes(slices: list[SliceHeader]) -> tuple[str, ...]:
     if 0 < unscaled < len(slices):
         some = "1 slice does" if unscaled == 1 else f"{unscaled} slices do"
         raise InputError(
-            f"{some} not say how stored numbers become Hounsfield units (rescale slope and intercept are missing or no "
-            "numbers), unlike the others of the series.",
+            f"{some} not say how stored numbers become Hounsfield units (rescale slope or intercept is missing or no "
+            "number), unlike the others of the series.",
             "Export the series again from the original images.",
         )
     notes: tuple[str, ...] = ()
     if unscaled:
         notes += (
-            "The series does not say how stored numbers become Hounsfield units (rescale slope and intercept are "
-            "missing or no numbers): the stored ones were taken as they are.",
+            "The series does not say how stored numbers become Hounsfield units (rescale slope or intercept is missing "
+            "or no number): a missing slope counts as 1, a missing intercept as 0.",
         )
     scales = {(header.scale.slope, header.scale.intercept) for header in slices}
     if len(scales) > 1:
