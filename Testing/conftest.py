@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,9 +27,23 @@ def pytest_configure() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     # Hundreds of child processes compile the packages once, not each of them again.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    # What is known of this computer's devices is not the user's.
-    os.environ["COVIDSEG_CACHE"] = str(REPOSITORY / ".pytest_cache" / "covidseg")
+    # What is known of this computer's devices is not the user's, nor that of an earlier run.
+    os.environ["COVIDSEG_CACHE"] = str(REPOSITORY / ".pytest_cache" / f"covidseg-{os.getpid()}")
 
+
+def pytest_unconfigure() -> None:
+    """Remove what fixtures of whole files left of devices."""
+    shutil.rmtree(os.environ["COVIDSEG_CACHE"], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def devices_of_this_test(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What a test finds out about devices is its own: a process that it kills may have been trying one."""
+    folder = tmp_path_factory.getbasetemp() / f"devices-{next(_COUNT)}"
+    monkeypatch.setenv("COVIDSEG_CACHE", str(folder))
+
+
+_COUNT = itertools.count()
 
 FIRST = (
     "test_training_runs.py", "test_training.py", "test_training_step.py", "test_training_cases.py",
