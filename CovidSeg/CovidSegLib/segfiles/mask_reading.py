@@ -77,7 +77,7 @@ def masks_of_labelmap(path: Path, volume: CtVolume) -> Masks:
     """The masks in a labelmap with values 0 to 3. Raises as :func:`.registry.read_masks`."""
     values, grid = labels_of_ours(path, Progress(), _ANOTHER_FILE)
     labels = volume.grid.bring(values, grid.affine)
-    as_written = labelmap_is_as_written(path)
+    as_written = labelmap_is_as_written(path, values)
     known = as_written or bool((values == Label.INFECTION).any())
     made = Segmentation(labels, volume.affine, UNKNOWN_PROVENANCE)
     return Masks(made, corrected=not as_written, infection_known=known)
@@ -88,7 +88,7 @@ def tells_of_infection(path: Path, labels: np.ndarray) -> bool:
 
     Without any it may be another program's, which knows lungs alone; what CovidSeg wrote is stamped (:mod:`.stamps`).
     """
-    return bool((labels == Label.INFECTION).any()) or labelmap_is_as_written(path)
+    return bool((labels == Label.INFECTION).any()) or labelmap_is_as_written(path, labels)
 
 
 def labels_of_ours(path: Path, progress: Progress, otherwise: str) -> tuple[np.ndarray, Grid]:

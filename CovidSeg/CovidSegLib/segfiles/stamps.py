@@ -48,11 +48,14 @@ def may_be_stamped(segmentation: Segmentation) -> bool:
     return not (made.edited or made.kept_ml or segmentation.absent)
 
 
-def labelmap_is_as_written(path: Path) -> bool:
-    """Whether the labelmap at ``path`` (.nii, .nii.gz, .nrrd, .mha) holds the very voxels that it is stamped with."""
+def labelmap_is_as_written(path: Path, labels: np.ndarray | None = None) -> bool:
+    """Whether the labelmap at ``path`` (.nii, .nii.gz, .nrrd, .mha) holds the very voxels that it is stamped with.
+
+    ``labels``: these voxels (z, y, x), where they were read already.
+    """
     try:
         stamp = _stamp_in(path)
-        return bool(stamp) and stamp == stamp_of(read_labels(path, Progress())[0])
+        return bool(stamp) and stamp == stamp_of(read_labels(path, Progress())[0] if labels is None else labels)
     except (InputError, OSError, EOFError, ValueError, struct.error, zlib.error):
         return False
 
