@@ -130,7 +130,8 @@ def judge_scan(volume: CtVolume) -> Verdict:
 def judge(voxels: np.ndarray, grid: Grid) -> Verdict:
     """What the ``voxels`` (int16, z, y, x) of a scan on ``grid`` are; changes nothing.
 
-    Costs one look at every voxel for the extremes, at some slices, and at a sample of about a million voxels.
+    Costs one look at every voxel for the extremes, at some slices, at a sample of each slice beside its neighbours,
+    and at a sample of about a million voxels.
     """
     slices = grid.to_upright(voxels)
     across, back, _up = grid.upright.spacing
