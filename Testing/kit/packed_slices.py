@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pydicom
+import pytest
 import SimpleITK
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
@@ -18,8 +19,10 @@ from pydicom.sequence import Sequence
 from .dicom_files import ENHANCED_CT, save, write_slice
 
 RLE = "1.2.840.10008.1.2.5"
-COMPRESSORS = {"JPEG": "1.2.840.10008.1.2.4.70", "JPEG2000": "1.2.840.10008.1.2.4.90"}
-"""Both without loss."""
+COMPRESSORS = {
+    "JPEG": "1.2.840.10008.1.2.4.70", "JPEG-LS": "1.2.840.10008.1.2.4.80", "JPEG2000": "1.2.840.10008.1.2.4.90",
+}  # fmt: skip
+"""All without loss."""
 
 
 def pack(path: Path, compressor: str = "JPEG", change: Callable[[bytes], bytes] = lambda stream: stream) -> Path:
@@ -96,7 +99,9 @@ def _put(dataset: Dataset, streams: list[bytes], syntax: str) -> None:
 
 
 def _stream(values: np.ndarray, compressor: str) -> bytes:
-    """What GDCM makes of ``values`` (y, x; uint16)."""
+    """What GDCM makes of ``values`` (y, x; uint16), or CharLS, which is highdicom's, of JPEG-LS."""
+    if compressor == "JPEG-LS":
+        return bytes(pytest.importorskip("jpeg_ls").encode_array(np.ascontiguousarray(values)))
     with TemporaryDirectory() as folder:
         writer = SimpleITK.ImageFileWriter()
         writer.SetImageIO("GDCMImageIO")

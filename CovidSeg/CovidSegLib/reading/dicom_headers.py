@@ -12,7 +12,7 @@ from .enhanced_frames import FUNCTIONAL_GROUPS, anatomic_region, merged_frames
 from .header_values import number_of, seconds_of, values_of
 from .silent_pydicom import quiet_pydicom
 from .slice_header import SAME_DIRECTION, UNNUMBERED, Scale, SliceHeader, SlicePlacement, Taken
-from .stored_pixels import StoredFrame, open_dicom, stored_frames
+from .stored_pixels import OVERLAY_BIT_POSITIONS, StoredFrame, open_dicom, stored_frames
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
@@ -27,8 +27,8 @@ _TAGS = [
     "PixelRepresentation", "PixelSpacing", "SliceThickness", "ImagePositionPatient", "ImageOrientationPatient",
     "PatientID", "StudyInstanceUID", "FrameOfReferenceUID", "RescaleSlope", "RescaleIntercept", "RescaleType",
     "AcquisitionNumber", "AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime", "ContentDate", "ContentTime",
-    "TemporalPositionIdentifier", "ConvolutionKernel", "KVP",
-    "AnatomicRegionSequence", *FUNCTIONAL_GROUPS,
+    "TemporalPositionIdentifier", "ConvolutionKernel", "KVP", "PixelPaddingValue",
+    "AnatomicRegionSequence", *FUNCTIONAL_GROUPS, *OVERLAY_BIT_POSITIONS,
 ]  # fmt: skip
 
 _PLACING = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}

@@ -21,25 +21,29 @@ _SIZES = {0xC0, 0xC1, 0xC2, 0xC3, 0xF7}
 _SCAN = 0xDA
 
 
-def check_stream(stream: bytes, stored: StoredFrame) -> None:
-    """Raise DamagedFileError unless ``stream`` is of a known kind, has the slice's size, and ends where it must."""
+def check_stream(stream: bytes, stored: StoredFrame) -> int:
+    """How many bits each number has in ``stream``, whatever the header says.
+
+    Raises DamagedFileError unless it is of a known kind, has the slice's size, and ends where it must.
+    """
     if stored.syntax in _JPEG:
-        size = _jpeg_size(stream)
+        *size, bits = _jpeg_size(stream)
     elif stored.syntax in _JPEG_2000:
-        size = _jpeg_2000_size(stream)
+        *size, bits = _jpeg_2000_size(stream)
     else:
         raise DamagedFileError
     # One byte fills up an odd length.
     ends = stream.endswith(_END) or stream[:-1].endswith(_END) or not stream[stream.rfind(_END) + 2 :].strip(b"\0")
-    if size != (stored.rows, stored.columns) or not ends or _END not in stream:
+    if size != [stored.rows, stored.columns] or not ends or _END not in stream:
         raise DamagedFileError
+    return bits
 
 
-def _jpeg_size(stream: bytes) -> tuple[int, int]:
-    """Rows and columns of a JPEG stream with one number per pixel."""
+def _jpeg_size(stream: bytes) -> tuple[int, int, int]:
+    """Rows, columns and bits of a JPEG stream with one number per pixel."""
     if not stream.startswith(_START):
         raise DamagedFileError
-    at, size = 2, (0, 0)
+    at, size = 2, (0, 0, 0)
     while at + 4 <= len(stream) and stream[at] == 0xFF:
         marker, length = stream[at + 1], _number(stream, at + 2, 2)
         if marker == 0xFF:  # a filling byte
@@ -48,15 +52,15 @@ def _jpeg_size(stream: bytes) -> tuple[int, int]:
         if marker in _SIZES:
             if stream[at + 9 : at + 10] != b"\1":
                 raise DamagedFileError
-            size = _number(stream, at + 5, 2), _number(stream, at + 7, 2)
+            size = _number(stream, at + 5, 2), _number(stream, at + 7, 2), stream[at + 4]
         if marker == _SCAN or length < 2:
             break
         at += 2 + length
     return size
 
 
-def _jpeg_2000_size(stream: bytes) -> tuple[int, int]:
-    """Rows and columns of a JPEG 2000 code stream, whose tile parts must reach to its end (ISO/IEC 15444-1, A.4)."""
+def _jpeg_2000_size(stream: bytes) -> tuple[int, int, int]:
+    """Rows, columns, bits of a JPEG 2000 code stream, whose tile parts must reach to its end (ISO/IEC 15444-1, A.4)."""
     if not stream.startswith(b"\xff\x4f\xff\x51") or _number(stream, 40, 2) != 1:
         raise DamagedFileError
     right, bottom, left, top = (_number(stream, at, 4) for at in (8, 12, 16, 20))
@@ -72,7 +76,7 @@ def _jpeg_2000_size(stream: bytes) -> tuple[int, int]:
         at += length
     if stream[at : at + 2] not in (_END, b"\xff\x90"):
         raise DamagedFileError
-    return bottom - top, right - left
+    return bottom - top, right - left, (_number(stream, 42, 1) & 0x7F) + 1
 
 
 def _number(stream: bytes, at: int, count: int) -> int:
@@ -94,7 +98,7 @@ def unpack_rle(stream: bytes, stored: StoredFrame) -> np.ndarray:
     ]
     # The highest byte comes first.
     values = np.stack([np.frombuffer(plane, np.uint8) for plane in planes], axis=-1)
-    return values.view(f">u{parts}").reshape(stored.rows, stored.columns)
+    return values.view(f">u{parts}").reshape(stored.rows, stored.columns).astype(f"u{parts}")
 
 
 def _unpacked_bytes(packed: bytes, count: int) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -20,6 +21,7 @@ from .hounsfield import MAX_COMPRESSION
 from .itk import run_itk
 from .packed_streams import check_stream, unpack_rle
 from .slice_header import SliceHeader
+from .stored_numbers import stored_numbers
 from .stored_pixels import DamagedFileError, StoredFrame, open_dicom
 
 _RLE = "1.2.840.10008.1.2.5"
@@ -43,25 +45,35 @@ class PixelReader:
         self._stack.__exit__(kind, error, trace)
 
     def read(self, header: SliceHeader) -> np.ndarray:
-        """The stored numbers (y, x) of a slice, without slope and intercept. Raises InputError for a damaged one."""
+        """The stored numbers (y, x) of a slice, without slope and intercept.
+
+        Raises InputError for a damaged one, and for one whose header cannot be right about its bits.
+        """
         try:
             with open_dicom(header.path) as file:
                 data = b"".join(_piece(file, *piece) for piece in header.stored.pieces)
-            if not header.stored.is_packed:
-                return _plain(data, header.stored)
-            if header.stored.syntax == _RLE:
-                return _in_use(unpack_rle(data, header.stored), header.stored)
-            return self._unpacked(data, header.stored)
+            bits, stored = self._bits(data, header.stored)
         except (DamagedFileError, OSError, InputError):
             raise InputError(
                 "A slice of the series cannot be read: the file is damaged or packed in an unknown way.",
                 "Copy or export the series again, uncompressed if possible.",
             ) from None
+        return stored_numbers(bits, stored)
+
+    def _bits(self, data: bytes, stored: StoredFrame) -> tuple[np.ndarray, StoredFrame]:
+        """All bits of the pixels (y, x; unsigned), and how they hold their numbers."""
+        if not stored.is_packed:
+            return _plain(data, stored), stored
+        if stored.syntax == _RLE:
+            return unpack_rle(data, stored), stored
+        if check_stream(data, stored) > stored.stored:  # a library would drop what the header denies
+            whole = replace(stored, stored=stored.allocated, high=stored.allocated - 1, signed=False)
+            return self._unpacked(data, whole), stored
+        return self._unpacked(data, stored), replace(stored, high=stored.stored - 1)
 
     def _unpacked(self, stream: bytes, stored: StoredFrame) -> np.ndarray:
         import SimpleITK
 
-        check_stream(stream, stored)
         if stored.rows * stored.columns * stored.allocated // 8 > MAX_COMPRESSION * len(stream):
             raise DamagedFileError
         if self._folder is None:
@@ -72,9 +84,9 @@ class PixelReader:
         reader.SetImageIO("GDCMImageIO")
         reader.SetFileName(str(path))
         values = SimpleITK.GetArrayFromImage(run_itk(reader.Execute, strict=True))
-        if values.shape != (1, stored.rows, stored.columns):
+        if values.shape != (1, stored.rows, stored.columns) or values.dtype.itemsize * 8 != stored.allocated:
             raise DamagedFileError
-        return values[0]
+        return values[0].view(f"u{values.dtype.itemsize}")
 
 
 def _piece(file: BinaryIO, offset: int, length: int) -> bytes:
@@ -88,17 +100,7 @@ def _piece(file: BinaryIO, offset: int, length: int) -> bytes:
 def _plain(data: bytes, stored: StoredFrame) -> np.ndarray:
     order = ">" if stored.big_endian else "<"
     values = np.frombuffer(data, f"{order}u{stored.allocated // 8}", stored.rows * stored.columns)
-    return _in_use(values.reshape(stored.rows, stored.columns), stored)
-
-
-def _in_use(values: np.ndarray, stored: StoredFrame) -> np.ndarray:
-    """The bits of ``values`` (y, x; unsigned) that hold the number; old files keep drawings in the others."""
-    if stored.stored == stored.allocated:
-        return values.view(values.dtype.str.replace("u", "i")) if stored.signed else values
-    wide = (values.astype(np.int64) >> (stored.high + 1 - stored.stored)) & ((1 << stored.stored) - 1)
-    if stored.signed:
-        wide -= (wide >> (stored.stored - 1)) << stored.stored
-    return wide.astype(np.int32 if stored.allocated < 32 else np.int64)
+    return values.reshape(stored.rows, stored.columns).astype(f"u{stored.allocated // 8}", copy=False)
 
 
 def _bare_file(stream: bytes, stored: StoredFrame) -> bytes:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from .header_values import number_of, values_of
 from .hounsfield import MAX_COMPRESSION, MAX_EDGE, MAX_VOXELS
 
 IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
@@ -21,12 +22,16 @@ BIG_ENDIAN, DEFLATED = "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
 UNCOMPRESSED = ("", IMPLICIT, EXPLICIT, BIG_ENDIAN, DEFLATED)
 """Transfer syntaxes (DICOM PS3.5, annex A). Files from before 1993 name none."""
 
+OVERLAY_BIT_POSITIONS = tuple(0x00000102 | group << 16 for group in range(0x6000, 0x6020, 2))
+"""The element that says which bit of a pixel is an overlay; there may be sixteen."""
+
 _PIXEL_DATA = (0x7FE0, 0x0010)
 _ITEM, _SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 _UNDEFINED = 0xFFFFFFFF
 _LONG_LENGTH = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 """Kinds of values whose length has four bytes (DICOM PS3.5, 7.1.2)."""
 
+_MOST_BITS = 32
 _LARGEST_INFLATED = 1 << 28
 _PREAMBLE = 128
 
@@ -41,7 +46,8 @@ class StoredFrame:
 
     ``syntax``: UID of the transfer syntax; ``big_endian``: the high byte of a number comes first. ``allocated``,
     ``stored``: bits of a pixel in the file, and those of them in use; ``high``: the highest of these; ``signed``:
-    whether it is a sign.
+    whether it is a sign. ``drawn``: a mask of the bits that are overlays; ``padding``: all bits of a pixel where
+    nothing was measured, as a number; all of them set where that is not said.
     """
 
     syntax: str
@@ -53,6 +59,8 @@ class StoredFrame:
     high: int
     signed: bool
     pieces: tuple[tuple[int, int], ...]
+    drawn: int = 0
+    padding: int = -1
 
     @property
     def is_packed(self) -> bool:
@@ -121,9 +129,27 @@ def stored_frames(file: BinaryIO, dataset: Any) -> list[StoredFrame]:
     )
     elements.check_rest()
     signed = bool(int(dataset.get("PixelRepresentation", 0) or 0))
+    drawn, padding = _overlay_bits(dataset), _padding(dataset) & ((1 << allocated) - 1)
     return [
-        StoredFrame(syntax, elements.big_endian, rows, columns, allocated, stored, high, signed, own) for own in pieces
+        StoredFrame(syntax, elements.big_endian, rows, columns, allocated, stored, high, signed, own, drawn, padding)
+        for own in pieces
     ]
+
+
+def _overlay_bits(dataset: Any) -> int:
+    """A mask of the bits of a pixel that are overlays (DICOM PS3.3, C.9.2, until 2004; old files have them)."""
+    elements = [dataset.get(tag, None) for tag in OVERLAY_BIT_POSITIONS]
+    positions = {str(element.value) for element in elements if element is not None}
+    return sum(1 << int(position) for position in positions if position.isdecimal() and int(position) < _MOST_BITS)
+
+
+def _padding(dataset: Any) -> int:
+    """PixelPaddingValue, -1 where there is none. It has no kind of its own: pydicom may give its two bytes."""
+    values = values_of(dataset, "PixelPaddingValue")
+    if len(values) == 2 and isinstance(dataset.get("PixelPaddingValue"), bytes):
+        return int.from_bytes(bytes(values), "little")
+    number = number_of(dataset, "PixelPaddingValue")
+    return -1 if number is None else int(number)
 
 
 def _demand(holds: bool) -> None:
