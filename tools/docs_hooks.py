@@ -78,7 +78,7 @@ def messages() -> str:
 
 
 SECTIONS = {
-    "Reading a scan": ("reading", "field_of_view.py", "mask_fit.py"),
+    "Reading a scan": ("reading", "byte_order.py", "field_of_view.py", "mask_fit.py"),
     "The network, the device and the computer": ("network", "device_trial.py", "worker", "system"),
     "Existing files, corrections and results": ("segfiles", "geometry"),
     "Reports, lobes and follow-up": ("report", "measures", "anatomy"),

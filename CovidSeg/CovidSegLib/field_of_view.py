@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
+from .byte_order import WRONG_ORDER, is_swapped
 from .errors import InputError
 from .geometry.volume import AIR_HU
 from .i18n import tr as _
 from .slice_levels import is_uneven
 from .soft_tissue import LARGEST_SHIFT, soft_tissue_shift
-from .value_scale import INVERTED, UNEVEN, UNKNOWN, is_inverted, reaches_below_air, value_scale
+from .value_scale import INVERTED, SWAPPED, UNEVEN, UNKNOWN, is_inverted, reaches_below_air, value_scale
 
 COARSE_PIXELS = 128
 """A slice is looked at on about so many pixels."""
@@ -62,6 +63,8 @@ class ScanValues:
         seen = _Corners()
         samples = []
         for plane in planes:
+            if is_swapped(plane):
+                return cls(scale=SWAPPED)
             seen.look_at(plane)
             samples.append(coarse(plane)[0].copy())  # a view would keep the whole slice
         circle = seen.outside_circle(pixel_mm)
@@ -92,6 +95,8 @@ class ScanValues:
             return ""
         if self.scale == UNEVEN:
             return _("The slices have different scales: some are shifted or scaled against their neighbours")
+        if self.scale == SWAPPED:
+            return WRONG_ORDER
         if self.scale == INVERTED:
             return _("The values are inverted: air is bright, bone is dark")
         if self.scale == UNKNOWN:

@@ -29,8 +29,9 @@ LIKENESS = 0.7
 BETTER = 0.03
 """And by so much better than at a scale that is right."""
 
-UNKNOWN, INVERTED, UNEVEN = 0.0, -1.0, -2.0
-"""No scale: values that are no HU of any known kind, those of a negative, slices that have not one scale."""
+UNKNOWN, INVERTED, UNEVEN, SWAPPED = 0.0, -1.0, -2.0, -3.0
+"""No scale: values that are no HU of any known kind, those of a negative, slices that have not one scale, numbers whose
+bytes are in the wrong order."""
 
 _FAR_HU = 3000.0
 """Air lies below it, whatever intercept was forgotten."""

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from ..byte_order import check_order
 from ..errors import InputError
 from ..geometry.volume import AIR_HU
 from ..i18n import tr as _
@@ -26,6 +27,9 @@ _WHOLE = 0.01
 """Values this close to a whole number are one: slope and intercept are stored with the precision of a float."""
 
 _INT16 = np.iinfo(np.int16)
+
+_BEYOND_SHARE, _BEYOND_FEW = 0.01, 1000
+"""Fewer voxels beyond all numbers that are kept are metal."""
 
 
 def check_size(shape: tuple[int, ...]) -> None:
@@ -60,23 +64,27 @@ class HounsfieldVolume:
     """An int16 volume that is filled slice by slice from any real numbers.
 
     Parameters: ``shape`` (z, y, x). Only one slice at a time exists as floating point numbers.
-    ``labels``: fractions are refused, not rounded. ``not_numbers``: how many voxels were NaN or infinite.
+    ``labels``: fractions are refused, not rounded. ``not_numbers``: how many voxels were NaN or infinite; ``beyond``:
+    how many more than int16 holds, without those filled in with one number.
     """
 
     def __init__(self, shape: tuple[int, int, int], *, labels: bool = False) -> None:
         check_size(shape)
         self.voxels = np.empty(shape, np.int16)
         self.not_numbers = 0
+        self.beyond = 0
         self._labels = labels
 
     def put(self, index: int, values: np.ndarray, slope: float = 1.0, intercept: float = 0.0) -> None:
         """Store slice ``index`` from ``values`` (y, x) · slope + intercept: rounded, clipped to int16, NaN as air.
 
-        Raises InputError for a fraction among ``labels``.
+        Raises InputError for a fraction among ``labels``, and where the bytes of the values are in the wrong order.
         """
+        if not self._labels:
+            check_order(values)
         if values.dtype.kind != "f" and (slope, intercept) == (1.0, 0.0):
             if not np.can_cast(values.dtype, np.int16):
-                values = np.clip(values.astype(np.float64), _INT16.min, _INT16.max)
+                values = self._held(values.astype(np.float64))
             self.voxels[index] = values
             return
         scaled = values.astype(np.float64)
@@ -91,10 +99,26 @@ class HounsfieldVolume:
         if self._labels and (abs(scaled - np.rint(scaled)) > _WHOLE).any():
             raise InputError(_("The file is no labelmap: it holds fractions."), _("Give one whose values are labels."))
         np.rint(scaled, out=scaled)
-        self.voxels[index] = np.clip(scaled, _INT16.min, _INT16.max)
+        self.voxels[index] = self._held(scaled)
+
+    def _held(self, values: np.ndarray) -> np.ndarray:
+        """``values`` clipped to what int16 holds; those beyond are counted."""
+        for side in values > _INT16.max, values < _INT16.min:
+            far = values[side]
+            if far.size:
+                self.beyond += far.size - int(np.unique(far, return_counts=True)[1].max())
+        return np.clip(values, _INT16.min, _INT16.max)
 
     def notes(self) -> tuple[str, ...]:
-        """What to tell the user; raises InputError when not one voxel held a number."""
+        """What to tell the user; raises InputError when no voxel held a number, or many a number far beyond all HU."""
+        if not self._labels and self.beyond > max(_BEYOND_FEW, _BEYOND_SHARE * self.voxels.size):
+            share = f"{100 * self.beyond / self.voxels.size:.0f}"
+            raise InputError(
+                _("{share} % of the values lie beyond {low} to {high}, far outside of Hounsfield units.").format(
+                    share=share, low=_INT16.min, high=_INT16.max
+                ),
+                _("Export the CT again from the original DICOM images."),
+            )
         if self.not_numbers == 0:
             return ()
         if self.not_numbers == self.voxels.size:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..byte_order import check_order
 from ..errors import InputError
 from .stored_pixels import StoredFrame
 
@@ -88,6 +89,7 @@ def _check_other_bits(bits: np.ndarray, numbers: np.ndarray, stored: StoredFrame
     odd = (others ^ found[np.argmax(counts)]) * (bits != stored.padding)
     if not odd.any() or _is_filled_in(bits, odd != 0):
         return
+    check_order(bits.view(f"i{bits.dtype.itemsize}"))
     steps = _steps(numbers, odd, bits != stored.padding)
     is_drawing = len(steps) <= _FEW or np.median(steps) <= _STEP * (1 << stored.stored)
     if is_drawing and not (odd & ((1 << below) - 1)).any():

@@ -20,7 +20,7 @@ from ..i18n import Text
 from ..i18n import tr as _
 from ..slice_levels import is_uneven
 from ..soft_tissue import LARGEST_SHIFT, is_of_no_body
-from ..value_scale import UNEVEN
+from ..value_scale import SWAPPED, UNEVEN
 
 _SAMPLES_PER_AXIS = 96
 _HIGHEST_LABEL, _MOST_LABELS, _DRAWN_SHARE = 255, 128, 0.8
@@ -146,7 +146,9 @@ def judge(voxels: np.ndarray, grid: Grid) -> Verdict:
     picture = _picture(lowest, highest)
     if picture:
         return Verdict(Kind.ODD, values, (Oddity(picture),))
-    if is_uneven(values.measured(plane) for plane in slices):  # :class:`ScanValues` looked at some slices only
+    if values.scale != SWAPPED and is_uneven(
+        values.measured(plane) for plane in slices
+    ):  # :class:`ScanValues` looked at some slices only
         values = replace(values, shift_hu=0.0, scale=UNEVEN)
     if values.scale != 1:
         return Verdict(Kind.SCALED, values, (Oddity(values.scaled, _NO_DENSITY),))
