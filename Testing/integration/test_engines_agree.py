@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.network import models
@@ -12,8 +11,9 @@ from CovidSegLib.network.input_form import INPUT_SHAPE
 from CovidSegLib.pipeline import Options, segment
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
+from Testing.kit.late import needs_tensorflow
 
-pytest.importorskip("tensorflow", reason="needs the extra 'tensorflow'")
+needs_tensorflow()
 
 
 def test_onnx_and_tensorflow_differ_in_at_most_one_pixel_of_ten_thousand(shared_data):

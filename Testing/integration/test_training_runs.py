@@ -14,12 +14,14 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("tensorflow", reason="needs the extra 'training'")
-
 from CovidSegTraining.cli import main
+from Testing.kit.late import late, needs_tensorflow
 from Testing.kit.no_sockets import AVAILABLE, forbid_sockets
-from Testing.kit.small_network import learning_network, small_network
 from Testing.kit.training_data import write_case
+
+needs_tensorflow()
+
+small = late("Testing.kit.small_network")
 
 STILL = {
     "warm_up_steps": 5,
@@ -75,7 +77,7 @@ def test_two_slices_are_learned_by_heart(two_slices, whole, monkeypatch):
     program, rate = ("-m", "CovidSegTraining.cli"), 0.004
     if not whole:
         program, rate = ("-c", SMALL_NETWORK), 0.02
-        monkeypatch.setattr("CovidSegTraining.ship.export.build_network", learning_network)
+        monkeypatch.setattr("CovidSegTraining.ship.export.build_network", small.learning_network)
     folder, call = two_slices
     call[call.index("--learning-rate") + 1] = rate
     run = start(*call, program=program)
@@ -219,7 +221,7 @@ def test_a_picture_that_is_held_out_under_another_name_is_not_trained_on(tmp_pat
 
 def test_a_run_goes_on_with_its_own_cases_and_start_alone(tmp_path, capsys, monkeypatch):
     """Else what it held out could be trained on, and its scores would be too good."""
-    monkeypatch.setattr("CovidSegTraining.fit.training.build_network", small_network)
+    monkeypatch.setattr("CovidSegTraining.fit.training.build_network", small.small_network)
     for number in range(3):
         write_case(tmp_path / "data", f"case{number}", slices=2, seed=number)
     (tmp_path / "data/metadata.csv").write_text("case,fold\ncase0,1\ncase1,2\ncase2,3\n")

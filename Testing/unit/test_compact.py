@@ -7,10 +7,11 @@ import zipfile
 import numpy as np
 import pytest
 
-keras = pytest.importorskip("keras", reason="needs the extra 'training'")
-onnx = pytest.importorskip("onnx", reason="needs the extra 'training'")
+from Testing.kit.late import late, needs_tensorflow
 
-from CovidSegTraining.ship.compact import SMALLEST, halve_keras, round_kernels, shrink_onnx  # noqa: E402
+needs_tensorflow()
+
+keras, onnx, compact = late("keras"), late("onnx"), late("CovidSegTraining.ship.compact")
 
 LARGE, SMALL = (200, 100), (100, 9)
 
@@ -18,14 +19,14 @@ LARGE, SMALL = (200, 100), (100, 9)
 def _of_127_levels(kernel: np.ndarray) -> np.ndarray:
     network = keras.Sequential([keras.Input((200,)), keras.layers.Dense(100)])
     network.set_weights([kernel, np.zeros(100, np.float32)])
-    round_kernels(network, "int8")
+    compact.round_kernels(network, "int8")
     return network.get_weights()[0]
 
 
 @pytest.fixture
 def kernels() -> list[np.ndarray]:
     random = np.random.default_rng(0)
-    assert np.prod(SMALL) < SMALLEST <= np.prod(LARGE)
+    assert np.prod(SMALL) < compact.SMALLEST <= np.prod(LARGE)
     return [random.normal(size=shape).astype(np.float32) for shape in (LARGE, SMALL)]
 
 
@@ -46,7 +47,7 @@ def test_an_onnx_file_keeps_its_network_in_less_space(tmp_path, kernels, stored,
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)]), file)
     inputs = np.random.default_rng(1).normal(size=(3, 200)).astype(np.float32)
     before, size = ReferenceEvaluator(str(file)).run(None, {"x": inputs})[0], file.stat().st_size
-    shrink_onnx(file, stored)
+    compact.shrink_onnx(file, stored)
     kinds = {tensor.name: tensor.data_type for tensor in onnx.load(file).graph.initializer}
     kinds.pop("large_step", None)
     assert kinds == {"large_stored": getattr(TensorProto, kind), "small": TensorProto.FLOAT}
@@ -58,14 +59,14 @@ def test_an_onnx_file_keeps_its_network_in_less_space(tmp_path, kernels, stored,
 def test_a_keras_file_loads_again_with_the_rounded_weights(tmp_path, kernels):
     network = keras.Sequential([keras.Input((200,)), keras.layers.Dense(100), keras.layers.Dense(9)])
     network.set_weights([kernels[0], np.full(100, 1 / 3, np.float32), kernels[1], np.zeros(9, np.float32)])
-    round_kernels(network, "float16")
+    compact.round_kernels(network, "float16")
     rounded = network.get_weights()
     assert not np.array_equal(rounded[0], kernels[0])
     np.testing.assert_array_equal(rounded[2], kernels[1])
     file = tmp_path / "network.keras"
     network.save(file)
     size = file.stat().st_size
-    halve_keras(file)
+    compact.halve_keras(file)
     assert file.stat().st_size < 0.6 * size
     assert sorted(path.name for path in tmp_path.iterdir()) == ["network.keras"]
     assert zipfile.ZipFile(file).testzip() is None
@@ -78,7 +79,7 @@ def test_a_keras_file_loads_again_with_the_rounded_weights(tmp_path, kernels):
 def test_what_float16_cannot_hold_becomes_its_largest_number(tmp_path):
     network = keras.Sequential([keras.Input((200,)), keras.layers.Dense(100)])
     network.set_weights([np.full((200, 100), 1e6, np.float32), np.zeros(100, np.float32)])
-    round_kernels(network, "float16")
+    compact.round_kernels(network, "float16")
     assert network.get_weights()[0].max() == 65504
 
 
@@ -98,6 +99,6 @@ def test_a_kernel_that_whole_numbers_cannot_hold_stays_float16(tmp_path, kernels
     weights = [numpy_helper.from_array(kernels[0], "large")]
     graph = helper.make_graph([helper.make_node("MatMul", ["x", "large"], ["y"])], "one", *sides, weights)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)]), tmp_path / "n.onnx")
-    shrink_onnx(tmp_path / "n.onnx", "int8")
+    compact.shrink_onnx(tmp_path / "n.onnx", "int8")
     (tensor,) = onnx.load(tmp_path / "n.onnx").graph.initializer
     assert tensor.data_type == TensorProto.FLOAT16

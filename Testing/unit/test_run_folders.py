@@ -12,13 +12,13 @@ from collections.abc import Callable
 
 import pytest
 
+from CovidSegLib.errors import InputError
+from CovidSegTraining.cli import main
+from CovidSegTraining.fit.run_folder import BEFORE, BEST_WEIGHTS, COMMAND, LABELS, LOCK, SPLIT, START, WEIGHTS, locked
+from Testing.kit.late import needs_tensorflow
 from Testing.kit.training_data import write_case
 
-pytest.importorskip("tensorflow", reason="needs the extra 'training'")
-
-from CovidSegTraining.cli import main
-from CovidSegTraining.fit import training
-from CovidSegTraining.fit.run_folder import BEFORE, BEST_WEIGHTS, COMMAND, LABELS, LOCK, SPLIT, START, WEIGHTS, locked
+needs_tensorflow()
 
 Fit = Callable[..., int]
 
@@ -31,7 +31,7 @@ def fit(tmp_path, monkeypatch) -> Fit:
         config.save(run)
         (run / WEIGHTS).write_text(" ".join(case.name for case in cases))
 
-    monkeypatch.setattr(training, "fit", learn)
+    monkeypatch.setattr("CovidSegTraining.fit.training.fit", learn)
     for number in (1, 2, 3):
         write_case(tmp_path / "data", f"case{number}", slices=2, seed=number)
     (tmp_path / "data/metadata.csv").write_text("case,fold\ncase1,1\ncase2,2\ncase3,3\n")
@@ -183,5 +183,7 @@ def test_an_export_without_a_name_is_refused(fit, tmp_path, capsys):
 
 
 def test_a_layer_that_is_not_the_encoders_is_named():
-    with pytest.raises(training.InputError, match="no layer named logits"):
+    from CovidSegTraining.fit import training
+
+    with pytest.raises(InputError, match="no layer named logits"):
         training._freeze(training.build_network((64, 64), None), "logits")

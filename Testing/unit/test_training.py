@@ -16,12 +16,12 @@ from CovidSegTraining.data.dataset import DrawnLabel, FramedCase, find_cases
 from CovidSegTraining.data.streams import TrainingStream, slice_weights
 from CovidSegTraining.fit.config import TrainingConfig
 from CovidSegTraining.fit.run_folder import BEST_WEIGHTS
+from Testing.kit.late import late, needs_tensorflow
 from Testing.kit.training_data import write_case
 
-tf = pytest.importorskip("tensorflow", reason="needs the extra 'training'")
+needs_tensorflow()
 
-from CovidSegTraining.network.losses import segmentation_loss  # noqa: E402
-from Testing.kit.small_network import small_network  # noqa: E402
+tf, losses, small = late("tensorflow"), late("CovidSegTraining.network.losses"), late("Testing.kit.small_network")
 
 
 def test_cases_are_found_with_their_folds(shared_data):
@@ -177,7 +177,7 @@ def probabilities(labels: np.ndarray) -> np.ndarray:
 
 
 def loss(labels: np.ndarray, answer: np.ndarray) -> float:
-    return float(segmentation_loss(tf.constant(labels.astype(np.int32)), tf.constant(answer)))
+    return float(losses.segmentation_loss(tf.constant(labels.astype(np.int32)), tf.constant(answer)))
 
 
 def test_the_loss_knows_what_each_label_says():
@@ -264,8 +264,8 @@ def test_a_training_that_was_cut_off_goes_on_and_a_finished_one_can_be_exported(
 def test_a_share_of_the_start_is_kept_in_the_result_also_where_the_training_was_cut_off(tmp_path, monkeypatch):
     from CovidSegTraining.fit import training
 
-    monkeypatch.setattr(training, "build_network", small_network)
-    network, weights, start = small_network(INPUT_SHAPE), {}, tmp_path / "start.weights.h5"
+    monkeypatch.setattr(training, "build_network", small.small_network)
+    network, weights, start = small.small_network(INPUT_SHAPE), {}, tmp_path / "start.weights.h5"
     network.save_weights(start)
     weights["start"] = network.get_weights()
     cases = [write_case(tmp_path, "one", slices=2)]

@@ -10,15 +10,14 @@ import pytest
 
 from CovidSegLib.progress import Progress
 from CovidSegTraining.data.dataset import DISPUTED, DrawnLabel
+from Testing.kit.late import late, needs_tensorflow
 from Testing.kit.training_data import write_case
 
-tf = pytest.importorskip("tensorflow", reason="needs the extra 'training'")
+needs_tensorflow()
 
-import keras  # noqa: E402
-
-from CovidSegTraining.network.fused_norm import BatchNormalization, fuse  # noqa: E402
-from CovidSegTraining.network.losses import border_of_infection, segmentation_loss  # noqa: E402
-from Testing.kit.small_network import small_network  # noqa: E402
+tf, keras = late("tensorflow"), late("keras")
+fused_norm, losses = late("CovidSegTraining.network.fused_norm"), late("CovidSegTraining.network.losses")
+small = late("Testing.kit.small_network")
 
 SMALL = {"atol": 1e-5, "rtol": 1e-5}
 
@@ -28,7 +27,7 @@ def test_fused_normalization_is_kerass_in_results_gradients_and_moving_averages(
     inputs = tf.constant(random.normal(2, 3, (4, 10, 12, 7)).astype(np.float32))
     weights = [random.normal(1, 0.2, 7).astype(np.float32) for _ in range(3)] + [np.full(7, 2.0, np.float32)]
     found = []
-    for kind in (keras.layers.BatchNormalization, BatchNormalization):
+    for kind in (keras.layers.BatchNormalization, fused_norm.BatchNormalization):
         layer = kind(momentum=0.9)
         layer.build(inputs.shape)
         layer.set_weights(weights)
@@ -47,8 +46,8 @@ def test_fused_normalization_is_kerass_in_results_gradients_and_moving_averages(
 def test_a_fused_network_has_the_same_weights_and_the_same_file(tmp_path):
     network = keras.Sequential([keras.layers.Conv2D(4, 3), keras.layers.BatchNormalization(momentum=0.9)])
     network.build((None, 8, 8, 3))
-    fused = fuse(network)
-    assert isinstance(fused.layers[1], BatchNormalization)
+    fused = fused_norm.fuse(network)
+    assert isinstance(fused.layers[1], fused_norm.BatchNormalization)
     assert fused.layers[1].momentum == 0.9
     fused.set_weights([weight + 1 for weight in network.get_weights()])
     fused.save_weights(tmp_path / "fused.weights.h5")
@@ -60,17 +59,17 @@ def test_a_fused_network_has_the_same_weights_and_the_same_file(tmp_path):
 def test_the_border_of_infection_is_two_pixels_wide_on_either_side():
     infected = np.zeros((1, 20, 20), np.float32)
     infected[0, 5:15, 10:] = 1
-    border = border_of_infection(tf.constant(infected)).numpy()[0]
+    border = losses.border_of_infection(tf.constant(infected)).numpy()[0]
     assert border[10].tolist() == [0] * 8 + [1] * 4 + [0] * 8
     assert border[:, 17].tolist() == [0] * 3 + [1] * 4 + [0] * 6 + [1] * 4 + [0] * 3
-    assert not border_of_infection(tf.zeros((1, 9, 9))).numpy().any()
+    assert not losses.border_of_infection(tf.zeros((1, 9, 9))).numpy().any()
 
 
 def _loss(labels: np.ndarray, infection: np.ndarray | float, border_weight: float = 1.0) -> float:
     chances = np.zeros((*labels.shape, 3), np.float32)
     chances[..., 2] = infection
     chances[..., 1] = 1 - chances[..., 2]
-    return float(segmentation_loss(tf.constant(labels.astype(np.int32)), tf.constant(chances), border_weight))
+    return float(losses.segmentation_loss(tf.constant(labels.astype(np.int32)), tf.constant(chances), border_weight))
 
 
 def test_a_fault_at_the_border_costs_more_where_it_counts_more_and_one_far_away_does_not():
@@ -103,14 +102,14 @@ def test_batches_of_two_sizes_train_one_network(tmp_path, monkeypatch):
 
     def noted(shape, encoder):
         made.append(shape)
-        return small_network(shape, encoder)
+        return small.small_network(shape, encoder)
 
     made: list[tuple] = []
     monkeypatch.setattr(training, "build_network", noted)
     cases = [write_case(tmp_path, "one", slices=2)]
     config = TrainingConfig(steps=6, batch=1, test_fold=0, other_shapes=((96, 128),), seed=1)
     weights = training.fit(cases, config, None, tmp_path / "run", Progress(), cache=tmp_path / "cache")
-    small_network((64, 64), None).load_weights(weights)
+    small.small_network((64, 64), None).load_weights(weights)
     assert made[0] == (None, None)
 
 
