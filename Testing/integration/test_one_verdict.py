@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from CovidSegLib.api.scans import as_volume
 from CovidSegLib.cli.main import main
@@ -24,6 +25,7 @@ from CovidSegLib.options import Options
 from CovidSegLib.pipeline import segment
 from CovidSegLib.progress import Progress, Report
 from CovidSegLib.reading.checks import inspect
+from CovidSegLib.report import page_pictures
 from CovidSegLib.report.report_jobs import Report as ReportJob
 from CovidSegLib.report.report_jobs import SaveTrainingCase
 from CovidSegLib.report.request import ReportRequest
@@ -74,6 +76,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+def no_view(*given: object) -> list[Path]:
+    """In the place of Slicer's 3-D view, which takes seconds and shows no densities."""
+    file = Path(given[2]) / "view.png"
+    Image.new("RGB", (8, 8)).save(file)
+    return [file]
+
+
 def report(scan: Path, *outputs: Path) -> tuple[ResultRecord, list[str]]:
     """Report on the masks beside ``scan``; the record, and what the console is told."""
     heard: list[Report] = []
@@ -101,8 +110,9 @@ def volume_of(kind: str) -> CtVolume:
 
 @pytest.mark.parametrize("kind", IN_ALL_FORMS)
 def test_a_report_gives_volumes_and_no_densities_of_what_is_no_hu_and_says_so_in_all_its_forms(
-    kind: str, folder: Path, tmp_path: Path
+    kind: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(page_pictures, "draw_pictures", no_view)
     outputs = [tmp_path / f"r.{ending}" for ending in ("json", "html", "csv")]
     record, heard = report(folder / f"{kind}.nii.gz", *outputs)
     assert (record.lung_ml.total, record.infection_ml) == pytest.approx(volumes(right_numbers()), abs=0.05)

@@ -75,12 +75,12 @@ def install_from(panel: OpenModule, folder: Path, monkeypatch: pytest.MonkeyPatc
     ],
 )
 def test_the_line_says_what_a_run_is_computed_on_and_why_not_on_the_gpu(
-    gpus: tuple[Gpu, ...], wanted: str, words: str, panel: OpenModule
+    gpus: tuple[Gpu, ...], wanted: str, words: str
 ) -> None:
     assert words in device_text(Hardware(8, ("onnx",), (CARD,), gpus), wanted)
 
 
-def test_without_a_graphics_card_nothing_is_said_of_one(panel: OpenModule) -> None:
+def test_without_a_graphics_card_nothing_is_said_of_one() -> None:
     assert device_text(Hardware(1), "auto") == "CPU, 1 core"
     assert device_text(Hardware(1), "gpu") == "No GPU was found."
 
