@@ -26,7 +26,6 @@ from .network.input_form import SHIPPED_INPUTS, NetworkInputs
 from .network.inputs import network_batches
 from .network.models import Model
 from .network.providers import CPU, Provider, describe_device
-from .phantom import make_phantom
 from .system.atomic_files import OWN_FILE, replace_text
 from .system.locks import try_lock
 from .system.user_folders import CACHE
@@ -143,6 +142,8 @@ def _seconds(engine: Engine, inputs: np.ndarray) -> float:
 
 def trial_slices(taken: NetworkInputs = SHIPPED_INPUTS) -> np.ndarray:
     """Two slices of the synthetic chest as a network that takes ``taken`` sees them, float32 (2, rows, columns, 3)."""
+    from .phantom import make_phantom  # loads a good part of SciPy, which a run on the CPU never needs
+
     volume = make_phantom(slices=_SLICES).volume
     upright = volume.upright_voxels
     return np.concatenate(

@@ -179,6 +179,15 @@ def test_masks_replace_no_lobes_and_lobes_no_masks(name: str, tmp_path: Path) ->
         refuse_for_lobes(path)
 
 
+def test_the_header_alone_tells_that_a_segmentation_holds_lobes(tmp_path: Path) -> None:
+    path = tmp_path / "a.seg.nrrd"
+    write_lobes(result(0).labels, GRID, path, "ab" * 32)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20] + bytes(20))  # voxels that cannot be unpacked
+    with pytest.raises(OutputError, match="holds lobes"):
+        find_reviewed([path], GRID, ExistingFiles(overwrite=True))
+
+
 def test_labels_of_another_program_and_what_nobody_can_read_are_replaced_when_it_is_asked_for(tmp_path: Path) -> None:
     labels, broken = tmp_path / "a.nii.gz", tmp_path / "b.nii.gz"
     save_nifti(np.full(SHAPE, 17, np.int16), AFFINE, labels)

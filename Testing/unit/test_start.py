@@ -17,3 +17,20 @@ print([name for name in slow if name in sys.modules])
 def test_a_command_that_only_starts_a_child_loads_no_library_that_computes() -> None:
     ended = subprocess.run([sys.executable, "-c", STARTS_A_CHILD], capture_output=True, text=True, check=False)
     assert ended.stdout == "[]\n", ended.stderr
+
+
+COMPUTES_ON_THE_CPU = """
+import sys
+from CovidSegLib import pipeline
+from CovidSegLib.case import SegmentCase
+from CovidSegLib.options import Options
+from CovidSegLib.progress import Progress
+pipeline.open_engine(Options(device="cpu"), Progress())
+needless = ("scipy.interpolate", "scipy.optimize", "CovidSegLib.phantom", "pydicom", "nibabel")
+print([name for name in needless if name in sys.modules])
+"""
+
+
+def test_the_process_that_computes_loads_nothing_that_only_trials_of_devices_or_other_files_need() -> None:
+    ended = subprocess.run([sys.executable, "-c", COMPUTES_ON_THE_CPU], capture_output=True, text=True, check=False)
+    assert ended.stdout == "[]\n", ended.stderr

@@ -15,9 +15,9 @@ from ..reading import read_ct, read_labels
 from ..reading.dicom_files import is_dicom
 from ..reading.dicom_headers import modality_of
 from ..reading.nrrd import read_nrrd
-from ..segmentation import Label
+from ..segmentation import SEGMENTS, Label
 from .lobe_files import ALGORITHM, says_estimated
-from .reviewed import read_reviewed
+from .reviewed import segments_in
 from .seg_nrrd import is_seg_nrrd
 from .stamps import nifti_description
 
@@ -57,12 +57,12 @@ def _of_segments(path: Path) -> FileKind:
     try:
         if not any(key.startswith("Segment0_") for key in read_nrrd(path).pairs):
             return FileKind.SCAN
-        file = read_reviewed(path, None)
+        segments = segments_in(path)
     except (InputError, OSError):
         return FileKind.UNREADABLE
-    if file.ours:
+    if any(one.id == ours.id for one in segments for ours in SEGMENTS):
         return FileKind.MASKS
-    for one in file.segments:
+    for one in segments:
         if says_estimated(one.fields.get("Name", ""), one.id, one.tags):
             return FileKind.LOBES
         if lobe_of_terminology(one.tags.get("TerminologyEntry", "")) is not None:

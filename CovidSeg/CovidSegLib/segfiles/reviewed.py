@@ -18,6 +18,7 @@ from ..errors import InputError
 from ..geometry.grid import Grid, read_only
 from ..reading.itk import unreadable
 from ..reading.layers import read_layers
+from ..reading.nrrd import read_nrrd
 from ..segmentation import SEGMENTS, Segmentation, SegmentDefinition, our_ids
 from ..system.atomic_files import output_errors
 from ..words import in_ml
@@ -109,6 +110,17 @@ def read_reviewed(path: Path, grid: Grid | None) -> ReviewedFile:
     reviewed = ReviewedSegments.of_tags(bits, [(label, one.tags.get) for label, one in ours])
     more = {key: value for key, value in found.pairs.items() if _KEPT_FIELDS.match(key)}
     return ReviewedFile(grid, reviewed, segments, layers, more, found.grid)
+
+
+def segments_in(path: Path) -> tuple[FileSegment, ...]:
+    """The segments of the file ``path``, as its header tells of them; ours under our ids. No voxel is read.
+
+    Raises InputError when it is no segmentation file, or shorter than its header says, and OSError.
+    """
+    image = read_nrrd(path)
+    image.check()
+    _check_segments(image.pairs, image.layers)
+    return _under_our_ids(_segments(image.pairs))
 
 
 def write_reviewed(file: ReviewedFile, merged: Merged, result: Segmentation, path: Path) -> None:
