@@ -25,7 +25,7 @@ from .network.inputs import SliceFraming, network_batches
 from .network.second_look import THIN_MM, Answer, Looks
 from .options import Options
 from .progress import Progress
-from .reading.checks import inspect
+from .reading.checks import Findings, inspect
 from .segmentation import Label, Provenance, Segmentation
 from .system.processes import core_count
 
@@ -47,16 +47,24 @@ def open_engine(options: Options, progress: Progress) -> Engine:
     return _open_engine(model, options.engine, options.device, progress, options.threads, trial)
 
 
-def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: Engine | None = None) -> Segmentation:
+def segment(
+    volume: CtVolume,
+    options: Options,
+    progress: Progress,
+    *,
+    engine: Engine | None = None,
+    findings: Findings | None = None,
+) -> Segmentation:
     """Segment ``volume``: lungs and infection on its own grid.
 
-    ``engine``: one that is open already (for many scans); default: opened from ``options``. Raises InputError
-    for what is no scan, ModelError, EngineError, or Cancelled.
+    ``engine``: one that is open already (for many scans); default: opened from ``options``. ``findings``: what
+    :func:`CovidSegLib.reading.inspect` said of ``volume``, where that is known already. Raises InputError for what is
+    no scan, ModelError, EngineError, or Cancelled.
     """
     seconds: dict[str, float] = {}
     model = models.find(options.model)
     with _timed(seconds, "checks"):
-        findings = inspect(volume)
+        findings = findings or inspect(volume)
         findings.verdict.check()
         warnings = (*volume.notes, *findings.warnings)
     with _timed(seconds, "engine"):
@@ -69,7 +77,7 @@ def segment(volume: CtVolume, options: Options, progress: Progress, *, engine: E
     with _timed(seconds, "network"):
         thin = spacing_mm[2] < THIN_MM
         slices = THIN_BATCH if thin else batch_size(options, engine)
-        batches = network_batches(upright, spacing_mm, slices, model.about.inputs)
+        batches = network_batches(upright, spacing_mm, slices, model.about.inputs, findings.verdict.values)
         looks = Looks(engine, upright, model.about.inputs, thin=thin)
         for answers in _answers(looks, batches, _ahead(engine)):
             for framing, k, probabilities in answers:

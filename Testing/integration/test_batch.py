@@ -230,7 +230,7 @@ def test_a_summary_of_another_program_is_not_overwritten(told: CommandLine) -> N
     assert "not one of ours" in told.refused("batch", "scans", "out")
 
 
-def _all_left(volume: CtVolume, progress: Progress) -> Segmentation:
+def _all_left(volume: CtVolume, progress: Progress, *_: object) -> Segmentation:
     labels = np.ones(volume.voxels.shape, np.uint8)
     return Segmentation(labels, volume.affine, Provenance("m", "0", "onnx", "cpu", "CovidSeg 0"))
 

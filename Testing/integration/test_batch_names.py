@@ -26,7 +26,7 @@ from Testing.kit.rewritten import erase, rewrite
 UPDATE = ExistingFiles(keep_edits=True)
 
 
-def all_left(volume: CtVolume, progress: Progress) -> Segmentation:
+def all_left(volume: CtVolume, progress: Progress, *_: object) -> Segmentation:
     labels = (volume.voxels < -500).astype(np.uint8)
     made = Provenance("m", "0", "onnx", "cpu", "CovidSeg 0", volume=f"SHA-256 of its voxels {volume.fingerprint}")
     return Segmentation(labels, volume.affine, made)

@@ -35,7 +35,7 @@ from Testing.kit.packed_slices import write_enhanced
 MADE = Provenance("covidseg-one", "ab" * 32, "onnx", "CPU", "CovidSeg 1.0")
 
 
-def drawn(volume: CtVolume, progress: Progress | None = None) -> Segmentation:
+def drawn(volume: CtVolume, progress: Progress | None = None, *_: object) -> Segmentation:
     """Segments in no symmetry that could hide a swapped or turned axis; the infection low, in front, on the left."""
     labels = np.zeros(volume.voxels.shape, np.uint8)
     labels[1:5, 2:10, 9:15] = Label.LEFT_LUNG

@@ -87,7 +87,7 @@ def test_lobes_lie_where_the_other_program_put_them(folder: Path) -> None:
     assert np.array_equal(found, expected if volume.affine[2, 2] > 0 else expected[::-1])
 
 
-def drawn(volume: CtVolume, progress: Progress) -> Segmentation:
+def drawn(volume: CtVolume, progress: Progress, *_: object) -> Segmentation:
     """What stands in for the network."""
     labels = block_labels() if volume.affine[2, 2] > 0 else block_labels()[::-1].copy()
     return Segmentation(labels, volume.affine, Provenance("m", "0", "onnx", "cpu", "s"))

@@ -15,6 +15,7 @@ from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
+from CovidSegLib.reading.verdict import judge_scan
 from CovidSegLib.report.request import ReportRequest
 from CovidSegLib.report.result_record import ResultRecord
 from CovidSegLib.segfiles import read_reviewed, write
@@ -63,13 +64,15 @@ def test_printed_numbers_those_in_json_and_those_of_the_written_file_are_equal(
         scan, result, numbers = folder / "ct.nii", folder / f"a{suffix}", folder / "a.json"
         save_nifti(np.where(labels > 0, np.int16(-800), np.int16(40)), affine, scan)
 
-        def segment(volume: CtVolume, progress: Progress) -> Segmentation:
+        def segment(volume: CtVolume, progress: Progress, *_: object) -> Segmentation:
             return Segmentation(labels, volume.affine, MADE)
 
         record = segment_case(scan, [result], segment=segment, progress=Progress(), json_file=numbers)
         volume = read_ct(scan, Progress())
         written = read_masks(result, volume).segmentation
-        again = ResultRecord.of(ReportRequest().measure(scan, volume, written), written.provenance, {})
+        again = ResultRecord.of(
+            ReportRequest().measure(scan, volume, written, verdict=judge_scan(volume)), written.provenance, {}
+        )
         np.testing.assert_array_equal(labels, network)
         np.testing.assert_array_equal(written.labels, network)
         assert ResultRecord.from_json(json.loads(numbers.read_text("utf-8"))) == record

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,22 +19,25 @@ from PIL import Image
 from CovidSegLib.api.scans import as_volume
 from CovidSegLib.cli.main import main
 from CovidSegLib.errors import InputError
+from CovidSegLib.field_of_view import ScanValues
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.measures import Measurements, measure
 from CovidSegLib.options import Options
 from CovidSegLib.pipeline import segment
 from CovidSegLib.progress import Progress, Report
-from CovidSegLib.reading.checks import inspect
+from CovidSegLib.reading.checks import Findings, inspect
 from CovidSegLib.report import page_pictures
 from CovidSegLib.report.report_jobs import Report as ReportJob
 from CovidSegLib.report.report_jobs import SaveTrainingCase
 from CovidSegLib.report.request import ReportRequest
 from CovidSegLib.report.result_record import ResultRecord
 from CovidSegLib.segfiles.labelmap import save_nifti
+from CovidSegLib.segmentation import Segmentation
 from CovidSegTraining.data.cases import Case
 from CovidSegTraining.data.check import check_case
 from CovidSegTraining.data.dataset import FramedCase
+from Testing.kit.cases import segment_case
 from Testing.kit.small_phantom import small_phantom
 
 
@@ -106,6 +110,38 @@ def volumes(found: Measurements) -> tuple[float, float]:
 def volume_of(kind: str) -> CtVolume:
     scan = small_phantom().volume
     return CtVolume(np.rint(ODD[kind].change(scan.voxels.astype(float))).astype(np.int16), scan.affine)
+
+
+class FindsNothing:
+    """An engine."""
+
+    name, device = "onnx", "cpu"
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        """Background everywhere."""
+        return np.zeros_like(inputs)
+
+
+def test_one_look_at_the_values_serves_the_checks_the_network_and_the_numbers(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[ScanValues] = []
+    of_planes = ScanValues.of_planes
+
+    def counted(*args: Any) -> ScanValues:
+        looks.append(of_planes(*args))
+        return looks[-1]
+
+    def by_network(volume: CtVolume, progress: Progress, findings: Findings | None = None) -> Segmentation:
+        return segment(volume, Options(), progress, engine=FindsNothing(), findings=findings)
+
+    monkeypatch.setattr(ScanValues, "of_planes", counted)
+    record = segment_case(
+        folder / "shifted up.nii.gz", [tmp_path / "m.nii.gz"], segment=by_network, progress=Progress()
+    )
+    assert len(looks) == 1
+    assert any(NO_DENSITY in text for text in record.warnings)
+    assert NO_DENSITY in record.measurements.density_refused
 
 
 @pytest.mark.parametrize("kind", IN_ALL_FORMS)

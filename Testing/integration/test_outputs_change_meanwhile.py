@@ -72,7 +72,7 @@ def test_what_a_reader_saves_while_the_scan_is_segmented_is_not_lost(
 ) -> None:
     scan, path = told_scan(tmp_path / "ct.nii.gz", CLEAN), tmp_path / "a.seg.nrrd"
 
-    def segment_while_a_reader_saves(volume: CtVolume, progress: Progress) -> Segmentation:
+    def segment_while_a_reader_saves(volume: CtVolume, progress: Progress, *_: object) -> Segmentation:
         rewrite(path, erase)
         return threshold(volume, progress)
 
@@ -229,7 +229,7 @@ def with_threshold(job: SegmentCase, progress: Progress) -> ResultRecord:
     return job.run(threshold, progress)
 
 
-def threshold(volume: CtVolume, progress: Progress) -> Segmentation:
+def threshold(volume: CtVolume, progress: Progress, *_: object) -> Segmentation:
     """A network that finds left lung where the scan is dark."""
     return Segmentation((volume.voxels < -500).astype(np.uint8), volume.affine, result(0).provenance)
 

@@ -35,7 +35,7 @@ from Testing.kit.rewritten import erase, rewrite
 PRECIOUS = b"PRECIOUS WORK"
 
 
-def threshold(volume: CtVolume, progress: Progress) -> Segmentation:
+def threshold(volume: CtVolume, progress: Progress, *_: object) -> Segmentation:
     made = Provenance("one", "ab" * 32, "onnx", "CPU", "CovidSeg 1.0")
     return Segmentation((volume.voxels < -500).astype(np.uint8), volume.affine, made)
 
@@ -68,7 +68,7 @@ def child_during_whose_work_somebody_saves(files: list[Path], *, dies: bool = Fa
         def run(self, job: Any, progress: Progress) -> Any:
             travelled = pickle.dumps(job)
 
-            def segment(volume: CtVolume, progress: Progress) -> Segmentation:
+            def segment(volume: CtVolume, progress: Progress, *_: object) -> Segmentation:
                 raise WorkerDiedError("The GPU ended the process.")
 
             if dies:

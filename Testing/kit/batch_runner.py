@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from CovidSegLib.batch import Listener, Outcome, Row
 from CovidSegLib.batch.outcome import RunCases, run_case
 from CovidSegLib.case import SegmentCase
-from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.options import Options
 from CovidSegLib.progress import Progress
 from CovidSegLib.report.result_record import ResultRecord
-from CovidSegLib.segmentation import Segmentation
+from CovidSegLib.worker.jobs import SegmentFunction
 
 
 class InThisProcess:
@@ -20,7 +19,7 @@ class InThisProcess:
 
     options = Options(model="m")
 
-    def __init__(self, segment: Callable[[CtVolume, Progress], Segmentation]) -> None:
+    def __init__(self, segment: SegmentFunction) -> None:
         self._segment = segment
 
     @contextmanager

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from CovidSegLib.case import SegmentCase
-from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.progress import Progress
 from CovidSegLib.report.result_record import ResultRecord
-from CovidSegLib.segmentation import Segmentation
+from CovidSegLib.worker.jobs import SegmentFunction
 
 
 def segment_case(
     source: Path,
     outputs: Sequence[Path],
     *,
-    segment: Callable[[CtVolume, Progress], Segmentation],
+    segment: SegmentFunction,
     progress: Progress,
     **options: Any,
 ) -> ResultRecord:

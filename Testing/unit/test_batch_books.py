@@ -50,7 +50,7 @@ BEGUN_LINE = {"case": "a", "status": "begun", "result": "a.nii", "state": "3", "
 COLUMNS = [column.name for column in fields(Row) if column.name != "further"]
 
 
-def all_left(volume: CtVolume, progress: Progress) -> Segmentation:
+def all_left(volume: CtVolume, progress: Progress, *_: object) -> Segmentation:
     labels = (volume.voxels < -500).astype(np.uint8)
     return Segmentation(labels, volume.affine, Provenance("m", "0", "onnx", "cpu", "CovidSeg 0"))
 
@@ -155,7 +155,7 @@ def test_a_batch_from_python_gives_its_rows_and_goes_on_where_it_was(scans: Path
 def test_a_batch_from_python_that_is_stopped_keeps_what_is_done(scans: Path, tmp_path: Path) -> None:
     out, calls = tmp_path / "out", []
 
-    def once(volume: CtVolume, progress: Progress) -> Segmentation:
+    def once(volume: CtVolume, progress: Progress, *_: object) -> Segmentation:
         calls.append(1)
         if len(calls) == 2:
             raise Cancelled

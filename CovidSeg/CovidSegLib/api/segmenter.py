@@ -20,7 +20,7 @@ from ..geometry.volume import CtVolume
 from ..measures import Rules, measure
 from ..options import Options
 from ..progress import Progress, Report
-from ..reading.verdict import judge_scan
+from ..reading import inspect
 from ..worker.parent import Worker
 from .result import Result
 from .scans import as_volume
@@ -153,12 +153,22 @@ class Segmenter:
         return None
 
     def _result(self, scan: Scan, volume: CtVolume, reading: float, progress: Progress) -> Result:
-        segmentation = self._worker.segment(volume, progress)
         began = time.perf_counter()
-        labels, verdict = segmentation.labels, judge_scan(volume)
-        measured = measure(labels, volume.grid, voxels=volume.voxels, rules=Rules(), stability=True, verdict=verdict)
+        findings = inspect(volume)
+        checked = time.perf_counter()
+        segmentation = self._worker.segment(volume, progress, findings)
+        segmented = time.perf_counter()
+        measured = measure(
+            segmentation.labels,
+            volume.grid,
+            voxels=volume.voxels,
+            rules=Rules(),
+            stability=True,
+            verdict=findings.verdict,
+        )
         now = time.perf_counter()
-        seconds = {"reading": reading, **segmentation.provenance.seconds, "measures": now - began}
+        seconds = {"reading": reading, **segmentation.provenance.seconds, "checks": checked - began}
+        seconds |= {"measures": now - segmented}
         path = Path(scan) if isinstance(scan, str | os.PathLike) else None
         return Result(volume, segmentation, measured, path, seconds | {"total": sum(seconds.values())})
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ChangedMeanwhileError
 from ..measures.edits import reader_edits
 from ..progress import Progress
-from ..reading import read_ct
+from ..reading import inspect, read_ct
 from ..report.request import ReportRequest
 from ..report.result_record import ResultRecord, json_text
 from ..report.thumbnails import thumbnail
@@ -97,11 +97,14 @@ class SegmentCase:
             plan = CaseOutputs.prepare(
                 self.source, self.files, volume, self.outputs, self.existing, progress, self._further
             )
-        network = segment(volume, progress)
+        prepared = time.perf_counter()
+        findings = inspect(volume)
+        checked = time.perf_counter()
+        network = segment(volume, progress, findings)
         segmentation = plan.joined(network)
         segmented = time.perf_counter()
         progress.step("measures", 0, 1)
-        measured = self.report.measure(self.source, volume, segmentation, self.files)
+        measured = self.report.measure(self.source, volume, segmentation, self.files, verdict=findings.verdict)
         drawn = thumbnail(volume, segmentation) if self.picture is not None else b""
         edits = reader_edits(segmentation.labels, network.labels, network.grid.voxel_ml) if self.report.files else ()
         del network
@@ -116,7 +119,7 @@ class SegmentCase:
             if self.picture is not None:
                 files_to_be.add_bytes(drawn, self.picture)
             now = time.perf_counter()
-            seconds = {"reading": read - began, **segmentation.provenance.seconds}
+            seconds = {"reading": read - began, **segmentation.provenance.seconds, "checks": checked - prepared}
             seconds |= {"measures": counted - segmented, "writing": now - counted, "total": now - began}
             record = ResultRecord.of(measured, segmentation.provenance, seconds, notes, source_words)
             if self.json_file is not None:

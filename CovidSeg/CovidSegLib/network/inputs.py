@@ -194,13 +194,15 @@ class SliceFraming:
         count: int,
         spacing_mm: tuple[float, float, float],
         inputs: NetworkInputs = SHIPPED_INPUTS,
+        values: ScanValues | None = None,
     ) -> SliceFraming:
         """Look at a scan once. ``spacing_mm``: upright (column, row, slice) distances, as x, y, z.
 
+        ``values``: what its values are, where that is known already.
         Raises InputError where its values are HU halved or doubled.
         """
         pixel_mm = spacing_mm[1], spacing_mm[0]
-        values = ScanValues.of_planes((plane(k) for k in looked_at(count)), pixel_mm)
+        values = values or ScanValues.of_planes((plane(k) for k in looked_at(count)), pixel_mm)
         values.check_scale()
         crop = body_crop(lambda k: values.roughly_hu(plane(k)), count, pixel_mm, inputs.shape)
         offset = neighbour_offset(spacing_mm[2], inputs)
@@ -275,13 +277,15 @@ def network_batches(
     spacing_mm: tuple[float, float, float],
     batch: int,
     inputs: NetworkInputs = SHIPPED_INPUTS,
+    values: ScanValues | None = None,
 ) -> Iterator[tuple[SliceFraming, range, np.ndarray]]:
     """Walk an upright scan (z, y, x; HU) in batches: the framing, the slice numbers, and float32 (n, h, w, 3).
 
-    Holds no more framed slices than the neighbourhood needs. ``spacing_mm`` is upright (x, y, z).
+    Holds no more framed slices than the neighbourhood needs. ``spacing_mm`` is upright (x, y, z); ``values``: see
+    :meth:`SliceFraming.of_scan`.
     """
     count = voxels.shape[0]
-    framing = SliceFraming.of_scan(voxels.__getitem__, count, spacing_mm, inputs)
+    framing = SliceFraming.of_scan(voxels.__getitem__, count, spacing_mm, inputs, values)
     framed: dict[int, np.ndarray] = {}
 
     def look(k: int) -> np.ndarray:

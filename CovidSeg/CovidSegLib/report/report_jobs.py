@@ -56,7 +56,9 @@ class Report:
         with about(self.masks):
             masks = read_masks(self.masks, volume)
         volume = replace(volume, notes=(*volume.notes, *findings.warnings, *masks.warnings))
-        measured = self.request.measure(self.scan, volume, masks.segmentation, infection_known=masks.infection_known)
+        measured = self.request.measure(
+            self.scan, volume, masks.segmentation, verdict=findings.verdict, infection_known=masks.infection_known
+        )
         if self.request.targets:
             with OutputSet(dict(self.begun)) as files:
                 self.request.write(volume, masks.segmentation, measured, masks.edits, files, progress)

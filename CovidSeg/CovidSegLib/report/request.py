@@ -11,7 +11,7 @@ from ..geometry.volume import CtVolume
 from ..measures import Measurements, Rules, measure
 from ..measures.edits import SegmentEdit
 from ..progress import Progress
-from ..reading.verdict import judge_scan
+from ..reading.verdict import Verdict
 from ..segfiles.lobe_files import lobes_beside, read_lobe_map
 from ..segmentation import Segmentation
 from ..system.atomic_files import OutputSet
@@ -49,12 +49,14 @@ class ReportRequest:
         segmentation: Segmentation,
         files: Sequence[Path] = (),
         *,
+        verdict: Verdict,
         infection_known: bool = True,
     ) -> Measurements:
         """The numbers as this request wants them.
 
         ``source``, ``files``: what ``volume`` was read from, as :func:`CovidSegLib.reading.read_ct` takes them;
-        ``infection_known``: see :func:`CovidSegLib.measures.measure`. Raises InputError when the lobes cannot be used.
+        ``verdict``: what its values are; ``infection_known``: see :func:`CovidSegLib.measures.measure`. Raises
+        InputError when the lobes cannot be used.
         """
         if self.lobes is None:
             lobes = lobes_beside(source, volume, files, checked=self.lobes_checked)
@@ -73,7 +75,7 @@ class ReportRequest:
             absent=segmentation.absent,
             rules=self.rules,
             stability=bool(self.files),
-            verdict=judge_scan(volume),
+            verdict=verdict,
             infection_known=infection_known,
         )
 

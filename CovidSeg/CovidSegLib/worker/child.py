@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ..geometry.volume import CtVolume
     from ..network.engines import Engine
     from ..options import Options
+    from ..reading.checks import Findings
     from ..segmentation import Segmentation
     from .jobs import Job
 
@@ -171,8 +172,8 @@ class _LateEngine:
         if self.error is not None:
             raise self.error
 
-    def segment(self, volume: CtVolume, progress: Progress) -> Segmentation:
-        """Segment ``volume`` when the engine is open and it is this child's turn to compute."""
+    def segment(self, volume: CtVolume, progress: Progress, findings: Findings | None = None) -> Segmentation:
+        """Segment ``volume`` when the engine is open and it is this child's turn to compute (see ``jobs``)."""
         from .. import pipeline
         from ..network.gpu_watch import EngineInTime
 
@@ -187,7 +188,7 @@ class _LateEngine:
         self._inbox.go.get()
         try:
             engine = self._engine if on_cpu else EngineInTime(self._engine)
-            return pipeline.segment(volume, self._options, progress, engine=engine)
+            return pipeline.segment(volume, self._options, progress, engine=engine, findings=findings)
         finally:
             self._send({"turn": False})
 

@@ -6,7 +6,7 @@ back as JSON. Whatever opens a stranger's file does it in a job: a file that bre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -20,14 +20,19 @@ if TYPE_CHECKING:
 
     from ..geometry.volume import CtVolume
     from ..progress import Progress
+    from ..reading.checks import Findings
     from ..segmentation import Segmentation
-
-    SegmentFunction = Callable[[CtVolume, Progress], Segmentation]
-    """What segments a volume: the child's engine, or the pipeline in this process."""
 
 VOXELS_FILE, LABELS_FILE, CERTAINTY_FILE = "voxels.npy", "labels.npy", "certainty.npy"
 """What lies in the folder that parent and child share: int16 HU, uint8 labels, their certainty (see
 :class:`CovidSegLib.segmentation.Segmentation`)."""
+
+
+class SegmentFunction(Protocol):
+    """What segments a volume: the child's engine, or the pipeline in this process."""
+
+    def __call__(self, volume: CtVolume, progress: Progress, findings: Findings | None = None, /) -> Segmentation:
+        """``findings``: what :func:`CovidSegLib.reading.inspect` said of ``volume``, where that is known already."""
 
 
 _Taken = TypeVar("_Taken", covariant=True)
@@ -99,16 +104,18 @@ class ReadScan(Job["CtVolume"]):
 class SegmentVoxels(Job["Segmentation"]):
     """Segments the voxels that lie in ``folder`` and puts the labels beside them.
 
-    ``affine`` (4 rows), ``source``, ``notes`` (see ``i18n.to_json``): as in :class:`geometry.volume.CtVolume`.
+    ``affine`` (4 rows), ``source``, ``notes`` (see ``i18n.to_json``): as in :class:`geometry.volume.CtVolume`;
+    ``findings``: see :class:`SegmentFunction`.
     """
 
     folder: Path
     affine: tuple[tuple[float, ...], ...]
     source: str
     notes: tuple[Any, ...] = ()
+    findings: Findings | None = None
 
     @classmethod
-    def of(cls, volume: CtVolume, folder: Path) -> SegmentVoxels:
+    def of(cls, volume: CtVolume, folder: Path, findings: Findings | None = None) -> SegmentVoxels:
         """The job for a child with this ``folder``, where the voxels are put. Raises EngineError."""
         import numpy as np
 
@@ -120,7 +127,7 @@ class SegmentVoxels(Job["Segmentation"]):
                 _("Free some space there, or set TMPDIR to another folder."),
             ) from error
         notes = tuple(to_json(note) for note in volume.notes)
-        return cls(folder, tuple(map(tuple, volume.affine.tolist())), volume.source, notes)
+        return cls(folder, tuple(map(tuple, volume.affine.tolist())), volume.source, notes, findings)
 
     @property
     def sources(self) -> Sequence[Path]:
@@ -135,7 +142,7 @@ class SegmentVoxels(Job["Segmentation"]):
 
         voxels = np.asarray(np.load(self.folder / VOXELS_FILE, mmap_mode="r", allow_pickle=False))
         volume = CtVolume(voxels, np.array(self.affine), self.source, tuple(map(from_json, self.notes)))
-        segmentation = segment(volume, progress)
+        segmentation = segment(volume, progress, self.findings)
         np.save(self.folder / LABELS_FILE, segmentation.labels, allow_pickle=False)
         if segmentation.certainty is not None:
             np.save(self.folder / CERTAINTY_FILE, segmentation.certainty, allow_pickle=False)

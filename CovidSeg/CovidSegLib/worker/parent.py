@@ -40,6 +40,7 @@ from .process import Child
 if TYPE_CHECKING:
     from ..geometry.volume import CtVolume
     from ..options import Options
+    from ..reading.checks import Findings
     from ..segmentation import Segmentation
 
 _Taken = TypeVar("_Taken")
@@ -134,9 +135,12 @@ class Worker:
         self.begin(partial(ReadScan, path=path))
         return self._wait(progress)
 
-    def segment(self, volume: CtVolume, progress: Progress) -> Segmentation:
-        """Segment ``volume`` in the child and wait for it. Raises as :meth:`run` and :meth:`begin`."""
-        self.begin(partial(SegmentVoxels.of, volume))
+    def segment(self, volume: CtVolume, progress: Progress, findings: Findings | None = None) -> Segmentation:
+        """Segment ``volume`` in the child and wait for it. Raises as :meth:`run` and :meth:`begin`.
+
+        ``findings``: see :class:`.jobs.SegmentFunction`.
+        """
+        self.begin(partial(SegmentVoxels.of, volume, findings=findings))
         return self._wait(progress)
 
     def begin(self, make: MakeJob, turn: Turn = _at_once) -> None:

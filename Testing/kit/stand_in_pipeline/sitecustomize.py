@@ -60,7 +60,9 @@ def open_engine(options: Options, progress: object) -> object:
     return types.SimpleNamespace(name="stand-in", device="webgpu", predict=predict)
 
 
-def segment(volume: object, options: Options, progress: object, *, engine: object = None) -> object:
+def segment(
+    volume: object, options: Options, progress: object, *, engine: object = None, findings: object = None
+) -> object:
     """Left lung where the scan is below -500 HU, or what is drawn in it; how it ends is in the first voxel."""
     from CovidSegLib.errors import InputError
     from CovidSegLib.segmentation import Provenance, Segmentation
