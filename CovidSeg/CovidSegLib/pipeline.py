@@ -111,7 +111,9 @@ def _missing_lungs(labels: np.ndarray) -> tuple[str, ...]:
     """A sentence where a lung, or both, were not found."""
     if labels.max() == Label.BACKGROUND:
         return (_("No lung was found: all segments are empty."),)
-    has_left, has_right = ((labels == label).any() for label in (Label.LEFT_LUNG, Label.RIGHT_LUNG))
+    has_left, has_right = (
+        any((plane == label).any() for plane in labels) for label in (Label.LEFT_LUNG, Label.RIGHT_LUNG)
+    )
     if has_left and not has_right:
         return (_("Only one lung was found, by its shape or its place the left one: check the side."),)
     if has_right and not has_left:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from CovidSegLib.anatomy import finish as finish_module
 from CovidSegLib.anatomy.finish import FinishOptions, RoughMask, finish
@@ -97,6 +98,23 @@ def test_probabilities_are_resized_first_and_then_compared(threshold):
     assert (mask.bits[0, 10:35, 5:55] & LUNG).all()
     edge = np.flatnonzero(mask.bits[0, 20] & INFECTION)[0]
     assert edge == pytest.approx(threshold * 60, abs=1.5)
+
+
+def test_only_what_may_reach_a_threshold_is_resized_and_the_masks_are_as_if_all_were():
+    random = np.random.default_rng(0)
+    blurred = [ndimage.gaussian_filter(random.normal(size=INPUT_SHAPE), 9) for _class in range(2)]
+    lung, infection = (np.clip(0.5 + 12 * plane, 0, 1).astype(np.float32) for plane in blurred)
+    probabilities = np.stack([1 - lung, lung * (1 - infection), lung * infection], axis=-1)
+    framing, options = SliceFraming((130, 150), Crop(-4, 6, 140, 140), 0), FinishOptions()
+    mask = RoughMask((1, 130, 150), options)
+    mask.add(framing, 0, probabilities)
+    plain, infected = (framing.from_network(probabilities[..., place]) for place in (1, 2))
+    expected = plain + infected >= options.lung, infected >= options.infection
+    np.testing.assert_array_equal(mask.bits[0] > 0, expected[0])
+    np.testing.assert_array_equal(mask.bits[0] & INFECTION > 0, expected[0] & expected[1])
+    drawn = mask.bits[0] & INFECTION > 0
+    np.testing.assert_array_equal(mask.infection[0][drawn], np.rint(255 * infected)[drawn])
+    assert 0.1 < drawn.mean() < 0.9 * (mask.bits[0] > 0).mean()
 
 
 def test_infection_is_only_where_lung_is():

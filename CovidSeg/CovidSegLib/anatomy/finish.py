@@ -45,22 +45,26 @@ class RoughMask:
 
     def __init__(self, shape: tuple[int, int, int], options: FinishOptions) -> None:
         self.bits = np.zeros(shape, np.uint8)
-        self.infection = np.zeros(shape, np.uint8)  # its probability, 255 is 1
+        self.infection = np.zeros(shape, np.uint8)  # its probability where it may reach its threshold, 255 is 1
         self._options = options
 
     def add(self, framing: SliceFraming, k: int, probabilities: np.ndarray) -> None:
         """Slice ``k``: probabilities (rows, columns, 3) of neither, lung, infection on the network's grid."""
         # A mean of pixels reaches a threshold only where one of them does: the rest need not be resized.
-        where = framing.from_network_where(
-            probabilities[..., 1] + probabilities[..., 2] >= self._options.lung - _ROUNDING
-        )
+        both = probabilities[..., 1] + probabilities[..., 2]
+        where = framing.from_network_where(both >= self._options.lung - _ROUNDING)
+        if where is None:
+            return
+        part, from_network = where
+        bits = self.bits[k]
+        bits[part] = from_network(both) >= self._options.lung  # True is _LUNG
+        where = framing.from_network_where(probabilities[..., 2] >= self._options.infection - _ROUNDING)
         if where is None:
             return
         part, from_network = where
         infection = from_network(probabilities[..., 2])
-        lung = from_network(probabilities[..., 1]) + infection >= self._options.lung
         self.infection[k][part] = np.rint(255 * infection)
-        self.bits[k][part] = lung * _LUNG | (lung & (infection >= self._options.infection)) * _INFECTION
+        bits[part] |= (bits[part] & (infection >= self._options.infection)) * np.uint8(_INFECTION)
 
 
 def finish(rough: RoughMask, spacing_mm: tuple[float, float, float], options: FinishOptions) -> np.ndarray:

@@ -53,6 +53,15 @@ def block_sums(plane: np.ndarray, rows: int, columns: int) -> np.ndarray:
     return sums
 
 
+def _lines(weights: scipy.sparse.csr_matrix, part: slice) -> scipy.sparse.csr_matrix:
+    """``weights[part]``, without the copies."""
+    first, last, _step = part.indices(weights.shape[0])
+    ends = weights.indptr[first : last + 1]
+    own = slice(ends[0], ends[-1])
+    shape = last - first, weights.shape[1]
+    return scipy.sparse.csr_matrix((weights.data[own], weights.indices[own], ends - ends[0]), shape=shape)
+
+
 @dataclass(frozen=True)
 class PlaneResampler:
     """Takes planes of one size to planes of another: ``rows`` (new, old) and ``columns`` (new, old) weights."""
@@ -62,7 +71,7 @@ class PlaneResampler:
 
     def part(self, rows: slice, columns: slice) -> PlaneResampler:
         """The resampler that gives only these rows and columns of the new plane, with the very same numbers."""
-        return PlaneResampler(self.rows[rows], self.columns[columns])
+        return PlaneResampler(_lines(self.rows, rows), _lines(self.columns, columns))
 
     def reach(self, seen: np.ndarray) -> tuple[slice, slice] | None:
         """The rows and columns of the new plane that depend on any pixel of ``seen`` (bool, old plane); None: none."""

@@ -175,8 +175,7 @@ class SliceFraming:
 
     ``offset``: slices between a channel and the next; ``shift_hu``: how far the scan's values lie above HU; ``seen``:
     rows and columns that the network sees; ``window``: HU that become -1 and 1; ``padded``: where the scan was padded
-    with something else than air (bool
-    of ``shape``; None: nowhere).
+    with something else than air (bool of ``shape``; None: nowhere).
     """
 
     shape: tuple[int, int]
@@ -198,8 +197,7 @@ class SliceFraming:
     ) -> SliceFraming:
         """Look at a scan once. ``spacing_mm``: upright (column, row, slice) distances, as x, y, z.
 
-        ``values``: what its values are, where that is known already.
-        Raises InputError where its values are HU halved or doubled.
+        ``values``: what is known of its values. Raises InputError where they are HU halved or doubled.
         """
         pixel_mm = spacing_mm[1], spacing_mm[0]
         values = values or ScanValues.of_planes((plane(k) for k in looked_at(count)), pixel_mm)
@@ -236,10 +234,13 @@ class SliceFraming:
         """One axial slice of HU → float32 (rows, columns) of the network in [-1, 1]."""
         low, high = self.window
         outside = np.float32(self.crop.outside_hu)
-        values = plane.astype(np.float32) - np.float32(self.shift_hu)
+        # Whole numbers stay in their two bytes as long as they may: what comes out are the same numbers.
+        whole = plane.dtype == np.int16 and all(float(hu).is_integer() for hu in self.window) and not self.shift_hu
+        ends, shift = (int(low), int(high)) if whole else (low, high), np.float32(self.shift_hu)
+        values = np.clip(np.ascontiguousarray(plane) if whole else plane.astype(np.float32) - shift, *ends)
         if self.padded is not None:
-            values[self.padded] = AIR_HU
-        above = np.clip(values, low, high) - outside
+            values[self.padded] = np.clip(AIR_HU, low, high)
+        above = np.subtract(values, outside, dtype=np.float32)
         return (self._inward(above) + (outside - low)) * (2.0 / (high - low)) - 1.0
 
     def labels_to_network(self, plane: np.ndarray, outside: int) -> np.ndarray:
@@ -281,8 +282,7 @@ def network_batches(
 ) -> Iterator[tuple[SliceFraming, range, np.ndarray]]:
     """Walk an upright scan (z, y, x; HU) in batches: the framing, the slice numbers, and float32 (n, h, w, 3).
 
-    Holds no more framed slices than the neighbourhood needs. ``spacing_mm`` is upright (x, y, z); ``values``: see
-    :meth:`SliceFraming.of_scan`.
+    Holds no more framed slices than the neighbourhood needs. Other parameters: see :meth:`SliceFraming.of_scan`.
     """
     count = voxels.shape[0]
     framing = SliceFraming.of_scan(voxels.__getitem__, count, spacing_mm, inputs, values)
