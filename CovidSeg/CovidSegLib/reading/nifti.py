@@ -16,7 +16,7 @@ from ..geometry.volume import CtVolume
 from ..progress import Progress
 from .affine_checks import UNPLACED, checked_affine
 from .hounsfield import LEFT_OVER, HounsfieldVolume, check_promise, check_size, truncated
-from .silent_pydicom import load_pydicom
+from .silent_pydicom import load_nibabel
 from .unpacking import Unpacked, is_gzip
 
 if TYPE_CHECKING:
@@ -61,9 +61,8 @@ def read_nifti(path: Path, progress: Progress, *, labels: bool = False) -> CtVol
 
 
 def _header(stream: BinaryIO | Unpacked) -> Nifti1Header:
-    load_pydicom()
     try:
-        from nibabel import Nifti1Header, Nifti2Header
+        nibabel = load_nibabel()
     except ImportError:
         raise InputError(
             "NIfTI files cannot be read: the Python package nibabel is missing.",
@@ -73,9 +72,9 @@ def _header(stream: BinaryIO | Unpacked) -> Nifti1Header:
     size = block[:4]
     kind = None
     if size in ((348).to_bytes(4, "little"), (348).to_bytes(4, "big")) and block[344:347] == b"n+1":
-        kind = Nifti1Header
+        kind = nibabel.Nifti1Header
     elif size in ((540).to_bytes(4, "little"), (540).to_bytes(4, "big")) and block[4:7] == b"n+2":
-        kind = Nifti2Header
+        kind = nibabel.Nifti2Header
     if kind is None:
         raise InputError(
             "The file is not a NIfTI file, though its name says so.", "Use the CT as it was exported, do not rename it."

@@ -32,16 +32,34 @@ def load_pydicom() -> ModuleType:
 
     To be able to download its own test files pydicom loads requests if it is there, which opens a socket to see
     whether the machine speaks IPv6. It does without requests as well, so it is told that there is none. nibabel loads
-    pydicom too: call this first.
+    pydicom too: call this first, or :func:`load_nibabel`.
     """
-    with _loading:
-        if "pydicom" in sys.modules or "requests" in sys.modules:
-            import pydicom
+    with _loading, _without("requests", unless="pydicom"):
+        import pydicom
 
-            return pydicom
-        sys.modules["requests"] = None  # type: ignore[assignment]  # an import of it raises ImportError
-        try:
-            import pydicom
-        finally:
-            del sys.modules["requests"]
         return pydicom
+
+
+def load_nibabel() -> ModuleType:
+    """Import nibabel and return it. Raises ImportError where it is missing.
+
+    It loads pydicom if that is there, for DICOM headers inside of NIfTI files, at which nobody looks here. That takes a
+    third of a second, so it is told that there is none, unless pydicom is loaded already.
+    """
+    with _loading, _without("pydicom", unless="nibabel"):
+        import nibabel
+
+        return nibabel
+
+
+@contextmanager
+def _without(name: str, *, unless: str) -> Iterator[None]:
+    """An import of the package ``name`` raises ImportError meanwhile, unless it or the other one is loaded already."""
+    if name in sys.modules or unless in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
