@@ -256,7 +256,7 @@ def _votes(lung: CoarseLung, known: LungModel, points: np.ndarray, probabilities
         z, y, x = lung.coordinates(k)
         plane = _parted(ensemble, z, y[:, around[1]], x[..., around[2]], lung.right)
         for number, lobe in enumerate(lung.lobes):
-            share = np.count_nonzero(plane == number, axis=-1) * (255.0 / plane.shape[-1])
+            share = (plane == number).sum(axis=-1, dtype=np.uint16) * (255.0 / plane.shape[-1])
             probabilities[lobe - 1, k][around[1:]] = np.rint(share)
         votes.append(plane[lung.lung[k][around[1:]] > 0])
     return np.concatenate(votes)

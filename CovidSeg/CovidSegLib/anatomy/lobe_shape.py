@@ -152,8 +152,7 @@ def _terms(first: np.ndarray, second: np.ndarray, degree: int) -> np.ndarray:
     """Products of Legendre polynomials up to a total ``degree``, as the last axis."""
     # Not broadcast before: on a plane of the grid each of them is a line, and the polynomials are most of the work.
     first, second = (np.clip(line, -_REACH, _REACH) for line in (first, second))
-    powers = np.eye(degree + 1)
-    ones, others = ([legendre.legval(line, powers[n]) for n in range(degree + 1)] for line in (first, second))
+    ones, others = (np.moveaxis(legendre.legvander(line, degree), -1, 0) for line in (first, second))
     return np.stack([ones[i] * others[j] for i in range(degree + 1) for j in range(degree + 1 - i)], axis=-1)
 
 
