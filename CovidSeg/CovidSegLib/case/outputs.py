@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..corrections.merge import Merged
 from ..geometry.volume import CtVolume
+from ..measures.found import Found, find_all
 from ..measures.review import with_certainty
 from ..progress import Progress
 from ..segfiles import (
@@ -68,14 +69,19 @@ class CaseOutputs:
         series = read_source_series(source, progress, files) if wants_dicom else None
         return cls(kept, series, None, any(is_seg_nrrd(output) for output in outputs), states)
 
-    def joined(self, segmentation: Segmentation) -> Segmentation:
-        """The network's result with the reader's corrections, where there are any to keep."""
+    def joined(self, segmentation: Segmentation) -> tuple[Segmentation, Found | None]:
+        """The network's result with the reader's corrections, where there are any to keep.
+
+        And what was found in its labels; None where they are not the network's own any more.
+        """
+        found = find_all(segmentation.labels, segmentation.grid)
         if self._wants_segments:
-            segmentation = with_certainty(segmentation)
+            segmentation = with_certainty(segmentation, found)
         if self._existing is not None:
             self._merged, segmentation = self._existing.reviewed.join(segmentation)
             self._existing = self._existing.without_voxels()  # a large scan's are half a gigabyte
-        return segmentation
+            return segmentation, None
+        return segmentation, found
 
     def write(self, segmentation: Segmentation, output: Path, place: Path) -> None:
         """Write what :meth:`joined` gave to ``place``, in the form and with the content that ``output`` shall have.

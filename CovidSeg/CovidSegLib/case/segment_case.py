@@ -101,10 +101,12 @@ class SegmentCase:
         findings = inspect(volume)
         checked = time.perf_counter()
         network = segment(volume, progress, findings)
-        segmentation = plan.joined(network)
         segmented = time.perf_counter()
         progress.step("measures", 0, 1)
-        measured = self.report.measure(self.source, volume, segmentation, self.files, verdict=findings.verdict)
+        segmentation, found = plan.joined(network)
+        verdict = findings.verdict
+        measured = self.report.measure(self.source, volume, segmentation, self.files, verdict=verdict, found=found)
+        del found  # numbers of lesions, four bytes each
         drawn = thumbnail(volume, segmentation) if self.picture is not None else b""
         edits = reader_edits(segmentation.labels, network.labels, network.grid.voxel_ml) if self.report.files else ()
         del network

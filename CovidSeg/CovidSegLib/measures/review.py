@@ -122,11 +122,14 @@ def make_review_list(
     return ReviewList(tuple(listed), numbers, box)
 
 
-def lesion_seeds(segmentation: Segmentation) -> tuple[Seed, ...]:
-    """The seeds of the lesions that the network drew, largest lesion first; none where its certainty is not known."""
+def lesion_seeds(segmentation: Segmentation, found: Found | None = None) -> tuple[Seed, ...]:
+    """The seeds of the lesions that the network drew, largest lesion first; none where its certainty is not known.
+
+    ``found``: what was found in these labels, where that is known already.
+    """
     if segmentation.certainty is None or segmentation.certainty.size == 0:
         return ()
-    numbers, box = label_lesions(segmentation.labels, Label.INFECTION)
+    numbers, box = (found.numbers, found.box) if found else label_lesions(segmentation.labels, Label.INFECTION)
     inside = numbers[numbers > 0]  # in the order of the certainty
     sizes = np.bincount(inside)
     means = np.bincount(inside, segmentation.certainty, len(sizes)) / np.maximum(sizes, 1)
@@ -140,9 +143,12 @@ def lesion_seeds(segmentation: Segmentation) -> tuple[Seed, ...]:
     )
 
 
-def with_certainty(segmentation: Segmentation) -> Segmentation:
-    """``segmentation`` whose provenance says how certain the network was of each lesion that it drew."""
-    text = seeds_text(lesion_seeds(segmentation))
+def with_certainty(segmentation: Segmentation, found: Found | None = None) -> Segmentation:
+    """``segmentation`` whose provenance says how certain the network was of each lesion that it drew.
+
+    ``found``: see :func:`lesion_seeds`.
+    """
+    text = seeds_text(lesion_seeds(segmentation, found))
     return replace(segmentation, provenance=replace(segmentation.provenance, lesion_certainty=text))
 
 

@@ -10,6 +10,7 @@ from ..errors import InputError, about
 from ..geometry.volume import CtVolume
 from ..measures import Measurements, Rules, measure
 from ..measures.edits import SegmentEdit
+from ..measures.found import Found
 from ..progress import Progress
 from ..reading.verdict import Verdict
 from ..segfiles.lobe_files import lobes_beside, read_lobe_map
@@ -50,13 +51,14 @@ class ReportRequest:
         files: Sequence[Path] = (),
         *,
         verdict: Verdict,
+        found: Found | None = None,
         infection_known: bool = True,
     ) -> Measurements:
         """The numbers as this request wants them.
 
         ``source``, ``files``: what ``volume`` was read from, as :func:`CovidSegLib.reading.read_ct` takes them;
-        ``verdict``: what its values are; ``infection_known``: see :func:`CovidSegLib.measures.measure`. Raises
-        InputError when the lobes cannot be used.
+        ``verdict``: what its values are; ``found``, ``infection_known``: see :func:`CovidSegLib.measures.measure`.
+        Raises InputError when the lobes cannot be used.
         """
         if self.lobes is None:
             lobes = lobes_beside(source, volume, files, checked=self.lobes_checked)
@@ -75,6 +77,7 @@ class ReportRequest:
             absent=segmentation.absent,
             rules=self.rules,
             stability=bool(self.files),
+            found=found,
             verdict=verdict,
             infection_known=infection_known,
         )
