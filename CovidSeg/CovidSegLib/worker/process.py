@@ -32,6 +32,10 @@ _LEND_SECONDS = 0.02
 _EXIT_SECONDS = 1.0
 """How long a process may take from the end of its output to its own."""
 
+_QUIET = {"ORT_DISABLE_TELEMETRY": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""ONNX Runtime from 1.29 on reports its use over the net unless told so before it is loaded. NumPy's products are small
+here: threads of its library would wait for them at full speed, beside those that compute the network."""
+
 
 class Child:
     """One running child process with its folder (mode 0700) and the thread that reads its messages."""
@@ -119,7 +123,6 @@ def _popen(python: str, folder: Path) -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,  # chatter of libraries; it goes with the folder
-            # ONNX Runtime from 1.29 on reports its use over the net unless told so before it is loaded.
-            environment={**library_environment(), **huge_page_environment(), "ORT_DISABLE_TELEMETRY": "1"},
+            environment={**library_environment(), **huge_page_environment(), **_QUIET},
             folder=folder,  # "-m" looks here for modules first: an empty place
         )
