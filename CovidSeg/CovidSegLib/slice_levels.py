@@ -74,7 +74,7 @@ def _jumps(below: _Slice, above: _Slice) -> bool:
     change = (above.values - below.values) / max(1.0, min(below.contrast, above.contrast))
     for pair in ((below.bright, above.bright), (~below.bright, ~above.bright)):
         both = pair[0] & pair[1]
-        count = np.count_nonzero(both)
+        count = int(np.count_nonzero(both))
         if count < _LEAST:
             continue
         share = count / np.count_nonzero(pair[0] | pair[1])
