@@ -1,4 +1,4 @@
-"""From Apply to the runtime: the functions of ours that hand a scan on, counted as they stand on the stacks."""
+"""From Apply and ``covidseg segment`` to the runtime: our functions that hand a scan on, as they are on the stacks."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ import pytest
 pytest.importorskip("slicer", reason="needs the pip package slicer-core")
 pytest.importorskip("PySide6", reason="needs the pip package PySide6-Essentials")
 
+from CovidSegLib.segfiles.labelmap import save_nifti
 from CovidSegLib.worker.parent import Worker
 from Testing.kit.panel_steps import finish
+from Testing.kit.small_phantom import small_phantom
 
 if TYPE_CHECKING:
     from Testing.kit.slicer_window.module import OpenModule
@@ -69,30 +71,57 @@ def calls_in_child(stacks: list[list[tuple[str, str]]]) -> list[str]:
     return [name for _file, name in main[: pipeline + 1]] + looking[: looking.index("predict") + 1]
 
 
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the child notes what stands on its stacks."""
+    place = tmp_path / "calls.json"
+    (tmp_path / "sitecustomize.py").write_text(CHILD.format(place=str(place)), encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]]))
+    return place
+
+
+@pytest.fixture
+def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What stands on the stack of this process when the child gets a scan."""
+    noted: list[list[str]] = []
+    begin = Worker.begin
+
+    def noting_begin(worker: Worker, *given: object) -> None:
+        noted.append([*calls_above(sys._getframe(1)), "begin"])
+        begin(worker, *given)
+
+    monkeypatch.setattr(Worker, "begin", noting_begin)
+    return noted
+
+
+def test_from_the_command_to_the_runtime_there_are_nine_calls(
+    tmp_path: Path, place: Path, handed_over: list[list[str]]
+) -> None:
+    from CovidSegLib.cli.main import main
+
+    volume = small_phantom().volume
+    save_nifti(volume.voxels, volume.affine, tmp_path / "scan.nii.gz")
+    call = ["segment", tmp_path / "scan.nii.gz", "-o", tmp_path / "masks.nii.gz", "--device", "cpu"]
+    assert main([*map(str, call)]) == 0
+    calls = [*handed_over[0], *calls_in_child(json.loads(place.read_text(encoding="utf-8")))]
+    assert len(calls) <= 9, calls
+
+
 def test_from_apply_to_the_runtime_there_are_eleven_calls(
-    panel: OpenModule, chest: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    panel: OpenModule, chest: object, place: Path, handed_over: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from CovidSegLib.gui.core.parameters import Device
     from CovidSegLib.gui.core.task import Task
 
     panel.session.parameters.device = Device.CPU  # else a trial of a GPU may compute first
-    place = tmp_path / "calls.json"
-    (tmp_path / "sitecustomize.py").write_text(CHILD.format(place=str(place)), encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]]))
     clicked: list[list[str]] = []
-    handed_over: list[list[str]] = []
-    start, begin = Task.start, Worker.begin
+    start = Task.start
 
     def noting_start(task: Task) -> None:
         clicked.append(calls_above(sys._getframe(1)))
         start(task)
 
-    def noting_begin(worker: Worker, *given: object) -> None:
-        handed_over.append([*calls_above(sys._getframe(1)), "begin"])
-        begin(worker, *given)
-
     monkeypatch.setattr(Task, "start", noting_start)
-    monkeypatch.setattr(Worker, "begin", noting_begin)
     finish(panel)
     assert panel.session.result is not None
     click = next(calls for calls in clicked if "_clicked" in calls)

@@ -35,7 +35,15 @@ def main(argv: list[str] | None = None) -> int:
     """
     with Printing() as printing, Interrupts(process_ends=argv is None) as interrupts:
         try:
-            code = _run(argv, interrupts)
+            try:
+                args = build_parser().parse_args(argv)
+                args.stop_asked = interrupts.asked
+                check_session()
+                code = int(args.run(args))
+            except SystemExit as end:  # --help, --version and wrong calls
+                code = end.code if isinstance(end.code, int) else DONE
+            except Exception as error:
+                code = _told(error, interrupts)
         except (KeyboardInterrupt, Cancelled):
             print("cancelled", file=sys.stderr)
             code = CANCELLED
@@ -45,30 +53,23 @@ def main(argv: list[str] | None = None) -> int:
         return printing.exit_code(code)
 
 
-def _run(argv: list[str] | None, interrupts: Interrupts) -> int:
-    try:
-        args = build_parser().parse_args(argv)
-        args.stop_asked = interrupts.asked
-        check_session()
-        return int(args.run(args))
-    except SystemExit as end:  # --help, --version and wrong calls
-        return end.code if isinstance(end.code, int) else DONE
-    except Cancelled:
-        raise
-    except CovidSegError as error:
+def _told(error: Exception, interrupts: Interrupts) -> int:
+    """The exit code, after ``error`` was told in one line. Raises Cancelled where that is what it means."""
+    if isinstance(error, Cancelled):
+        raise error
+    if isinstance(error, CovidSegError):
         subject = f"{error.subject}: " if error.subject else ""
         say(f"error: {one_line(f'{subject}{error}')}", to_error=True)
         return exit_code(error)
-    except Exception as error:
-        if interrupts.asked():  # Ctrl-C during an import may come out as another exception
-            raise Cancelled from error
-        limited = too_small(traceback.format_exception_only(error)[-1])
-        if limited is not None:
-            say(f"error: {one_line(str(limited))}", to_error=True)
-            return WRONG_CALL
-        print_bug(error)
-        print(f"error: {BUG_SENTENCE}", file=sys.stderr)
-        return exit_code(error)
+    if interrupts.asked():  # Ctrl-C during an import may come out as another exception
+        raise Cancelled from error
+    limited = too_small(traceback.format_exception_only(error)[-1])
+    if limited is not None:
+        say(f"error: {one_line(str(limited))}", to_error=True)
+        return WRONG_CALL
+    print_bug(error)
+    print(f"error: {BUG_SENTENCE}", file=sys.stderr)
+    return exit_code(error)
 
 
 class _Version(argparse.Action):

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import InputError, about
 from ..words import in_ml
@@ -27,6 +28,9 @@ from .arguments import (
     report_request,
 )
 from .console import Console, in_words
+
+if TYPE_CHECKING:
+    from ..report.result_record import ResultRecord
 
 _DESCRIPTION = """Segment left lung, right lung and COVID-19 infection in one chest CT.
 INPUT is a .nii, .nii.gz, .nrrd or .mha file, a folder with a DICOM series, an enhanced (multi-frame) CT, or a .zip
@@ -85,7 +89,8 @@ def run(args: argparse.Namespace) -> int:
                 report=report_request(args, args.report),
             )
             with _advice_for_folders(args.input):
-                record = worker.run(case, progress)
+                worker.begin(lambda _folder: case)
+                record: ResultRecord = worker.wait(progress)
     console.result(in_words(record))
     if record.kept_edits_ml:
         console.result(f"Kept: {in_ml(record.kept_edits_ml)} that a reader had corrected.")

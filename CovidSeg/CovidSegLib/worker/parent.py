@@ -128,12 +128,12 @@ class Worker:
         job on the CPU, and all that come after it.
         """
         self.begin(lambda _folder: job, turn)
-        return self._wait(progress)
+        return self.wait(progress)
 
     def read(self, path: Path, progress: Progress) -> CtVolume:
         """Let the child read the scan at ``path`` (:func:`CovidSegLib.reading.read_ct`). Raises as :meth:`run`."""
         self.begin(partial(ReadScan, path=path))
-        return self._wait(progress)
+        return self.wait(progress)
 
     def segment(self, volume: CtVolume, progress: Progress, findings: Findings | None = None) -> Segmentation:
         """Segment ``volume`` in the child and wait for it. Raises as :meth:`run` and :meth:`begin`.
@@ -141,7 +141,7 @@ class Worker:
         ``findings``: see :class:`.jobs.SegmentFunction`.
         """
         self.begin(partial(SegmentVoxels.of, volume, findings=findings))
-        return self._wait(progress)
+        return self.wait(progress)
 
     def begin(self, make: MakeJob, turn: Turn = _at_once) -> None:
         """Let the child do the job that ``make`` gives for its folder, and return at once; see :meth:`poll`.
@@ -172,7 +172,8 @@ class Worker:
         record = self._step(progress, wait_seconds)
         return None if record is None else job.taken(record)
 
-    def _wait(self, progress: Progress) -> Any:
+    def wait(self, progress: Progress) -> Any:
+        """Wait for the job that was begun; returns what it gives. Raises as :meth:`run`."""
         while True:
             taken = self.poll(progress)
             if self._job is None:
