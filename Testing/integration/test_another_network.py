@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from CovidSegLib import pipeline
 from CovidSegLib.batch.plan import model_identity
@@ -19,47 +15,7 @@ from CovidSegLib.options import Options
 from CovidSegLib.phantom import make_phantom
 from CovidSegLib.progress import Progress
 from CovidSegLib.segmentation import Label
-
-SHAPE, SECOND, WINDOW = [160, 192], [192, 224], [-1000.0, 200.0]
-BORDERS = (-0.93, -0.3, 0.3)
-"""Where one class ends and the next begins, in the network's [-1, 1]: air, lung, infection, tissue."""
-
-STEEPNESS = 40.0
-
-
-def write_network(folder: Path) -> None:
-    """A network of four classes of the slice's value, each of which is likeliest in one range of it."""
-    slopes = STEEPNESS * np.arange(4, dtype=np.float32)
-    offsets = np.concatenate([[0.0], -STEEPNESS * np.cumsum(BORDERS)]).astype(np.float32)
-    kernel = np.zeros((3, 4), np.float32)
-    kernel[1] = slopes
-    size = ["n", "rows", "columns"]
-    graph = helper.make_graph(
-        [
-            helper.make_node("MatMul", ["slices", "kernel"], ["scaled"]),
-            helper.make_node("Add", ["scaled", "offsets"], ["logits"]),
-            helper.make_node("Softmax", ["logits"], ["probabilities"], axis=-1),
-        ],
-        "four classes",
-        [helper.make_tensor_value_info("slices", TensorProto.FLOAT, [*size, 3])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [*size, 4])],
-        [numpy_helper.from_array(kernel, "kernel"), numpy_helper.from_array(offsets, "offsets")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
-    onnx.save(model, folder / "four.onnx")
-
-
-def write_card(folder: Path, **changes: object) -> None:
-    weights = (folder / "four.onnx").read_bytes()
-    card = {
-        "name": "four",
-        "files": {"onnx": {"name": "four.onnx", "sha256": hashlib.sha256(weights).hexdigest()}},
-        "classes": ["air", "lung", "infection", "tissue"],
-        "means": ["neither", "lung", "infection", "neither"],
-        "inputs": {"shape": SHAPE, "second_look": SECOND, "hu_window": WINDOW, "neighbour_mm": 4.0},
-        **changes,
-    }
-    (folder / "four.json").write_text(json.dumps(card), encoding="utf-8")
+from Testing.kit.four_classes import SECOND, SHAPE, write_card, write_network
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from CovidSegLib.device_trial import MOST_DIFFERENT
 from CovidSegLib.network import models
 from CovidSegLib.phantom import make_phantom
 from Testing.kit.command_line import CommandLine
+from Testing.kit.four_classes import WINDOW, write_card, write_network
 from Testing.kit.slicers_python import answer
 from Testing.kit.software_gpu import software_gpu
 from Testing.kit.wheels import packed
@@ -152,7 +153,10 @@ def test_in_the_panel_from_the_question_to_the_masks(
     found: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With the plug-in's own wheel from a folder, beside the onnxruntime that is there."""
+    """With the plug-in's own wheel from a folder, beside the onnxruntime that is there.
+
+    And with a network of three nodes: what compiles the shipped one for this GPU takes most of the other tests' time.
+    """
     from CovidSegLib.gui.core.parameters import Device
     from Testing.kit.slicer_window.module import OpenModule
 
@@ -165,10 +169,12 @@ def test_in_the_panel_from_the_question_to_the_masks(
     (here / "onnxruntime").symlink_to(Path(importlib.util.find_spec("onnxruntime").origin).parent)
     packed(tmp_path / "wheels", "onnxruntime_ep_webgpu")
     scan = world.logics.add_volume(make_phantom(slices=1).volume)
-    install_small(tmp_path / "models")
+    (tmp_path / "models").mkdir(exist_ok=True)
+    write_network(tmp_path / "models")
+    write_card(tmp_path / "models", inputs={"shape": [96, 128], "hu_window": WINDOW})
     panel = OpenModule(world)
     panel.session.parameters.inputVolume = scan
-    panel.session.parameters.model = SMALL
+    panel.session.parameters.model = "four"
     masks = [_segmented(panel, Device.CPU)]
     answer(monkeypatch, tmp_path / "wheels")
     section = next(one for one in panel.widget.panel.sections if type(one).__name__ == "HardwareSection")
