@@ -155,6 +155,20 @@ def without_views(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
 
 
+@pytest.fixture
+def blank_views(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages that this process makes have a blank picture in the place of Slicer's 3-D view."""
+    from PIL import Image
+
+    from CovidSegLib.report import page_pictures
+
+    def blank(_volume: object, _segmentation: object, folder: Path, *_: object) -> list[Path]:
+        Image.new("RGB", (8, 8)).save(folder / "view.png")
+        return [folder / "view.png"]
+
+    monkeypatch.setattr(page_pictures, "draw_pictures", blank)
+
+
 @pytest.fixture(scope="session")
 def slicers_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Python with pip that stands for Slicer's (kit/slicers_python)."""

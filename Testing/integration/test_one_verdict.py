@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from CovidSegLib.api.scans import as_volume
 from CovidSegLib.cli.main import main
@@ -27,7 +26,6 @@ from CovidSegLib.options import Options
 from CovidSegLib.pipeline import segment
 from CovidSegLib.progress import Progress, Report
 from CovidSegLib.reading.checks import Findings, inspect
-from CovidSegLib.report import page_pictures
 from CovidSegLib.report.report_jobs import Report as ReportJob
 from CovidSegLib.report.report_jobs import SaveTrainingCase
 from CovidSegLib.report.request import ReportRequest
@@ -78,13 +76,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         voxels = np.rint(values.change(phantom.volume.voxels.astype(float))).astype(np.int16)
         save_nifti(voxels, phantom.volume.affine, place / f"{name}.nii.gz")
     return place
-
-
-def no_view(*given: object) -> list[Path]:
-    """In the place of Slicer's 3-D view, which takes seconds and shows no densities."""
-    file = Path(given[2]) / "view.png"
-    Image.new("RGB", (8, 8)).save(file)
-    return [file]
 
 
 def report(scan: Path, *outputs: Path) -> tuple[ResultRecord, list[str]]:
@@ -144,11 +135,11 @@ def test_one_look_at_the_values_serves_the_checks_the_network_and_the_numbers(
     assert NO_DENSITY in record.measurements.density_refused
 
 
+@pytest.mark.usefixtures("blank_views")
 @pytest.mark.parametrize("kind", IN_ALL_FORMS)
 def test_a_report_gives_volumes_and_no_densities_of_what_is_no_hu_and_says_so_in_all_its_forms(
-    kind: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, folder: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(page_pictures, "draw_pictures", no_view)
     outputs = [tmp_path / f"r.{ending}" for ending in ("json", "html", "csv")]
     record, heard = report(folder / f"{kind}.nii.gz", *outputs)
     assert (record.lung_ml.total, record.infection_ml) == pytest.approx(volumes(right_numbers()), abs=0.05)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import numpy as np
 import pytest
 
 from CovidSegLib.geometry.grid import UprightOrder
 from CovidSegLib.geometry.volume import CtVolume
+from CovidSegLib.network.engines import Engine
 from CovidSegLib.pipeline import Options, open_engine, segment
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
@@ -35,9 +38,23 @@ def stored(volume: CtVolume, order: UprightOrder) -> CtVolume:
     return CtVolume(np.ascontiguousarray(order.to_upright(volume.voxels)), affine)
 
 
+class Remembering:
+    """An engine that computes the same slices once: however a scan is stored, they are to be the same."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.name, self.device, self._engine = engine.name, engine.device, engine
+        self._answers: dict[tuple[tuple[int, ...], bytes], np.ndarray] = {}
+
+    def predict(self, inputs: np.ndarray) -> np.ndarray:
+        asked = inputs.shape, sha256(inputs.tobytes()).digest()
+        if asked not in self._answers:
+            self._answers[asked] = self._engine.predict(inputs)
+        return self._answers[asked].copy()
+
+
 @pytest.fixture(scope="module")
 def engine():
-    return open_engine(Options(device="cpu"), Progress())
+    return Remembering(open_engine(Options(device="cpu"), Progress()))
 
 
 @pytest.fixture(scope="module")
