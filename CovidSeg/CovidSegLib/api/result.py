@@ -28,6 +28,7 @@ from ..segfiles.existing import refuse_source
 from ..segfiles.labelmap import array_to_itk
 from ..segmentation import Provenance, Segmentation
 from ..system.atomic_files import OutputSet
+from ..system.checksums import check_scan
 from ..system.file_states import file_state
 
 if TYPE_CHECKING:
@@ -132,7 +133,10 @@ class Result:
     @cached_property
     def record(self) -> ResultRecord:
         """All numbers and how they came about, in the published form: what JSON files and tables are made from."""
-        return ResultRecord.of(self.measurements, self.provenance, self.seconds, self.volume.notes, self.volume.source)
+        scan = self.volume
+        return ResultRecord.of(
+            self.measurements, self.provenance, self.seconds, scan.notes, scan.source, scan.fingerprint
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """All numbers as plain data, in the published form ``covidseg-result-1``. It names neither patient nor file."""
@@ -176,16 +180,19 @@ class Result:
             files.publish()
         return target
 
-    def report(self, path: str | os.PathLike[str], *, label: str = "") -> Path:
+    def report(self, path: str | os.PathLike[str], *, label: str = "", overwrite: bool = False) -> Path:
         """Write a report: .html (a page to read and print), .json or .csv. ``label``: a name of yours for the case.
 
-        An earlier report is replaced, nothing else. Raises OutputError. Returns the path.
+        An earlier report on this scan that nobody changed is replaced; a changed one, or one on another scan, only with
+        ``overwrite``; nothing else. Raises OutputError. Returns the path.
         """
         target = Path(path)
         check_report(target)
         states = {target: file_state(target)}
         if target.exists() and not is_report(target):
             raise OutputError("The file exists and is no report of CovidSeg.", "Choose another name.")
+        if not overwrite:
+            check_scan([target], self.volume.fingerprint)
         content = report_content(self.volume, self.segmentation, self.measurements, label=label)
         with OutputSet(states) as files:
             files.add_text(report_text(content, self.volume, self.segmentation, target.suffix, Progress()), target)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from ..errors import about
 from ..progress import Cancelled, Progress
 from ..report.result_record import json_text
 from ..segfiles import check_suffix
 from ..system.atomic_files import OutputSet
-from ..system.file_states import States, states_of
+from ..system.checksums import OF_NOTHING, refuse_changed
+from ..system.file_states import States, refuse_protected, states_of
 from ..worker.parent import Worker
 from .batch_pictures import DrawAgain
 from .bookkeeping import Books
@@ -98,11 +100,14 @@ def run_batch(
     states = dict(states_of(tables)) | dict(begun)
     with ExitStack() as stack:
         run_cases = None
+        overwrite = cases[0].existing.overwrite
         if not (folder / MANIFEST_NAME).exists():
             check_own_table(folder / SUMMARY_NAME)  # another program's table is not overwritten
+            _refuse_changed(states, OF_NOTHING, overwrite=overwrite)
             # Before the folder is made: a wrong option leaves none behind.
             run_cases = stack.enter_context(runner.open(progress, len(cases)))
         manifest = stack.enter_context(_opened(folder, cases[0]))
+        _refuse_changed(states, manifest.identity, overwrite=overwrite)
         cases = keep_names(cases, manifest.entries)
         if json_file is not None:
             refuse_own_file(json_file, folder, cases)
@@ -117,10 +122,20 @@ def run_batch(
         keep_books(run_cases(to_do), books, listener)
         if json_file is not None:
             with OutputSet(states) as files:
-                files.add_text(json_text({"cases": books.records()}), json_file)
+                files.add_text(json_text({"cases": books.records()}, manifest.identity), json_file)
                 files.publish()
         books.check_tables()
         return books.rows
+
+
+def _refuse_changed(tables: Iterable[Path], identity: str, *, overwrite: bool) -> None:
+    """Raise OutputError unless ``tables`` are as the batch ``identity`` wrote them, before any work is done."""
+    for table in tables:
+        with about(table):
+            if table.exists():
+                refuse_protected(table)
+            if not overwrite:
+                refuse_changed(table, (identity, OF_NOTHING))
 
 
 @contextmanager

@@ -82,12 +82,12 @@ class Books:
     def write_index(self) -> None:
         """Write index.html. Raises OutputError."""
         with self._no_end():
-            self._index.write(index_in(self._folder, self._summary.rows, len(self._cases)))
+            self._index.write(index_in(self._folder, self._summary.rows, len(self._cases), self._manifest.identity))
         self._written = time.monotonic()
 
     def _write_summary(self) -> None:
         with self._no_end():
-            self._summary.write()
+            self._summary.write(self._manifest.identity)
 
     @contextmanager
     def _no_end(self) -> Iterator[None]:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from ..report.page import render
 from ..report.thumbnails import HEIGHT, WIDTH
 from ..segmentation import SEGMENTS
+from ..system.checksums import OF_NOTHING
 from ..words import in_ml, percent
 from .entry import DONE, KEPT
 from .plan import PICTURES_NAME, REPORTS_NAME, SUMMARY_NAME
@@ -21,22 +22,26 @@ from .summary import CHANGED_SINCE, Row
 _NAMES = {segment.id: segment.name for segment in SEGMENTS}
 
 
-def index_in(folder: Path, rows: Sequence[Row], total: int) -> str:
-    """The page for ``rows``, of ``total`` scans in all, whose batch is in ``folder``. Raises OutputError."""
+def index_in(folder: Path, rows: Sequence[Row], total: int, identity: str) -> str:
+    """The page for ``rows``, of ``total`` scans in all, whose batch ``identity`` is in ``folder``.
+
+    Raises OutputError.
+    """
     reports = {row.case for row in rows if (folder / REPORTS_NAME / f"{row.case}.html").is_file()}
-    return index_page(rows, total, reports)
+    return index_page(rows, total, reports, identity)
 
 
-def index_page(rows: Sequence[Row], total: int, reports: Collection[str] = ()) -> str:
+def index_page(rows: Sequence[Row], total: int, reports: Collection[str] = (), identity: str = OF_NOTHING) -> str:
     """The page as HTML: done scans by % of lung infected, those without lung after them, then the failed ones.
 
-    ``reports``: the cases that have a report page.
+    ``reports``: the cases that have a report page; ``identity``: the batch's.
     Raises OutputError when the Python package jinja2 is missing.
     """
     done = sorted((row for row in rows if row.status in (DONE, KEPT)), key=_by_involvement)
     failed = [row for row in rows if row.status not in (DONE, KEPT)]
     return render(
         "index.html",
+        identity,
         done=done,
         failed=failed,
         counts=_counts(done, len(failed), total),

@@ -6,6 +6,7 @@ A line that a kill cut off is taken away again. While a batch runs it holds a lo
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -16,6 +17,7 @@ from typing import IO, Any
 
 from ..errors import InputError, OutputError
 from ..report.result_record import ResultRecord
+from ..system.checksums import OF_NOTHING, identity_of
 from ..system.file_states import refuse_special
 from ..system.locks import try_lock
 from ..system.unfinished import remove_leftovers
@@ -49,9 +51,12 @@ class Manifest:
     The records of the cases stay on disk (:meth:`record`): ten kilobytes each would be most of what a batch of
     thousands holds in memory. Entering the context opens and locks it; raises OutputError when another batch is at work
     there, or the file is not one of ours.
+
+    ``identity``: tells the batch from others once it has a line: it is of the first one, which never changes.
     """
 
     def __init__(self, path: Path) -> None:
+        self.identity = OF_NOTHING
         self._path = path
         self._file: IO[bytes] | None = None
         self._places: dict[str, int] = {}
@@ -129,6 +134,7 @@ class Manifest:
                     break
                 line = json.loads(text, parse_constant=_finite, parse_float=_finite)
                 if whole:
+                    self._name(text)
                     self._enter(Entry.of_line(line), whole, line.get("record") is not None)
                 elif line != _HEADER:
                     raise ValueError("no header")
@@ -139,6 +145,11 @@ class Manifest:
             self._file.truncate(whole)
         if not whole:
             self._write(_HEADER)
+
+    def _name(self, line: bytes) -> None:
+        """Let ``line``, which is not the header, name the batch if it is the first."""
+        if self.identity == OF_NOTHING:
+            self.identity = identity_of([hashlib.sha256(line).hexdigest()])
 
     def _write(self, *lines: dict[str, Any]) -> list[int]:
         """Write ``lines``; returns where each of them begins, in bytes."""
@@ -155,6 +166,9 @@ class Manifest:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise OutputError("The batch's manifest cannot be written.", "Is there space left on the disk?") from error
+        for line, text in zip(lines, texts, strict=True):
+            if line is not _HEADER:
+                self._name(text)
         return list(accumulate(map(len, texts), initial=end))[:-1]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from ..errors import OutputError
 from ..measures.quantities import columns_of, further_names
 from ..report.result_record import ResultRecord
+from ..system.checksums import OF_NOTHING, table_text
 from ..system.own_table import OwnTable
 from ..visible import table_cell
 from .entry import DONE, FAILED, KEPT, Entry
@@ -133,16 +133,17 @@ class Summary:
         """Set the row of case ``number``."""
         self._rows[number] = row
 
-    def write(self) -> None:
-        """Write the table. Raises OutputError; then the old one is there, or what somebody saved meanwhile."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+    def write(self, identity: str = OF_NOTHING) -> None:
+        """Write the table of the batch ``identity``.
+
+        Raises OutputError; then the old one is there, or what somebody saved meanwhile.
+        """
         more = further_names("column")
-        writer.writerow([*(column.name for column in _own_columns()), *more])
+        rows = []
         for row in self.rows:
             own = [getattr(row, column.name) for column in _own_columns()]
-            writer.writerow(map(_cell, [*own, *(row.further or [None] * len(more))]))
-        self._table.write(text.getvalue())
+            rows.append([*map(_cell, [*own, *(row.further or [None] * len(more))])])
+        self._table.write(table_text([*(column.name for column in _own_columns()), *more], rows, identity))
 
 
 def check_own_table(path: Path) -> None:

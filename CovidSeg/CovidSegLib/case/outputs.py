@@ -23,6 +23,7 @@ from ..segfiles import (
     write_to,
 )
 from ..segmentation import Segmentation
+from ..system.checksums import check_scan
 from ..system.file_states import check_still, states_of
 
 
@@ -54,14 +55,17 @@ class CaseOutputs:
         """Look at what is there already, and at the DICOM series if an output refers to it.
 
         ``source``, ``files``: what ``volume`` was read from, as :func:`CovidSegLib.reading.read_ct` takes them;
-        ``numbers``: other files that are written. Raises OutputError when an existing output must not be replaced,
-        InputError when ``source`` cannot have a DICOM SEG, or Cancelled.
+        ``numbers``: other files that are written, each with a checksum (:mod:`CovidSegLib.system.checksums`). Raises
+        OutputError when an existing output must not be replaced, InputError when ``source`` cannot have a DICOM SEG, or
+        Cancelled.
         """
         # Taken before the look, so that no save falls between the two. What the look says of a file says more.
         states = existing.states((*outputs, *numbers))
         now = dict(states_of((*outputs, *numbers)))
         scan = volume.fingerprint if any(is_seg_nrrd(output) and output.exists() for output in outputs) else ""
         kept = find_reviewed(outputs, volume.grid, existing, scan)
+        if not existing.overwrite:
+            check_scan(numbers, volume.fingerprint)
         if existing.is_repeated(now, kept):
             states = now
         check_still(states)

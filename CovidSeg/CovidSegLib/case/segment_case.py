@@ -18,6 +18,7 @@ from ..report.result_record import ResultRecord, json_text
 from ..report.thumbnails import thumbnail
 from ..segfiles import NOTHING_LOST, ExistingFiles, is_seg_nrrd
 from ..system.atomic_files import OutputSet
+from ..system.checksums import identity_of
 from .outputs import CaseOutputs
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class SegmentCase:
         began = time.perf_counter()
         progress.step("reading", 0, 1)
         volume = read_ct(self.source, progress, self.files)
-        source_words, notes = volume.source, volume.notes
+        source_words, notes, scan = volume.source, volume.notes, volume.fingerprint
         for note in notes:
             progress.notice("reading", note)
         read = time.perf_counter()
@@ -123,9 +124,9 @@ class SegmentCase:
             now = time.perf_counter()
             seconds = {"reading": read - began, **segmentation.provenance.seconds, "checks": checked - prepared}
             seconds |= {"measures": counted - segmented, "writing": now - counted, "total": now - began}
-            record = ResultRecord.of(measured, segmentation.provenance, seconds, notes, source_words)
+            record = ResultRecord.of(measured, segmentation.provenance, seconds, notes, source_words, scan)
             if self.json_file is not None:
-                files_to_be.add_text(json_text(record.to_json()), self.json_file)
+                files_to_be.add_text(json_text(record.to_json(), identity_of([scan])), self.json_file)
             progress.step("writing", 1, 1)
             files_to_be.publish()  # from here on the case is done, and not stopped any more
         for warning in record.warnings:

@@ -44,6 +44,16 @@ def add_pipeline_options(parser: argparse.ArgumentParser, *, json: bool = True) 
     add_quiet(parser)
 
 
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """``--overwrite``, of a command that replaces its own earlier files unasked while nobody changed them."""
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="also replace what somebody changed since CovidSeg wrote it, or what is of another scan, as it is when "
+        "the run begins; never scans and masks",
+    )
+
+
 def add_existing_options(parser: argparse.ArgumentParser) -> None:
     """``--keep-edits --overwrite``."""
     parser.add_argument(
@@ -161,9 +171,11 @@ def _check_target(target: Path) -> None:
 def check_numbers(files: Sequence[Path], *, overwrite: bool = False) -> None:
     """Raise OutputError where a file for numbers or a report would replace something that CovidSeg did not write.
 
-    ``overwrite``: anything but a write-protected file, a scan and masks may be replaced.
+    Also where somebody changed it since. ``overwrite``: anything but a write-protected file, a scan and masks may be
+    replaced.
     """
     from ..report.report_formats import is_report
+    from ..system.checksums import refuse_changed
     from ..system.file_states import refuse_protected
 
     for file in files:
@@ -181,6 +193,8 @@ def check_numbers(files: Sequence[Path], *, overwrite: bool = False) -> None:
                     "The file for the numbers or the report exists and is not one of CovidSeg's.",
                     "Choose another name.",
                 )
+            if not overwrite:
+                refuse_changed(file)
 
 
 def check_existing(outputs: Sequence[Path], existing: ExistingFiles) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import itertools
 import json
 import os
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError, OutputError, about
 from ..words import in_ml, percent
 from .arguments import (
+    add_overwrite,
     add_pipeline_options,
     as_typed,
     check_input,
@@ -53,6 +55,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--dates", action="store_true", help="show the dates of the scans, too")
     parser.add_argument("--label", metavar="TEXT", default="", help="the case's name in the report (none)")
+    add_overwrite(parser)
     add_pipeline_options(parser, json=False)
     parser.set_defaults(run=run)
 
@@ -66,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
     from ..reading.acquisition import acquisition
     from ..report.followup import TimePoint, follow_up, mixed_rules
     from ..report.report_formats import check_report
+    from ..system.checksums import identity_of
 
     for output in args.output:
         with about(output):
@@ -77,13 +81,14 @@ def run(args: argparse.Namespace) -> int:
             with as_typed(scan):
                 taken.append(acquisition(scan, progress))
         days, warnings = _days(args, taken)
+        _check_scans(args, progress)
         records, drawn = _records(args, console, progress)
         order = _in_time(days, taken)
         points = [TimePoint.of(records[place], days[place], _shown(taken[place], args.dates)) for place in order]
         # Scans go by their numbers in the call; reports that were written before say it, too.
         said = [[f"Scan {number}: {told}" for told in record.warnings] for number, record in enumerate(records, 1)]
         warnings += [*itertools.chain(*said), *mixed_rules(records)]
-        found = follow_up(points, warnings, args.label)
+        found = follow_up(points, warnings, args.label, identity_of(map(_scan_of, records)))
         made = list(dict.fromkeys(_made_by(record) for record in records))
         _write(found, made, [drawn[place] for place in order], states)
         console.begin("")
@@ -120,7 +125,7 @@ def _write(found: FollowUp, made: list[str], drawn: Sequence[bytes], states: Map
         for output in states:
             suffix = output.suffix.lower()
             if suffix == ".json":
-                text = json_text(write_typed(to_record(found)))
+                text = json_text(write_typed(to_record(found)), found.identity)
             else:
                 text = to_csv(found) if suffix == ".csv" else render_follow_up(found, made, pictures)
             files.add_text(text, output)
@@ -139,7 +144,7 @@ def _check_call(args: argparse.Namespace) -> None:
     for source in (*args.scans, *args.masks):
         check_input(source)
         check_targets(source, args.output)
-    check_numbers(args.output)
+    check_numbers(args.output, overwrite=args.overwrite)
 
 
 def _days(args: argparse.Namespace, taken: Sequence[Acquisition]) -> tuple[list[int], list[str]]:
@@ -190,6 +195,28 @@ def _in_time(days: Sequence[int], taken: Sequence[Acquisition]) -> list[int]:
     return sorted(range(len(days)), key=moment)
 
 
+def _check_scans(args: argparse.Namespace, progress: Progress) -> None:
+    """Raise OutputError where an output is of other scans: before hours of work, for which each is read."""
+    from ..system.checksums import check_scan
+    from ..worker.parent import Worker
+
+    there = [output for output in args.output if output.is_file() and output.stat().st_size]
+    if args.overwrite or not there:
+        return
+    scans = []
+    with Worker(None) as reader:
+        for scan in args.scans:
+            with as_typed(scan):
+                known = _scan_of(_result_in(scan)) if _is_result(scan) else reader.read(scan.absolute(), progress)
+            scans.append(known if isinstance(known, str) else known.fingerprint)
+    check_scan(there, *scans)
+
+
+def _scan_of(record: ResultRecord) -> str:
+    """What tells the scan of ``record`` from others; of an earlier version's results it is all that they say."""
+    return record.scan_sha256 or hashlib.sha256(json.dumps(record.to_json()).encode()).hexdigest()
+
+
 def _made_by(record: ResultRecord) -> str:
     model = record.model.name
     made = f"{record.software} with the network {model}" if model else "someone else (they were given)"
@@ -232,18 +259,24 @@ def _is_result(scan: Path) -> bool:
     return scan.suffix.lower() == ".json" and scan.is_file()
 
 
+def _result_in(file: Path) -> ResultRecord:
+    """The record in a JSON file. Raises InputError."""
+    from ..report.result_record import ResultRecord
+
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError("A JSON file cannot be read.", "Write it again, or give the scan itself.") from error
+    return ResultRecord.from_json(data)
+
+
 def _record(scan: Path, masks: Path | None, picture: Path | None, worker: Worker, progress: Progress) -> ResultRecord:
     from ..case import SegmentCase
     from ..report.report_jobs import Report
     from ..report.request import ReportRequest
-    from ..report.result_record import ResultRecord
 
     if _is_result(scan):
-        try:
-            data = json.loads(scan.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise InputError("A JSON file cannot be read.", "Write it again, or give the scan itself.") from error
-        return ResultRecord.from_json(data)
+        return _result_in(scan)
     request = ReportRequest(picture=picture)
     if masks is None:
         return worker.run(SegmentCase(scan.absolute(), (), report=request), progress)

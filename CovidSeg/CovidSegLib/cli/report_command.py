@@ -6,6 +6,7 @@ import argparse
 
 from .arguments import (
     absolute,
+    add_overwrite,
     add_quiet,
     add_report_options,
     as_typed,
@@ -33,6 +34,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("masks", metavar="MASKS", type=file_name)
     parser.add_argument("-o", "--output", metavar="OUT", type=file_name, action="append", required=True)
     add_report_options(parser)
+    add_overwrite(parser)
     add_quiet(parser)
     parser.set_defaults(run=run)
 
@@ -46,14 +48,14 @@ def run(args: argparse.Namespace) -> int:
     check_input(args.masks)
     for source in (args.scan, args.masks):
         check_targets(source, args.output)
-    check_numbers(args.output)
+    check_numbers(args.output, overwrite=args.overwrite)
     request = report_request(args, args.output)
     from ..report.report_jobs import Report
     from ..worker.parent import Worker
 
     typed = as_typed(args.scan, [args.masks, *filter(None, [args.lobes])], args.output)
     with Console.of(args) as (console, progress), typed, Worker(None) as worker:
-        job = Report(args.scan.absolute(), args.masks.absolute(), request, begun)
+        job = Report(args.scan.absolute(), args.masks.absolute(), request, begun, args.overwrite)
         record = worker.run(job, progress)
     console.result(in_words(record))
     for output in args.output:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SUFFIXES = (".nii.gz", ".nii")
 
 DESCRIPTION = b"CovidSeg sample"
-"""What a sample says of itself, so that a new one may take its place."""
+"""What a sample says of itself, with a checksum, so that a new one may take its place."""
 
 _MOST_SLICES = 4096
 """With more of 512 x 512 pixels it would be larger than any scan that is read."""
@@ -41,6 +41,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--truth", metavar="TRUTH.nii.gz", type=file_name, help="write the true labels here")
     parser.add_argument("--seed", metavar="N", type=whole_number(0), default=0, help="another chest (0)")
     parser.add_argument("--slices", metavar="N", type=whole_number(1), default=80, help="number of slices (80)")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="also replace an earlier sample or truth that somebody changed"
+    )
     add_quiet(parser)
     parser.set_defaults(run=run)
 
@@ -58,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     check_targets(None, targets)
     for target in targets:
         with about(target):
-            _check_existing(target)
+            _check_existing(target, overwrite=args.overwrite)
     from ..phantom import make_phantom
     from ..system.atomic_files import OutputSet
 
@@ -77,36 +80,50 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_existing(target: Path) -> None:
-    """Raise OutputError where something other than an earlier sample would be replaced."""
+def _check_existing(target: Path, *, overwrite: bool) -> None:
+    """Raise OutputError where something other than an earlier sample would be replaced, or one that was changed."""
     if not target.is_file():
         return
+    from ..system.checksums import changed, chunks, identity_in, refuse_unless
     from ..system.file_states import refuse_protected
 
     refuse_protected(target)
+    ours, identity = False, None
     try:
         with (gzip.open if target.name.lower().endswith(".gz") else open)(target, "rb") as file:
-            ours = file.read(_NIFTI_HEADER_BYTES)[_DESCRIPTION].startswith(DESCRIPTION)
-    except (OSError, EOFError, zlib.error):
-        ours = False
+            header = file.read(_NIFTI_HEADER_BYTES)
+            ours = header[_DESCRIPTION].startswith(DESCRIPTION)
+            if ours and not overwrite:
+                identity = identity_in(header, chunks(file))
+    except (OSError, EOFError, zlib.error) as error:
+        if ours and not overwrite:
+            raise changed(target) from error
     if not ours:
         raise OutputError("The file exists and is not an earlier sample.", "Choose another name.")
+    if not overwrite:
+        refuse_unless(identity, target)
 
 
 def _write_nifti(array: np.ndarray, affine: np.ndarray, path: Path) -> None:
     """Write (z, y, x) with IJK to RAS ``affine``; the same content gives the same bytes. Raises OutputError."""
     from ..segfiles.labelmap import nifti_image
+    from ..system.checksums import OF_NOTHING, complete_bytes, mark_of
     from ..system.read_back import check_voxels
 
     image = nifti_image(array, affine)
-    image.header["descrip"] = DESCRIPTION
+    image.header["descrip"] = DESCRIPTION + b" " + mark_of(OF_NOTHING).encode()
+    content = memoryview(image.to_bytes())
+    voxels = content[_NIFTI_HEADER_BYTES:]
+    header = complete_bytes(bytes(content[:_NIFTI_HEADER_BYTES]), [voxels])
     try:
         with path.open("wb") as file:
             if path.name.lower().endswith(".gz"):
                 with gzip.GzipFile("", "wb", compresslevel=4, fileobj=file, mtime=0) as packed:
-                    image.to_stream(packed)
+                    packed.write(header)
+                    packed.write(voxels)
             else:
-                image.to_stream(file)
+                file.write(header)
+                file.write(voxels)
         check_voxels(path, array)
     except OSError as error:
         raise OutputError(f"The sample could not be written ({error.strerror}).", "Is there space left?") from error

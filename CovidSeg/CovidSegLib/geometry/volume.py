@@ -53,7 +53,7 @@ class CtVolume:
         """The voxels as a view with axes to the head, to the back and to the left."""
         return self.grid.to_upright(self.voxels)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the voxels (hexadecimal): tells one scan from another without naming anybody.
 

@@ -14,7 +14,7 @@ from ..measures.edits import recorded_edits
 from ..mrml.covidseg_segments import parts_in
 from ..mrml.readback import absent_in, read_labels_in_steps, read_lobes
 from ..mrml.scene_corrections import check_same_place, read_state, tag
-from ..mrml.volumes import read_in_steps
+from ..mrml.volumes import read_in_steps, read_volume_node
 from ..progress import Progress
 from ..reading.checks import all_said_of
 from ..report.content import report_content
@@ -23,6 +23,7 @@ from ..report.report_formats import check_report, report_text
 from ..segfiles import provenance_of
 from ..segmentation import Segmentation
 from ..system.atomic_files import OutputSet
+from ..system.checksums import check_scan
 from ..system.file_states import file_state
 from ..system.steps import result_of, silently
 from .core.scan_match import belonging_steps
@@ -77,6 +78,19 @@ def report_steps(
     return (yield from in_thread(write))
 
 
-def save_report(node: slicer.vtkMRMLSegmentationNode, volume_node: slicer.vtkMRMLScalarVolumeNode, path: Path) -> Path:
-    """:func:`report_steps` from beginning to end, for the console."""
-    return result_of(report_steps(node, volume_node, Path(path), None))
+def save_report(
+    node: slicer.vtkMRMLSegmentationNode,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    path: Path,
+    *,
+    overwrite: bool = False,
+) -> Path:
+    """:func:`report_steps` from beginning to end, for the console, where no window asks what may be replaced.
+
+    What is there is replaced only with ``overwrite``, or where nobody changed it since it was written for this scan.
+    """
+    path = Path(path)
+    check_report(path)
+    if not overwrite and path.exists():
+        check_scan([path], read_volume_node(volume_node).fingerprint)
+    return result_of(report_steps(node, volume_node, path, None))

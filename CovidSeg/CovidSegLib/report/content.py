@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..geometry.volume import CtVolume
@@ -11,6 +10,7 @@ from ..measures import Measurements
 from ..measures.edits import SegmentEdit
 from ..measures.table import table_rows
 from ..segmentation import Provenance, Segmentation
+from ..system.checksums import identity_of, table_text
 from ..visible import table_cell
 from .result_record import ResultRecord, ScanRecord
 
@@ -28,7 +28,7 @@ class ReportContent:
     """What is said of one scan. It names neither patient nor file; ``label`` is what the user typed for it.
 
     ``edits``: a reader's changes, None when it is not known whether there were any. ``notes``: sentences from the
-    reading and the checks of the scan.
+    reading and the checks of the scan. ``scan_sha256``: of the scan's voxels.
     """
 
     measured: Measurements
@@ -37,6 +37,12 @@ class ReportContent:
     edits: tuple[SegmentEdit, ...] | None = None
     notes: tuple[str, ...] = ()
     label: str = ""
+    scan_sha256: str = ""
+
+    @property
+    def identity(self) -> str:
+        """That of the scan, by which its files are told from those of another one."""
+        return identity_of([self.scan_sha256])
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -68,6 +74,7 @@ def report_content(
         edits,
         volume.notes,
         label.strip(),
+        volume.fingerprint,
     )
 
 
@@ -90,26 +97,26 @@ def checks(content: ReportContent) -> tuple[Check, ...]:
 
 def to_record(content: ReportContent) -> ResultRecord:
     """The content as the record of ``Resources/Schemas``."""
-    record = ResultRecord.of(content.measured, content.made, content.made.seconds, content.notes)
+    record = ResultRecord.of(
+        content.measured, content.made, content.made.seconds, content.notes, scan_sha256=content.scan_sha256
+    )
     return record.of_report(content.scan, content.edits, content.label)
 
 
 def to_csv(content: ReportContent) -> str:
     """Every number as a line: measure, region, value, unit, low, high (with a mask's edge moved by one voxel).
 
-    Then a line for each warning and for why there is no density, as the JSON has them, in the last column.
+    Then a line for each warning and for why there is no density, as the JSON has them, in the column ``note``.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("measure", "region", "value", "unit", "low", "high", "note"))
+    rows: list[Sequence[str]] = []
     for row in table_rows(content.measured):
         value, low, high = (_cell(number, row.unit) for number in (row.value, row.low, row.high))
-        writer.writerow((row.measure, row.region, value, row.unit, low, high, ""))
+        rows.append((row.measure, row.region, value, row.unit, low, high, ""))
     refused = content.measured.density_refused
     notes = [("density", refused)] if refused and refused not in content.warnings else []
     for what, said in [*notes, *(("warning", said) for said in content.warnings)]:
-        writer.writerow((what, *[""] * 5, table_cell(said)))
-    return text.getvalue()
+        rows.append((what, *[""] * 5, table_cell(said)))
+    return table_text(("measure", "region", "value", "unit", "low", "high", "note"), rows, content.identity)
 
 
 def _cell(number: float | None, unit: str) -> str:

@@ -6,8 +6,6 @@ it, and a change is never given as a bare percentage.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal
@@ -15,6 +13,7 @@ from typing import Annotated, Any, Literal
 from ..measures.measurements_record import CtClass, SeverityScore, ZoneScore, rounded
 from ..measures.quantities import columns_of, further_names
 from ..measures.values import LobesAre, Ml, Percent, Side
+from ..system.checksums import OF_NOTHING, table_text
 from ..system.typed_json import LEFT_OUT, REQUIRED, Form
 from ..visible import table_cell
 from .result_record import ResultRecord, no_result
@@ -140,11 +139,15 @@ class Change:
 
 @dataclass(frozen=True)
 class FollowUp:
-    """Scans of one patient, the earliest first. ``warnings``: sentences on what makes the comparison doubtful."""
+    """Scans of one patient, the earliest first. ``warnings``: sentences on what makes the comparison doubtful.
+
+    ``identity``: of these scans, by which files on them are told from those on others.
+    """
 
     points: tuple[TimePoint, ...]
     warnings: tuple[str, ...] = ()
     label: str = ""
+    identity: str = OF_NOTHING
 
     def __post_init__(self) -> None:
         if len(self.points) < 2 or any(a.day > b.day for a, b in zip(self.points, self.points[1:], strict=False)):
@@ -161,8 +164,13 @@ class FollowUp:
         return tuple(Change.between(a, b) for a, b in zip(self.points, self.points[1:], strict=False))
 
 
-def follow_up(points: Iterable[TimePoint], warnings: Sequence[str] = (), label: str = "") -> FollowUp:
-    """Put ``points`` in order and say what makes them hard to compare; ``warnings``: what is said of each alone."""
+def follow_up(
+    points: Iterable[TimePoint], warnings: Sequence[str] = (), label: str = "", identity: str = OF_NOTHING
+) -> FollowUp:
+    """Put ``points`` in order and say what makes them hard to compare; ``warnings``: what is said of each alone.
+
+    ``identity``: see :class:`FollowUp`.
+    """
     ordered = tuple(sorted(points, key=lambda point: point.day))
     said = list(warnings)
     for change, point in zip((Change.between(ordered[0], point) for point in ordered[1:]), ordered[1:], strict=True):
@@ -175,7 +183,7 @@ def follow_up(points: Iterable[TimePoint], warnings: Sequence[str] = (), label: 
     # Results of earlier versions do not tell the origin of lobes that were given: unknown is not different.
     if len({point.lobes_are for point in ordered if point.lobe_score is not None} - {""}) > 1:
         said.append("The CT severity scores are of lobes of different origin: a change may be one of the lobes.")
-    return FollowUp(ordered, tuple(dict.fromkeys(said)), label.strip())
+    return FollowUp(ordered, tuple(dict.fromkeys(said)), label.strip(), identity)
 
 
 def mixed_rules(records: Iterable[ResultRecord]) -> tuple[str, ...]:
@@ -204,6 +212,9 @@ class FollowUpRecord:
     since_first: _Changes
     since_previous: _Changes
     warnings: tuple[str, ...]
+    checksum: Annotated[
+        str | None, Form(about="By it CovidSeg knows whether somebody changed the file since it wrote it.")
+    ] = field(default=None, metadata=LEFT_OUT)
 
 
 def to_record(found: FollowUp) -> FollowUpRecord:
@@ -216,15 +227,14 @@ def to_csv(found: FollowUp) -> str:
     """One line a scan; changes since the first scan in the last columns."""
     columns, further = [column.name for column in fields(TimePoint)][:-1], further_names("point")
     changes = ("infection_ml", "percentage_points", "lung_ml")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*columns, *(f"change_{name}" for name in changes), *further])
+    header = [*columns, *(f"change_{name}" for name in changes), *further]
+    rows = []
     first = Change(0, 0.0, 0.0, 0.0, 0.0)
     for point, change in zip(found.points, (first, *found.since_first), strict=True):
         values = [getattr(point, name) for name in columns] + [getattr(change, name) for name in changes]
         values += [(point.more or {}).get(name) for name in further]
-        writer.writerow([_cell(value) for value in values])
-    return text.getvalue()
+        rows.append([_cell(value) for value in values])
+    return table_text(header, rows, found.identity)
 
 
 def _cell(value: Any) -> str:

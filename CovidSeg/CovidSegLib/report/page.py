@@ -12,6 +12,7 @@ from ..i18n import Text
 from ..measures.lesions import COUNTED_ML
 from ..measures.table import further_rows
 from ..measures.values import Zone
+from ..system.checksums import completed, mark_of
 from ..system.resource_files import resource
 from ..visible import visible
 from .content import ReportContent, checks
@@ -39,6 +40,7 @@ def render_page(content: ReportContent, pictures: Mapping[str, Picture], lobes: 
     """
     return render(
         "report.html",
+        content.identity,
         content=content,
         measured=content.measured,
         pictures=pictures,
@@ -68,6 +70,7 @@ def render_follow_up(found: FollowUp, software: Sequence[str] = (), pictures: Se
     made = f"Masks by {', '.join(software)}." if software else ""
     return render(
         "followup.html",
+        found.identity,
         found=found,
         plots=plots,
         breathing=BREATHING_SHARE,
@@ -78,8 +81,11 @@ def render_follow_up(found: FollowUp, software: Sequence[str] = (), pictures: Se
     )
 
 
-def render(template: str, **values: Any) -> str:
-    """Fill ``template`` of Resources/Report. Raises OutputError when jinja2 is missing."""
+def render(template: str, identity: str, **values: Any) -> str:
+    """Fill ``template`` of Resources/Report, with a checksum in its head. Raises OutputError when jinja2 is missing.
+
+    ``identity``: of what it is of (:func:`CovidSegLib.system.checksums.identity_of`).
+    """
     try:
         import jinja2
     except ImportError as error:
@@ -94,7 +100,7 @@ def render(template: str, **values: Any) -> str:
     )
     environment.filters.update(ml=ml, percent=percent, number=number, signed=signed, data_url=_data_url)
     environment.globals.update(zone_text=_zone_text)
-    return environment.get_template(template).render(**values)
+    return completed(environment.get_template(template).render(**values, checksum=mark_of(identity)))
 
 
 def _finalized(value: Any) -> Any:

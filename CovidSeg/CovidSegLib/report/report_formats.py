@@ -21,12 +21,13 @@ SUFFIXES = (".html", ".json", ".csv")
 
 
 _OURS = re.compile(
-    rb"""\s*(\{(?!"covidseg_manifest").*"schema":\s*"covidseg-
-    | \{\s*"cases":\s*\[\s*(\]|\{\s*"case":.*"status":) | <!DOCTYPE\ html>.*<title>CovidSeg | measure,region,value
-    | day,lung_ml | $)""",
+    rb"""(\xef\xbb\xbf)?\s*(\{(?!"covidseg_manifest").*"schema":\s*"covidseg-
+    | \{\s*"cases":\s*\[\s*(\]|\{\s*"case":.*"status":) | <!DOCTYPE\ html>.*<title>CovidSeg
+    | "?measure"?[,;\t]"?region"?[,;\t]"?value | "?day"?[,;\t]"?lung_ml | $)""",
     re.DOTALL | re.VERBOSE,
 )
 """How our JSON records (of a scan or follow-up; of a batch), pages and tables begin; an empty file may be ours too.
+So do those that another program saved anew.
 
 A batch's manifest is none of them, though its lines hold records: without it the batch knows nothing of its results."""
 
@@ -71,7 +72,7 @@ def report_text(
     ``draw`` makes the pictures of a page, and says in a sentence if one had to be left out.
     """
     if suffix.lower() == ".json":
-        return json_text(to_record(content).to_json())
+        return json_text(to_record(content).to_json(), content.identity)
     if suffix.lower() == ".csv":
         return to_csv(content)
     pictures, note = draw(volume, segmentation, progress)

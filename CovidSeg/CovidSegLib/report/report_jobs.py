@@ -17,6 +17,7 @@ from ..segfiles.mask_reading import ANOTHER_SCAN, Masks
 from ..segfiles.patient_codes import patient_code
 from ..segfiles.registry import read_masks
 from ..system.atomic_files import OutputSet
+from ..system.checksums import check_scan
 from ..system.file_states import States
 from .request import ReportRequest
 from .result_record import ResultRecord
@@ -26,13 +27,15 @@ from .result_record import ResultRecord
 class Report:
     """Writes the reports that ``request`` names on the ``masks`` of ``scan``, or only takes the numbers.
 
-    ``begun``: files that may be replaced, in their states when the run began.
+    ``begun``: files that may be replaced, in their states when the run began; ``overwrite``: also those that somebody
+    changed, or that are of another scan.
     """
 
     scan: Path
     masks: Path
     request: ReportRequest = ReportRequest()  # noqa: RUF009 - frozen
     begun: States = ()
+    overwrite: bool = False
 
     @property
     def sources(self) -> Sequence[Path]:
@@ -51,6 +54,8 @@ class Report:
         """
         progress.step("reading", 0, 1)
         volume = read_ct(self.scan, progress)
+        if not self.overwrite:
+            check_scan(self.request.targets, volume.fingerprint)
         findings = inspect(volume)
         findings.verdict.check_is_no_labelmap()  # volumes need no HU, but a picture of a body
         with about(self.masks):
@@ -63,7 +68,9 @@ class Report:
             with OutputSet(dict(self.begun)) as files:
                 self.request.write(volume, masks.segmentation, measured, masks.edits, files, progress)
                 files.publish()
-        record = ResultRecord.of(measured, masks.segmentation.provenance, {}, volume.notes)
+        record = ResultRecord.of(
+            measured, masks.segmentation.provenance, {}, volume.notes, scan_sha256=volume.fingerprint
+        )
         for warning in record.warnings:
             progress.notice("report", warning)
         return record.to_json()

@@ -18,6 +18,7 @@ from ..measures.edits import SegmentEdit
 from ..measures.measurements_record import MeasurementsRecord, ModelRecord, rounded
 from ..measures.values import Ml, Percent
 from ..segmentation import Provenance
+from ..system.checksums import KEY, OF_NOTHING, completed, mark_of
 from ..system.typed_json import LEFT_OUT, REQUIRED, Form, FormError, read_typed, write_typed
 
 SCHEMA: Literal["covidseg-result-1"] = "covidseg-result-1"
@@ -64,7 +65,9 @@ class ResultRecord:
 
     Volumes are in mL, ``infection_percent`` in % of both lungs (None without lung); ``seconds`` per stage;
     ``kept_edits_ml``, ``edited_segments``: None in results of earlier versions. ``source``: what was read, in words.
-    Only a report has a ``scan``, ``reader_edits`` (None: not recorded whether there are any) and a ``label``.
+    ``scan_sha256``: of the scan's voxels, None in results of earlier versions; ``checksum``: of the file alone, see
+    :mod:`CovidSegLib.system.checksums`. Only a report has a ``scan``, ``reader_edits`` (None: not recorded whether
+    there are any) and a ``label``.
     """
 
     schema: Literal["covidseg-result-1"] = field(default=SCHEMA, metadata=REQUIRED)
@@ -96,6 +99,12 @@ class ResultRecord:
     label: Annotated[str | None, Form(about="What the user typed as the case's name; may be empty.")] = field(
         default=None, metadata=LEFT_OUT
     )
+    scan_sha256: Annotated[
+        str | None, Form(about="SHA-256 of the scan's voxels: tells one scan from another without naming anybody.")
+    ] = field(default=None, metadata=LEFT_OUT)
+    checksum: Annotated[
+        str | None, Form(about="By it CovidSeg knows whether somebody changed the file since it wrote it.")
+    ] = field(default=None, metadata=LEFT_OUT)
 
     @classmethod
     def of(
@@ -105,10 +114,12 @@ class ResultRecord:
         seconds: Mapping[str, float],
         notes: Sequence[str] = (),
         source: str | None = None,
+        scan_sha256: str | None = None,
     ) -> ResultRecord:
         """``measured``, and how the masks were made.
 
-        ``notes``: sentences from the reading of the scan, which stand before the other warnings.
+        ``notes``: sentences from the reading of the scan, which stand before the other warnings; ``scan_sha256``: see
+        :attr:`CovidSegLib.geometry.volume.CtVolume.fingerprint`.
         """
         left, right, total = measured.left, measured.right, measured.total
         record = cls(
@@ -125,6 +136,7 @@ class ResultRecord:
             edited_segments=made.edited,
             warnings=tuple(map(str, dict.fromkeys([*notes, *made.warnings, *measured.flags]))),
             source=source,
+            scan_sha256=scan_sha256,
         )
         return rounded(record)
 
@@ -147,7 +159,7 @@ class ResultRecord:
         Raises InputError for data of another form.
         """
         try:
-            return read_typed(cls, data, others=True)
+            return replace(read_typed(cls, data, others=True), checksum=None)
         except FormError as error:
             raise no_result() from error
 
@@ -160,6 +172,10 @@ def no_result() -> InputError:
     )
 
 
-def json_text(content: Any) -> str:
-    """``content`` as JSON that every program reads (no NaN)."""
-    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+def json_text(content: Mapping[str, Any], identity: str = OF_NOTHING) -> str:
+    """``content`` as JSON that every program reads (no NaN), with a checksum.
+
+    ``identity``: of the scans that it is of (:func:`CovidSegLib.system.checksums.identity_of`).
+    """
+    marked = {**content, KEY: mark_of(identity)}
+    return completed(json.dumps(marked, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..geometry.volume import CtVolume
 from ..segmentation import Segmentation
+from ..system.checksums import complete_bytes, identity_of, mark_of
 from .overlays import overlay_picture
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _QUALITY = 88
 
 def thumbnail(volume: CtVolume, segmentation: Segmentation) -> bytes:
     """The axial slice with the most infection and what was found on it, as a JPEG file (a fifth of a PNG's size)."""
-    return _jpeg(overlay_picture(volume, segmentation.labels, "axial", (WIDTH, HEIGHT)))
+    return _jpeg(overlay_picture(volume, segmentation.labels, "axial", (WIDTH, HEIGHT)), volume)
 
 
 def visit_picture(volume: CtVolume, segmentation: Segmentation) -> bytes:
@@ -34,10 +35,11 @@ def visit_picture(volume: CtVolume, segmentation: Segmentation) -> bytes:
     for number, plane in enumerate(("axial", "coronal")):
         picture = overlay_picture(volume, segmentation.labels, plane, (VISIT_SIZE, VISIT_SIZE))
         canvas.paste(picture, (number * VISIT_SIZE, 0))
-    return _jpeg(canvas)
+    return _jpeg(canvas, volume)
 
 
-def _jpeg(image: Image.Image) -> bytes:
+def _jpeg(image: Image.Image, volume: CtVolume) -> bytes:
+    """As a file with a checksum in its comment."""
     packed = io.BytesIO()
-    image.save(packed, "JPEG", quality=_QUALITY)
-    return packed.getvalue()
+    image.save(packed, "JPEG", quality=_QUALITY, comment=mark_of(identity_of([volume.fingerprint])))
+    return complete_bytes(packed.getvalue())
