@@ -49,7 +49,7 @@ def test_a_corrected_case_that_is_not_replaced_keeps_its_numbers(told: CommandLi
         assert last_line(ended) == "0 of 1 scans done, 1 done before."
         row = rows(told)["a"]
         assert row["status"] == "kept"
-        assert {name for name in row if row[name] != before[name]} == {"status", "message"}
+        assert {name for name in row if row[name] != before[name]} == {"status", "message", "checksum"}
         assert row["message"].startswith("The output exists and holds a reader's work: 1.80 mL would be lost.")
         assert "these are the numbers before" in row["message"]
         assert numbers(told)["a"]["status"] == "kept"
@@ -89,16 +89,17 @@ def test_corrections_that_were_kept_are_said_in_the_line_the_table_and_the_index
     assert page.count("Corrected by a reader: Left lung; 1.80 mL kept") == 1
 
 
-def test_a_table_of_an_earlier_version_is_still_one_of_ours(told: CommandLine) -> None:
+def test_a_table_of_an_earlier_version_is_one_of_ours_which_is_replaced_when_it_is_asked_for(told: CommandLine) -> None:
     tell(told, a=CLEAN)
     assert batch(told).returncode == 0
     table = rows(told)
-    names = [name for name in table["a"] if name not in ("kept_edits_ml", "edited_segments")]
-    (told.folder / "out/manifest.jsonl").unlink()
+    names = [name for name in table["a"] if name not in ("kept_edits_ml", "edited_segments", "checksum")]
     (told.folder / "out/summary.csv").write_text(
         "\n".join(",".join(line) for line in (names, [table["a"][name] for name in names])) + "\n"
     )
-    assert batch(told).returncode == 0
+    assert "has no checksum of CovidSeg's: somebody may have changed it" in batch(told).stderr
+    (told.folder / "out/manifest.jsonl").unlink()
+    assert batch(told, "--overwrite").returncode == 0
 
 
 @pytest.mark.parametrize("form", ["seg.nrrd", "nii.gz"])

@@ -117,7 +117,7 @@ def test_results_that_split_the_infection_at_different_values_are_pointed_out(co
         assert covidseg.run(*call).returncode == 0
     days = ("--days", "0", "1", "-o", "f.json")
     assert "told apart" not in covidseg.run("followup", "a.json", "b.json", *days).stderr
-    ended = covidseg.run("followup", "a.json", "c.json", *days)
+    ended = covidseg.run("followup", "a.json", "c.json", *days, "--overwrite")
     assert ended.returncode == 0
     assert "told apart at different values (-450 and -300 HU)" in ended.stderr
     assert "-450 and -300 HU" in " ".join(json.loads((covidseg.folder / "f.json").read_text())["warnings"])
@@ -135,7 +135,7 @@ def test_days_that_contradict_the_dates_and_a_scan_given_twice_are_pointed_out(c
     assert not [words for words in ("days do not fit", "is the same as") if words in ended.stderr]
     record = covidseg.folder / "a.json"
     assert covidseg.run("report", "a", "a.nii.gz", "-o", record, "--quiet").returncode == 0
-    ended = covidseg.run("followup", record, "a.json", "-o", "f.csv", "--days", "20", "7")
+    ended = covidseg.run("followup", record, "a.json", "-o", "g.csv", "--days", "20", "7")
     assert "Scan 2 is the same as scan 1" in ended.stderr
 
 
@@ -151,8 +151,8 @@ def test_scans_of_one_day_are_put_in_order_by_their_time(covidseg: CommandLine) 
         assert float(rows[1]["change_infection_ml"]) < 0  # the later one has the smaller lesion
         assert "12:15" not in ended.stdout + (covidseg.folder / "f.csv").read_text(encoding="utf-8")
     # Where a time is not known, the user's order stands.
-    ended = covidseg.run("followup", "noon", "b", "--masks", "noon.nii.gz", "b.nii.gz", "-o", "f.csv")
-    rows = list(csv.DictReader((covidseg.folder / "f.csv").open(encoding="utf-8")))
+    ended = covidseg.run("followup", "noon", "b", "--masks", "noon.nii.gz", "b.nii.gz", "-o", "g.csv")
+    rows = list(csv.DictReader((covidseg.folder / "g.csv").open(encoding="utf-8")))
     assert float(rows[0]["infection_ml"]) > float(rows[1]["infection_ml"])
 
 

@@ -64,11 +64,11 @@ class CaseOutputs:
         now = dict(states_of((*outputs, *numbers)))
         scan = volume.fingerprint if any(is_seg_nrrd(output) and output.exists() for output in outputs) else ""
         kept = find_reviewed(outputs, volume.grid, existing, scan)
-        if not existing.overwrite:
-            check_scan(numbers, volume.fingerprint)
         if existing.is_repeated(now, kept):
             states = now
         check_still(states)
+        if not existing.overwrite:
+            check_scan(numbers, volume.fingerprint)
         wants_dicom = any(is_dicom_seg(output) for output in outputs)
         series = read_source_series(source, progress, files) if wants_dicom else None
         return cls(kept, series, None, any(is_seg_nrrd(output) for output in outputs), states)

@@ -18,7 +18,7 @@ from ..segfiles.patient_codes import patient_code
 from ..segfiles.registry import read_masks
 from ..system.atomic_files import OutputSet
 from ..system.checksums import check_scan
-from ..system.file_states import States
+from ..system.file_states import States, check_still
 from .request import ReportRequest
 from .result_record import ResultRecord
 
@@ -54,6 +54,7 @@ class Report:
         """
         progress.step("reading", 0, 1)
         volume = read_ct(self.scan, progress)
+        check_still(dict(self.begun))
         if not self.overwrite:
             check_scan(self.request.targets, volume.fingerprint)
         findings = inspect(volume)
