@@ -205,7 +205,7 @@ def test_the_report_shows_the_lobes_and_never_the_score_without_its_range(masks:
     lines = [line for line in table.read_text(encoding="utf-8").splitlines() if line.startswith(('"CT sev', "CT sev"))]
     assert len(lines) == 1
     assert "estimated" in lines[0]
-    assert lines[0].endswith(f",{found['score']},points,{found['low']},{found['high']},")
+    assert lines[0].endswith(f",{found['score']},points,{found['low']},{found['high']},,")
 
 
 def test_a_report_with_estimated_lobes_prints_on_one_sheet_of_a4_and_fits_a_telephone(

@@ -101,7 +101,7 @@ def test_an_estimate_that_a_reader_changed_has_its_range_and_its_word_in_every_o
     lines = [line for line in table.read_text(encoding="utf-8").splitlines() if "CT severity" in line]
     assert len(lines) == 1
     assert "lobes estimated, corrected" in lines[0]
-    assert lines[0].endswith(f",{found['score']},points,{found['low']},{found['high']},")
+    assert lines[0].endswith(f",{found['score']},points,{found['low']},{found['high']},,")
     point = TimePoint.of(ResultRecord.from_json(data), 7)
     assert point.severity == f"{ranged}, lobes estimated, corrected"
     row = Row.of_entry(Entry("a", "done", result="a.seg.nrrd"), ResultRecord.from_json(data))

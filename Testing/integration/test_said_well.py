@@ -37,6 +37,7 @@ REFUSED = {
     "training-case s.nii.gz text.nii.gz set": "text.nii.gz: ",
     "batch nowhere out": "nowhere: The input does not exist.",
     "batch empty out": "empty: ",
+    "batch . s.nii.gz": "s.nii.gz: ",
     "sample there.nii.gz": "there.nii.gz: The file exists and is not an earlier sample.",
 }
 

@@ -51,7 +51,7 @@ def settled(case: PlannedCase, entry: Entry | None) -> PlannedCase:
     Hours may pass until its turn, and a reader may come first: what is overwritten is what is there now.
     """
     files = filter(None, (case.result, case.picture, case.report))
-    case = replace(case, existing=replace(case.existing.beginning([*files]), may_repeat=True))
+    case = replace(case, existing=replace(case.existing.beginning([*files]), may_repeat=True, own_folder=True))
     if not own_result(case, entry):
         return case
     return replace(case, existing=replace(case.existing, own_state=dict(case.existing.begun)[case.result]))

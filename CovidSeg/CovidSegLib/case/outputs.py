@@ -68,7 +68,7 @@ class CaseOutputs:
             states = now
         check_still(states)
         if not existing.overwrite:
-            check_scan(numbers, volume.fingerprint)
+            check_scan(numbers, *([] if existing.own_folder else [volume.fingerprint]))
         wants_dicom = any(is_dicom_seg(output) for output in outputs)
         series = read_source_series(source, progress, files) if wants_dicom else None
         return cls(kept, series, None, any(is_seg_nrrd(output) for output in outputs), states)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import about
+from ..errors import OutputError, about
 from ..system.command_line import DONE, OWN_FAULT, WRONG_CALL
 from ..words import in_ml
 from .arguments import (
@@ -103,16 +103,17 @@ def run(args: argparse.Namespace) -> int:
             cases = [case.with_report() for case in cases]
         _check_json(args, cases)
         check_model(args)
-        run_batch(
-            cases,
-            args.output,
-            _runner(args),
-            restart=args.restart,
-            listener=telling,
-            progress=progress,
-            json_file=args.json,
-            begun=begun,
-        )
+        with about(args.output, OutputError):
+            run_batch(
+                cases,
+                args.output,
+                _runner(args),
+                restart=args.restart,
+                listener=telling,
+                progress=progress,
+                json_file=args.json,
+                begun=begun,
+            )
     kept = f", {telling.done_before} done before" if telling.done_before else ""
     console.begin("")
     console.result(f"{telling.done} of {telling.total} scans done{kept}.")

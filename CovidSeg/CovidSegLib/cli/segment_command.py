@@ -36,8 +36,8 @@ _DESCRIPTION = """Segment left lung, right lung and COVID-19 infection in one ch
 INPUT is a .nii, .nii.gz, .nrrd or .mha file, a folder with a DICOM series, an enhanced (multi-frame) CT, or a .zip
 with one of these in it. The ending of each OUT decides what is written: .seg.nrrd a Slicer segmentation; .nii.gz, .nii,
 .nrrd, .mha a labelmap (1 left lung, 2 right lung, 3 infection); .dcm a DICOM SEG (of a DICOM series). All outputs
-appear, or none. An existing .seg.nrrd is replaced only if nobody corrected it, any other existing output only with
---overwrite."""
+appear, or none. An existing .seg.nrrd is replaced only if nobody corrected it, numbers and reports only if they are of
+this scan and nobody changed them, any other existing output only with --overwrite."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

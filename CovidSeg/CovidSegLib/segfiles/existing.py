@@ -27,7 +27,8 @@ class ExistingFiles:
     a ``.seg.nrrd`` in which nobody changed anything is replaced, and a file whose :func:`file_state` is ``own_state``:
     it is still as the caller itself wrote it. ``begun``: files and their states when the run began (:meth:`beginning`);
     one of no known state that is there is not replaced. ``may_repeat``: the work on a scan may be done twice, since a
-    cluster does again what a lost worker had done.
+    cluster does again what a lost worker had done. ``own_folder``: numbers, pages and pictures lie where the caller
+    alone writes, a batch: they are replaced while they are as they were written, whatever scan they are of.
     """
 
     keep_edits: bool = False
@@ -35,6 +36,7 @@ class ExistingFiles:
     own_state: str = ""
     begun: States = ()
     may_repeat: bool = False
+    own_folder: bool = False
 
     def beginning(self, files: Sequence[Path]) -> ExistingFiles:
         """The same for a run that begins now and will write ``files``; of those that began before, the states stay."""

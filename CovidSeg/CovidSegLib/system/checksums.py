@@ -86,10 +86,10 @@ def chunks(file: IO[bytes] | GzipFile) -> Iterator[bytes]:
 
 
 def check_scan(files: Iterable[Path], *scans: str) -> None:
-    """As :func:`refuse_changed` for each of ``files``, which shall be of ``scans`` (SHA-256 of their voxels)."""
+    """As :func:`refuse_changed` for each of ``files``, to be of ``scans`` (SHA-256 of their voxels; none: any)."""
     for file in files:
         with about(file):
-            refuse_changed(file, [identity_of(scans)])
+            refuse_changed(file, [identity_of(scans)] if scans else None)
 
 
 def refuse_changed(path: Path, identities: Collection[str] | None = None) -> None:
