@@ -195,7 +195,7 @@ def test_what_somebody_added_to_a_table_of_a_batch_stays_when_the_batch_goes_on(
     assert "Seen by me" not in (out / "index.html").read_text()
 
 
-def threshold(volume: CtVolume, _progress: object = None) -> Segmentation:
+def threshold(volume: CtVolume, *_: object) -> Segmentation:
     return Segmentation((volume.voxels < -500).astype(np.uint8), volume.affine, MADE)
 
 
