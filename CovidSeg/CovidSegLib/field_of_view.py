@@ -18,7 +18,7 @@ from .geometry.volume import AIR_HU
 from .i18n import tr as _
 from .slice_levels import is_uneven
 from .soft_tissue import LARGEST_SHIFT, soft_tissue_shift
-from .value_scale import INVERTED, SWAPPED, UNEVEN, UNKNOWN, is_inverted, reaches_below_air, value_scale
+from .value_scale import INVERTED, SWAPPED, UNEVEN, UNKNOWN, is_inverted, is_negative, reaches_below_air, value_scale
 
 COARSE_PIXELS = 128
 """A slice is looked at on about so many pixels."""
@@ -37,6 +37,12 @@ _ABOUT = 0.08
 
 _MOSTLY = 0.75
 """Of the border (whole scans 0.74 to 1, pieces cut out of the body 0.1 to 0.66)."""
+
+_EVEN_HU, _BRIGHTER_HU, _LUNG_PERCENTILE, _LUNG_TO_TISSUE_HU = 110.0, 150.0, 5, 700.0
+_HARDLY_ANY, _BODY_AT_BORDER = 0.005, 0.15
+"""What an inverted border is like: 5 to 100 HU from quarter to quarter, 1000 to 1400 HU above the bones, less than
+0.001 brighter, 0.11 of it body. Where pieces cut out of windowed scans have nothing brighter, 0.21 is lung, and the
+quarters lie 170 HU and more apart."""
 
 _LOOK_SLICES = 48
 _LEAST_SHARE = 0.01
@@ -71,8 +77,10 @@ class ScanValues:
         if is_uneven(_without(samples, circle)):
             return cls(0.0, circle, UNEVEN)
         several = len(samples) > 1
-        around = several and circle is None and _is_dark_around(samples)
-        scale = value_scale(_without(samples, circle), air_around=around)
+        dark = several and _is_dark_around(samples)
+        scale = value_scale(_without(samples, circle), air_around=dark and circle is None)
+        if scale == 1 and not dark and _is_negative(samples, circle):
+            scale = INVERTED
         if scale != 1:  # a shift would be told of what is no HU
             return cls(0.0, circle, scale)
         padded = seen.padding(pixel_mm, 0.0)
@@ -136,12 +144,38 @@ def _without(samples: list[np.ndarray], padded: np.ndarray | None) -> list[np.nd
     return [sample[measured] for sample in samples]
 
 
+def _is_negative(samples: list[np.ndarray], circle: np.ndarray | None) -> bool:
+    """Whether coarse slices show a negative, by its tissues or by what is around the body."""
+    measured = _without(samples, circle)
+    if len(samples) == 1:
+        return is_negative(measured)
+    values = np.array(measured, np.float32).reshape(len(samples), -1)
+    inside = np.ones(samples[0].shape, bool) if circle is None else ~coarse(circle)[0]
+    edge = values[:, (inside & ~scipy.ndimage.binary_erosion(inside))[inside]]
+    return _is_brightest(edge, values) or (not _is_dark(edge, values) and is_negative(measured))
+
+
 def _is_dark_around(samples: list[np.ndarray]) -> bool:
     """Whether the borders of coarse slices show what is darkest: air, where the picture was not cut out of the body."""
     values = np.array(samples)
-    middle = np.percentile(values, (5, 90)).mean()
-    border = np.concatenate([values[:, [0, -1]].ravel(), values[:, :, [0, -1]].ravel()])
-    return bool((border < middle).mean() > _MOSTLY)
+    return _is_dark(np.concatenate([values[:, [0, -1]].ravel(), values[:, :, [0, -1]].ravel()]), values)
+
+
+def _is_dark(edge: np.ndarray, values: np.ndarray) -> bool:
+    return bool((edge < np.percentile(values, (5, 90)).mean()).mean() > _MOSTLY)
+
+
+def _is_brightest(edge: np.ndarray, values: np.ndarray) -> bool:
+    """Whether the ``edge`` of what was measured shows one number with noise and nothing is brighter: air in a negative.
+
+    Also in a window, where no peaks are. Edges of tissue have fat, muscle and bone in them; padding has no noise.
+    """
+    quarter, usual, three_quarters = np.percentile(edge, (25, 50, 75))
+    if edge.std() < 1 or three_quarters - quarter > _EVEN_HU:
+        return False
+    darkest = usual - np.percentile(values, _LUNG_PERCENTILE)
+    brighter, darker = (values > usual + _BRIGHTER_HU).mean(), (edge < usual - _DARKER_HU).mean()
+    return bool(darkest > _LUNG_TO_TISSUE_HU and brighter < _HARDLY_ANY and darker < _BODY_AT_BORDER)
 
 
 def looked_at(count: int) -> list[int]:
@@ -179,7 +213,8 @@ class _Corners:
         """Where the scan was padded with a value that is not air: bool (rows, columns), or None where it was not.
 
         ``pixel_mm``: distance of rows and of columns; ``shift_hu``: how far the scan's values lie above HU. What is
-        padded has one value in two corners or more and in all slices, and a round edge (or a value that no tissue has).
+        padded has one value in two corners or more and in all slices, and a round edge, or is the frame of a
+        rectangle, or it has a value that no tissue has.
         """
         assert self._value is not None, "no slice was looked at"
         assert self._same is not None
@@ -192,12 +227,12 @@ class _Corners:
         if padded is None:
             return None
         sure = hu < AIR_LIKE_HU[0] or hu > _SURE_HU
-        return padded if sure or _has_round_edge(padded, pixel_mm) else None
+        return padded if sure or _is_frame(padded) or _has_round_edge(padded, pixel_mm) else None
 
     def outside_circle(self, pixel_mm: tuple[float, float]) -> np.ndarray | None:
-        """What was padded in a round field of view, whatever the value; as :meth:`padding`."""
+        """What was padded around a round field of view, or all around a picture, whatever the value; as padding."""
         padded = self._at_corners() if np.count_nonzero(self._is_padded) >= 2 else None
-        return padded if padded is not None and _has_round_edge(padded, pixel_mm) else None
+        return padded if padded is not None and (_is_frame(padded) or _has_round_edge(padded, pixel_mm)) else None
 
     def _at_corners(self) -> np.ndarray | None:
         """What has one value in all slices and hangs together with a corner; None where that is next to nothing."""
@@ -205,6 +240,12 @@ class _Corners:
         at_corners = {int(pieces[row, column]) for row in (0, -1) for column in (0, -1)} - {0}
         padded = np.isin(pieces, list(at_corners))
         return None if padded.mean() < _LEAST_SHARE or padded.all() else padded
+
+
+def _is_frame(padded: np.ndarray) -> bool:
+    """Whether what is not ``padded`` is a whole rectangle: no body is."""
+    rows, columns = np.any(~padded, axis=1), np.any(~padded, axis=0)
+    return not np.any(padded[np.ix_(rows, columns)])
 
 
 def _has_round_edge(padded: np.ndarray, pixel_mm: tuple[float, float]) -> bool:

@@ -47,7 +47,7 @@ def test_a_slope_of_0_is_refused(tmp_path: Path, places: slice) -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"RescaleSlope": -1}, "no Hounsfield units"),
+        ({"RescaleSlope": -1}, "inverted"),
         ({"RescaleSlope": -1, "RescaleIntercept": -INTERCEPT}, "inverted"),
         ({"RescaleSlope": 4}, "4.* times as far apart"),
         ({"RescaleSlope": 4, "RescaleIntercept": 4 * INTERCEPT}, "4.* times as far apart"),

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
@@ -134,3 +135,53 @@ def test_what_shows_no_fat_and_muscle_but_much_that_is_brighter_is_not_taken_for
         assert "fat, muscle and air of a body are not found" in verdict.warnings[0]
         assert verdict.density_refused
     assert _judged(hu).kind is Kind.RIGHT
+
+
+@pytest.mark.parametrize("offset", [-3000, -1024, 0, 1000])
+def test_a_negative_is_refused_as_inverted_however_far_it_was_moved(offset: int) -> None:
+    rows, columns = _hu().shape[1:]
+    inside = _hu()[:, rows // 5 : -rows // 5, columns // 5 : -columns // 5]
+    noisy = _hu() + np.random.default_rng(1).normal(0, 15, _hu().shape)
+    for hu in (_hu(), noisy, inside, _hu()[2:3]):
+        with pytest.raises(InputError, match=r"inverted|no Hounsfield units"):
+            _judged(offset - hu).check()
+
+
+@pytest.mark.parametrize("name", ["radiopaedia_27_86410_0", "radiopaedia_29_86490_1", "coronacases_001"])
+def test_the_negative_of_a_real_picture_is_refused_also_in_a_window_and_moved(name: str, shared_data: Path) -> None:
+    hu = read_ct(shared_data / f"scans/images/{name}.nii.gz", Progress()).voxels[::6, ::3, ::3].astype(np.float32)
+    for values in (hu, np.clip(hu, -1350, 150)):
+        for offset in (-1024, 1000):
+            with pytest.raises(InputError, match="inverted"):
+                _judged(offset - values).check()
+        _judged(values).check()
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_air_that_was_cut_off_is_told_as_that_at_any_size_of_pixels(step: int, shared_data: Path) -> None:
+    scan = read_ct(shared_data / "lungs/images/LCTSC-Test-S1-104.nii.gz", Progress())
+    hu = scan.voxels[:, ::step, ::step].astype(np.float32)
+    for lowest in (-870, -850, -830):
+        assert f"cut off at {lowest} HU" in _judged(np.maximum(hu, lowest)).warnings[0]
+    assert _judged(hu * 0.85).kind is Kind.SCALED
+
+
+@pytest.mark.parametrize("padding", [0, 40, 3071, -2000])
+def test_a_frame_around_the_picture_is_no_tissue(padding: int, shared_data: Path) -> None:
+    hu = read_ct(shared_data / "clean/normal001.nii.gz", Progress()).voxels[::3, ::2, ::2].astype(np.float32)
+    for around in ((40, 40), (0, 60)):
+        framed = np.pad(hu, ((0, 0), around, around), constant_values=padding)
+        assert _judged(framed).warnings == ()
+        assert _judged(framed).values.padded is not None
+
+
+@pytest.mark.parametrize("name", ["radiopaedia_10_85902_1", "radiopaedia_29_86490_1"])
+def test_what_was_stretched_to_another_window_is_no_negative_whatever_is_cut_out_of_it(
+    name: str, shared_data: Path
+) -> None:
+    hu = read_ct(shared_data / f"scans/images/{name}.nii.gz", Progress()).voxels[::6, ::2, ::2].astype(np.float32)
+    rows, columns = hu.shape[1:]
+    middle = hu[:, rows // 4 : -rows // 6, columns // 3 : -columns // 3]
+    framed = np.pad(hu, ((0, 0), (40, 40), (40, 40)))
+    for values in (hu, middle, hu[:1], np.clip(hu, -1000, 100), framed, hu[:, :, columns // 2 :]):
+        _judged(values).check()
