@@ -81,48 +81,47 @@ def test_the_table_has_the_range_beside_the_score(mrml: OffscreenSlicer) -> None
     assert (low, high) == (measured.severity.low, measured.severity.high)
 
 
-def test_segment_statistics_shows_the_score_with_its_range(mrml: OffscreenSlicer) -> None:
+SCORE = "CovidSegSegmentStatisticsPlugin.severity_estimated"
+
+
+def statistics(slicer: OffscreenSlicer) -> tuple[Any, Any]:
+    """The node of the scan, and Segment Statistics that is to count the drawn lungs on it."""
     from Testing.kit.segment_statistics import install
 
     logic_class = install()
     register()
-    node = mrml.add_volume(scan())
-    segments = add_segmentation(mrml.scene, Segmentation(drawn_lungs(), AFFINE, MADE), node, "COVID-19")
+    node = slicer.add_volume(scan())
+    segments = add_segmentation(slicer.scene, Segmentation(drawn_lungs(), AFFINE, MADE), node, "COVID-19")
     logic = logic_class()
     logic.getParameterNode().SetParameter("Segmentation", segments.GetID())
     logic.getParameterNode().SetParameter("ScalarVolume", node.GetID())
+    return node, logic
+
+
+def test_segment_statistics_shows_the_score_with_its_range(mrml: OffscreenSlicer) -> None:
+    _node, logic = statistics(mrml)
     logic.computeStatistics()
     found, expected = logic.getStatistics(), measure(drawn_lungs(), Grid(AFFINE, drawn_lungs().shape)).severity
-    name = "CovidSegSegmentStatisticsPlugin.severity_estimated"
     for key, value in (("", expected.score), ("_low", expected.low), ("_high", expected.high)):
-        assert found["Covid19Infection", name + key] == value
-        assert "estimated" in found["MeasurementInfo"][name + key]["title"]
+        assert found["Covid19Infection", SCORE + key] == value
+        assert "estimated" in found["MeasurementInfo"][SCORE + key]["title"]
 
 
 def test_segment_statistics_follows_lobes_that_come_and_says_that_they_were_corrected(world: SlicerWorld) -> None:
-    from Testing.kit.segment_statistics import install
-
-    logic_class = install()
-    register()
-    node = world.logics.add_volume(scan())
-    segments = add_segmentation(world.scene, Segmentation(drawn_lungs(), AFFINE, MADE), node, "COVID-19")
-    logic = logic_class()
-    logic.getParameterNode().SetParameter("Segmentation", segments.GetID())
-    logic.getParameterNode().SetParameter("ScalarVolume", node.GetID())
-    name = "CovidSegSegmentStatisticsPlugin.severity_estimated"
+    node, logic = statistics(world.logics)
     logic.computeStatistics()
-    assert "corrected" not in logic.getStatistics()["MeasurementInfo"][name]["title"]
+    assert "corrected" not in logic.getStatistics()["MeasurementInfo"][SCORE]["title"]
     lobes = estimate_in(world, node, lobes_of_another_program())
     lobes.GetSegmentation().GetSegment("LEFT_UPPER").SetName("Left upper lobe (estimated)")
     logic.computeStatistics()
     found = logic.getStatistics()
     expected = measure(drawn_lungs(), scan().grid, lobes=read_lobes(world.scene, node)).severity
     for key, value in (("", expected.score), ("_low", expected.low), ("_high", expected.high)):
-        assert found["Covid19Infection", name + key] == value
-        assert "lobes estimated, corrected" in found["MeasurementInfo"][name + key]["title"]
+        assert found["Covid19Infection", SCORE + key] == value
+        assert "lobes estimated, corrected" in found["MeasurementInfo"][SCORE + key]["title"]
     mark_checked(world.scene, lobes.GetID(), checked=True)
     logic.computeStatistics()
-    assert ("Covid19Infection", name) not in logic.getStatistics()
+    assert ("Covid19Infection", SCORE) not in logic.getStatistics()
 
 
 def after_a_run(world: SlicerWorld, panel: OpenModule) -> tuple[Any, Any]:
