@@ -43,7 +43,7 @@ _BATCH = 8
 _LOOK_SECONDS = 0.05
 
 
-class Verdict(str, Enum):
+class TrialVerdict(str, Enum):
     """What a trial found; TRYING and then TRYING_AGAIN stay behind where the process ended in the middle of it."""
 
     TRYING = "trying"
@@ -72,32 +72,32 @@ def admit(
     return engine or opener(provider)
 
 
-def kept_verdict(model: Model, provider: Provider) -> Verdict | None:
+def kept_verdict(model: Model, provider: Provider) -> TrialVerdict | None:
     """What a trial of ``provider`` found on this computer, None where it is to be tried: anew with another driver.
 
     Raises as :func:`.network.providers.describe_device`, which loads the driver unless a process ended in a trial.
     """
     verdict, _dot, device = _load(_file()).get(_key(model, provider), "").partition(" on ")
-    if verdict == Verdict.TRYING:
+    if verdict == TrialVerdict.TRYING:
         return None
-    if verdict == Verdict.TRYING_AGAIN:
-        return Verdict.TRYING_AGAIN
-    return Verdict(verdict) if verdict in list(Verdict) and device == describe_device(provider) else None
+    if verdict == TrialVerdict.TRYING_AGAIN:
+        return TrialVerdict.TRYING_AGAIN
+    return TrialVerdict(verdict) if verdict in list(TrialVerdict) and device == describe_device(provider) else None
 
 
-def refusal(verdict: Verdict, provider: Provider, *, faster: bool) -> EngineError | None:
+def refusal(verdict: TrialVerdict, provider: Provider, *, faster: bool) -> EngineError | None:
     """Why what has this ``verdict`` may not compute; None where it may. ``faster``: whether it must be faster."""
-    if verdict is Verdict.TRYING_AGAIN:
+    if verdict is TrialVerdict.TRYING_AGAIN:
         return EngineError(
             _("CovidSeg ended twice while it tried the {device}.").format(device=provider.title),
             _("Update its driver; to try it again delete {file}.").format(file=_file()),
         )
-    if verdict is Verdict.DIFFERENT:
+    if verdict is TrialVerdict.DIFFERENT:
         return EngineError(
             _("The {device} computes other masks than the CPU.").format(device=provider.title),
             _("Update its driver, or choose the CPU (--device cpu)."),
         )
-    if verdict is Verdict.SLOWER and faster:
+    if verdict is TrialVerdict.SLOWER and faster:
         return EngineError(
             _("The {device} is slower than the CPU.").format(device=provider.title),
             _("Use it all the same with --device {name}.").format(name=provider.name),
@@ -107,9 +107,9 @@ def refusal(verdict: Verdict, provider: Provider, *, faster: bool) -> EngineErro
 
 def _try(
     model: Model, provider: Provider, opener: Opener, inputs: np.ndarray | None, file: Path, key: str
-) -> tuple[Verdict, Engine]:
-    ended_before = _load(file).get(key) == Verdict.TRYING
-    _keep(file, key, Verdict.TRYING_AGAIN if ended_before else Verdict.TRYING)
+) -> tuple[TrialVerdict, Engine]:
+    ended_before = _load(file).get(key) == TrialVerdict.TRYING
+    _keep(file, key, TrialVerdict.TRYING_AGAIN if ended_before else TrialVerdict.TRYING)
     try:
         device = describe_device(provider)
         engine = opener(provider)
@@ -122,16 +122,16 @@ def _try(
     return verdict, engine
 
 
-def _compare(engine: Engine, cpu: Engine, inputs: np.ndarray) -> Verdict:
+def _compare(engine: Engine, cpu: Engine, inputs: np.ndarray) -> TrialVerdict:
     classes = [found.predict(inputs).argmax(axis=-1) for found in (engine, cpu)]
     if np.mean(classes[0] != classes[1]) > MOST_DIFFERENT:
-        return Verdict.DIFFERENT
+        return TrialVerdict.DIFFERENT
     # Now its programs are compiled.
     if _seconds(engine, inputs) > _MUCH_SLOWER * _seconds(cpu, inputs):
-        return Verdict.SLOWER
+        return TrialVerdict.SLOWER
     batch = np.resize(inputs, (_BATCH, *inputs.shape[1:]))
     engine.predict(batch)
-    return Verdict.EQUAL if _seconds(engine, batch) < _seconds(cpu, batch) else Verdict.SLOWER
+    return TrialVerdict.EQUAL if _seconds(engine, batch) < _seconds(cpu, batch) else TrialVerdict.SLOWER
 
 
 def _seconds(engine: Engine, inputs: np.ndarray) -> float:
@@ -177,7 +177,7 @@ def _keep(file: Path, key: str, value: str | None) -> None:
     known = _load(file)
     known.pop(key, None)
     if value is not None:
-        known[key] = str(value.value if isinstance(value, Verdict) else value)
+        known[key] = str(value.value if isinstance(value, TrialVerdict) else value)
     with suppress(OutputError):
         replace_text(json.dumps(known, indent=1), file, OWN_FILE)
 

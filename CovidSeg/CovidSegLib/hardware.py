@@ -119,7 +119,7 @@ def look(hardware: Hardware, cards: tuple[GraphicsCard, ...]) -> Hardware:
 
 
 def _look_at(provider: Provider, model: Model, cards: tuple[GraphicsCard, ...]) -> Gpu:
-    from .device_trial import Verdict, kept_verdict, refusal
+    from .device_trial import TrialVerdict, kept_verdict, refusal
 
     gpu = Gpu(provider.name, provider.title)
     try:
@@ -130,7 +130,7 @@ def _look_at(provider: Provider, model: Model, cards: tuple[GraphicsCard, ...]) 
     except EngineError as error:
         return replace(gpu, problem=to_json(error.sentence))
     refused = refusal(verdict, provider, faster=False) if verdict else None
-    return replace(gpu, problem=to_json(refused.sentence) if refused else "", slower=verdict is Verdict.SLOWER)
+    return replace(gpu, problem=to_json(refused.sentence) if refused else "", slower=verdict is TrialVerdict.SLOWER)
 
 
 def try_gpu(name: str) -> int:

@@ -15,7 +15,7 @@ from .check_command import folder_and_names
 
 if TYPE_CHECKING:
     from ..data.cases import Case
-    from ..judge.figures import Panel
+    from ..judge.figures import FigurePanel
 
 MOST_PANELS = 6
 PAIRS = {
@@ -110,7 +110,7 @@ def _of_scores(rows: list[dict[str, Any]], place: Callable[[str], Path]) -> None
             bland_altman(rows, pairs, place(_AGREEMENT))
 
 
-def _panels(args: argparse.Namespace) -> list[Panel]:
+def _panels(args: argparse.Namespace) -> list[FigurePanel]:
     from CovidSegLib.pipeline import Options, open_engine
 
     from ..data.cases import find_cases
@@ -132,7 +132,7 @@ def _panels(args: argparse.Namespace) -> list[Panel]:
     return [_panel(case, options, engine) for case in cases[:MOST_PANELS]]
 
 
-def _panel(case: Case, options: Any, engine: Any) -> Panel:
+def _panel(case: Case, options: Any, engine: Any) -> FigurePanel:
     """The slice with most infection drawn (else most lung) of one case."""
     import numpy as np
 
@@ -141,7 +141,7 @@ def _panel(case: Case, options: Any, engine: Any) -> Panel:
 
     from ..data.dataset import open_files
     from ..judge.evaluation import read_scan
-    from ..judge.figures import Panel
+    from ..judge.figures import FigurePanel
 
     truth = open_files(case)[1]
     planes = [truth.labels(k) for k in range(len(truth))]
@@ -152,4 +152,4 @@ def _panel(case: Case, options: Any, engine: Any) -> Panel:
     order = volume.grid.order
     found = order.to_upright(result.labels)[k]
     name = f"{case.name}, slice {k + 1} of {len(planes)}"
-    return Panel(name, order.to_upright(volume.voxels)[k], {"true": planes[k], "predicted": found})
+    return FigurePanel(name, order.to_upright(volume.voxels)[k], {"true": planes[k], "predicted": found})

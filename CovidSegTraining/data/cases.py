@@ -26,7 +26,7 @@ import numpy as np
 
 from CovidSegLib.errors import InputError
 
-from .metadata import TABLE, Row, read_rows
+from .metadata import TABLE, MetadataRow, read_rows
 
 SUFFIXES = (".nii.gz", ".nii")
 IMAGE_FOLDERS = ("images", "image", "ct_scans", "ct_scan", "scans", "covid-19-ct-seg_20cases", "imagestr")
@@ -162,7 +162,7 @@ def _patient(key: str) -> str:
     return match[1] if match else key
 
 
-def _from_table(folder: Path, rows: list[Row], mask: str) -> DataSet:
+def _from_table(folder: Path, rows: list[MetadataRow], mask: str) -> DataSet:
     cases, refused = [], []
     for row in rows:
         stem = _stem(Path(row["ct_scan"].replace("\\", "/") or f"row {row.number}"))
@@ -285,10 +285,10 @@ def _without_doubles(layout: str, cases: list[Case], refused: list[Refusal]) -> 
     return DataSet(layout, tuple(same[0] for same in by_name.values() if len(same) == 1), (*refused, *doubles))
 
 
-def _with_facts(found: DataSet, rows: list[Row]) -> DataSet:
+def _with_facts(found: DataSet, rows: list[MetadataRow]) -> DataSet:
     """Folds and patients from a table that names cases but no files."""
     known, said = {case.name for case in found.cases}, {refusal.name for refusal in found.refused}
-    facts: dict[str, Row] = {}
+    facts: dict[str, MetadataRow] = {}
     refused = []
     for row in rows:
         name, fault = case_key(row["case"]), row.fault
@@ -304,7 +304,7 @@ def _with_facts(found: DataSet, rows: list[Row]) -> DataSet:
     return replace(found, cases=cases, refused=(*found.refused, *refused))
 
 
-def _with_row(case: Case, row: Row | None) -> Case:
+def _with_row(case: Case, row: MetadataRow | None) -> Case:
     if row is None:
         return case
     patient = row["patient"] or case.patient

@@ -17,7 +17,7 @@ _FOLD = re.compile(r"(\d+)(?:[.,]0*)?")
 
 
 @dataclass(frozen=True)
-class Row:
+class MetadataRow:
     """A row of the table: its line, its cells by column (lower case), and why it cannot be used (empty: it can)."""
 
     number: int
@@ -34,7 +34,7 @@ class Row:
         return int(match[1]) if match else 0
 
 
-def read_rows(table: Path) -> list[Row]:
+def read_rows(table: Path) -> list[MetadataRow]:
     """The rows of ``table`` that are not blank, none where it does not exist; raises InputError for what is no table.
 
     Read is what pandas and Excel write: commas, semicolons or tabs, UTF-8 or Windows' own, columns in any letter case.
@@ -51,7 +51,7 @@ def read_rows(table: Path) -> list[Row]:
     while header and not header[-1]:
         header.pop()
     return [
-        Row(
+        MetadataRow(
             number,
             dict.fromkeys(header, "") | dict(zip(header, cells, strict=False)),
             _fault(table.name, header, cells),

@@ -22,7 +22,7 @@ _GREY, _ACCENT = "#555555", "#b3261e"
 
 
 @dataclass(frozen=True)
-class Panel:
+class FigurePanel:
     """One slice: ``hu`` and ``masks`` (rows, columns), uint8 of :class:`CovidSegLib.segmentation.Label`, by title."""
 
     name: str
@@ -30,7 +30,7 @@ class Panel:
     masks: Mapping[str, np.ndarray]
 
 
-def panels(shown: Sequence[Panel], file: Path, names: Mapping[int, str] = NAMES) -> None:
+def panels(shown: Sequence[FigurePanel], file: Path, names: Mapping[int, str] = NAMES) -> None:
     """A row for each slice: input, every mask, and the last mask over the input; ``names``: what labels are called."""
     from matplotlib.patches import Patch
 

@@ -47,7 +47,7 @@ class ScoreTest:
 
 
 @dataclass(frozen=True)
-class CaseScores:
+class LobeCaseScores:
     """Of one held-out case: ``dice`` of lobes 1 to 5, ``odd`` (see :attr:`LobeCase.is_odd`).
 
     ``refused``: why CovidSeg would give no lobes (their scores count all the same); empty where it would.
@@ -67,10 +67,10 @@ def judge(
     train: Callable[[Sequence[LobeCase]], LobeModel],
     infections: Sequence[InfectedLungs],
     progress: Progress,
-) -> tuple[CaseScores, ...]:
+) -> tuple[LobeCaseScores, ...]:
     """Estimate the lobes of every case with a model that was trained without its fold."""
     own = fold_of(cases, folds)
-    found: list[CaseScores] = []
+    found: list[LobeCaseScores] = []
     for fold in range(1, folds + 1):
         model = train([case for case, other in zip(cases, own, strict=True) if other != fold])
         for number, (case, other) in enumerate(zip(cases, own, strict=True)):
@@ -85,7 +85,7 @@ def _turn(infections: Sequence[InfectedLungs], number: int) -> list[InfectedLung
     return [infections[(PAIRS_A_CASE * number + turn) % len(infections)] for turn in range(count)]
 
 
-def _judge_case(case: LobeCase, fold: int, model: LobeModel, infections: Sequence[InfectedLungs]) -> CaseScores:
+def _judge_case(case: LobeCase, fold: int, model: LobeModel, infections: Sequence[InfectedLungs]) -> LobeCaseScores:
     lungs = case.lungs
     padded = np.pad(lungs, 1)  # the masks are cut out right at the lungs
     refused = ""
@@ -100,7 +100,7 @@ def _judge_case(case: LobeCase, fold: int, model: LobeModel, infections: Sequenc
         infected = np.pad(carried(source, lungs), 1)
         found = lobes_of_any_lungs(infected, case.spacing_mm, model)
         tests.append(_test(case, source.name, infected[1:-1, 1:-1, 1:-1] > 2, found))
-    return CaseScores(case.name, fold, scores, case.is_odd, refused, tuple(tests))
+    return LobeCaseScores(case.name, fold, scores, case.is_odd, refused, tuple(tests))
 
 
 def _test(case: LobeCase, scan: str, infected: np.ndarray, found: EstimatedLobes) -> ScoreTest:
@@ -122,7 +122,7 @@ def _value(lobe: EstimatedLobe) -> int:
     return next(int(one) for one in Lobe if lobe_name(one) == lobe.name)
 
 
-def summary(results: Sequence[CaseScores]) -> dict[str, object]:
+def summary(results: Sequence[LobeCaseScores]) -> dict[str, object]:
     """Scores for the card and for JSON."""
     usual = [one for one in results if not one.odd]
     lobes = {}
@@ -160,7 +160,7 @@ def _of_tests(tests: Sequence[ScoreTest]) -> dict[str, object]:
     }
 
 
-def _far_off(results: Sequence[CaseScores]) -> dict[str, object]:
+def _far_off(results: Sequence[LobeCaseScores]) -> dict[str, object]:
     """Whether ranges hold the true scores where a lobe is far off: Dice below .5."""
     cases = [one for one in results if min(one.dice) < 0.5]
     lobes = [
@@ -170,7 +170,7 @@ def _far_off(results: Sequence[CaseScores]) -> dict[str, object]:
     return {"scores": len(totals), "inside": sum(totals), "lobe_scores": len(lobes), "lobe_scores_inside": sum(lobes)}
 
 
-def table(results: Sequence[CaseScores]) -> str:
+def table(results: Sequence[LobeCaseScores]) -> str:
     """The scores for people."""
     scores = summary(results)
     rows = [

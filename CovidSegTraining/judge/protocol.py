@@ -173,7 +173,7 @@ def single_slice(grey: np.ndarray) -> CtVolume:
 
 
 @dataclass(frozen=True)
-class TableRow:
+class ProtocolRow:
     """One row of the table: ``values`` are averaged; ``limit``: the target in words."""
 
     name: str
@@ -190,32 +190,32 @@ class TableRow:
         return self.name, text, str(count), self.limit, pace
 
 
-def table_rows(result: CrossValidation) -> list[TableRow]:
+def table_rows(result: CrossValidation) -> list[ProtocolRow]:
     """The rows of the protocol that could be measured, in its order."""
     rows = _scan_rows(result.scans)
     if result.lungs:
         lungs = [scores.row() for scores in result.lungs]
         pace = _pace(lungs)
-        rows.append(TableRow("lung on lungs/", _column(lungs, "lung"), ">= 0.975", pace))
+        rows.append(ProtocolRow("lung on lungs/", _column(lungs, "lung"), ">= 0.975", pace))
         for case in sorted({scores.case for scores in result.lungs}):
             false = _column((row for row in lungs if row["case"] == case), "false_infection_percent")
-            rows.append(TableRow(f"false infection on lungs/, {case}, % of lung", false, "< 2", pace))
+            rows.append(ProtocolRow(f"false infection on lungs/, {case}, % of lung", false, "< 2", pace))
     for case in sorted({str(row["case"]) for row in result.clean}):
         values = _column((row for row in result.clean if row["case"] == case), "false_infection_percent")
         pace = _pace(result.clean)
-        rows.append(TableRow(f"false infection on clean/, {case}, % of lung", values, "< 0.2", pace))
+        rows.append(ProtocolRow(f"false infection on clean/, {case}, % of lung", values, "< 0.2", pace))
     if result.slices:
         by_case = sorted({str(row["case"]) for row in result.slices})
         means = [np.nanmean(_column((r for r in result.slices if r["case"] == case), "infection")) for case in by_case]
         values, pace = tuple(map(float, means)), _pace(result.slices)
-        rows.append(TableRow("infection on slices/, by picture", values, ">= 0.76", pace))
+        rows.append(ProtocolRow("infection on slices/, by picture", values, ">= 0.76", pace))
     for what, column, limit in (
         ("infected slices found", "sensitivity", ">= 0.97"),
         ("free slices left alone", "specificity", ">= 0.65"),
     ):
         if result.dicom:
-            rows.append(TableRow(f"DICOM series, {what}", _column(result.dicom, column), limit, _pace(result.dicom)))
-    rows += [TableRow(name, values, "") for name, values in table_values(counted(result.readers), result.split)]
+            rows.append(ProtocolRow(f"DICOM series, {what}", _column(result.dicom, column), limit, _pace(result.dicom)))
+    rows += [ProtocolRow(name, values, "") for name, values in table_values(counted(result.readers), result.split)]
     return [row for row in rows if np.isfinite(row.values).any()]
 
 
@@ -224,30 +224,32 @@ def counted(scans: list[Row]) -> list[Row]:
     return [row for row in scans if row["case"] != TINY]
 
 
-def _scan_rows(scans: list[CaseScores]) -> list[TableRow]:
+def _scan_rows(scans: list[CaseScores]) -> list[ProtocolRow]:
     every = [scores.row() for scores in scans]
     most = counted(every)
     pace = _pace(every)
     without = f", without {TINY}" if len(most) < len(every) else ""
     rows = [
-        TableRow(f"infection, infected slices{without}", _column(most, "infection_infected_slices"), ">= 0.82", pace),
-        TableRow(f"infection, all slices{without}", _column(most, "infection_all_slices"), ">= 0.81", pace),
+        ProtocolRow(
+            f"infection, infected slices{without}", _column(most, "infection_infected_slices"), ">= 0.82", pace
+        ),
+        ProtocolRow(f"infection, all slices{without}", _column(most, "infection_all_slices"), ">= 0.81", pace),
     ]
     if without:
-        rows.append(TableRow("infection, infected slices", _column(every, "infection_infected_slices"), "", pace))
-        rows.append(TableRow("infection, all slices", _column(every, "infection_all_slices"), "", pace))
+        rows.append(ProtocolRow("infection, infected slices", _column(every, "infection_infected_slices"), "", pace))
+        rows.append(ProtocolRow("infection, all slices", _column(every, "infection_all_slices"), "", pace))
     free = [value for scores in scans for value in scores.free_slices]
     errors = [abs(float(row["percent_infected"]) - float(row["percent_infected_truth"])) for row in every]
     rows += [
-        TableRow("lung", _column(every, "lung"), ">= 0.984", pace),
-        TableRow("left lung without infection", _column(every, "left"), ">= 0.98", pace),
-        TableRow("right lung without infection", _column(every, "right"), ">= 0.98", pace),
-        TableRow("percent of lung infected, absolute error in points", tuple(errors), "<= 1.5", pace),
-        TableRow("false infection, share of lung by scan, %", _column(every, "false_infection_percent"), "", pace),
+        ProtocolRow("lung", _column(every, "lung"), ">= 0.984", pace),
+        ProtocolRow("left lung without infection", _column(every, "left"), ">= 0.98", pace),
+        ProtocolRow("right lung without infection", _column(every, "right"), ">= 0.98", pace),
+        ProtocolRow("percent of lung infected, absolute error in points", tuple(errors), "<= 1.5", pace),
+        ProtocolRow("false infection, share of lung by scan, %", _column(every, "false_infection_percent"), "", pace),
     ]
     if free:
         tail = (float(np.percentile(free, 95)),)
-        rows.append(TableRow(f"false infection, 95th percentile of {len(free)} free slices, %", tail, "< 0.5", pace))
+        rows.append(ProtocolRow(f"false infection, 95th percentile of {len(free)} free slices, %", tail, "< 0.5", pace))
     return rows
 
 

@@ -267,12 +267,12 @@ def _shown(slices: SeedSlices, tested: np.ndarray) -> np.ndarray:
 def _draw(
     network: keras.Model, slices: SeedSlices, shown: np.ndarray, before: np.ndarray, settings: SeedSettings, run: Path
 ) -> None:
-    from ..judge.figures import Panel, curves, panels
+    from ..judge.figures import FigurePanel, curves, panels
 
     as_labels = np.array([0, 1, 3], np.uint8)  # both lungs in one colour: the network does not tell them apart
     after = _predict(network, slices, shown, settings)
     pictures = [
-        Panel(
+        FigurePanel(
             f"slice {number + 1}",
             slices.pictures[index].astype(np.float32) * 1000,
             {

@@ -26,8 +26,7 @@ from CovidSegLib.options import Options
 from CovidSegLib.pipeline import segment
 from CovidSegLib.progress import Progress, Report
 from CovidSegLib.reading.checks import Findings, inspect
-from CovidSegLib.report.report_jobs import Report as ReportJob
-from CovidSegLib.report.report_jobs import SaveTrainingCase
+from CovidSegLib.report.report_jobs import MakeReport, SaveTrainingCase
 from CovidSegLib.report.request import ReportRequest
 from CovidSegLib.report.result_record import ResultRecord
 from CovidSegLib.segfiles.labelmap import save_nifti
@@ -81,7 +80,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def report(scan: Path, *outputs: Path) -> tuple[ResultRecord, list[str]]:
     """Report on the masks beside ``scan``; the record, and what the console is told."""
     heard: list[Report] = []
-    job = ReportJob(scan, scan.with_name("masks.nii.gz"), ReportRequest(outputs))
+    job = MakeReport(scan, scan.with_name("masks.nii.gz"), ReportRequest(outputs))
     record = job.taken(job.run(lambda *_: None, Progress(heard.append)))
     return record, [one.notice for one in heard if one.notice]
 
@@ -196,7 +195,7 @@ def test_of_what_segment_segments_all_the_same_all_others_say_what_it_says(
 def test_masks_given_as_the_scan_are_refused_by_all_that_take_a_scan(folder: Path, tmp_path: Path) -> None:
     masks = folder / "masks.nii.gz"
     for job in (
-        ReportJob(masks, masks, ReportRequest((tmp_path / "r.json",))),
+        MakeReport(masks, masks, ReportRequest((tmp_path / "r.json",))),
         SaveTrainingCase(masks, masks, tmp_path),
     ):
         with pytest.raises(InputError, match="a labelmap or a mask, not a CT"):

@@ -282,7 +282,7 @@ def test_what_is_saved_while_python_writes_over_a_file_is_not_lost(
 def test_what_is_saved_in_the_place_of_an_earlier_report_or_sample_is_not_lost(
     call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from CovidSegLib.report.report_jobs import Report
+    from CovidSegLib.report.report_jobs import MakeReport
     from CovidSegLib.report.request import ReportRequest
 
     scan = told_scan(tmp_path / "ct.nii.gz", CLEAN)
@@ -291,7 +291,9 @@ def test_what_is_saved_in_the_place_of_an_earlier_report_or_sample_is_not_lost(
     saves_at_call(monkeypatch, "fsync", 0, lambda: path.write_bytes(b"a reader's"))
     if call == "report":
         with pytest.raises(OutputError, match="changed by somebody else"):
-            Report(scan, tmp_path / "a.nii.gz", ReportRequest((path,)), states_of([path])).run(threshold, Progress())
+            MakeReport(scan, tmp_path / "a.nii.gz", ReportRequest((path,)), states_of([path])).run(
+                threshold, Progress()
+            )
     else:
         numbers = [str(tmp_path / "n.json")] * 2
         words = ["followup", *numbers, "--days", "0", "3", "-o"] if call == "followup" else ["sample", "--slices", "1"]

@@ -135,7 +135,7 @@ def test_a_build_for_other_hardware_that_is_too_old_for_the_plug_in_is_left_alon
     has_card: OpenModule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(install, "is_installed", lambda package="onnxruntime": True)
-    monkeypatch.setattr(install, "found", lambda: install.Found("onnxruntime-gpu", "1.24.3"))
+    monkeypatch.setattr(install, "found", lambda: install.Installed("onnxruntime-gpu", "1.24.3"))
     has_card.click("useGpuButton")
     assert not sees(has_card.ui.installFrame)
     assert "onnxruntime-gpu 1.24.3 is too old: CovidSeg needs 1.24.4 or newer" in has_card.ui.messageLabel.text

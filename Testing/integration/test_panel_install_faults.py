@@ -140,7 +140,7 @@ def test_an_onnxruntime_that_is_too_old_is_updated_after_yes_and_nothing_else(
 def test_a_build_for_other_hardware_that_is_too_old_is_said_and_left_alone(
     panel: OpenModule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(install, "found", lambda: install.Found("onnxruntime-gpu", "1.16.3"))
+    monkeypatch.setattr(install, "found", lambda: install.Installed("onnxruntime-gpu", "1.16.3"))
     panel.click("applyButton")
     assert not panel.running
     assert not sees(panel.ui.installFrame)
@@ -155,7 +155,7 @@ def test_a_build_for_other_hardware_that_is_too_old_is_said_and_left_alone(
     [("1.18.1", True), ("0.9", True), ("1.19.0", False), ("1.23.2", False), ("2.0.0rc1", False), ("unknown", False)],
 )
 def test_versions_are_compared_as_numbers(version: str, old: bool) -> None:
-    assert install.Found("onnxruntime", version).is_too_old is old
+    assert install.Installed("onnxruntime", version).is_too_old is old
 
 
 @pytest.mark.parametrize(
@@ -177,4 +177,4 @@ def test_of_several_builds_the_one_that_works_counts(
         return there[package]
 
     monkeypatch.setattr(install.importlib.metadata, "version", version)
-    assert install.found() == (found and install.Found(*found))
+    assert install.found() == (found and install.Installed(*found))

@@ -56,13 +56,13 @@ def own(environment: Path) -> Iterator[Path]:
     return environment.glob("lib/python*/site-packages/onnxruntime*")
 
 
-def found_in(environment: Path) -> install.Found | None:
+def found_in(environment: Path) -> install.Installed | None:
     """As ``install.found``, of the environment."""
     from CovidSegLib.gui.core import install
 
     places = environment.glob("lib/python*/site-packages/onnxruntime-*.dist-info")
     versions = [entry.name.split("-")[1].removesuffix(".dist-info") for entry in places]
-    return install.Found("onnxruntime", versions[0]) if versions else None
+    return install.Installed("onnxruntime", versions[0]) if versions else None
 
 
 def frozen(python: Path) -> str:

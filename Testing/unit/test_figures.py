@@ -12,8 +12,8 @@ pytest.importorskip("matplotlib", reason="needs the extra 'training'")
 from CovidSegLib.errors import InputError
 from CovidSegLib.segmentation import Label
 from CovidSegTraining.fit.trained_on import fingerprints
-from CovidSegTraining.judge.figures import Panel, bars, bland_altman, colors, curves, overlay, panels
-from CovidSegTraining.judge.protocol import TableRow
+from CovidSegTraining.judge.figures import FigurePanel, bars, bland_altman, colors, curves, overlay, panels
+from CovidSegTraining.judge.protocol import ProtocolRow
 from CovidSegTraining.ship.card import as_markdown, checked_facts, with_metrics
 
 
@@ -29,7 +29,7 @@ def test_every_picture_is_drawn(tmp_path):
     hu = np.full((40, 60), -800.0)
     mask = np.zeros((40, 60), np.uint8)
     mask[10:20, 10:20] = Label.INFECTION
-    panels([Panel("one", hu, {"true": mask, "predicted": mask * 0})] * 2, tmp_path / "deep" / "panels.png")
+    panels([FigurePanel("one", hu, {"true": mask, "predicted": mask * 0})] * 2, tmp_path / "deep" / "panels.png")
     curves(
         [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0, "dice": 0.5}],
         tmp_path / "curves.png",
@@ -96,7 +96,7 @@ def drawn(monkeypatch) -> list:
 
 def test_slices_tell_colours_side_and_window(tmp_path, drawn):
     mask = np.zeros((8, 8), np.uint8)
-    panels([Panel("one", mask, {"true": mask, "predicted": mask})], tmp_path / "slices.png")
+    panels([FigurePanel("one", mask, {"true": mask, "predicted": mask})], tmp_path / "slices.png")
     (legend,) = drawn[0].legends
     assert [text.get_text() for text in legend.get_texts()] == ["Left lung", "Right lung", "COVID-19 infection"]
     assert [axis.get_title() for axis in drawn[0].axes] == [
@@ -161,6 +161,6 @@ def test_a_card_rounds_once_and_so_tells_what_the_table_tells():
     values = [0.984461, 0.984461]  # rounded to four digits, and then to three: 0.985
     table = [{"name": "lung", "values": values, "limit": ""}]
     scores = {"folds": [1, 2], "table": table, "mean": {"lung": 0.98}, "scans": []}
-    shown = TableRow("lung", tuple(values), "").cells()[1]
+    shown = ProtocolRow("lung", tuple(values), "").cells()[1]
     assert shown == "0.984 (0.984-0.984)"
     assert shown in as_markdown(with_metrics(card(), scores))

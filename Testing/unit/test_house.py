@@ -96,6 +96,17 @@ def test_no_file_name_stands_twice_in_one_package(package: str) -> None:
     assert not {name: where for name, where in places.items() if len(where) > 1}
 
 
+def test_no_class_has_the_name_of_another_one() -> None:
+    """One word means one thing, in whichever room."""
+    places = defaultdict(list)
+    for module, path in _files().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(module)
+    assert places["CtVolume"] == ["CovidSegLib.geometry.volume"]
+    assert not {name: where for name, where in places.items() if len(where) > 1}
+
+
 def test_the_kit_of_the_tests_is_imported_by_one_name() -> None:
     """By two names Python loads a file twice, and what the two hold is not the same."""
     texts = {path.name: path.read_text(encoding="utf-8") for path in (REPOSITORY / "Testing").rglob("*.py")}

@@ -272,7 +272,7 @@ def _result_in(file: Path) -> ResultRecord:
 
 def _record(scan: Path, masks: Path | None, picture: Path | None, worker: Worker, progress: Progress) -> ResultRecord:
     from ..case import SegmentCase
-    from ..report.report_jobs import Report
+    from ..report.report_jobs import MakeReport
     from ..report.request import ReportRequest
 
     if _is_result(scan):
@@ -280,4 +280,4 @@ def _record(scan: Path, masks: Path | None, picture: Path | None, worker: Worker
     request = ReportRequest(picture=picture)
     if masks is None:
         return worker.run(SegmentCase(scan.absolute(), (), report=request), progress)
-    return worker.run(Report(scan.absolute(), masks.absolute(), request), progress)
+    return worker.run(MakeReport(scan.absolute(), masks.absolute(), request), progress)

@@ -50,12 +50,12 @@ def run(args: argparse.Namespace) -> int:
         check_targets(source, args.output)
     check_numbers(args.output, overwrite=args.overwrite)
     request = report_request(args, args.output)
-    from ..report.report_jobs import Report
+    from ..report.report_jobs import MakeReport
     from ..worker.parent import Worker
 
     typed = as_typed(args.scan, [args.masks, *filter(None, [args.lobes])], args.output)
     with Console.of(args) as (console, progress), typed, Worker(None) as worker:
-        job = Report(args.scan.absolute(), args.masks.absolute(), request, begun, args.overwrite)
+        job = MakeReport(args.scan.absolute(), args.masks.absolute(), request, begun, args.overwrite)
         record = worker.run(job, progress)
     console.result(in_words(record))
     for output in args.output:

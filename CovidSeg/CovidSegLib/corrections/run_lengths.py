@@ -13,7 +13,7 @@ import numpy as np
 _VERSION = "1"
 
 
-class Planes(Protocol):
+class PlaneSource(Protocol):
     """A mask that is asked for plane by plane (bool); an array is one."""
 
     shape: tuple[int, ...]
@@ -21,7 +21,7 @@ class Planes(Protocol):
     def __iter__(self) -> Iterator[np.ndarray]: ...
 
 
-def encode(drawn: Planes, agreed: Planes) -> str:
+def encode(drawn: PlaneSource, agreed: PlaneSource) -> str:
     """Two bool arrays (z, y, x) as one line: version, size, SHA-256, then the packed lengths of their runs.
 
     Without blanks, colons and bars, so that it can be the value of a tag in a .seg.nrrd. About 0.1 MB for the lungs of
@@ -32,19 +32,19 @@ def encode(drawn: Planes, agreed: Planes) -> str:
     counts = np.array([len(part) for part in runs], "<u4")
     content = counts.tobytes() + b"".join(_by_byte(part) for part in runs)
     packed = base64.b64encode(zlib.compress(content, 9)).decode("ascii")
-    return ";".join((_VERSION, size, _fingerprint(size, content), packed))
+    return ";".join((_VERSION, size, _checksum(size, content), packed))
 
 
 def decode(text: str, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray] | None:
     """The arrays that :func:`encode` packed; None if ``text`` is damaged, altered or of another size than ``shape``."""
     try:
-        version, size, fingerprint, packed = text.split(";")
+        version, size, checksum, packed = text.split(";")
         if version != _VERSION or size != "x".join(str(edge) for edge in shape):
             return None
         # Not more than runs of one voxel each would take, whatever the text claims.
         limit = 8 + 2 * 4 * (int(np.prod(shape)) + 1)
         content = zlib.decompressobj().decompress(base64.b64decode(packed, validate=True), limit)
-        if fingerprint != _fingerprint(size, content):
+        if checksum != _checksum(size, content):
             return None
         first, second = np.frombuffer(content[:8], "<u4").tolist()
         numbers = (content[8 : 8 + 4 * first], content[8 + 4 * first : 8 + 4 * (first + second)])
@@ -53,7 +53,7 @@ def decode(text: str, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray] |
         return None
 
 
-def _fingerprint(size: str, content: bytes) -> str:
+def _checksum(size: str, content: bytes) -> str:
     return hashlib.sha256(size.encode("ascii") + b";" + content).hexdigest()
 
 

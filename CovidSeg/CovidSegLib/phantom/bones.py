@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import tissue
-from .outline import Frame, spine_y
+from .outline import BodyFrame, spine_y
 from .pixel_grid import ANGLES, Blob, PixelGrid, Tube
 
 _TOP_VERTEBRA_MM = 274.0
@@ -65,7 +65,7 @@ def _rib_profile(z: float) -> tuple[np.ndarray, np.ndarray]:
     return nearest, cartilage
 
 
-def paint_ribs(hu: np.ndarray, frame: Frame, z: float, outside: np.ndarray) -> None:
+def paint_ribs(hu: np.ndarray, frame: BodyFrame, z: float, outside: np.ndarray) -> None:
     """Draw the ribs of a slice into ``hu``; ``outside`` is the distance from the cavity."""
     nearest, cartilage = _rib_profile(z)
     depth, half = _RIB_DEPTH_MM
@@ -86,7 +86,7 @@ def _paint_bone(hu: np.ndarray, grid: PixelGrid, z: float, shape: Blob | Tube, c
     hu[window] = np.where(distance < 0, bone, hu[window])
 
 
-def _paint_sternum(hu: np.ndarray, frame: Frame, z: float) -> None:
+def _paint_sternum(hu: np.ndarray, frame: BodyFrame, z: float) -> None:
     low, high = _STERNUM_MM
     if not low < z < high:
         return
@@ -97,7 +97,7 @@ def _paint_sternum(hu: np.ndarray, frame: Frame, z: float) -> None:
     hu[inside] = np.where(scaled[inside] > 0.8, tissue.CORTICAL_BONE * 0.7, tissue.SPONGY_BONE * 0.7)
 
 
-def _paint_scapulae(hu: np.ndarray, frame: Frame, z: float, outside: np.ndarray) -> None:
+def _paint_scapulae(hu: np.ndarray, frame: BodyFrame, z: float, outside: np.ndarray) -> None:
     low, high = _SCAPULA_MM
     if not low < z < high:
         return
@@ -110,7 +110,7 @@ def _paint_scapulae(hu: np.ndarray, frame: Frame, z: float, outside: np.ndarray)
     hu[blade] = np.where(np.abs(outside - middle)[blade] > half[blade] - 1.6, tissue.CORTICAL_BONE * 0.8, 260.0)
 
 
-def paint_girdle(hu: np.ndarray, frame: Frame, z: float, outside: np.ndarray) -> None:
+def paint_girdle(hu: np.ndarray, frame: BodyFrame, z: float, outside: np.ndarray) -> None:
     """Draw sternum, shoulder blades, collar bones and the heads of the upper arms."""
     _paint_sternum(hu, frame, z)
     _paint_scapulae(hu, frame, z, outside)

@@ -9,7 +9,7 @@ from scipy.interpolate import PchipInterpolator
 
 from .bones import spine_distance
 from .organs import FAT_PADS, GREAT_VESSELS, HEART, HILA, MAIN_BRONCHI, OESOPHAGUS, TRACHEA
-from .outline import Frame
+from .outline import BodyFrame
 from .pixel_grid import PixelGrid, SmoothField, smooth_max, smooth_min, union
 
 _FRONT_SHEET = PchipInterpolator(
@@ -34,10 +34,10 @@ def airway_shapes() -> tuple:
 
 
 @dataclass(frozen=True)
-class Lungs:
+class LungShapes:
     """Signed distances (mm) of the parts that bound the lungs, slice by slice on the frame's grid."""
 
-    frame: Frame
+    frame: BodyFrame
     bumps: SmoothField
 
     @property

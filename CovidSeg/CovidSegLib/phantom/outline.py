@@ -141,7 +141,7 @@ class Diaphragm:
 
 
 @dataclass(frozen=True)
-class Frame:
+class BodyFrame:
     """Body, cavity, fat and diaphragm of one phantom on one grid."""
 
     grid: PixelGrid
@@ -151,17 +151,17 @@ class Frame:
     diaphragm: Diaphragm
 
     @classmethod
-    def random(cls, rng: np.random.Generator, grid: PixelGrid) -> Frame:
+    def random(cls, rng: np.random.Generator, grid: PixelGrid) -> BodyFrame:
         """Outlines of a seeded person."""
         sway = rng.uniform(-1, 1, (3, 4))
         cavity = Outline(_CAVITY, sway[0])
         diaphragm = Diaphragm(grid, cavity, float(rng.uniform(-5, 5)))
         return cls(grid, Outline(_BODY, sway[1] * 0.7), cavity, Outline(_FAT, 8 * sway[2]), diaphragm)
 
-    def on(self, grid: PixelGrid) -> Frame:
+    def on(self, grid: PixelGrid) -> BodyFrame:
         """The same person on another grid."""
         lift = self.diaphragm.lift
-        return Frame(grid, self.body, self.cavity, self.fat, Diaphragm(grid, self.cavity, lift))
+        return BodyFrame(grid, self.body, self.cavity, self.fat, Diaphragm(grid, self.cavity, lift))
 
     def outside_cavity(self, z: float) -> np.ndarray:
         """Distance from the ribs' inner side, negative inside."""

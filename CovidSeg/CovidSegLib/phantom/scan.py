@@ -13,9 +13,9 @@ from ..segmentation import Label
 from . import tissue
 from .bones import paint_girdle, paint_ribs, paint_spine
 from .infection import Infection, random_patches
-from .lung_shapes import Lungs, airway_shapes, fissures
+from .lung_shapes import LungShapes, airway_shapes, fissures
 from .organs import ABDOMEN, GREAT_VESSELS, HEART, HILA, LOBAR_BRONCHI, OESOPHAGUS
-from .outline import Frame
+from .outline import BodyFrame
 from .pixel_grid import HEIGHT_MM, PIXEL_MM, PIXELS, PixelGrid, SmoothField, union
 from .vessels import Vessels, grow_vessels
 
@@ -65,8 +65,8 @@ class _Textures:
 
 @dataclass(frozen=True)
 class _Anatomy:
-    frame: Frame
-    lungs: Lungs
+    frame: BodyFrame
+    lungs: LungShapes
     vessels: Vessels
     infection: Infection
     textures: _Textures
@@ -109,9 +109,9 @@ def _affine(slice_mm: float) -> np.ndarray:
 
 def _anatomy(seed: int) -> _Anatomy:
     rng = np.random.default_rng([seed, 0])
-    frame = Frame.random(rng, PixelGrid())
+    frame = BodyFrame.random(rng, PixelGrid())
     bumps = SmoothField(rng, 16.0)
-    coarse = Lungs(frame.on(_COARSE), bumps)
+    coarse = LungShapes(frame.on(_COARSE), bumps)
     heights = np.arange(_COARSE_MM / 2, HEIGHT_MM, _COARSE_MM)
     outside = np.stack([coarse.outside(z) for z in heights])
     sides = np.stack([np.where(_COARSE.x > coarse.middle(z), 1, -1) for z in heights])
@@ -127,7 +127,7 @@ def _anatomy(seed: int) -> _Anatomy:
     depths = np.concatenate([infection.depth(_COARSE, z)[0][sides[k] != 0] for k, z in enumerate(heights)])
     infection = replace(infection, size=float(np.quantile(depths, rng.uniform(*_SHARE))))
     textures = _Textures(*(SmoothField(rng, step) for step in (14.0, 2.0, 7.0, 40.0)))
-    return _Anatomy(frame, Lungs(frame.on(_CHEST), bumps), grow_vessels(targets, rng), infection, textures)
+    return _Anatomy(frame, LungShapes(frame.on(_CHEST), bumps), grow_vessels(targets, rng), infection, textures)
 
 
 def _places(mask: np.ndarray, heights: np.ndarray, rng: np.random.Generator, count: int) -> np.ndarray:
@@ -162,7 +162,7 @@ def _slice(anatomy: _Anatomy, z: float, noise: np.random.Generator) -> tuple[np.
     return np.clip(np.round(hu), -1024, 3071).astype(np.int16), labels
 
 
-def _labels(lungs: Lungs, z: float, surface: np.ndarray, infected: np.ndarray) -> np.ndarray:
+def _labels(lungs: LungShapes, z: float, surface: np.ndarray, infected: np.ndarray) -> np.ndarray:
     labels = np.where(lungs.grid.x > lungs.middle(z), Label.LEFT_LUNG, Label.RIGHT_LUNG).astype(np.uint8)
     labels[infected] = Label.INFECTION
     labels[surface > 0] = Label.BACKGROUND
@@ -178,7 +178,7 @@ def _paint_table(hu: np.ndarray, grid: PixelGrid) -> None:
     hu[shell & (bottom > top)] = tissue.TABLE_SHELL
 
 
-def _paint_body(hu: np.ndarray, frame: Frame, z: float, outside: np.ndarray, textures: _Textures) -> None:
+def _paint_body(hu: np.ndarray, frame: BodyFrame, z: float, outside: np.ndarray, textures: _Textures) -> None:
     """Skin, fat under it, and muscles with fat between them; ribs come later."""
     grid = frame.grid
     deep = frame.body.radius(z)[grid.angle] - grid.radius

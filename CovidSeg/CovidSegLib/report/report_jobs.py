@@ -24,7 +24,7 @@ from .result_record import ResultRecord
 
 
 @dataclass(frozen=True)
-class Report:
+class MakeReport:
     """Writes the reports that ``request`` names on the ``masks`` of ``scan``, or only takes the numbers.
 
     ``begun``: files that may be replaced, in their states when the run began; ``overwrite``: also those that somebody

@@ -12,14 +12,16 @@ from .task import ended_by
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ChildOutcome:
     """How a child ended: its exit code, and all it printed (standard output and error together)."""
 
     code: int
     output: str
 
 
-def child_steps(command: Sequence[str], environment: dict[str, str] | None = None) -> Generator[None, None, Outcome]:
+def child_steps(
+    command: Sequence[str], environment: dict[str, str] | None = None
+) -> Generator[None, None, ChildOutcome]:
     """Run ``command``, and wait for it in steps.
 
     ``environment``: variables besides those of this process. When the steps are stopped, the child and all it started
@@ -30,7 +32,7 @@ def child_steps(command: Sequence[str], environment: dict[str, str] | None = Non
         with output.open("wb") as written:
             process = start_child(command, stdout=written, stderr=subprocess.STDOUT, environment=environment or {})
             yield from ended_by(_until_ended(process), lambda: _end(process))
-        return Outcome(process.returncode, output.read_text(encoding="utf-8", errors="replace"))
+        return ChildOutcome(process.returncode, output.read_text(encoding="utf-8", errors="replace"))
 
 
 def _until_ended(process: subprocess.Popen[bytes]) -> Generator[None, None, None]:

@@ -23,7 +23,7 @@ from slicer.i18n import tr as _
 from ...errors import EngineError
 from ...system.processes import library_environment
 from ...system.unfinished import unfinished_folder
-from .child_steps import Outcome, child_steps
+from .child_steps import ChildOutcome, child_steps
 from .install_faults import explained
 from .pip_install import pip_install_steps
 from .run_steps import python_interpreter
@@ -78,7 +78,7 @@ def is_installed(package: str = PACKAGE) -> bool:
 
 
 @dataclass(frozen=True)
-class Found:
+class Installed:
     """A build of ONNX Runtime that Slicer's Python has: the name of its package and its version."""
 
     package: str
@@ -95,7 +95,7 @@ class Found:
         return numbers is not None and tuple(map(int, numbers[0].split("."))) < oldest
 
 
-def found() -> Found | None:
+def found() -> Installed | None:
     """What there is of ONNX Runtime, without loading it; None where there is nothing, or nothing that pip knows.
 
     Of several builds, one that can open our networks.
@@ -105,17 +105,17 @@ def found() -> Found | None:
     for package in (*OTHER_BUILDS, PACKAGE):
         with suppress(importlib.metadata.PackageNotFoundError):
             # Of what pip could not remove whole there may be a folder without a version.
-            builds.append(Found(package, importlib.metadata.version(package) or ""))
+            builds.append(Installed(package, importlib.metadata.version(package) or ""))
     return min(builds, key=lambda build: build.is_too_old, default=None)
 
 
-def outdated() -> Found | None:
+def outdated() -> Installed | None:
     """What there is of ONNX Runtime, if it is too old."""
     there = found() if is_installed(PACKAGE) else None
     return there if there is not None and there.is_too_old else None
 
 
-def too_old(there: Found, oldest: str) -> EngineError:
+def too_old(there: Installed, oldest: str) -> EngineError:
     """For a build that was chosen for its hardware: to replace it is not for us."""
     values = {"package": there.package, "version": there.version, "oldest": oldest}
     return EngineError(
@@ -164,7 +164,7 @@ class Pip:
         """Install them into our folder."""
         return self._call("install", *self._ours, "--target", str(self.trial))
 
-    def install(self) -> Generator[None, None, Outcome]:
+    def install(self) -> Generator[None, None, ChildOutcome]:
         """Install them into Slicer, in steps."""
         return pip_install_steps(["--no-deps", *self._ours, *self.wanted.requirements], self.folder / "constraints.txt")
 
@@ -251,12 +251,12 @@ def _remove(part: Path) -> None:
 
 def _run(
     command: list[str], wanted: Wanted, environment: dict[str, str] | None = None
-) -> Generator[None, None, Outcome]:
+) -> Generator[None, None, ChildOutcome]:
     # In a folder that cannot be written pip would turn to the user's own, which Slicer does not look into.
     return _check((yield from child_steps(command, {"PIP_USER": "0", **(environment or {})})), wanted)
 
 
-def _check(outcome: Outcome, wanted: Wanted) -> Outcome:
+def _check(outcome: ChildOutcome, wanted: Wanted) -> ChildOutcome:
     if outcome.code != 0:
         raise explained(outcome.output, wanted.names)
     return outcome

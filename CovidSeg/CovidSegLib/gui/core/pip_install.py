@@ -10,7 +10,7 @@ from types import ModuleType
 
 from ...progress import Cancelled
 from . import run_steps
-from .child_steps import Outcome, child_steps
+from .child_steps import ChildOutcome, child_steps
 
 
 def slicers_installer() -> ModuleType | None:
@@ -27,7 +27,7 @@ def is_at_work() -> bool:
     return asked is not None and bool(asked())
 
 
-def pip_install_steps(arguments: Sequence[str], constraints: Path) -> Generator[None, None, Outcome]:
+def pip_install_steps(arguments: Sequence[str], constraints: Path) -> Generator[None, None, ChildOutcome]:
     """Install what ``arguments`` of ``pip install`` say into Slicer, within the versions that ``constraints`` lists.
 
     A child of ours is ended when the steps are stopped; Slicer's installer cannot be, and is waited for.
@@ -41,7 +41,7 @@ def pip_install_steps(arguments: Sequence[str], constraints: Path) -> Generator[
     return (yield from child_steps(command))
 
 
-def _by_slicer(installer: ModuleType, arguments: list[str], constraints: Path) -> Generator[None, None, Outcome]:
+def _by_slicer(installer: ModuleType, arguments: list[str], constraints: Path) -> Generator[None, None, ChildOutcome]:
     import slicer
 
     lines: list[str] = []
@@ -57,12 +57,12 @@ def _by_slicer(installer: ModuleType, arguments: list[str], constraints: Path) -
             completedCallback=codes.append,
         )
     except subprocess.CalledProcessError as error:
-        return Outcome(error.returncode, "\n".join([*lines, str(error.output or error)]))
+        return ChildOutcome(error.returncode, "\n".join([*lines, str(error.output or error)]))
     except RuntimeError as error:  # another extension was faster
-        return Outcome(1, str(error))
+        return ChildOutcome(1, str(error))
     if not slicer.app.testingEnabled():  # there it has waited, and calls nobody
         yield from _until_ended(codes)
-    return Outcome(codes[0] if codes else 0, "\n".join(lines))
+    return ChildOutcome(codes[0] if codes else 0, "\n".join(lines))
 
 
 def _until_ended(codes: list[int]) -> Generator[None, None, None]:

@@ -143,7 +143,7 @@ def _oldest() -> str:
     return ".".join(map(str, install.OLDEST))
 
 
-def _for_run(old: install.Found | None) -> _Request:
+def _for_run(old: install.Installed | None) -> _Request:
     """What a run waits for; ``old``: what there is and is too old."""
     if old is None:
         text, yes = (
