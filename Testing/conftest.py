@@ -47,7 +47,8 @@ _COUNT = itertools.count()
 
 FIRST = (
     "test_training_runs.py", "test_training.py", "test_training_step.py", "test_training_cases.py",
-    "test_lobe_training.py", "test_run_folders.py", "test_protocol.py", "test_engines_agree.py", "test_engines.py",
+    "test_lobe_training.py", "test_run_folders.py", "test_compact.py", "test_needs.py",
+    "test_training_saved_meanwhile.py", "test_protocol.py", "test_engines_agree.py", "test_engines.py",
     "test_software_gpu.py", "test_accuracy.py", "test_docs.py", "test_docs_examples.py", "test_fuzz.py",
 )  # fmt: skip
 """Files of tests that load TensorFlow, so that one process does, and of others that take long."""

@@ -219,8 +219,7 @@ def test_a_report_with_estimated_lobes_prints_on_one_sheet_of_a4_and_fits_a_tele
     assert found == 1  # scores of two digits need most room
     browser = Browser(tmp_path)
     assert browser.printed_pages(text, tmp_path / "page.pdf") == 1
-    for width in (360, 1080):
-        seen = browser.look(text, width)
+    for seen in browser.look_at_widths(text, (360, 1080)).values():
         assert seen.overflowing == []
         assert all(seen.pictures)
 

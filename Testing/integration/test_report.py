@@ -30,7 +30,7 @@ from CovidSegLib.report.schemas import published_schema
 from CovidSegLib.segfiles import write
 from CovidSegLib.segmentation import Provenance, Segmentation
 from Testing.kit.blocks import LEFT_INFECTED, LUNG_VOXELS, UPRIGHT, VOXEL_ML, block_labels, block_scan
-from Testing.kit.browser import Browser
+from Testing.kit.browser import Browser, Seen
 from Testing.kit.command_line import STAND_IN, CommandLine, write_scan
 from Testing.kit.dicom_files import write_slice
 
@@ -133,11 +133,17 @@ def test_the_table_says_the_same(written: CommandLine, record: dict) -> None:
     assert float(numbers["CT severity score (0 to 25)", "both lungs"]["value"]) == 3
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_a_browser_shows_every_number_and_nothing_sticks_out(
-    page: str, record: dict, width: int, tmp_path: Path
-) -> None:
-    seen = Browser(tmp_path).look(page, width)
+WIDTHS = (1280, 390)
+
+
+@pytest.fixture(scope="module")
+def shown(page: str, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Seen]:
+    return Browser(tmp_path_factory.mktemp("browser")).look_at_widths(page, WIDTHS)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_browser_shows_every_number_and_nothing_sticks_out(shown: dict[int, Seen], record: dict, width: int) -> None:
+    seen = shown[width]
     assert seen.width <= width
     assert seen.overflowing == []
     assert seen.loaded == []  # nothing is fetched from anywhere

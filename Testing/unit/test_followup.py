@@ -29,7 +29,7 @@ from CovidSegLib.report.result_record import ResultRecord
 from CovidSegLib.segmentation import Label, Provenance
 from CovidSegLib.system.typed_json import write_typed
 from Testing.kit.blocks import LEFT_INFECTED, RIGHT_INFECTED, UPRIGHT, VOXEL_ML, block_labels, block_scan
-from Testing.kit.browser import Browser
+from Testing.kit.browser import Browser, Seen
 from Testing.kit.drawn_lungs import AFFINE, drawn_lungs
 
 
@@ -236,10 +236,19 @@ def test_every_mark_lies_inside_the_plot(values: list) -> None:
     assert plot.line.count("M") + plot.line.count("L") == len(plot.marks)
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_a_browser_shows_the_change_and_nothing_sticks_out(width: int, tmp_path: Path) -> None:
+WIDTHS = (1280, 390)
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Seen]:
     points = [point(0), point(14, infection=1640.2), point(95, lung=3000.0, infection=12.0, date="2020-07-03")]
-    seen = Browser(tmp_path).look(render_follow_up(follow_up(points, label="A & B")), width)
+    page = render_follow_up(follow_up(points, label="A & B"))
+    return Browser(tmp_path_factory.mktemp("browser")).look_at_widths(page, WIDTHS)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_browser_shows_the_change_and_nothing_sticks_out(width: int, shown: dict[int, Seen]) -> None:
+    seen = shown[width]
     assert seen.overflowing == []
     assert seen.width <= width
     assert seen.loaded == []
@@ -255,8 +264,7 @@ def test_the_page_shows_every_scan_that_has_a_picture_and_two_scans_fit_on_one_s
     pictures = [Picture(drawn.getvalue(), "Day 0"), Picture(drawn.getvalue(), "Day 9")]
     found = follow_up([point(0), point(9, infection=100.0)])
     page, browser = render_follow_up(found, pictures=pictures), Browser(tmp_path)
-    for width in (1280, 390):
-        seen = browser.look(page, width)
+    for seen in browser.look_at_widths(page, WIDTHS).values():
         assert seen.pictures == [960, 960]
         assert seen.overflowing == []
     assert browser.printed_pages(page, tmp_path / "page.pdf") == 1

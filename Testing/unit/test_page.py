@@ -14,7 +14,7 @@ from CovidSegLib.report.content import ReportContent, checks, report_content
 from CovidSegLib.report.page import ml, number, percent, render_page, signed
 from CovidSegLib.segmentation import Label, Provenance, Segmentation
 from Testing.kit.blocks import UPRIGHT, block_labels, block_scan
-from Testing.kit.browser import Browser
+from Testing.kit.browser import Browser, Seen
 from Testing.kit.drawn_lungs import drawn_lungs
 
 MADE = Provenance("a-network-with-a-long-name", "0123456789abcdef" * 4, "tensorflow", "gpu", "CovidSeg 10.11.12")
@@ -40,9 +40,17 @@ def full() -> ReportContent:
     return content(labels, voxels, label="A very long label without any blank: " + "x" * 60, notes=("A note. " * 12,))
 
 
-@pytest.mark.parametrize("width", [1280, 760, 390])
-def test_the_longest_numbers_fit(width: int, tmp_path: Path) -> None:
-    seen = Browser(tmp_path).look(render_page(full(), {}), width)
+WIDTHS = (1280, 760, 390)
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Seen]:
+    return Browser(tmp_path_factory.mktemp("browser")).look_at_widths(render_page(full(), {}), WIDTHS)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_longest_numbers_fit(width: int, shown: dict[int, Seen]) -> None:
+    seen = shown[width]
     assert seen.overflowing == []
     assert seen.width <= width
     assert "100.0 %" in seen.text
