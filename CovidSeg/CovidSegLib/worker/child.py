@@ -7,6 +7,7 @@ imported, so that no library can print into the messages.
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import os
 import pickle
@@ -65,6 +66,7 @@ def serve() -> None:
     """Open the engine, and meanwhile and then do job after job until the input ends. Does not return."""
     channel = _own_channel()
     requests = os.fdopen(os.dup(sys.stdin.fileno()), "rb")
+    gc.disable()  # until the libraries are there: what they make while they load is looked through again and again
     with Interrupts(process_ends=True) as interrupts:
         hello = json.loads(requests.readline() or b"null")
         if hello is None:
@@ -111,6 +113,10 @@ def _load_libraries() -> None:
     import scipy.ndimage
     import scipy.sparse  # noqa: F401
     import SimpleITK  # noqa: F401
+
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 class _Inbox:
