@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
 def make(folder: Path) -> None:
     """Build it in ``folder``: this Python's packages, but no onnxruntime of its own choosing."""
-    venv.create(folder, with_pip=True)
-    packages = next(folder.glob("lib/python*/site-packages"))
     here = Path(np.__file__).parents[1]
+    has_pip = (here / "pip").is_dir()  # which is borrowed: to unpack another one takes seconds
+    venv.create(folder, with_pip=not has_pip)
+    packages = next(folder.glob("lib/python*/site-packages"))
     for entry in here.iterdir():
-        if entry.name.lower().startswith(("numpy", "scipy", "simpleitk", "pydicom")):
+        is_pip = has_pip and (entry.name == "pip" or entry.name.startswith("pip-"))
+        if is_pip or entry.name.lower().startswith(("numpy", "scipy", "simpleitk", "pydicom")):
             (packages / entry.name).symlink_to(entry)
     # PythonSlicer's launcher puts Slicer's packages before what is on PYTHONPATH.
     (packages / "slicers_order.pth").write_text(
