@@ -209,7 +209,7 @@ def test_a_dicom_seg_without_our_segments_is_no_mask(written: CommandLine) -> No
         assert "no binary segmentation" in line
 
 
-def test_masks_of_another_patient_on_the_same_grid_are_pointed_out_and_not_trained_on(
+def test_masks_of_another_patient_on_the_same_grid_are_counted_only_when_that_is_said_and_not_trained_on(
     written: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(written.environment, "PYTHONPATH", f"{STAND_IN}{os.pathsep}{written.environment['PYTHONPATH']}")
@@ -220,15 +220,22 @@ def test_masks_of_another_patient_on_the_same_grid_are_pointed_out_and_not_train
     made = replace(MADE, volume=f"NIfTI file, SHA-256 of its voxels {volume.fingerprint}")
     write(Segmentation(block_labels(), volume.affine, made), folder / "mine.seg.nrrd")
     sentence = "The masks were made from another scan, or from this one before its voxels changed."
+    anyway = "--another-scan"
+    said = written.refused("report", "theirs.nii.gz", "mine.seg.nrrd", "-o", "x.json", "--quiet")
+    assert said.startswith(f"error: mine.seg.nrrd: {sentence}")
+    assert anyway in said
+    masks = ("--masks", "mine.seg.nrrd", "mine.seg.nrrd", "--days", "0", "9")
+    refused = written.refused("followup", "mine.nii.gz", "theirs.nii.gz", *masks, "-o", "f.json", "--quiet")
+    assert refused == said
     for name, warned in (("mine", False), ("theirs", True)):
         outputs = [f"{name}.json", f"{name}.html"]
-        ended = written.run("report", f"{name}.nii.gz", "mine.seg.nrrd", "-o", outputs[0], "-o", outputs[1])
+        call = ("report", f"{name}.nii.gz", "mine.seg.nrrd", "-o", outputs[0], "-o", outputs[1])
+        ended = written.run(*call, *[anyway] * warned)
         assert ended.returncode == 0, ended.stderr
         said = [ended.stderr, *((folder / output).read_text(encoding="utf-8") for output in outputs)]
         assert [sentence in text for text in said] == [warned] * 3
-    masks = ("--masks", "mine.seg.nrrd", "mine.seg.nrrd")
-    for scans in (("mine.nii.gz", "theirs.nii.gz", *masks), ("mine.json", "theirs.json")):
-        ended = written.run("followup", *scans, "--days", "0", "9", "-o", "f.json")
+    for scans in (("mine.nii.gz", "theirs.nii.gz", *masks, anyway), ("mine.json", "theirs.json", "--days", "0", "9")):
+        ended = written.run("followup", *scans, "-o", "f.json")
         assert ended.returncode == 0, ended.stderr
         assert f"Scan 2: {sentence}" in json.loads((folder / "f.json").read_text())["warnings"]
         assert f"Scan 1: {sentence}" not in ended.stderr

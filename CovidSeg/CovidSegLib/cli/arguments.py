@@ -54,6 +54,16 @@ def add_overwrite(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_another_scan(parser: argparse.ArgumentParser) -> None:
+    """``--another-scan``, of a command that counts masks from files."""
+    parser.add_argument(
+        "--another-scan",
+        action="store_true",
+        help="also count masks that tell that they were made from another scan, or from this one before its voxels "
+        "changed; a warning says so",
+    )
+
+
 def add_existing_options(parser: argparse.ArgumentParser) -> None:
     """``--keep-edits --overwrite``."""
     parser.add_argument(

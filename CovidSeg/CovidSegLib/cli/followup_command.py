@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError, OutputError, about
 from ..words import in_ml, percent
 from .arguments import (
+    add_another_scan,
     add_overwrite,
     add_pipeline_options,
     as_typed,
@@ -55,6 +56,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--dates", action="store_true", help="show the dates of the scans, too")
     parser.add_argument("--label", metavar="TEXT", default="", help="the case's name in the report (none)")
+    add_another_scan(parser)
     add_overwrite(parser)
     add_pipeline_options(parser, json=False)
     parser.set_defaults(run=run)
@@ -245,7 +247,7 @@ def _records(args: argparse.Namespace, console: Console, progress: Progress) -> 
                 console.begin(f"[{number + 1}/{len(args.scans)}] {scan}")
                 picture = place / f"{number}.jpg" if place else None
                 with as_typed(scan, [mask] if mask else []):
-                    records.append(_record(scan, mask, picture, worker, progress))
+                    records.append(_record(args, scan, mask, picture, worker, progress))
                 drawn.append(picture.read_bytes() if picture and picture.is_file() else b"")
         return records, drawn
     except OSError as error:
@@ -270,7 +272,14 @@ def _result_in(file: Path) -> ResultRecord:
     return ResultRecord.from_json(data)
 
 
-def _record(scan: Path, masks: Path | None, picture: Path | None, worker: Worker, progress: Progress) -> ResultRecord:
+def _record(
+    args: argparse.Namespace,
+    scan: Path,
+    masks: Path | None,
+    picture: Path | None,
+    worker: Worker,
+    progress: Progress,
+) -> ResultRecord:
     from ..case import SegmentCase
     from ..report.report_jobs import MakeReport
     from ..report.request import ReportRequest
@@ -280,4 +289,5 @@ def _record(scan: Path, masks: Path | None, picture: Path | None, worker: Worker
     request = ReportRequest(picture=picture)
     if masks is None:
         return worker.run(SegmentCase(scan.absolute(), (), report=request), progress)
-    return worker.run(MakeReport(scan.absolute(), masks.absolute(), request), progress)
+    job = MakeReport(scan.absolute(), masks.absolute(), request, another_scan=args.another_scan)
+    return worker.run(job, progress)

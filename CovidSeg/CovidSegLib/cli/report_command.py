@@ -6,6 +6,7 @@ import argparse
 
 from .arguments import (
     absolute,
+    add_another_scan,
     add_overwrite,
     add_quiet,
     add_report_options,
@@ -34,6 +35,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("masks", metavar="MASKS", type=file_name)
     parser.add_argument("-o", "--output", metavar="OUT", type=file_name, action="append", required=True)
     add_report_options(parser)
+    add_another_scan(parser)
     add_overwrite(parser)
     add_quiet(parser)
     parser.set_defaults(run=run)
@@ -55,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
 
     typed = as_typed(args.scan, [args.masks, *filter(None, [args.lobes])], args.output)
     with Console.of(args) as (console, progress), typed, Worker(None) as worker:
-        job = MakeReport(args.scan.absolute(), args.masks.absolute(), request, begun, args.overwrite)
+        choice = (args.overwrite, args.another_scan)
+        job = MakeReport(args.scan.absolute(), args.masks.absolute(), request, begun, *choice)
         record = worker.run(job, progress)
     console.result(in_words(record))
     for output in args.output:

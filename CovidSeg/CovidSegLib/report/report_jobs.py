@@ -28,7 +28,7 @@ class MakeReport:
     """Writes the reports that ``request`` names on the ``masks`` of ``scan``, or only takes the numbers.
 
     ``begun``: files that may be replaced, in their states when the run began; ``overwrite``: also those that somebody
-    changed, or that are of another scan.
+    changed, or that are of another scan; ``another_scan``: masks count that tell that they were made from other voxels.
     """
 
     scan: Path
@@ -36,6 +36,7 @@ class MakeReport:
     request: ReportRequest = ReportRequest()  # noqa: RUF009 - frozen
     begun: States = ()
     overwrite: bool = False
+    another_scan: bool = False
 
     @property
     def sources(self) -> Sequence[Path]:
@@ -61,6 +62,10 @@ class MakeReport:
         findings.verdict.check_is_no_labelmap()  # volumes need no HU, but a picture of a body
         with about(self.masks):
             masks = read_masks(self.masks, volume)
+            if masks.of_another_scan and not self.another_scan:
+                raise InputError(
+                    ANOTHER_SCAN, "Give the scan that was segmented, or count them all the same with --another-scan."
+                )
         volume = replace(volume, notes=(*volume.notes, *findings.warnings, *masks.warnings))
         measured = self.request.measure(
             self.scan, volume, masks.segmentation, verdict=findings.verdict, infection_known=masks.infection_known
