@@ -30,7 +30,7 @@ from CovidSegLib.system.file_states import file_state
 from CovidSegLib.worker import parent
 from Testing.kit.batch_runner import InThisProcess, Statuses
 from Testing.kit.cases import segment_case
-from Testing.kit.command_line import CLEAN, told_scan
+from Testing.kit.command_line import CLEAN, rough_chest, told_scan, write_scan
 from Testing.kit.rewritten import erase, rewrite
 
 PRECIOUS = b"PRECIOUS WORK"
@@ -45,7 +45,7 @@ def threshold(volume: CtVolume, progress: Progress, *_: object) -> Segmentation:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A scan, masks of it and a finished result."""
     monkeypatch.chdir(tmp_path)
-    scan = told_scan(tmp_path / "ct.nii.gz", CLEAN)
+    scan = write_scan(tmp_path / "ct.nii.gz", rough_chest())
     segment_case(scan, [Path("m.nii.gz")], segment=threshold, progress=Progress(), json_file=Path("n.json"))
     return tmp_path
 
