@@ -16,7 +16,7 @@ from pydicom import config
 
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import find_cases, read_ct
-from Testing.kit.command_line import CommandLine, rough_chest, until
+from Testing.kit.command_line import CommandLine, stored_chest, until
 from Testing.kit.dicom_files import write_series
 from Testing.kit.no_sockets import AVAILABLE, forbid_sockets
 from Testing.kit.planted import BIRTH_DATE, IDENTITY, NAME, PERSON, all_leaks, files_below, leaks
@@ -132,7 +132,7 @@ def test_an_original_goes_before_what_was_computed_from_it(tmp_path: Path) -> No
 def patients(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folders in ``scans``: a chest, with a second series; a series with a hole; odd UIDs. A name is in all of them."""
     folder = tmp_path_factory.mktemp("patients")
-    chest = rough_chest(10)
+    chest = stored_chest(10)
     like = {**PERSON, "PixelSpacing": [3.0, 3.0], "SliceThickness": 20.0}
     write_series(folder / "scans" / "first", chest, HEIGHTS, **like)
     write_series(folder / "scans" / "first", chest[:3], SeriesNumber=2, SeriesInstanceUID=f"1.2.{BIRTH_DATE}", **like)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from Testing.kit import no_sockets
-from Testing.kit.command_line import CommandLine, rough_chest, until
+from Testing.kit.command_line import CommandLine, stored_chest, until
 from Testing.kit.dicom_files import write_series
 from Testing.kit.planted import NAME, PERSON, all_leaks, files_below
 from Testing.kit.training_data import write_case
@@ -28,7 +28,7 @@ PIXELS = {"PixelSpacing": [3.0, 3.0], "SliceThickness": 20.0}
 def patient(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two visits of one planted person; the folders' names are the user's own."""
     folder = tmp_path_factory.mktemp("dicom")
-    chest = rough_chest(10)
+    chest = stored_chest(10)
     for number, date in ((1, "20200417"), (2, "20200501")):
         own = {
             **PERSON,

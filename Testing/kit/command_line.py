@@ -115,7 +115,7 @@ def tell(told: CommandLine, **endings: int) -> None:
         told_scan(told.folder / "scans" / f"{stem}.nii.gz", ending)
 
 
-def rough_chest(slices: int = 6) -> np.ndarray:
+def rough_chest(slices: int = 6, noise_hu: float = 15) -> np.ndarray:
     """HU (z, y, x) of a body of soft tissue with two lungs in it, 128 x 128 pixels of 3 mm."""
     rows, columns = np.mgrid[:128, :128]
     rng = np.random.default_rng(0)
@@ -123,7 +123,12 @@ def rough_chest(slices: int = 6) -> np.ndarray:
     voxels[:, ((rows - 64) / 38) ** 2 + ((columns - 64) / 55) ** 2 < 1] = 40
     for centre in (40, 88):
         voxels[:, ((rows - 62) / 28) ** 2 + ((columns - centre) / 18) ** 2 < 1] = -850
-    return voxels + rng.normal(0, 15, voxels.shape).astype(np.int16)
+    return voxels + rng.normal(0, noise_hu, voxels.shape).astype(np.int16)
+
+
+def stored_chest(slices: int) -> np.ndarray:
+    """As :func:`rough_chest`, with what a scanner can store without a sign: nothing below -1024."""
+    return np.maximum(rough_chest(slices, 25), -1024).astype(np.int16)
 
 
 def children(process: int) -> list[int]:
