@@ -29,7 +29,7 @@ from CovidSegLib.segfiles import ExistingFiles
 from CovidSegLib.segmentation import Provenance, Segmentation
 from Testing.kit.batch_runner import InThisProcess, Statuses
 from Testing.kit.cases import segment_case
-from Testing.kit.command_line import CLEAN, PRINTS, told_scan
+from Testing.kit.command_line import CLEAN, PRINTS, rough_chest, told_scan, write_scan
 from Testing.kit.rewritten import rewrite
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the kit's command line is for Unix")
@@ -85,7 +85,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name, ending in (("a", CLEAN), ("b", PRINTS)):
         files: dict[str, Any] = {"json_file": Path(f"{name}.json"), "report": ReportRequest((Path(f"{name}.csv"),))}
-        scan = told_scan(Path(f"{name}.nii.gz"), ending)
+        voxels = rough_chest()
+        voxels[0, 0, 0] = ending
+        scan = write_scan(Path(f"{name}.nii.gz"), voxels)
         segment_case(scan, [Path(f"{name}.seg.nrrd")], segment=threshold, progress=Progress(), **files)
     return tmp_path
 
