@@ -77,8 +77,8 @@ class ScanValues:
         if is_uneven(_without(samples, circle)):
             return cls(0.0, circle, UNEVEN)
         several = len(samples) > 1
-        dark = several and _is_dark_around(samples)
-        scale = value_scale(_without(samples, circle), air_around=dark and circle is None)
+        dark = several and circle is None and _is_dark_around(samples)  # what was filled in says nothing
+        scale = value_scale(_without(samples, circle), air_around=dark)
         if scale == 1 and not dark and _is_negative(samples, circle):
             scale = INVERTED
         if scale != 1:  # a shift would be told of what is no HU

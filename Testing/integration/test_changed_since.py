@@ -69,7 +69,7 @@ EDITS: dict[str, tuple[Callable[[Path], None], ...]] = {
 
 CHANGED, ANOTHER = (
     "file exists and was changed since CovidSeg wrote it.",
-    "file exists and is of another scan or batch.",
+    "file exists and is of another scan, or of a batch whose manifest is not here.",
 )
 
 
@@ -210,13 +210,13 @@ def test_tables_of_another_batch_are_not_replaced(tmp_path: Path) -> None:
         run_batch(cases, tmp_path / f"out {name}", InThisProcess(threshold), json_file=numbers)
     (tmp_path / "one.json").write_bytes((tmp_path / "two.json").read_bytes())
     cases = plan_cases(tmp_path / "one", tmp_path / "out one", ".seg.nrrd")
-    with pytest.raises(OutputError, match="of another scan or batch"):
+    with pytest.raises(OutputError, match="of another scan, or of a batch"):
         run_batch(cases, tmp_path / "out one", InThisProcess(threshold), json_file=tmp_path / "one.json")
     run_batch(cases, tmp_path / "out one", InThisProcess(threshold))
     (tmp_path / "out one/manifest.jsonl").unlink()
     for table in ("summary.csv", "index.html"):
         before = (tmp_path / "out one" / table).read_bytes()
-        with pytest.raises(OutputError, match="of another scan or batch"):
+        with pytest.raises(OutputError, match="of another scan, or of a batch"):
             run_batch(cases, tmp_path / "out one", InThisProcess(threshold))
         assert (tmp_path / "out one" / table).read_bytes() == before
         (tmp_path / "out one" / table).unlink()
@@ -241,6 +241,20 @@ def test_a_changed_page_or_picture_of_a_scan_stays_when_a_batch_does_it_anew(whi
     assert (out / which).read_bytes() == edited
 
 
+@pytest.mark.parametrize("which", ["reports/a.html", "pictures/a.jpg"])
+def test_a_write_protected_page_or_picture_of_a_batch_stays(which: str, tmp_path: Path) -> None:
+    (tmp_path / "scans").mkdir()
+    told_scan(tmp_path / "scans/a.nii.gz", CLEAN)
+    out = tmp_path / "out"
+    cases = [case.with_report() for case in plan_cases(tmp_path / "scans", out, ".seg.nrrd")]
+    run_batch(cases, out, InThisProcess(threshold))
+    (out / which).chmod(0o444)
+    before = (out / which).stat()
+    (row,) = run_batch(cases, out, InThisProcess(threshold), restart=True)
+    assert "is write-protected" in row.message
+    assert os.path.samestat((out / which).stat(), before)
+
+
 def test_a_sample_or_truth_that_somebody_edited_is_not_replaced(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -260,6 +274,8 @@ def test_a_sample_or_truth_that_somebody_edited_is_not_replaced(
         path.write_bytes(ours)
     sample.write_bytes(edited)
     assert main([*call, "--overwrite"]) == 0
+    truth.write_bytes(b"")  # as a program leaves it that takes a name for what comes later
+    assert main(call) == 0
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -272,7 +288,7 @@ def test_python_replaces_no_report_that_somebody_changed_and_none_of_another_sca
     path, one = tmp_path / f"r{suffix}", result(-800)
     one.report(path)
     one.report(path, label="again")
-    with pytest.raises(OutputError, match="of another scan or batch"):
+    with pytest.raises(OutputError, match="of another scan, or of a batch"):
         result(-801).report(path)
     EDITS[suffix][0](path)
     edited = path.read_bytes()
@@ -281,6 +297,10 @@ def test_python_replaces_no_report_that_somebody_changed_and_none_of_another_sca
     assert path.read_bytes() == edited
     one.report(path, overwrite=True)
     assert path.read_bytes() != edited
+    path.chmod(0o444)
+    for overwrite in (False, True):
+        with pytest.raises(OutputError, match="is write-protected"):
+            one.report(path, overwrite=overwrite)
 
 
 def test_tables_are_still_read_by_any_program(folder: Path) -> None:

@@ -103,7 +103,8 @@ def write_scan(path: Path, voxels: np.ndarray, spacing_mm: tuple[float, float, f
 
 def told_scan(path: Path, ending: int, slices: int = 4) -> Path:
     """Write a scan that tells the stand-in for the pipeline how to end."""
-    voxels = np.full((slices, 32, 32), 40, np.int16)
+    voxels = np.full((slices, 32, 32), -1000, np.int16)
+    voxels[:, 2:30, 2:30] = 40
     voxels[:, 8:24, 8:24] = -800
     voxels[0, 0, 0] = ending
     return write_scan(path, voxels)

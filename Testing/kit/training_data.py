@@ -26,7 +26,7 @@ def chest_slices(slices: int, seed: int, *, infected: bool = True) -> tuple[np.n
         if infected:
             voxels[patch], labels[patch] = -200, 3
     voxels += random.normal(0, 12, voxels.shape).astype(np.int16)
-    return voxels, labels
+    return np.maximum(voxels, np.int16(-1024)), labels  # a scanner stores no less
 
 
 def write_case(

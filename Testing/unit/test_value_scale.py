@@ -157,6 +157,17 @@ def test_the_negative_of_a_real_picture_is_refused_also_in_a_window_and_moved(na
         _judged(values).check()
 
 
+@pytest.mark.parametrize("around", ["circle", "frame"])
+def test_a_negative_is_refused_also_within_what_was_filled_in_with_air(around: str, shared_data: Path) -> None:
+    scan = read_ct(shared_data / "scans/images/coronacases_001.nii.gz", Progress())
+    hu = scan.voxels[::8, ::3, ::3].astype(np.float32)
+    rows, columns = (np.abs(np.arange(size) - (size - 1) / 2) / (size / 2) for size in hu.shape[1:])
+    filled = np.hypot(rows[:, None], columns) > 1 if around == "circle" else np.maximum(rows[:, None], columns) > 0.88
+    with pytest.raises(InputError, match="inverted"):
+        _judged(np.where(filled, -1000, -900 - hu).astype(np.float32)).check()
+    _judged(np.where(filled, -1000, hu).astype(np.float32)).check()
+
+
 @pytest.mark.parametrize("step", [1, 2])
 def test_air_that_was_cut_off_is_told_as_that_at_any_size_of_pixels(step: int, shared_data: Path) -> None:
     scan = read_ct(shared_data / "lungs/images/LCTSC-Test-S1-104.nii.gz", Progress())

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..corrections.merge import Merged
+from ..errors import about
 from ..geometry.volume import CtVolume
 from ..measures.found import Found, find_all
 from ..measures.review import with_certainty
@@ -24,7 +25,7 @@ from ..segfiles import (
 )
 from ..segmentation import Segmentation
 from ..system.checksums import check_scan
-from ..system.file_states import check_still, states_of
+from ..system.file_states import check_still, refuse_protected, states_of
 
 
 @dataclass
@@ -67,6 +68,9 @@ class CaseOutputs:
         if existing.is_repeated(now, kept):
             states = now
         check_still(states)
+        for file in numbers:
+            with about(file):
+                refuse_protected(file)
         if not existing.overwrite:
             check_scan(numbers, *([] if existing.own_folder else [volume.fingerprint]))
         wants_dicom = any(is_dicom_seg(output) for output in outputs)

@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_existing(target: Path, *, overwrite: bool) -> None:
     """Raise OutputError where something other than an earlier sample would be replaced, or one that was changed."""
-    if not target.is_file():
+    if not target.is_file() or not target.stat().st_size:
         return
     from ..system.checksums import changed, chunks, identity_in, refuse_unless
     from ..system.file_states import refuse_protected

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from ..errors import OutputError
 from ..i18n import tr as _
-from .file_states import changed_meanwhile, file_state, kept_state, refuse_special
+from .file_states import changed_meanwhile, file_state, kept_state, refuse_protected, refuse_special
 from .read_back import check_bytes
 from .unfinished import sweep, unfinished_prefix
 
@@ -156,14 +156,18 @@ class OutputSet:
             shutil.rmtree(folder, ignore_errors=True)
 
     def add(self, target: Path, state: str = NOTHING_THERE) -> Path:
-        """Where to write what :meth:`publish` will move to ``target``. Raises OutputError, also for a device.
+        """Where to write what :meth:`publish` will move to ``target``.
 
-        ``state``: that of a target whose state was not given before.
+        ``state``: that of a target whose state was not given before. Raises OutputError, also for a device, and for a
+        write-protected file that is not CovidSeg's own.
         """
+        expected = state or self._states.get(target, NOTHING_THERE)
         if "\0" in str(target):
             raise OutputError(_("The name of the output cannot be used."), _("Choose a shorter or simpler one."))
         with output_errors():  # links in a circle are a RuntimeError in older Pythons
             refuse_special(target)
+            if expected is not OWN_FILE:
+                refuse_protected(target)
             real = target.resolve() if target.is_symlink() else target
             if real.parent not in self._folders:
                 sweep(real.parent)
@@ -171,7 +175,7 @@ class OutputSet:
         # By the ending libraries choose the form, some only when it is in lower case; some know no other letters.
         ending = "".join(letter for letter in target.name[-_ENDING:].lower() if letter.isascii())
         place = self._folders[real.parent] / f"{len(self._moves)}-{ending}"
-        self._moves.append(_Move(place, real, state or self._states.get(target, NOTHING_THERE), target))
+        self._moves.append(_Move(place, real, expected, target))
         return place
 
     def place_of(self, target: Path) -> Path:

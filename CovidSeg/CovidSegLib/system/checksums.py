@@ -29,7 +29,10 @@ OF_NOTHING = "0" * 16
 
 _MARK = re.compile(rb"covidseg:([0-9a-f]{16}):([0-9a-f]{32})")
 _EMPTY = b"0" * 32
-_WHAT_TO_DO = _("Rename it, or choose another name. --overwrite replaces it, and every other output as well.")
+_WHAT_TO_DO = _(
+    "Rename it, or choose another name. --overwrite (in Python overwrite=True) replaces it, and every other output as "
+    "well."
+)
 _CHUNK_BYTES = 1 << 20
 
 
@@ -121,7 +124,10 @@ def refuse_unless(found: str | None, path: Path, identities: Collection[str] | N
         )
     if identities is not None and found not in identities:
         raise OutputError(
-            _("The {ending} file exists and is of another scan or batch.").format(ending=_ending(path)), _WHAT_TO_DO
+            _("The {ending} file exists and is of another scan, or of a batch whose manifest is not here.").format(
+                ending=_ending(path)
+            ),
+            _WHAT_TO_DO,
         )
 
 

@@ -95,11 +95,12 @@ def refuse_special(output: Path) -> None:
 
 
 def refuse_protected(output: Path) -> None:
-    """Raise OutputError where ``output`` is write-protected.
+    """Raise OutputError where ``output`` is there and write-protected.
 
     Also where this process could write it all the same: as root, or by way of its folder.
     """
-    if not output.stat().st_mode & _MAY_WRITE:
+    about = _about(output)
+    if about is not None and not about.st_mode & _MAY_WRITE:
         raise OutputError(
             _("The output exists and is write-protected."), _("Take the protection off, or choose another name.")
         )
