@@ -150,10 +150,10 @@ def _is_negative(samples: list[np.ndarray], circle: np.ndarray | None) -> bool:
     values = np.array(measured, np.float32).reshape(len(samples), -1)
     inside = np.ones(samples[0].shape, bool) if circle is None else ~coarse(circle)[0]
     edge = values[:, (inside & ~scipy.ndimage.binary_erosion(inside))[inside]]
-    if len(samples) > 1 and _is_brightest(edge, values):
-        return True
-    # Air, lung and muscle of who has hardly any fat lie as muscle, fat and air of a negative do.
-    return not _is_dark(edge, values) and is_negative(measured)
+    if len(samples) > 1:
+        return _is_brightest(edge, values) or (not _is_dark(edge, values) and is_negative(measured))
+    # In one slice of hardly any fat, air, lung and muscle lie as muscle, fat and air of a negative do.
+    return _is_dark(-edge, -values) and is_negative(measured)
 
 
 def _is_dark_around(samples: list[np.ndarray]) -> bool:
