@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from CovidSegLib.errors import EngineError
+from CovidSegLib.errors import EngineError, InputError
 from CovidSegLib.geometry.volume import CtVolume
 from CovidSegLib.phantom import make_phantom
 from CovidSegLib.pipeline import BATCH, MOST_AT_ONCE, Options, batch_size, segment
@@ -75,3 +75,11 @@ def test_what_is_odd_about_a_scan_is_said_with_its_masks() -> None:
     assert any("107 mm apart" in text for text in odd)
     made = segment(volume, Options(threads=1), Progress(), engine=Stand())
     assert made.provenance.warnings[: len(odd)] == odd
+
+
+@pytest.mark.parametrize("what", ["masks", "inverted"])
+def test_what_is_no_ct_is_refused_before_a_network_is_opened(what: str, scan: CtVolume) -> None:
+    voxels = (scan.voxels > -500).astype(np.int16) if what == "masks" else (-1024 - scan.voxels).astype(np.int16)
+    nowhere = Options(device="nowhere", threads=1)  # whoever opens a network fails on it
+    with pytest.raises(InputError):
+        segment(CtVolume(voxels, scan.affine), nowhere, Progress())
