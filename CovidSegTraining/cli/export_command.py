@@ -76,8 +76,8 @@ def _card(args: argparse.Namespace) -> None:
     from ..fit.run_folder import check_folder, check_place
     from ..ship.card import as_markdown, checked_facts, update_card, with_metrics
 
-    state = check_place(args.markdown)
     model = models.find(args.model)
+    state = check_place(args.markdown, f"# {model.name}\n")
     if args.facts or args.metrics:
         check_folder(model.folder)
     facts = checked_facts(_read(args.facts))

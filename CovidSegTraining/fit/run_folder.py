@@ -24,7 +24,7 @@ from typing import Any
 
 from CovidSegLib.errors import InputError, OutputError
 from CovidSegLib.system.atomic_files import OWN_FILE, replace_text
-from CovidSegLib.system.file_states import file_state
+from CovidSegLib.system.file_states import file_state, refuse_protected, refuse_special
 from CovidSegLib.system.locks import try_lock
 
 from ..data.cases import Parts
@@ -66,9 +66,10 @@ _BEGUN = ("state/checkpoint", "state/training_metadata.json", WEIGHTS)
 _PACKAGES = ("covidseg", "tensorflow", "tensorflow-cpu", "keras", "numpy", "scipy", "nibabel", "onnx", "tf2onnx")
 
 
-def check_place(file: Path | None) -> str:
+def check_place(file: Path | None, begins: str = "{") -> str:
     """Raise InputError or OutputError where ``file`` cannot be written, before any work is done for it.
 
+    What is there is replaced only where it ``begins`` as what shall be written (JSON), so that no scan is.
     Returns its state as the command begins, for :func:`write_json`.
     """
     if file is None:
@@ -77,6 +78,13 @@ def check_place(file: Path | None) -> str:
     if file.is_dir() or not file.parent.is_dir():
         raise InputError("The output is a folder, or its folder does not exist.", "Choose another file.")
     check_folder(file.parent)
+    if state:
+        refuse_special(file)
+        refuse_protected(file)
+        with file.open("rb") as there:
+            start = there.read(len(begins.encode()))
+        if start and start != begins.encode():
+            raise OutputError(f"{file.name} exists and is no earlier output of this command.", "Choose another file.")
     return state
 
 

@@ -9,11 +9,12 @@ import pytest
 from PIL import Image
 
 from CovidSegLib.errors import ChangedMeanwhileError, OutputError
-from CovidSegLib.network import models
 from CovidSegLib.system.file_states import states_of
 from CovidSegTraining.cli import command as training_command
 from CovidSegTraining.cli import figures_command
 from CovidSegTraining.data import pictures
+from CovidSegTraining.ship import card
+from Testing.kit.training_data import write_case
 
 PRECIOUS = b"PRECIOUS WORK"
 
@@ -28,16 +29,31 @@ def save(file: Path) -> None:
 def test_a_card_as_a_page_replaces_no_page_that_is_saved_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    page, find = tmp_path / "card.md", models.find
-    page.write_text("of last week")
+    page, as_markdown = tmp_path / "card.md", card.as_markdown
     call = ["card", "--markdown", str(page)]
+    assert training_command.main(call) == 0
     with monkeypatch.context() as saving:
-        saving.setattr(models, "find", lambda name: (save(page), find(name))[1])
+        saving.setattr(card, "as_markdown", lambda told: (save(page), as_markdown(told))[1])
         assert training_command.main(call) == 2
     assert "changed by somebody else" in capsys.readouterr().err
     assert page.read_bytes() == PRECIOUS
-    assert training_command.main(call) == 0
-    assert page.read_text().startswith("# covidseg")
+
+
+@pytest.mark.parametrize("command", [["card", "--markdown"], ["check", "data", "--json"], ["evaluate", "--json"]])
+def test_no_scan_and_no_page_of_somebody_else_is_replaced_by_scores_or_a_card(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_case(tmp_path / "data", "one")
+    for precious in (PRECIOUS, b"# The ward's notes\n", (tmp_path / "data/images/one.nii.gz").read_bytes()):
+        Path("scan.nii.gz").write_bytes(precious)
+        assert training_command.main([*command, "scan.nii.gz"]) == 2
+        assert "scan.nii.gz exists and is no earlier output" in capsys.readouterr().err
+        assert Path("scan.nii.gz").read_bytes() == precious
+    Path("scan.nii.gz").write_bytes(b"")
+    Path("scan.nii.gz").chmod(0o444)
+    assert training_command.main([*command, "scan.nii.gz"]) == 2
+    assert "write-protected" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["labels/picture_4.nii.gz", "images/picture_4.nii.gz", "metadata.csv"])
