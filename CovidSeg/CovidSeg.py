@@ -73,7 +73,13 @@ class CovidSegLogic(ScriptedLoadableModuleLogic):
         self.isSingletonParameterNode, self.undoPoints = False, UNDO_POINTS
 
     def getParameterNode(self):
-        """The first set of parameters in the scene."""
+        """The first set of parameters in the scene.
+
+        Returns
+        -------
+        CovidSegParameterNode
+            What the panel shows and *Apply* takes.
+        """
         from CovidSegLib.gui.core.parameters import CovidSegParameterNode
 
         return CovidSegParameterNode(super().getParameterNode())
@@ -81,8 +87,30 @@ class CovidSegLogic(ScriptedLoadableModuleLogic):
     def process(self, volumeNode, segmentationNode=None, *, options=None, wait=True):
         """Segment the CT in ``volumeNode``, as the panel does.
 
-        ``segmentationNode``: where the segments go (None: a new one); corrections in it stay. ``undoPoints.undo(node)``
-        takes a run back. ``options``: pipeline.Options. Returns a gui.task.Task (``result``, ``finished`` ...).
+        ``undoPoints.undo(segmentationNode)`` takes a run back.
+
+        Parameters
+        ----------
+        volumeNode : vtkMRMLScalarVolumeNode
+            The CT, in HU.
+        segmentationNode : vtkMRMLSegmentationNode, optional
+            Where the segments go, a new one by default; corrections in it stay.
+        options : CovidSegLib.options.Options, optional
+            Engine, device, network and threads.
+        wait : bool
+            False goes on beside the window.
+
+        Returns
+        -------
+        CovidSegLib.gui.core.task.Task
+            Its ``result`` is a RunResult: segmentationNode, and measurements in mL and %.
+
+        Raises
+        ------
+        CovidSegError
+            With ``wait``: what is wrong, in one sentence. Without it the task's signal ``failed`` tells.
+        RuntimeError
+            With ``wait``: the run was cancelled.
         """
         from CovidSegLib.gui.logic import process
 

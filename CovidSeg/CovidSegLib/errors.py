@@ -19,9 +19,20 @@ _SEES_HEADERS = re.compile(r"[/\\](pydicom|highdicom|nibabel|CovidSegLib[/\\]rea
 class CovidSegError(Exception):
     """Base of what a user is told about.
 
-    Parameters: ``sentence`` says what is wrong; ``hint`` says what to do about it (may be empty).
-    ``str(error)`` joins the two, on one line. ``subject``: what of a call it is about, as it was typed (see
-    :func:`about`); for the terminal alone, since a file may be called after a patient: never written to a file.
+    ``str(error)`` joins sentence and hint, on one line.
+
+    Parameters
+    ----------
+    sentence
+        What is wrong.
+    hint
+        What to do about it; may be empty.
+
+    Attributes
+    ----------
+    subject
+        What of a call it is about, as it was typed (see :func:`about`). For the terminal alone, since a file may be
+        called after a patient: never written to a file.
     """
 
     def __init__(self, sentence: str, hint: str = "") -> None:

@@ -16,8 +16,14 @@ class Cancelled(Exception):  # noqa: N818 (it is not an error)
 class Report:
     """One thing to tell while work goes on.
 
-    ``stage`` names the step ("reading", "network", ...), ``fraction`` is its share done (0 to 1).
-    ``notice`` is empty, or one line for the user (a warning, a fall-back).
+    Attributes
+    ----------
+    stage
+        The step ("reading", "network", ...).
+    fraction
+        Its share done, 0 to 1.
+    notice
+        Empty, or one line for the user (a warning, a fall-back).
     """
 
     stage: str

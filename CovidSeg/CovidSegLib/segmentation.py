@@ -103,10 +103,28 @@ def absent_labels(present: Collection[int]) -> tuple[Label, ...]:
 class Provenance:
     """How a segmentation was made: what a reader needs to make it again.
 
-    ``seconds`` per stage; ``warnings``: sentences for the user. ``created``: when, in UTC (ISO 8601). ``volume``: the
-    scan by its kind and the SHA-256 of its voxels, never by a name. ``edited``: ids of the segments in which a reader
-    changed something, ``kept_ml``: how much of that is in this result. ``lesion_certainty``: how certain the network
-    was of its lesions, as text (see ``measures.review``); empty where it was not asked.
+    Attributes
+    ----------
+    model, sha256
+        The network by name, and the SHA-256 of its file.
+    engine, device
+        What computed it, and where.
+    software
+        CovidSeg with its version.
+    seconds
+        How long each stage took.
+    warnings
+        Sentences for the user.
+    created
+        When, in UTC (ISO 8601).
+    volume
+        The scan by its kind and the SHA-256 of its voxels, never by a name.
+    edited
+        Ids of the segments in which a reader changed something.
+    kept_ml
+        How much of that is in this result, in mL.
+    lesion_certainty
+        How certain the network was of its lesions, as text (see ``measures.review``); empty where it was not asked.
     """
 
     model: str

@@ -20,7 +20,7 @@ else:
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGES = {"CovidSegLib": REPOSITORY / "CovidSeg/CovidSegLib", "CovidSegTraining": REPOSITORY / "CovidSegTraining"}
-LONGEST_FILE, LONGEST_MODULE_FILE = 350, 100
+LONGEST_FILE, LONGEST_MODULE_FILE = 350, 80
 
 AT_THE_TOP = {"numpy", "scipy", "SimpleITK", "pydicom", "CovidSegLib"}
 """What files of CovidSegLib may import when they load: what Slicer bundles. All else is imported where it is used."""
@@ -193,4 +193,8 @@ def test_no_file_is_longer_than_one_can_read() -> None:
 
 
 def test_what_slicer_loads_only_delegates() -> None:
-    assert len((REPOSITORY / "CovidSeg/CovidSeg.py").read_text(encoding="utf-8").splitlines()) < LONGEST_MODULE_FILE
+    tree = ast.parse((REPOSITORY / "CovidSeg/CovidSeg.py").read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body[0] = ast.Pass()  # what a user reads there may be long
+    assert len(ast.unparse(tree).splitlines()) < LONGEST_MODULE_FILE

@@ -38,7 +38,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Lungs:
-    """Both lungs, and each alone: see :class:`CovidSegLib.measures.Region` (``ml``, ``infection_ml``, ...)."""
+    """Both lungs, and each alone.
+
+    Attributes
+    ----------
+    both, left, right
+        See :class:`CovidSegLib.measures.Region` (``ml``, ``infection_ml``, ...).
+    """
 
     both: Region
     left: Region
@@ -49,9 +55,18 @@ class Lungs:
 class Result:
     """Masks and numbers of one scan.
 
-    ``volume``: the scan (its voxels stay in memory as long as this result); ``segmentation``: the masks and how they
-    were made; ``measurements``: all numbers; ``path``: what was read, None for what came from memory; ``seconds`` per
-    stage.
+    Attributes
+    ----------
+    volume
+        The scan; its voxels stay in memory as long as this result.
+    segmentation
+        The masks and how they were made.
+    measurements
+        All numbers.
+    path
+        What was read; None for what came from memory.
+    seconds
+        How long each stage took.
     """
 
     volume: CtVolume
@@ -139,15 +154,33 @@ class Result:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """All numbers as plain data, in the published form ``covidseg-result-1``. It names neither patient nor file."""
+        """All numbers as plain data. It names neither patient nor file.
+
+        Returns
+        -------
+        dict
+            In the published form ``covidseg-result-1``, as the command's JSON: volumes in mL, shares in %.
+        """
         return self.record.to_json()
 
     def to_sitk(self) -> SimpleITK.Image:
-        """The labels as an image of SimpleITK (uint8), on the scan's grid."""
+        """The labels as an image of SimpleITK.
+
+        Returns
+        -------
+        SimpleITK.Image
+            uint8, of size (x, y, z), on the scan's grid in mm.
+        """
         return array_to_itk(self.segmentation.labels, self.affine)
 
     def to_nibabel(self) -> nibabel.Nifti1Image:
-        """The labels as a NIfTI image of nibabel (uint8; x, y, z), on the scan's grid."""
+        """The labels as a NIfTI image of nibabel.
+
+        Returns
+        -------
+        nibabel.Nifti1Image
+            uint8, of shape (x, y, z), on the scan's grid in mm.
+        """
         load_pydicom()
         import nibabel
 
@@ -156,11 +189,26 @@ class Result:
         return image
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write the masks; the ending decides: .seg.nrrd, .nii.gz, .nii, .nrrd, .mha, or .dcm (of a DICOM series).
+        """Write the masks.
 
-        A ``.seg.nrrd`` of this scan that nobody corrected is replaced, anything else that exists only with
-        ``overwrite``, and the scan's own file never. Raises OutputError, also where somebody saves the file meanwhile;
-        then a file that was there is as it was. Returns the path.
+        Parameters
+        ----------
+        path
+            Its ending decides: .seg.nrrd, .nii.gz, .nii, .nrrd, .mha, or .dcm (of a DICOM series).
+        overwrite
+            Replace whatever exists, but never the scan's own file. Without it only a ``.seg.nrrd`` of this scan that
+            nobody corrected is replaced.
+
+        Returns
+        -------
+        Path
+            ``path``.
+
+        Raises
+        ------
+        OutputError
+            The file may not be replaced, cannot be written, or was saved by somebody meanwhile. A file that was there
+            is as it was.
         """
         target = Path(path)
         check_suffix(target)
@@ -181,10 +229,27 @@ class Result:
         return target
 
     def report(self, path: str | os.PathLike[str], *, label: str = "", overwrite: bool = False) -> Path:
-        """Write a report: .html (a page to read and print), .json or .csv. ``label``: a name of yours for the case.
+        """Write a report.
 
-        An earlier report on this scan that nobody changed is replaced; a changed one, or one on another scan, only with
-        ``overwrite``; nothing else. Raises OutputError. Returns the path.
+        Parameters
+        ----------
+        path
+            Its ending decides: .html (a page to read and print), .json or .csv.
+        label
+            A name of yours for the case.
+        overwrite
+            Replace a report that somebody changed, or one on another scan. Without it only an earlier report on this
+            scan that nobody changed is replaced; what is no report never is.
+
+        Returns
+        -------
+        Path
+            ``path``.
+
+        Raises
+        ------
+        OutputError
+            The file may not be replaced, or cannot be written; what was there is as it was.
         """
         target = Path(path)
         check_report(target)

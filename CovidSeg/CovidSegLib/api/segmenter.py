@@ -54,10 +54,19 @@ def segment(
     progress
         True shows a bar (with the package tqdm); a function is called with each :class:`Report`.
 
+    Returns
+    -------
+    Result
+        Masks on the scan's own grid, and all numbers: volumes in mL, shares in %, densities in HU.
+
     Raises
     ------
-    CovidSegError
-        With one sentence: InputError for the scan, ModelError, EngineError.
+    InputError
+        The scan or an argument cannot be used.
+    ModelError
+        The network is missing or altered.
+    EngineError
+        The runtime is absent or failed, or the child process ended.
     """
     with Segmenter(device=device, model=model, engine=engine, progress=progress) as segmenter:
         return segmenter(scan, affine=affine)
@@ -66,8 +75,16 @@ def segment(
 class Segmenter:
     """Segments scan after scan with one network, which is loaded once.
 
-    Use it in a ``with`` statement: its child processes end with it. The parameters are those of :func:`segment`;
-    ``threads``: how many processor cores the network may use (0: all).
+    Use it in a ``with`` statement: its child processes end with it.
+
+    Parameters
+    ----------
+    device, model, engine
+        As the command ``covidseg segment`` takes them.
+    threads
+        How many processor cores the network may use; 0: all.
+    progress
+        As :func:`segment` takes it.
     """
 
     def __init__(
@@ -99,7 +116,23 @@ class Segmenter:
         self._reader.close()
 
     def __call__(self, scan: Scan, *, affine: np.ndarray | None = None) -> Result:
-        """Segment one scan, as :func:`segment` does."""
+        """Segment one scan, as :func:`segment` does.
+
+        Parameters
+        ----------
+        scan, affine
+            As :func:`segment` takes them.
+
+        Returns
+        -------
+        Result
+            Masks and numbers of the scan.
+
+        Raises
+        ------
+        CovidSegError
+            As :func:`segment` does; the next scan can be segmented all the same.
+        """
         with _shown(self._progress) as progress:
             return self._result(scan, *self._read(scan, affine, progress), progress)
 
@@ -127,7 +160,24 @@ class Segmenter:
     ) -> Iterator[Result] | Iterator[Result | CovidSegError]:
         """A result for each of ``scans``, in their order; the next one is read while one is computed.
 
-        ``errors``: "return" gives a scan's :class:`CovidSegError` in place of its result, so that the others go on.
+        Parameters
+        ----------
+        scans
+            Each as :func:`segment` takes it; an array, which needs an affine, goes to the segmenter itself.
+        errors
+            "raise" ends with the first scan that fails; "return" gives its error in the place of its result.
+
+        Returns
+        -------
+        iterator of Result
+            Also of :class:`CovidSegError` with ``errors="return"``.
+
+        Raises
+        ------
+        InputError
+            ``errors`` is another word.
+        CovidSegError
+            A scan failed, with ``errors="raise"``.
         """
         if errors not in ("raise", "return"):
             raise InputError(f"errors cannot be {errors!r}.", "Choose 'raise' or 'return'.")

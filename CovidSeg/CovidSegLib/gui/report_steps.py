@@ -87,7 +87,27 @@ def save_report(
 ) -> Path:
     """:func:`report_steps` from beginning to end, for the console, where no window asks what may be replaced.
 
-    What is there is replaced only with ``overwrite``, or where nobody changed it since it was written for this scan.
+    Parameters
+    ----------
+    node, volume_node
+        The segments, and the scan that they belong to.
+    path
+        Its ending decides: .html, .json or .csv.
+    overwrite
+        Replace what is there. Without it only a report is replaced that was written for this scan and that nobody
+        changed since.
+
+    Returns
+    -------
+    Path
+        ``path``.
+
+    Raises
+    ------
+    InputError
+        The scan cannot be read, or the segments do not belong to it or lie elsewhere.
+    OutputError
+        The file may not be replaced, or cannot be written; what was there is as it was.
     """
     path = Path(path)
     check_report(path)

@@ -22,8 +22,16 @@ _NEIGHBOURS = np.ones((3, 3, 3), bool)
 class Lesion:
     """One piece of infection.
 
-    ``voxels``, ``ml``: its size. ``centre_ras``: R, A, S in mm of a voxel of the lesion in the middle of its largest
-    slice, to go to in a view. ``box``: its first and last index + 1 along K, J, I of the array it was found in.
+    Attributes
+    ----------
+    voxels
+        How many it has.
+    ml
+        Its volume in mL.
+    centre_ras
+        R, A, S in mm of a voxel of the lesion in the middle of its largest slice, to go to in a view.
+    box
+        Its first and last index + 1 along K, J, I of the array it was found in.
     """
 
     voxels: int

@@ -29,9 +29,18 @@ LobesAre = Literal["", "given", "estimated", "estimated, corrected", "estimated,
 
 @dataclass(frozen=True)
 class Region:
-    """A part of the lungs, as :meth:`of` makes it. ``lung_ml`` includes ``infection_ml``.
+    """A part of the lungs, as :meth:`of` makes it.
 
-    ``infection_percent``: 100 · infection / lung, or None where there is no lung.
+    Attributes
+    ----------
+    name
+        What it is called, as "left lung".
+    lung_ml
+        Its volume in mL, infection included.
+    infection_ml
+        Volume of the infection in it, in mL.
+    infection_percent
+        100 · infection / lung, or None where there is no lung.
     """
 
     name: str
@@ -41,9 +50,21 @@ class Region:
 
     @classmethod
     def of(cls, name: str, lung_ml: float, infection_ml: float, *, present: bool = True, **more: Any) -> Self:
-        """The region with its share; ``more``: what else such a region has.
+        """The region with its share.
 
-        ``present``: False where the lung was taken out as a segment. What is infected on its side is no share of it.
+        Parameters
+        ----------
+        name, lung_ml, infection_ml
+            Volumes in mL; see the attributes.
+        present
+            False where the lung was taken out as a segment. What is infected on its side is no share of it.
+        **more
+            What else such a region has.
+
+        Returns
+        -------
+        Region
+            Of the class that this is called on.
         """
         percent = 100.0 * infection_ml / lung_ml if lung_ml and present else None
         return cls(name, lung_ml, infection_ml, percent, **more)
@@ -56,7 +77,17 @@ class Region:
 
 @dataclass(frozen=True)
 class Zone(Region):
-    """A third of one lung by height. ``score``: 0 to 4 by involvement (:func:`.rules.zone_score`)."""
+    """A third of one lung by height: a :class:`Region` with its score.
+
+    Attributes
+    ----------
+    score
+        0 to 4 by involvement (:func:`.rules.zone_score`); None where there is no lung.
+    side
+        Left or right.
+    level
+        Upper, middle or lower.
+    """
 
     score: Annotated[int, Form(0, 4)] | None
     side: Side
@@ -65,7 +96,13 @@ class Zone(Region):
 
 @dataclass(frozen=True)
 class LobeRegion(Region):
-    """A lobe of another segmentation. ``score``: 0 to 5 by involvement (:func:`.rules.lobe_score`)."""
+    """A lobe of another segmentation: a :class:`Region` with its score.
+
+    Attributes
+    ----------
+    score
+        0 to 5 by involvement (:func:`.rules.lobe_score`); None where there is no lung.
+    """
 
     score: LobeScore | None
 
@@ -74,10 +111,22 @@ class LobeRegion(Region):
 class EstimatedLobe(Region):
     """A lobe whose place was estimated from the shape of the lungs (:mod:`CovidSegLib.anatomy.lobe_estimate`).
 
-    ``lung_ml``, ``infection_ml`` and ``score`` are those of the likeliest lobe; the members of the ensemble have an
-    infected share from ``percent_low`` to ``percent_high`` and a score from ``score_low`` to ``score_high``.
-    ``overlap``: the Dice that is expected with the true lobe; ``overlap_low``: the lowest that was seen in lungs whose
-    lobes are known, or that the ensemble holds possible.
+    ``lung_ml``, ``infection_ml`` and ``score`` are those of the likeliest lobe.
+
+    Attributes
+    ----------
+    name
+        Which lobe.
+    percent_low, percent_high
+        Lowest and highest infected share in % among the members of the ensemble.
+    score
+        0 to 5 by involvement (:func:`.rules.lobe_score`).
+    score_low, score_high
+        Lowest and highest score among the members of the ensemble.
+    overlap
+        The Dice that is expected with the true lobe, 0 to 1.
+    overlap_low
+        The lowest Dice that was seen in lungs whose lobes are known, or that the ensemble holds possible.
     """
 
     name: LobeName
@@ -97,7 +146,16 @@ class EstimatedSeverity:
     The median may be another than the sum of the scores of the ``lobes``, which are the likeliest ones. Of lobes that
     were estimated and changed since it is the sum of theirs, and all ranges hold their numbers too.
 
-    ``model``, ``sha256``: the model of shape that told the lobes.
+    Attributes
+    ----------
+    score
+        0 to 25.
+    low, high
+        Lowest and highest score among the members of the ensemble.
+    lobes
+        The five lobes.
+    model, sha256
+        The model of shape that told the lobes.
     """
 
     score: int
@@ -110,11 +168,24 @@ class EstimatedSeverity:
 
 @dataclass(frozen=True)
 class Density:
-    """HU inside the masks; what is in ``infection_*`` is None without infection.
+    """HU inside the masks.
 
-    ``lung_mean_hu`` and ``lung_percentiles_hu`` (percent → HU): lung with infection. ``ground_glass_ml``: infection
-    below the split of the :class:`.rules.Rules`, ``consolidation_ml``: infection at or above it,
-    ``consolidation_percent``: that as a share of the infection, None without infection.
+    Attributes
+    ----------
+    lung_mean_hu
+        Of both lungs with their infection.
+    left_mean_hu, right_mean_hu
+        Of each lung with its infection; None where there is none.
+    infection_mean_hu
+        Of the infection; None without infection.
+    ground_glass_ml
+        Infection below the split of the :class:`.rules.Rules`, in mL.
+    consolidation_ml
+        Infection at or above it, in mL.
+    consolidation_percent
+        That as a share of the infection in %; None without infection.
+    lung_percentiles_hu
+        Percent → HU, of both lungs with their infection.
     """
 
     lung_mean_hu: Hu
@@ -155,17 +226,46 @@ class EdgeMove:
 class Measurements:
     """All numbers of one scan.
 
-    ``zones``: right upper, middle, lower, then the left ones; thirds of each lung's height, so approximate.
-    ``zone_score``: their sum, 0 to 24. ``ct_class``: 0 to 4 (CT-0 to CT-4). Both are None without lung.
-    ``density`` is None when no scan was given or when its values are no HU; ``density_refused`` then says why.
-    ``lesions``: from :data:`.lesions.COUNTED_ML` on, largest first; ``small_lesions``: smaller pieces of infection,
-    which count in all volumes. ``lobes`` and ``lobe_score`` (0 to 25): only with a lobe segmentation.
-    ``severity``: the score of estimated lobes, where there is no lobe segmentation, or one that CovidSeg estimated;
-    ``severity_refused``: why there is none (both empty: not asked for). ``lobes_are``: whose lobes they are;
-    ``lobes_from``: which of those that were brought (:attr:`.given_lobes.GivenLobes.source`).
-    ``partly_visible``: the lungs that the scan cuts off. ``plausible``: whether there are two lungs, of volumes that
-    lungs have; None for two lungs in a single slice. ``flags``: sentences on what makes numbers doubtful.
-    ``stability``: empty when it was not asked for. ``more``: numbers that :mod:`.quantities` alone knows.
+    Attributes
+    ----------
+    total, left, right
+        Both lungs, and each.
+    zones
+        Right upper, middle, lower, then the left ones; thirds of each lung's height, so approximate.
+    zone_score
+        The sum of their scores, 0 to 24; None without lung.
+    ct_class
+        0 to 4 (CT-0 to CT-4); None without lung.
+    lesions
+        From :data:`.lesions.COUNTED_ML` on, largest first.
+    density
+        None when no scan was given or when its values are no HU.
+    density_refused
+        Why there is no density.
+    lobes, lobe_score
+        Only with a lobe segmentation; the score is 0 to 25.
+    severity
+        The score of estimated lobes, where there is no lobe segmentation, or one that CovidSeg estimated.
+    severity_refused
+        Why there is none; both are empty where it was not asked for.
+    lobes_are
+        Whose lobes they are.
+    lobes_from
+        Which of those that were brought (:attr:`.given_lobes.GivenLobes.source`).
+    partly_visible
+        The lungs that the scan cuts off.
+    plausible
+        Whether there are two lungs, of volumes that lungs have; None for two lungs in a single slice.
+    flags
+        Sentences on what makes numbers doubtful.
+    stability
+        The numbers with moved edges; empty when it was not asked for.
+    rules
+        By which scores, classes and densities were told.
+    small_lesions
+        Pieces of infection below :data:`.lesions.COUNTED_ML`; they count in all volumes.
+    more
+        Numbers that :mod:`.quantities` alone knows.
     """
 
     total: Region
@@ -197,7 +297,18 @@ class Measurements:
         return sum(lesion.ml for lesion in self.small_lesions)
 
     def span(self, name: str) -> tuple[float, float] | None:
-        """Lowest and highest value of a number of :class:`EdgeMove` (such as "infection_percent") over all moves."""
+        """Lowest and highest value of a number when an edge is moved by one voxel.
+
+        Parameters
+        ----------
+        name
+            A field of :class:`EdgeMove`, such as "infection_percent".
+
+        Returns
+        -------
+        (float, float) or None
+            In the unit of the number; None where no move has it, or :attr:`stability` was not asked for.
+        """
         values = [getattr(move, name) for move in self.stability]
         known = [value for value in values if value is not None]
         return (min(known), max(known)) if known else None

@@ -173,8 +173,25 @@ def measure_nodes(
 ) -> Measurements:
     """The numbers of the segments as they are now, with those of lobes if the scene has some.
 
-    Where the segments do not belong to the scan the first of the ``flags`` says so; the panel gives no numbers then.
-    Raises InputError when the volume cannot be read (see :func:`.volumes.read_volume_node`).
+    Parameters
+    ----------
+    segmentation_node, volume_node
+        The segments, and the scan that they belong to.
+    rules
+        By which scores, classes and densities are told; the default ones by default.
+    stability
+        Measure also with each mask's edge moved by one voxel, for :meth:`.Measurements.span`.
+
+    Returns
+    -------
+    Measurements
+        Volumes in mL, shares in %, densities in HU. Where the segments do not belong to the scan the first of the
+        ``flags`` says so; the panel gives no numbers then.
+
+    Raises
+    ------
+    InputError
+        The volume cannot be read (see :func:`.volumes.read_volume_node`).
     """
     volume = read_volume_node(volume_node)
     measured = measure(

@@ -21,6 +21,13 @@ def write_table(measured: Measurements, node: slicer.vtkMRMLTableNode) -> None:
 
     Low and High say what the number would be if a mask's edge lay one voxel further in or out. A number that there is
     not is an empty cell (NaN).
+
+    Parameters
+    ----------
+    measured
+        The numbers; each goes there with its unit.
+    node
+        The table, as :func:`table_for` gives it.
     """
     import slicer
     import vtk
@@ -53,7 +60,18 @@ def find_table(segmentation_node: slicer.vtkMRMLSegmentationNode) -> slicer.vtkM
 
 
 def table_for(segmentation_node: slicer.vtkMRMLSegmentationNode) -> slicer.vtkMRMLTableNode:
-    """The table of ``segmentation_node``: the one there is, or a new one beside it in the subject hierarchy."""
+    """The table of a segmentation: the one there is, or a new one beside it in the subject hierarchy.
+
+    Parameters
+    ----------
+    segmentation_node
+        The segmentation.
+
+    Returns
+    -------
+    vtkMRMLTableNode
+        Its table; a new one is empty.
+    """
     node = find_table(segmentation_node)
     if node is not None:
         return node

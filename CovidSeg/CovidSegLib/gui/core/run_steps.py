@@ -54,9 +54,18 @@ class SegmentingProcess(Protocol):
 class RunResult:
     """What a run brought.
 
-    ``segmentationNode``: where it is; ``measurements``: mL and percent; ``segmentation``: the labels with the reader's
-    corrections kept, and how they were made; ``untouched``: names of segments that were left as they were;
-    ``seconds``: what the whole run took.
+    Attributes
+    ----------
+    volumeNode, segmentationNode
+        The scan, and where its segments are.
+    segmentation
+        The labels with the reader's corrections kept, and how they were made.
+    measurements
+        All numbers: volumes in mL, shares in %, densities in HU.
+    seconds
+        What the whole run took.
+    untouched
+        Names of segments that were left as they were.
     """
 
     volumeNode: slicer.vtkMRMLScalarVolumeNode
