@@ -160,7 +160,7 @@ def read_json(file: Path) -> dict[str, Any]:
 class Start:
     """What a training starts from: the SHA-256 of its weights, where they are a file of the user's or a model's.
 
-    ``learned_from``: fingerprints of the cases that these weights learned from.
+    ``learned_from``: hashes of the names of the cases that these weights learned from.
     """
 
     digest: str = ""

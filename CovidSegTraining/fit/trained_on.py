@@ -19,19 +19,19 @@ WEIGHTS_KEY = "trained_weights"
 """SHA-256 of the run's weights that a card's files were made from."""
 
 
-def fingerprint(case: str) -> str:
+def name_hash(case: str) -> str:
     """The first 16 hexadecimal digits of the SHA-256 of a case's name: a card tells no names of a hospital's cases."""
     return hashlib.sha256(case.encode()).hexdigest()[:16]
 
 
-def fingerprints(cases: Iterable[str]) -> list[str]:
+def name_hashes(cases: Iterable[str]) -> list[str]:
     """Of several cases, sorted."""
-    return sorted(map(fingerprint, cases))
+    return sorted(map(name_hash, cases))
 
 
 def was_trained_on(card: Mapping[str, Any], case: str) -> bool:
     """Whether the network of this card learned from ``case``, as far as its card says."""
-    return fingerprint(case) in card.get(CARD_KEY, ())
+    return name_hash(case) in card.get(CARD_KEY, ())
 
 
 def count_seen(card: Mapping[str, Any], cases: Iterable[str]) -> int:
@@ -40,10 +40,10 @@ def count_seen(card: Mapping[str, Any], cases: Iterable[str]) -> int:
 
 
 def of_run(run: Path) -> list[str]:
-    """Fingerprints of all that the network of a run learned from: its own cases, and those of what it went on from."""
+    """Hashes of the names of all cases that the network of a run learned from: its own, and those of its start."""
     split = read_split(run)
     own = (row["case"] for part in ("trained", "watched") for row in split.get(part, []))
-    return sorted({*fingerprints(own), *split.get(BEFORE, [])})
+    return sorted({*name_hashes(own), *split.get(BEFORE, [])})
 
 
 def is_of_run(card: Mapping[str, Any], run: Path) -> bool:
@@ -84,7 +84,7 @@ def file_digest(file: Path) -> str:
 
 def check_start(before: Iterable[str], kept_out: Iterable[str]) -> None:
     """Raise InputError where a case that is to be held out or watched is among what the start learned from."""
-    seen = [case for case in kept_out if fingerprint(case) in set(before)]
+    seen = [case for case in kept_out if name_hash(case) in set(before)]
     if seen:
         raise InputError(
             f"The network to start from has learned from {seen[0]}, which is held out or watched: a leak.",

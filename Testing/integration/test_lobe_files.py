@@ -18,7 +18,7 @@ from highdicom.seg import SegmentDescription
 from pydicom.sr.coding import Code
 
 from CovidSegLib.batch import Entry
-from CovidSegLib.batch.fingerprint import fingerprint
+from CovidSegLib.batch.input_state import input_state
 from CovidSegLib.batch.summary import Row
 from CovidSegLib.errors import InputError
 from CovidSegLib.geometry.volume import CtVolume
@@ -132,17 +132,17 @@ def test_a_batch_finds_the_lobes_of_each_study_without_a_report(folder: Path) ->
 
 
 def test_a_scan_to_which_lobes_come_is_another_input_and_one_to_which_other_masks_come_is_not(folder: Path) -> None:
-    with_lobes = fingerprint(folder, ())
+    with_lobes = input_state(folder, ())
     dataset = pydicom.dcmread(folder / "lobes.dcm")
     (folder / "lobes.dcm").unlink()
-    without = fingerprint(folder, ())
+    without = input_state(folder, ())
     assert without != with_lobes
     for segment in dataset.SegmentSequence:
         segment.SegmentedPropertyTypeCodeSequence[0].CodeValue = "39607008"  # a lung
     dataset.save_as(folder / "lungs.dcm")
-    assert fingerprint(folder, ()) == without
+    assert input_state(folder, ()) == without
     (folder / "notes.txt").write_text("seen")
-    assert fingerprint(folder, ()) == without
+    assert input_state(folder, ()) == without
 
 
 @pytest.mark.skipif(os.name == "nt", reason="forbids sockets by the kernel")

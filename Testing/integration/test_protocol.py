@@ -14,7 +14,7 @@ from PIL import Image
 
 from CovidSegLib.network import models
 from CovidSegTraining.cli import main
-from CovidSegTraining.fit.trained_on import fingerprints
+from CovidSegTraining.fit.trained_on import name_hashes
 from Testing.kit.training_data import chest_slices, write_case
 
 
@@ -25,7 +25,7 @@ def network(folder: Path, fold: int, seen: list[str]) -> None:
     entry = model.card["files"]["onnx"]
     shutil.copyfile(model.folder / entry["name"], folder / f"tiny-fold{fold}.onnx")
     files = {"onnx": {**entry, "name": f"tiny-fold{fold}.onnx"}}
-    card = {**model.card, "name": f"tiny-fold{fold}", "files": files, "trained_on": fingerprints(seen)}
+    card = {**model.card, "name": f"tiny-fold{fold}", "files": files, "trained_on": name_hashes(seen)}
     (folder / f"tiny-fold{fold}.json").write_text(json.dumps(card))
 
 

@@ -14,7 +14,7 @@ from CovidSegTraining.fit import crossval
 from CovidSegTraining.fit.config import TrainingConfig
 from CovidSegTraining.fit.crossval import Folds, also_in_fold, cross_train
 from CovidSegTraining.fit.run_folder import METRICS, SPLIT, WEIGHTS
-from CovidSegTraining.fit.trained_on import file_digest, fingerprints, was_trained_on
+from CovidSegTraining.fit.trained_on import file_digest, name_hashes, was_trained_on
 from CovidSegTraining.judge.protocol import fold_networks
 from Testing.kit.training_data import write_case
 
@@ -112,7 +112,7 @@ def test_a_case_that_some_fold_holds_out_is_refused_before_any_is_trained(calls,
 
 
 def test_a_card_knows_what_was_trained_on_without_naming_it():
-    card = {"trained_on": fingerprints(["Miller", "Smith"])}
+    card = {"trained_on": name_hashes(["Miller", "Smith"])}
     assert was_trained_on(card, "Miller")
     assert not was_trained_on(card, "Jones")
     assert not was_trained_on({}, "Miller")
@@ -155,15 +155,15 @@ def test_networks_of_this_training_are_kept_also_those_of_earlier_versions(calls
     del settings["deterministic"]  # of a version that had no such setting
     for kept in (
         {"trained_weights": file_digest(run / WEIGHTS)},
-        {"training": settings, "trained_on": fingerprints(["one"])},
+        {"training": settings, "trained_on": name_hashes(["one"])},
     ):
         card.write_text(json.dumps(kept))
         cross_train(folds, [1], None)
         assert not calls
     for other in (
-        {"trained_weights": "0" * 64, "training": settings, "trained_on": fingerprints(["one"])},
-        {"training": {**settings, "seed": 3}, "trained_on": fingerprints(["one"])},
-        {"training": settings, "trained_on": fingerprints(["one", "two"])},
+        {"trained_weights": "0" * 64, "training": settings, "trained_on": name_hashes(["one"])},
+        {"training": {**settings, "seed": 3}, "trained_on": name_hashes(["one"])},
+        {"training": settings, "trained_on": name_hashes(["one", "two"])},
     ):
         card.write_text(json.dumps(other))
         with pytest.raises(InputError, match="another training"):

@@ -11,7 +11,7 @@ pytest.importorskip("matplotlib", reason="needs the extra 'training'")
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.segmentation import Label
-from CovidSegTraining.fit.trained_on import fingerprints
+from CovidSegTraining.fit.trained_on import name_hashes
 from CovidSegTraining.judge.figures import FigurePanel, bars, bland_altman, colors, curves, overlay, panels
 from CovidSegTraining.judge.protocol import ProtocolRow
 from CovidSegTraining.ship.card import as_markdown, checked_facts, with_metrics
@@ -149,7 +149,7 @@ def test_a_card_tells_the_table_of_a_cross_validation():
 def test_a_card_says_how_many_of_the_judged_cases_were_trained_on():
     """Also where the scores are of a version that only warned, or of another network."""
     scores = {"fold": 0, "mean": {"lung": 0.9}, "cases": [{"case": "one"}, {"case": "two"}]}
-    seen = {**card(), "trained_on": fingerprints(["two"])}
+    seen = {**card(), "trained_on": name_hashes(["two"])}
     assert "1 of 2 cases were trained on: no fair judgement." in as_markdown(with_metrics(seen, scores))
     of_fold = {**scores, "fold": 5, "trained_on_cases": 2}
     assert "2 of 2 cases of fold 5 were trained on" in as_markdown(with_metrics(card(), of_fold))

@@ -25,7 +25,7 @@ def listed(repository: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(table))
 
 
-def test_every_network_in_the_repository_is_listed_with_its_fingerprint(
+def test_every_network_in_the_repository_is_listed_with_its_checksum(
     repository: Path, listed: list[dict[str, str]]
 ) -> None:
     known = {row["name"]: row for row in listed}
@@ -40,7 +40,7 @@ def test_every_network_in_the_repository_is_listed_with_its_fingerprint(
         assert file_digest(file.with_name(entry["name"])) == entry["sha256"]
 
 
-def test_no_name_and_no_fingerprint_is_listed_twice(listed: list[dict[str, str]]) -> None:
+def test_no_name_and_no_checksum_is_listed_twice(listed: list[dict[str, str]]) -> None:
     for column in ("name", "sha256"):
         assert len({row[column] for row in listed}) == len(listed)
 

@@ -64,7 +64,7 @@ class Books:
         return row
 
     def _ended(self, case: PlannedCase, failure: Failure | None) -> Entry:
-        about: dict[str, Any] = {"fingerprint": case.fingerprint, "origin": case.origin, "model": self._model}
+        about: dict[str, Any] = {"input_state": case.input_state, "origin": case.origin, "model": self._model}
         if failure is not None:
             return Entry(case.stem, FAILED, failure.message, **about)
         state, written = state_to_keep(case), kept_state(case.result)

@@ -16,11 +16,11 @@ from .plan import PlannedCase
 
 _WAYS: tuple[tuple[Callable[[PlannedCase], Hashable], Callable[[Entry], Hashable]], ...] = (
     (lambda case: case.origin[0], lambda entry: entry.origin[0] if entry.origin else None),
-    (lambda case: (case.stem, case.fingerprint), lambda entry: (entry.case, entry.fingerprint)),
+    (lambda case: (case.stem, case.input_state), lambda entry: (entry.case, entry.input_state)),
     (lambda case: case.origin[1], lambda entry: entry.origin[1] if entry.origin else None),
     # Earlier versions did not note where an input lies. Where it is noted, a look-alike in another place is another
     # scan: two visits out of one archive may have files of the same names, sizes and times.
-    (lambda case: case.fingerprint, lambda entry: None if entry.origin else entry.fingerprint),
+    (lambda case: case.input_state, lambda entry: None if entry.origin else entry.input_state),
     (lambda case: case.stem, lambda entry: None if entry.origin else entry.case),
 )
 """How an input is known again, the surest first; what is None tells nothing."""

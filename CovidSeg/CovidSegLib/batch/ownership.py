@@ -19,7 +19,7 @@ def still_done(case: PlannedCase, entry: Entry | None, model: str) -> bool:
     return (
         entry is not None
         and entry.status in ((DONE,) if told_what_to_do else (DONE, KEPT))
-        and (entry.result, entry.fingerprint, entry.model) == (case.result.name, case.fingerprint, model)
+        and (entry.result, entry.input_state, entry.model) == (case.result.name, case.input_state, model)
         and case.result.is_file()
         and (case.report is None or case.report.is_file())
     )

@@ -13,7 +13,7 @@ from ..errors import InputError, OutputError
 from ..progress import Progress
 from ..reading import find_cases
 from ..segfiles import NOTHING_LOST, ExistingFiles
-from .fingerprint import fingerprint, origin_of
+from .input_state import input_state, origin_of
 from .manifest import is_manifest
 
 SUMMARY_NAME, MANIFEST_NAME, INDEX_NAME, PICTURES_NAME = "summary.csv", "manifest.jsonl", "index.html", "pictures"
@@ -29,9 +29,9 @@ class PlannedCase:
     """A scan (``source``: file or DICOM folder) and where its ``result`` and ``picture`` go; all are called ``stem``.
 
     ``prefix``: what every name that it may get begins with.
-    ``files``: the DICOM files of its study where the folder holds others too; ``fingerprint``: changes when the input
+    ``files``: the DICOM files of its study where the folder holds others too; ``input_state``: changes when the input
     does (names, sizes and times of its files); ``origin``: where it lies, see
-    :func:`CovidSegLib.batch.fingerprint.origin_of`. ``existing``: what may be done with a result that is there.
+    :func:`CovidSegLib.batch.input_state.origin_of`. ``existing``: what may be done with a result that is there.
     ``report``: where a report page goes, if one is wanted.
     """
 
@@ -41,7 +41,7 @@ class PlannedCase:
     picture: Path
     prefix: str = ""
     files: tuple[Path, ...] = ()
-    fingerprint: str = ""
+    input_state: str = ""
     origin: tuple[str, ...] = ()
     existing: ExistingFiles = NOTHING_LOST
     report: Path | None = None
@@ -96,7 +96,7 @@ def plan_cases(
             picture=output_folder / PICTURES_NAME / f"{found.stem}.jpg",
             prefix=found.prefix,
             files=found.files,
-            fingerprint=fingerprint(found.path, found.files),
+            input_state=input_state(found.path, found.files),
             origin=origin_of(found, input_folder),
             existing=existing,
         )

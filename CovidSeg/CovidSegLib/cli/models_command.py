@@ -19,8 +19,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser("models", help="list or verify the installed networks", allow_abbrev=False)
     actions = parser.add_subparsers(title="actions", metavar="list|verify", required=True)
     for name, help_text, run in (
-        ("list", "name, fingerprint, date, accuracy and licence of every installed network", run_list),
-        ("verify", "compare the installed files with their fingerprints", run_verify),
+        ("list", "name, checksum, date, accuracy and licence of every installed network", run_list),
+        ("verify", "compare the installed files with their checksums", run_verify),
     ):
         action = actions.add_parser(name, help=help_text, description=help_text, allow_abbrev=False)
         add_quiet(action)

@@ -22,7 +22,7 @@ _SEGMENTATION = b"1.2.840.10008.5.1.4.1.1.66.4"
 _HEAD_BYTES = 1024
 
 
-def fingerprint(source: Path, files: Sequence[Path]) -> str:
+def input_state(source: Path, files: Sequence[Path]) -> str:
     """A number for the state of the input's files; not of their content, which would mean reading all of it twice.
 
     ``source``, ``files``: as :func:`CovidSegLib.reading.read_ct` takes them. What lies beside the scan and is not read
