@@ -36,7 +36,7 @@ _PLACE_IS_WRONG = {
 def main(argv: list[str] | None = None) -> int:
     """Run the command; returns 0 (done), 2 (input or call is wrong), 130 (cancelled) or 1 (our own fault).
 
-    Neither a reader of the output that goes away, as with "| head", nor a full disk stops the work; the latter is 2.
+    Neither a pipe that is closed at its other end, as with "| head", nor a full disk stops the work; the latter is 2.
     """
     with Printing() as printing:
         return printing.exit_code(_run(argv))

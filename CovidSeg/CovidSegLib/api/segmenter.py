@@ -100,7 +100,7 @@ class Segmenter:
         python = shutil.which("PythonSlicer") if "slicer" in sys.modules else None
         self._worker = Worker(Options(engine, device, model, threads), python=python)
         # A file that breaks a library breaks a process, which must not be the user's own.
-        self._reader, self._reading = Worker(None, python=python), threading.Lock()
+        self._file_worker, self._reading = Worker(None, python=python), threading.Lock()
         self._progress = progress
 
     def __enter__(self) -> Segmenter:
@@ -113,7 +113,7 @@ class Segmenter:
     def close(self) -> None:
         """End the child processes."""
         self._worker.close()
-        self._reader.close()
+        self._file_worker.close()
 
     def __call__(self, scan: Scan, *, affine: np.ndarray | None = None) -> Result:
         """Segment one scan, as :func:`segment` does.
@@ -141,7 +141,7 @@ class Segmenter:
 
         def read(path: Path) -> CtVolume:
             with self._reading:
-                return self._reader.read(path, progress)
+                return self._file_worker.read(path, progress)
 
         began = time.perf_counter()
         return as_volume(scan, affine, read), time.perf_counter() - began
@@ -182,11 +182,11 @@ class Segmenter:
         if errors not in ("raise", "return"):
             raise InputError(f"errors cannot be {errors!r}.", "Choose 'raise' or 'return'.")
         waiting = iter(scans)
-        with ThreadPoolExecutor(1) as reader:
-            coming = self._read_next(waiting, reader)
+        with ThreadPoolExecutor(1) as ahead:
+            coming = self._read_next(waiting, ahead)
             while coming is not None:
                 scan, read = coming
-                coming = self._read_next(waiting, reader)
+                coming = self._read_next(waiting, ahead)
                 try:
                     with _shown(self._progress) as progress:
                         yield self._result(scan, *read.result(), progress)
@@ -196,10 +196,10 @@ class Segmenter:
                     yield error
 
     def _read_next(
-        self, scans: Iterator[Scan], reader: ThreadPoolExecutor
+        self, scans: Iterator[Scan], ahead: ThreadPoolExecutor
     ) -> tuple[Scan, Future[tuple[CtVolume, float]]] | None:
         for scan in scans:
-            return scan, reader.submit(self._read, scan, None, Progress())
+            return scan, ahead.submit(self._read, scan, None, Progress())
         return None
 
     def _result(self, scan: Scan, volume: CtVolume, reading: float, progress: Progress) -> Result:

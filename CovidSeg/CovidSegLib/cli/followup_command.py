@@ -206,10 +206,10 @@ def _check_scans(args: argparse.Namespace, progress: Progress) -> None:
     if args.overwrite or not there:
         return
     scans = []
-    with Worker(None) as reader:
+    with Worker(None) as worker:
         for scan in args.scans:
             with as_typed(scan):
-                known = _scan_of(_result_in(scan)) if _is_result(scan) else reader.read(scan.absolute(), progress)
+                known = _scan_of(_result_in(scan)) if _is_result(scan) else worker.read(scan.absolute(), progress)
             scans.append(known if isinstance(known, str) else known.fingerprint)
     check_scan(there, *scans)
 

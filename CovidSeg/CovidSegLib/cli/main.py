@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run ``covidseg`` with ``argv`` (default: the process's own arguments); returns the exit code.
 
     Progress, warnings and errors go to standard error, results to standard output. Where these take nothing more the
-    work goes on; the code is then 2 for a full disk, and what the work deserves for a reader that went away. Without
+    work goes on; the code is then 2 for a full disk, and what the work deserves for a pipe that was closed. Without
     ``argv`` the process is taken to end with the command: after Ctrl-C it is deaf to further ones.
     """
     with Printing() as printing, Interrupts(process_ends=argv is None) as interrupts:

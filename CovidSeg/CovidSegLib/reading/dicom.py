@@ -18,7 +18,7 @@ from .body_parts import Part, part_of
 from .dicom_headers import lost_elements
 from .folder_contents import FolderContents, scan
 from .hounsfield import HounsfieldVolume
-from .pixels import PixelReader
+from .pixels import PixelDecoder
 from .series_choice import choose
 from .series_groups import arranged, grouped, is_projection, left_behind, loose_slices
 from .slice_header import SliceHeader, SlicePlacement, placements
@@ -91,7 +91,7 @@ def _arranged(slices: list[SliceHeader]) -> SliceGrid:
         )
     if any(header.inverted for header in slices):
         raise InputError(
-            "The CT series is stored as a negative (MONOCHROME1), whose values readers take differently.",
+            "The CT series is stored as a negative (MONOCHROME1), whose values programs take differently.",
             "Export it again as an ordinary CT series (MONOCHROME2).",
         )
     return arranged(slices)
@@ -198,14 +198,14 @@ def _no_ct(contents: FolderContents) -> InputError:
 def _fill(volume: HounsfieldVolume, slices: list[SliceHeader], grid: SliceGrid, progress: Progress) -> int:
     """Read every slice to its place and fill the empty places between them; returns the number of duplicates."""
     duplicates = 0
-    with PixelReader() as reader:
+    with PixelDecoder() as decoder:
         for done, (place, group) in enumerate(zip(grid.places, grid.groups, strict=True)):
             progress.step("reading", len(grid.groups) + done, 2 * len(grid.groups))
             head = slices[group[0]]
-            _put(volume, place, reader.read(head), head)
+            _put(volume, place, decoder.decode(head), head)
             for number in group[1:]:
                 values = volume.voxels[place].copy()
-                _put(volume, place, reader.read(slices[number]), slices[number])
+                _put(volume, place, decoder.decode(slices[number]), slices[number])
                 if not np.array_equal(values, volume.voxels[place]):
                     raise InputError(
                         "The series has different images at the same place (several phases or reconstructions in one).",

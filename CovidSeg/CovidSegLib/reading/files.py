@@ -1,4 +1,4 @@
-"""One CT from one file: the choice of the reader by suffix, and what NRRD and MetaImage files hold as a volume."""
+"""One CT from one file: its format by its suffix, and what NRRD and MetaImage files hold as a volume."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """MetaImage files (.mha, .mhd): what their header says of the image. The format: itk.org/Wiki/ITK/MetaIO.
 
-What a file means that leaves something out is as ITK's (and so Slicer's) reader has it.
+What a file means that leaves something out is as ITK (and so Slicer) has it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """NRRD files (.nrrd, .nhdr): what their header says of the image. The format: teem.sourceforge.net/nrrd/format.html.
 
-How the patient lies, and what a file means that leaves something out, is as ITK's (and so Slicer's) reader has it.
+How the patient lies, and what a file means that leaves something out, is as ITK (and so Slicer) has it.
 """
 
 from __future__ import annotations

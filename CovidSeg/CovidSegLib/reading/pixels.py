@@ -29,14 +29,14 @@ _CT_IMAGE = b"1.2.840.10008.5.1.4.1.1.2"
 _ANY_UID = b"1.2.826.0.1.3680043.8.498.1"
 
 
-class PixelReader:
-    """Reads slices one after the other; a folder of its own, with pixels alone, is there while the context is open."""
+class PixelDecoder:
+    """Decodes slices one after the other; a folder with pixels alone is there while the context is open."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
         self._folder: Path | None = None
 
-    def __enter__(self) -> PixelReader:
+    def __enter__(self) -> PixelDecoder:
         return self
 
     def __exit__(
@@ -44,7 +44,7 @@ class PixelReader:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def read(self, header: SliceHeader) -> np.ndarray:
+    def decode(self, header: SliceHeader) -> np.ndarray:
         """The stored numbers (y, x) of a slice, without slope and intercept.
 
         Raises InputError for a damaged one, and for one whose header cannot be right about its bits.
@@ -80,10 +80,10 @@ class PixelReader:
             self._folder = self._stack.enter_context(unfinished_folder())
         path = self._folder / "slice.dcm"
         path.write_bytes(_bare_file(stream, stored))
-        reader = SimpleITK.ImageFileReader()
-        reader.SetImageIO("GDCMImageIO")
-        reader.SetFileName(str(path))
-        values = SimpleITK.GetArrayFromImage(run_itk(reader.Execute, strict=True))
+        gdcm = SimpleITK.ImageFileReader()
+        gdcm.SetImageIO("GDCMImageIO")
+        gdcm.SetFileName(str(path))
+        values = SimpleITK.GetArrayFromImage(run_itk(gdcm.Execute, strict=True))
         if values.shape != (1, stored.rows, stored.columns) or values.dtype.itemsize * 8 != stored.allocated:
             raise DamagedFileError
         return values[0].view(f"u{values.dtype.itemsize}")

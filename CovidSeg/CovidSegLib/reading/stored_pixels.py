@@ -68,7 +68,7 @@ class StoredFrame:
         return self.syntax not in UNCOMPRESSED
 
 
-class BoundedReader(io.BufferedReader):
+class BoundedFile(io.BufferedReader):
     """A file that is never asked for more bytes than it has left: memory is not taken for a length that lies."""
 
     def __init__(self, path: Path) -> None:
@@ -83,7 +83,7 @@ class BoundedReader(io.BufferedReader):
 
 def open_dicom(path: Path) -> BinaryIO:
     """The bytes of a DICOM file, unpacked where all of its data set is packed. Raises OSError, DamagedFileError."""
-    file = BoundedReader(path)
+    file = BoundedFile(path)
     head = file.read(_PREAMBLE + 4 + 12)
     file.seek(0)
     if head[_PREAMBLE : _PREAMBLE + 8] != b"DICM\2\0\0\0":

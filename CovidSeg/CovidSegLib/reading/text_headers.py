@@ -1,6 +1,6 @@
 """The text headers of NRRD and MetaImage files: fields, and the names of the files that hold the voxels.
 
-ITK's readers believe a header blindly: long fields write past their memory, names with % or LIST become patterns and
+ITK believes a header blindly: long fields write past their memory, names with % or LIST become patterns and
 lists, promised memory is taken before the file is looked at, half a packed volume is handed out. So both kinds of file
 are read here, by Python alone: no header can do more than be refused.
 """

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from ..visible import visible
 
 _NOBODY_LISTENS = (errno.EPIPE, errno.EIO, *([errno.EINVAL] if os.name == "nt" else []))
-"""A pipe whose reader went away, as with "| head" (which Windows calls EINVAL); a terminal that was closed."""
+"""A pipe whose other end was closed, as with "| head" (which Windows calls EINVAL); a terminal that was closed."""
 
 _STREAMS = {"stdout": "output", "stderr": "error"}
 _CANNOT_PRINT = 2

@@ -1,4 +1,4 @@
-"""Frozen dataclasses from and to JSON: one reader for cards, configurations, runs and results, and their schema.
+"""Frozen dataclasses from and to JSON: one parser for cards, configurations, runs and results, and their schema.
 
 The fields of a dataclass are the keys of a table in JSON, its types are what may stand there. ``Annotated[float,
 Form(0, 100, "Of the lung.")]`` bounds a value and says what it is; a number with a form is finite. A field with a

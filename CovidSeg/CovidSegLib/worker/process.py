@@ -43,7 +43,7 @@ class Child:
     def __init__(self, python: str) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._receiver = threading.Thread(target=self._read, daemon=True)
         try:
             self.folder = temporary_folder()
         except OSError as error:
@@ -52,7 +52,7 @@ class Child:
             ) from error
         try:
             self._process = _popen(python, self.folder)
-            self._reader.start()
+            self._receiver.start()
         except BaseException as error:
             finish(self.end_steps(at_once=True))
             if isinstance(error, OSError):
@@ -108,11 +108,11 @@ class Child:
             process.stdin.close()  # an idle child ends by this alone
         yield from ending_steps(process, ask=at_once)
         give_up_at = time.monotonic() + PATIENCE_SECONDS
-        self._reader.join(_LEND_SECONDS)
-        while self._reader.is_alive() and time.monotonic() < give_up_at:  # something else holds on to the pipe
+        self._receiver.join(_LEND_SECONDS)
+        while self._receiver.is_alive() and time.monotonic() < give_up_at:  # something else holds on to the pipe
             yield None
-            self._reader.join(_LEND_SECONDS)
-        if not self._reader.is_alive():
+            self._receiver.join(_LEND_SECONDS)
+        if not self._receiver.is_alive():
             process.stdout.close()
 
 

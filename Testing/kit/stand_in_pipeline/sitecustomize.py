@@ -2,7 +2,7 @@
 
 Python imports this file at its start when the folder is on PYTHONPATH. The option ``model`` decides how opening the
 engine ends; the first voxel of a scan (its value in HU) decides how its segmentation ends. A file that is called
-"breaks-the-reader" ends the child process that opens it as a fault in compiled code does, "takes-all-memory" as the
+"breaks-the-library" ends the child process that opens it as a fault in compiled code does, "takes-all-memory" as the
 system does when memory runs out.
 """
 
@@ -104,7 +104,7 @@ def segment(
     return Segmentation(labels, volume.affine, made)
 
 
-_ENDS = {"breaks-the-reader": signal.SIGSEGV, "takes-all-memory": signal.SIGKILL}
+_ENDS = {"breaks-the-library": signal.SIGSEGV, "takes-all-memory": signal.SIGKILL}
 
 
 def _opened(event: str, arguments: tuple) -> None:

@@ -14,7 +14,7 @@ import covidseg
 from Testing.kit.command_line import CLEAN, CommandLine, tell, told_scan
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="ends processes by signals")
-BREAKS, TAKES = "breaks-the-reader.nii.gz", "takes-all-memory.nii.gz"
+BREAKS, TAKES = "breaks-the-library.nii.gz", "takes-all-memory.nii.gz"
 
 
 def rows(told: CommandLine) -> dict[str, str]:
@@ -24,7 +24,7 @@ def rows(told: CommandLine) -> dict[str, str]:
         }
 
 
-def test_a_scan_that_breaks_its_reader_is_a_row_of_the_batch_now_and_at_the_next_run(told: CommandLine) -> None:
+def test_a_scan_that_breaks_its_library_is_a_row_of_the_batch_now_and_at_the_next_run(told: CommandLine) -> None:
     tell(told, a=CLEAN, c=CLEAN, e=CLEAN)
     for name in (BREAKS, TAKES):
         told_scan(told.folder / "scans" / name, CLEAN)
@@ -34,15 +34,15 @@ def test_a_scan_that_breaks_its_reader_is_a_row_of_the_batch_now_and_at_the_next
         assert ended.stdout.splitlines()[-1] == done
         found = rows(told)
         assert [found[case] for case in "ace"] == ["done"] * 3
-        assert "broke down" in found["breaks-the-reader"]
+        assert "broke down" in found["breaks-the-library"]
         assert "memory ran out" in found["takes-all-memory"]
     assert sorted(path.name for path in (told.folder / "out").glob(".*")) == []
 
 
-def test_masks_that_break_their_reader_are_one_line_and_stay(told: CommandLine) -> None:
+def test_masks_that_break_their_library_are_one_line_and_stay(told: CommandLine) -> None:
     told_scan(told.folder / "s.nii.gz", CLEAN)
     assert told.run("segment", "s.nii.gz", "-o", "masks.seg.nrrd").returncode == 0
-    masks = shutil.copy(told.folder / "masks.seg.nrrd", told.folder / "breaks-the-reader.seg.nrrd")
+    masks = shutil.copy(told.folder / "masks.seg.nrrd", told.folder / "breaks-the-library.seg.nrrd")
     before = Path(masks).read_bytes()
     for call in (
         ("segment", "s.nii.gz", "-o", masks, "--keep-edits"),
@@ -56,7 +56,7 @@ def test_masks_that_break_their_reader_are_one_line_and_stay(told: CommandLine) 
 
 
 @pytest.mark.parametrize(("name", "words"), [(BREAKS, "broke down"), (TAKES, "memory ran out")])
-def test_a_scan_that_breaks_its_reader_is_one_line_in_every_command(told: CommandLine, name: str, words: str) -> None:
+def test_a_scan_that_breaks_its_library_is_one_line_in_every_command(told: CommandLine, name: str, words: str) -> None:
     told_scan(told.folder / "s.nii.gz", CLEAN)
     told_scan(told.folder / name, CLEAN)
     assert told.run("segment", "s.nii.gz", "-o", "masks.seg.nrrd").returncode == 0
@@ -71,7 +71,7 @@ def test_a_scan_that_breaks_its_reader_is_one_line_in_every_command(told: Comman
 
 
 @pytest.mark.usefixtures("stand_in_pipeline")
-def test_a_scan_that_breaks_its_reader_costs_a_script_or_a_notebook_that_scan_alone(tmp_path: Path) -> None:
+def test_a_scan_that_breaks_its_library_costs_a_script_or_a_notebook_that_scan_alone(tmp_path: Path) -> None:
     names = ("a.nii.gz", BREAKS, "b.nii.gz", TAKES, "c.nii.gz")
     scans = [tmp_path / name for name in names]
     for scan in scans:
