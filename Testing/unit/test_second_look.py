@@ -89,10 +89,10 @@ def _thin(engine: Seen, slices: np.ndarray) -> np.ndarray:
 def test_between_two_like_slices_without_infection_no_look_is_needed(slices: np.ndarray) -> None:
     engine = Seen()
     np.testing.assert_array_equal(_thin(engine, slices), Seen().predict(slices))
-    assert engine.given == [9]
+    assert engine.given == [2, 7]
 
 
-@pytest.mark.parametrize(("bright", "given"), [(6, [9, 2]), (7, [9]), (15, [9])])
+@pytest.mark.parametrize(("bright", "given"), [(6, [2, 7, 2]), (7, [2, 7]), (15, [2, 7])])
 def test_the_slices_beside_one_that_shows_infection_are_looked_at(
     bright: int, given: list[int], slices: np.ndarray
 ) -> None:
@@ -107,7 +107,24 @@ def test_a_slice_between_two_that_show_other_lungs_is_looked_at(slices: np.ndarr
     slices[8:, 10] = -0.5
     engine = Seen()
     np.testing.assert_array_equal(_thin(engine, slices), Seen().predict(slices))
-    assert engine.given == [9, 1]
+    assert engine.given == [2, 7, 1]
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_between_two_slices_without_lung_no_look_is_needed_and_every_device_finds_the_same(
+    device: str, slices: np.ndarray
+) -> None:
+    slices[[0, -1]] = 0
+    engine = Seen()
+    engine.device = device
+    assert (_thin(engine, slices)[..., 0] == 1).all()  # what is between them is no lung, which would go on
+    assert engine.given == ([2] if device == "cpu" else [9])
+    for end, place in ((0, slice(0, 1)), (-1, slice(10, 11)), (-1, slice(10, 20))):  # one pixel of lung, or many
+        slices[[0, -1]] = 0
+        slices[end, place, 3] = -0.5
+        engine = Seen()
+        engine.device = device
+        np.testing.assert_array_equal(_thin(engine, slices)[2:-2], Seen().predict(slices)[2:-2])
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 15])
