@@ -77,9 +77,9 @@ class ScanValues:
         if is_uneven(_without(samples, circle)):
             return cls(0.0, circle, UNEVEN)
         several = len(samples) > 1
-        dark = several and circle is None and _is_dark_around(samples)  # what was filled in says nothing
-        scale = value_scale(_without(samples, circle), air_around=dark)
-        if scale == 1 and not dark and _is_negative(samples, circle):
+        dark = several and _is_dark_around(samples)
+        scale = value_scale(_without(samples, circle), air_around=dark and circle is None)
+        if scale == 1 and not (dark and circle is None) and _is_negative(samples, circle, dark=dark):
             scale = INVERTED
         if scale != 1:  # a shift would be told of what is no HU
             return cls(0.0, circle, scale)
@@ -144,14 +144,19 @@ def _without(samples: list[np.ndarray], padded: np.ndarray | None) -> list[np.nd
     return [sample[measured] for sample in samples]
 
 
-def _is_negative(samples: list[np.ndarray], circle: np.ndarray | None) -> bool:
-    """Whether coarse slices show a negative, by its tissues or by what is around the body."""
+def _is_negative(samples: list[np.ndarray], circle: np.ndarray | None, *, dark: bool) -> bool:
+    """Whether coarse slices show a negative, by its tissues or by what is around the body.
+
+    ``dark``: around the pictures it is dark. With a ``circle`` that may be air which was filled in; but also the air of
+    a window, and a body that fills the rest, so that its tissues alone tell.
+    """
     measured = _without(samples, circle)
     values = np.array(measured, np.float32).reshape(len(samples), -1)
     inside = np.ones(samples[0].shape, bool) if circle is None else ~coarse(circle)[0]
     edge = values[:, (inside & ~scipy.ndimage.binary_erosion(inside))[inside]]
     if len(samples) > 1:
-        return _is_brightest(edge, values) or (not _is_dark(edge, values) and is_negative(measured))
+        brightest = not dark and _is_brightest(edge, values)
+        return brightest or (not _is_dark(edge, values) and is_negative(measured))
     # In one slice of hardly any fat, air, lung and muscle lie as muscle, fat and air of a negative do.
     return _is_dark(-edge, -values) and is_negative(measured)
 

@@ -33,6 +33,10 @@ _NEGATIVE_BETTER = 0.3
 """By so much a negative fits better than the values do: 0.36 and more in 28 scans and pieces of them. What lies in a
 stretched window fits as a negative, too, by at most 0.26 better."""
 
+_CUT_TISSUE, _BONE_BELOW_AIR_HU, _LEAST_BONE = 0.05, 1250.0, 0.003
+"""So many voxels have the very highest value where a window cut off tissue. Air of a negative may be cut off, too: then
+bone lies so far below it, in so many voxels."""
+
 UNKNOWN, INVERTED, UNEVEN, SWAPPED = 0.0, -1.0, -2.0, -3.0
 """No scale: values that are no HU of any known kind, those of a negative, slices that have not one scale, numbers whose
 bytes are in the wrong order."""
@@ -181,10 +185,19 @@ def is_negative(parts: Iterable[np.ndarray]) -> bool:
     values = values[:: max(1, -(-values.size // _MOST_VALUES))]
     if not values.size or values.min() == values.max():
         return False
+    if _is_cut_tissue(values):
+        return False
     is_true = (TRUE_SCALES[0] <= SCALES) & (TRUE_SCALES[1] >= SCALES)
     fits = [np.max([_fits(sign * values, margin) for margin in _NOISE_HU], axis=0) for sign in (1, -1)]
     negative = float(fits[1][is_true].max())
     return negative >= LIKENESS and negative >= float(fits[0].max()) + _NEGATIVE_BETTER
+
+
+def _is_cut_tissue(values: np.ndarray) -> bool:
+    """Whether the brightest of ``values`` is tissue that a window cut off, not the air of a negative."""
+    highest = values.max()
+    bone = np.count_nonzero(values < highest - _BONE_BELOW_AIR_HU)
+    return bool(np.count_nonzero(values == highest) > _CUT_TISSUE * values.size and bone < _LEAST_BONE * values.size)
 
 
 def reaches_below_air(parts: Iterable[np.ndarray], shift: float) -> bool:

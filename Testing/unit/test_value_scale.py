@@ -168,6 +168,15 @@ def test_a_negative_is_refused_also_within_what_was_filled_in_with_air(around: s
     _judged(np.where(filled, -1000, hu).astype(np.float32)).check()
 
 
+@pytest.mark.parametrize("name", ["radiopaedia_10_85902_1", "radiopaedia_29_86490_1"])
+def test_what_was_cut_out_of_the_body_in_a_narrow_window_is_no_negative(name: str, shared_data: Path) -> None:
+    scan = read_ct(shared_data / f"scans/images/{name}.nii.gz", Progress())
+    hu = scan.voxels[:: max(1, len(scan.voxels) // 24), ::2, ::2].astype(np.float32)
+    rows, columns = (size // 5 for size in hu.shape[1:])
+    for window in ((-1000, 100), (-1350, 150)):
+        _judged(np.clip(hu, *window)[:, rows:-rows, columns:-columns]).check()
+
+
 @pytest.mark.parametrize("step", [1, 2])
 def test_air_that_was_cut_off_is_told_as_that_at_any_size_of_pixels(step: int, shared_data: Path) -> None:
     scan = read_ct(shared_data / "lungs/images/LCTSC-Test-S1-104.nii.gz", Progress())

@@ -71,7 +71,7 @@ def _errors() -> Iterator[None]:
 
 def _in_zip(archive: zipfile.ZipFile) -> tuple[dict, dict[str, zipfile.ZipInfo]]:
     """The card, and the entries of the weights that it names, by their bare names. Raises as :func:`_errors` tells."""
-    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]  # or no name
     # macOS adds a hidden file beside each.
     named = [(os.path.basename(entry.filename), entry) for entry in entries]
     named = [(name, entry) for name, entry in named if not name.startswith(".")]

@@ -86,7 +86,7 @@ def unpacked(path: Path, progress: Progress) -> Iterator[Path]:
 
 def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """The files in the ``archive``, hidden ones left out. Raises InputError for what no export has."""
-    members = [member for member in archive.infolist() if not member.is_dir()]
+    members = [member for member in archive.infolist() if not member.filename.endswith("/")]  # or no name
     if len(members) > _MOST_FILES:
         raise _refused(f"The ZIP holds {len(members)} files, more than any scan has.")
     for member in members:
