@@ -190,3 +190,11 @@ def test_nothing_stays_when_the_user_cancels(tmp_path: Path) -> None:
     asked = iter([False] * 5 + [True] * 100)
     with pytest.raises(Cancelled):
         read_ct(path, Progress(cancelled=lambda: next(asked)))
+
+
+def test_an_entry_without_a_name_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "scan.zip", exported(tmp_path / "export"))
+    with zipfile.ZipFile(archive, "a") as more:
+        more.writestr("NAMELESS", b"")
+    archive.write_bytes(archive.read_bytes().replace(b"NAMELESS", b"\0AMELESS"))  # names end at a zero
+    assert "leads out of it" in refusal(archive)

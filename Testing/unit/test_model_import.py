@@ -260,3 +260,11 @@ def test_a_folder_of_models_that_cannot_be_made_is_said(source: Path, users: Pat
     users.write_text("a file where the folder should be", encoding="utf-8")
     with pytest.raises(ModelError, match="The folder for imported models cannot be written"):
         import_model(source)
+
+
+def test_an_entry_without_a_name_does_not_matter(source: Path, users: Path) -> None:
+    archive = packed(source)
+    with zipfile.ZipFile(archive, "a") as more:
+        more.writestr("NAMELESS", b"")
+    archive.write_bytes(archive.read_bytes().replace(b"NAMELESS", b"\0AMELESS"))  # names end at a zero
+    assert import_model(archive).name == json.loads(source.read_text())["name"]
