@@ -78,8 +78,9 @@ class ScanValues:
             return cls(0.0, circle, UNEVEN)
         several = len(samples) > 1
         dark = several and _is_dark_around(samples)
-        scale = value_scale(_without(samples, circle), air_around=dark and circle is None)
-        if scale == 1 and not (dark and circle is None) and _is_negative(samples, circle, dark=dark):
+        air_around = dark and circle is None
+        scale = value_scale(_without(samples, circle), air_around=air_around)
+        if scale == 1 and not air_around and _is_negative(samples, circle, dark=dark):
             scale = INVERTED
         if scale != 1:  # a shift would be told of what is no HU
             return cls(0.0, circle, scale)

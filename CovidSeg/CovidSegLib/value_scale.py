@@ -124,9 +124,7 @@ def value_scale(parts: Iterable[np.ndarray], *, air_around: bool = False) -> flo
     ``parts``: values of the scan, arrays of any shape, without what the scanner did not measure. Any shift goes.
     ``air_around``: the darkest of it is air around the body, not lung.
     """
-    flat = [np.ravel(part) for part in parts]
-    values = np.concatenate(flat).astype(np.float32) if flat else np.empty(0)
-    values = values[:: max(1, -(-values.size // _MOST_VALUES))]
+    values = _sampled(parts)
     if not values.size or values.min() == values.max():
         return 1.0
     if values.min() > _FAR_HU:
@@ -139,6 +137,13 @@ def value_scale(parts: Iterable[np.ndarray], *, air_around: bool = False) -> flo
         return 1.0
     is_window = 1 / _WINDOW_SCALE < found < _WINDOW_SCALE and _is_window(values, found)
     return 1.0 if is_window else found
+
+
+def _sampled(parts: Iterable[np.ndarray]) -> np.ndarray:
+    """Some of all values, evenly."""
+    flat = [np.ravel(part) for part in parts]
+    values = np.concatenate(flat).astype(np.float32) if flat else np.empty(0, np.float32)
+    return values[:: max(1, -(-values.size // _MOST_VALUES))]
 
 
 def _is_window(values: np.ndarray, scale: float) -> bool:
@@ -181,8 +186,7 @@ def is_inverted(parts: Iterable[np.ndarray]) -> bool:
 
 def is_negative(parts: Iterable[np.ndarray]) -> bool:
     """Whether air, fat and muscle are found in the negative, however far it was moved, and not in the values."""
-    values = np.concatenate([np.ravel(part) for part in parts]).astype(np.float32)
-    values = values[:: max(1, -(-values.size // _MOST_VALUES))]
+    values = _sampled(parts)
     if not values.size or values.min() == values.max():
         return False
     if _is_cut_tissue(values):

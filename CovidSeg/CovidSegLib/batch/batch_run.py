@@ -132,8 +132,7 @@ def _refuse_changed(tables: Iterable[Path], identity: str, *, overwrite: bool) -
     """Raise OutputError unless ``tables`` are as the batch ``identity`` wrote them, before any work is done."""
     for table in tables:
         with about(table):
-            if table.exists():
-                refuse_protected(table)
+            refuse_protected(table)
             if not overwrite:
                 refuse_changed(table, (identity, OF_NOTHING))
 

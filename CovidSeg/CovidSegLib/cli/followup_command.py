@@ -209,8 +209,10 @@ def _check_scans(args: argparse.Namespace, progress: Progress) -> None:
     with Worker(None) as worker:
         for scan in args.scans:
             with as_typed(scan):
-                known = _scan_of(_result_in(scan)) if _is_result(scan) else worker.read(scan.absolute(), progress)
-            scans.append(known if isinstance(known, str) else known.fingerprint)
+                if _is_result(scan):
+                    scans.append(_scan_of(_result_in(scan)))
+                else:
+                    scans.append(worker.read(scan.absolute(), progress).fingerprint)
     check_scan(there, *scans)
 
 
