@@ -262,3 +262,14 @@ def test_after_the_time_of_a_double_click_a_click_cancels(panel: OpenModule, che
     assert panel.ui.applyButton.text == "Cancel"
     stop(panel)
     assert panel.ui.statusLabel.text == "Stopped. Nothing was changed."
+
+
+def test_a_time_that_is_estimated_after_the_end_of_a_run_hides_nothing_of_it(panel: OpenModule, chest: object) -> None:
+    panel.until(lambda: panel.session.expectedSeconds.value is not None)
+    panel.session.expectedSeconds.value = 600.0
+    assert "10 min" in panel.ui.statusLabel.text
+    tell_and_settle(panel, chest, NEVER_ENDS)
+    panel.click("applyButton")
+    stop(panel)
+    panel.session.expectedSeconds.value = 1200.0
+    assert panel.ui.statusLabel.text == "Stopped. Nothing was changed."

@@ -25,6 +25,7 @@ class RunSection:
         self._ui, self._session = ui, session
         self._clock: estimate.Clock | None = None
         self._notice = ""
+        self._readiness = ""
         self._stopping = False
         # The second click of a double click on Apply is none on Cancel.
         self._second_click = qt.QTimer()
@@ -33,7 +34,7 @@ class RunSection:
         ui.applyButton.connect("clicked(bool)", self._clicked)
         session.reasonsChanged.connect(self._update)
         session.parametersChanged.connect(self._update)
-        session.expectedSeconds.changed.connect(lambda _seconds: self._update())
+        session.expectedSeconds.changed.connect(self._renew_readiness)
         session.runStarted.connect(self._started)
         session.runReported.connect(self._reported)
         session.runEnded.connect(self._ended)
@@ -103,7 +104,13 @@ class RunSection:
         reason = self._session.reason
         self._ui.applyButton.enabled = not reason
         self._ui.applyButton.toolTip = reason or _("Find both lungs and COVID-19 infection in the scan.")
-        self._ui.statusLabel.text = reason or self._ready_text()
+        self._readiness = reason or self._ready_text()
+        self._ui.statusLabel.text = self._readiness
+
+    def _renew_readiness(self, _seconds: float | None) -> None:
+        """Say how long a run is expected to take, unless the label says how the last one ended."""
+        if self._ui.statusLabel.text == self._readiness:
+            self._update()
 
     def _ready_text(self) -> str:
         seconds = self._session.expectedSeconds.value
