@@ -19,6 +19,7 @@ from .batch_pictures import DrawAgain
 from .bookkeeping import Books
 from .manifest import Manifest, clear_up
 from .names import keep_names
+from .other_folders import other_cases, same_scans, scan_elsewhere
 from .outcome import Failure, Outcome, RunCases
 from .ownership import begun, settled, still_done
 from .plan import (
@@ -58,6 +59,10 @@ class Listener(Protocol):
 
     def not_drawn(self, case: PlannedCase, reason: str) -> None:
         """That could not be done."""
+        return
+
+    def others(self, listed: int, gone: int) -> None:
+        """The tables tell of ``listed`` cases of other input folders, and not of ``gone`` whose scans are gone."""
         return
 
     def begun(self, numbers: Sequence[int], done_before: int) -> None:
@@ -114,9 +119,12 @@ def run_batch(
         model = model_identity(runner.options.model)
         finished = [case for case in cases if not restart and still_done(case, manifest.entries.get(case.stem), model)]
         run_cases = run_cases or stack.enter_context(runner.open(progress, len(cases) - len(finished)))
+        finished = same_scans(finished, manifest, progress)
         to_do = _begin(cases, finished, manifest)
-        books = Books(folder, manifest, cases, model, states)
+        others = other_cases(cases, manifest, folder)
+        books = Books(folder, manifest, cases, model, states, others)
         books.keep(finished)
+        listener.others(len(others.listed), len(others.gone))
         _draw_lost(finished, listener, progress)
         listener.begun([number for number, _ in to_do], len(finished))
         keep_books(run_cases(to_do), books, listener)
@@ -156,7 +164,7 @@ def _begin(
     """The cases that are not ``finished``, with their numbers and leave to replace what is the batch's own."""
     stems = {case.stem for case in finished}
     left = [(n, case, manifest.entries.get(case.stem)) for n, case in enumerate(cases) if case.stem not in stems]
-    to_do = [(number, settled(case, entry)) for number, case, entry in left]
+    to_do = [(number, settled(case, entry, scan_elsewhere(case, manifest))) for number, case, entry in left]
     manifest.begin(filter(None, [begun(case, entry) for _, case, entry in left]))
     return to_do
 

@@ -16,10 +16,11 @@ from ..system.own_table import OwnTable
 from .entry import BEGUN, DONE, FAILED, KEPT, Entry
 from .index import index_in
 from .manifest import Manifest
+from .other_folders import OtherCases, is_elsewhere, told_of
 from .outcome import Failure, Outcome
 from .ownership import changed_since, state_to_keep
 from .plan import INDEX_NAME, SUMMARY_NAME, PlannedCase
-from .summary import CHANGED_SINCE, Row, Summary
+from .summary import ANOTHER_NETWORK, CHANGED_SINCE, Row, Summary
 
 INDEX_SECONDS = 10.0
 """How old the index may grow while cases come in; at the end it is complete."""
@@ -29,34 +30,47 @@ class Books:
     """Keeps ``manifest``, summary.csv and index.html of ``folder`` for ``cases``; ``model``: see ``model_identity``.
 
     ``begun``: the states of the two when the batch began. One that somebody saves meanwhile stays, and the scans go on:
-    :meth:`check_tables` tells at the end.
+    :meth:`check_tables` tells at the end. ``others``: cases of other calls, of which they tell as well.
     """
 
     def __init__(
-        self, folder: Path, manifest: Manifest, cases: Sequence[PlannedCase], model: str, begun: Mapping[Path, str]
+        self,
+        folder: Path,
+        manifest: Manifest,
+        cases: Sequence[PlannedCase],
+        model: str,
+        begun: Mapping[Path, str],
+        others: OtherCases = OtherCases(),  # noqa: B008 - frozen
     ) -> None:
         self._folder, self._manifest, self._cases, self._model = folder, manifest, cases, model
+        self._others = others.listed
+        names = sorted([*(case.stem for case in cases), *others.listed])
+        self._places = {name: place for place, name in enumerate(names)}
         self._summary = Summary(folder / SUMMARY_NAME, begun.get(folder / SUMMARY_NAME, ""))
         self._index = OwnTable(folder / INDEX_NAME, begun.get(folder / INDEX_NAME, ""))
         self._changed: ChangedMeanwhileError | None = None
         self._written = time.monotonic()
 
     def keep(self, finished: Iterable[PlannedCase]) -> None:
-        """Take over the rows of cases that an earlier run has done. Raises OutputError."""
-        stems = {case.stem for case in finished}
-        for number, case in enumerate(self._cases):
-            if case.stem in stems:
-                entry, record = self._manifest.entries[case.stem], self._manifest.record(case.stem)
-                self._summary.put(number, _row(case, entry, record))
+        """Take over the rows of ``finished`` cases, and of those of other calls. Raises OutputError."""
+        for name in self._others:
+            self._put(*told_of(name, self._manifest))
+        for case in finished:
+            self._put(self._manifest.entries[case.stem], self._manifest.record(case.stem))
         self._write_summary()
+
+    def _put(self, entry: Entry, record: ResultRecord | None) -> Row:
+        """Let the table tell of ``entry``; returns its row."""
+        row = self._row(entry, record)
+        self._summary.put(self._places[entry.case], row)
+        return row
 
     def add(self, outcome: Outcome) -> Row:
         """Enter one outcome; returns its row. Raises OutputError when the books cannot be written."""
         case, failure = self._cases[outcome.number], outcome.failure
         entry, record = self._kept(case, failure) or (self._ended(case, failure), outcome.record)
         self._manifest.add(entry, record)
-        row = _row(case, entry, record)
-        self._summary.put(outcome.number, row)
+        row = self._put(entry, record)
         self._write_summary()
         if time.monotonic() - self._written > INDEX_SECONDS:
             with suppress(OutputError):  # the one at the end tells; until then there is work to do
@@ -77,12 +91,13 @@ class Books:
             return None
         last, record = found
         state = self._manifest.entries[case.stem].states.get(last.result, "")
-        return replace(last, status=KEPT, message=failure.message, state=state, origin=case.origin), record
+        origin = last.origin if is_elsewhere(case, last) else case.origin
+        return replace(last, status=KEPT, message=failure.message, state=state, origin=origin), record
 
     def write_index(self) -> None:
         """Write index.html. Raises OutputError."""
         with self._no_end():
-            self._index.write(index_in(self._folder, self._summary.rows, len(self._cases), self._manifest.identity))
+            self._index.write(index_in(self._folder, self._summary.rows, len(self._places), self._manifest.identity))
         self._written = time.monotonic()
 
     def _write_summary(self) -> None:
@@ -110,19 +125,22 @@ class Books:
 
     def records(self) -> list[dict[str, Any]]:
         """What ``--json`` holds: of every case its name, status, message, and the record if it is done."""
-        found = ((case, self._manifest.entries.get(case.stem)) for case in self._cases)
-        return [self._told(case, entry) for case, entry in found if entry is not None and entry.status != BEGUN]
+        others = [told_of(name, self._manifest) for name in self._others]
+        known = [case.stem for case in self._cases if case.stem in self._manifest.entries]
+        ended = [(self._manifest.entries[name], self._manifest.record(name)) for name in known]
+        told = sorted([*others, *ended], key=lambda one: self._places[one[0].case])
+        return [self._told(entry, record) for entry, record in told if entry.status != BEGUN]
 
-    def _told(self, case: PlannedCase, entry: Entry) -> dict[str, Any]:
-        record = self._manifest.record(case.stem)
-        message = _row(case, entry, record).message
+    def _told(self, entry: Entry, record: ResultRecord | None) -> dict[str, Any]:
+        message = self._row(entry, record).message
         numbers = {} if record is None else record.to_json()
         return {"case": entry.case, "status": entry.status, "message": message} | numbers
 
-
-def _row(case: PlannedCase, entry: Entry, record: ResultRecord | None) -> Row:
-    """The row of ``entry``; it says so where the result is no more the one that the numbers are of."""
-    row = Row.of_entry(entry, record)
-    if record is None or not changed_since(case, entry):
-        return row
-    return replace(row, message=" ".join(filter(None, (row.message, CHANGED_SINCE))))
+    def _row(self, entry: Entry, record: ResultRecord | None) -> Row:
+        """The row of ``entry``; it says so where its numbers are not of what is there, or not of this network."""
+        row = Row.of_entry(entry, record)
+        if record is None:
+            return row
+        said = [ANOTHER_NETWORK] if entry.model not in ("", self._model) else []
+        said += [CHANGED_SINCE] if changed_since(self._folder, entry) else []
+        return replace(row, message=" ".join(filter(None, (row.message, *said))))

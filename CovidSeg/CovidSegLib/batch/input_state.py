@@ -38,15 +38,22 @@ def input_state(source: Path, files: Sequence[Path]) -> str:
     return state.hexdigest()[:16]
 
 
-def origin_of(found: FoundCase, input_folder: Path) -> tuple[str, str]:
-    """Two numbers for where an input lies in ``input_folder``: of its first file, and of what holds the whole of it.
+def origin_of(found: FoundCase, input_folder: Path) -> tuple[str, str, str]:
+    """Three numbers for where an input lies in ``input_folder``: of its first file, of what holds the whole of it.
 
     The second is of the deepest folder with all its DICOM files, or of the file without its suffix: the scan is the
-    same when it is exported again, or packed. No path can be read from them, and they stay when the input folder moves.
+    same when it is exported again, or packed. Both stay when the input folder moves. The third is of that folder
+    itself (:func:`place_of`). No path can be read from them.
     """
     first, suffix = found.first_file, scan_suffix(found.first_file.name)
     whole = first.with_name(first.name[: -len(suffix)]) if suffix else found.folder / "*"
-    return _number(first, input_folder), _number(whole, input_folder)
+    place = _number(input_folder.resolve(), Path(input_folder.resolve().anchor))
+    return _number(first, input_folder), _number(whole, input_folder), place
+
+
+def place_of(origin: Sequence[str]) -> str:
+    """The number of the input folder in an :func:`origin_of`; "" where an earlier version noted none."""
+    return origin[2] if len(origin) > 2 else ""
 
 
 def _number(path: Path, input_folder: Path) -> str:

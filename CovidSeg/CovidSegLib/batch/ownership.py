@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from ..segfiles import is_as_written
 from ..system.file_states import kept_state
@@ -45,13 +46,15 @@ def tells_by_itself(case: PlannedCase) -> bool:
     return case.result.name.endswith(SAFE_SUFFIX)
 
 
-def settled(case: PlannedCase, entry: Entry | None) -> PlannedCase:
+def settled(case: PlannedCase, entry: Entry | None, of_scan: str = "") -> PlannedCase:
     """``case`` with leave to replace what the batch itself made, while it is as it was written.
 
     Hours may pass until its turn, and a reader may come first: what is overwritten is what is there now.
+    ``of_scan``: see :class:`.segfiles.ExistingFiles`.
     """
     files = filter(None, (case.result, case.picture, case.report))
-    case = replace(case, existing=replace(case.existing.beginning([*files]), may_repeat=True, own_folder=True))
+    existing = case.existing.beginning([*files])
+    case = replace(case, existing=replace(existing, may_repeat=True, own_folder=True, of_scan=of_scan))
     if not own_result(case, entry):
         return case
     return replace(case, existing=replace(case.existing, own_state=dict(case.existing.begun)[case.result]))
@@ -74,6 +77,6 @@ def state_to_keep(case: PlannedCase) -> str:
     return "" if may_hold_edits else kept_state(case.result)
 
 
-def changed_since(case: PlannedCase, entry: Entry) -> bool:
-    """Whether somebody changed the result that ``entry`` of the manifest tells of since it was written."""
-    return entry.written not in ("", kept_state(case.result.with_name(entry.result)))
+def changed_since(folder: Path, entry: Entry) -> bool:
+    """Whether somebody changed the result in ``folder`` that ``entry`` tells of since it was written."""
+    return entry.written not in ("", kept_state(folder / entry.result))

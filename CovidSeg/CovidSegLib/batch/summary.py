@@ -18,6 +18,9 @@ from .entry import DONE, FAILED, KEPT, Entry
 CHANGED_SINCE = "The result was changed since; these are the numbers before. `covidseg report` has those of now."
 """What the message of a row says whose result is no more the one that its numbers are of."""
 
+ANOTHER_NETWORK = "Another network made this result than the one of the last call."
+"""What it says of a result of an earlier call."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

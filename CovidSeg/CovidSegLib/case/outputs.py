@@ -23,6 +23,7 @@ from ..segfiles import (
     write_reviewed,
     write_to,
 )
+from ..segfiles.existing import refuse_other_scan
 from ..segmentation import Segmentation
 from ..system.checksums import check_scan
 from ..system.file_states import check_still, refuse_protected, states_of
@@ -60,6 +61,7 @@ class CaseOutputs:
         OutputError when an existing output must not be replaced, InputError when ``source`` cannot have a DICOM SEG, or
         Cancelled.
         """
+        refuse_other_scan(existing, volume.fingerprint)
         # Taken before the look, so that no save falls between the two. What the look says of a file says more.
         states = existing.states((*outputs, *numbers))
         now = dict(states_of((*outputs, *numbers)))

@@ -116,6 +116,10 @@ def run(args: argparse.Namespace) -> int:
             )
     kept = f", {telling.done_before} done before" if telling.done_before else ""
     console.begin("")
+    if telling.listed:
+        console.result(f"Scans of other input folders, done by earlier calls, in the tables as well: {telling.listed}.")
+    if telling.gone:
+        console.result(f"Results whose scans are gone from the input folder, in the tables no more: {telling.gone}.")
     console.result(f"{telling.done} of {telling.total} scans done{kept}.")
     return telling.code
 
@@ -156,7 +160,7 @@ class _Telling:
         self._places: dict[int, int] = {}
         self._began = time.monotonic()
         self._ended = 0
-        self.total = self.done = self.done_before = 0
+        self.total = self.done = self.done_before = self.listed = self.gone = 0
         self.code = DONE
 
     def drawing(self, case: PlannedCase) -> None:
@@ -166,6 +170,10 @@ class _Telling:
     def not_drawn(self, case: PlannedCase, reason: str) -> None:
         """That could not be done."""
         self._console.warn(f"Its picture is gone and cannot be drawn again. {reason}")
+
+    def others(self, listed: int, gone: int) -> None:
+        """The tables also tell of cases of other input folders."""
+        self.listed, self.gone = listed, gone
 
     def begun(self, numbers: Sequence[int], done_before: int) -> None:
         """The cases of these ``numbers`` are to be done."""

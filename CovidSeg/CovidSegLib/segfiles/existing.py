@@ -29,6 +29,7 @@ class ExistingFiles:
     one of no known state that is there is not replaced. ``may_repeat``: the work on a scan may be done twice, since a
     cluster does again what a lost worker had done. ``own_folder``: numbers, pages and pictures lie where the caller
     alone writes, a batch: they are replaced while they are as they were written, whatever scan they are of.
+    ``of_scan``: SHA-256 of the voxels of the scan whose results are there; nothing is replaced by those of another one.
     """
 
     keep_edits: bool = False
@@ -37,6 +38,7 @@ class ExistingFiles:
     begun: States = ()
     may_repeat: bool = False
     own_folder: bool = False
+    of_scan: str = ""
 
     def beginning(self, files: Sequence[Path]) -> ExistingFiles:
         """The same for a run that begins now and will write ``files``; of those that began before, the states stay."""
@@ -95,6 +97,15 @@ def find_reviewed(outputs: Sequence[Path], grid: Grid, choice: ExistingFiles, sc
             elif not choice.overwrite:
                 _refuse_edits(_read(output, grid), output, scan)
     return found
+
+
+def refuse_other_scan(choice: ExistingFiles, scan: str) -> None:
+    """Raise OutputError where the results that are there are of another scan than ``scan``, and may not be replaced."""
+    if choice.of_scan not in ("", scan) and not choice.overwrite:
+        raise OutputError(
+            "The result of this name is of another scan, out of another input folder, and stays.",
+            "Choose another output folder, or replace it with --overwrite.",
+        )
 
 
 def refuse_source(source: Path, output: Path) -> None:
