@@ -25,6 +25,7 @@ from CovidSegLib.progress import Progress
 from CovidSegLib.reading import find_cases, inspect, read_ct
 from CovidSegLib.report.followup import TimePoint
 from CovidSegLib.report.report_formats import is_report
+from CovidSegLib.report.result_file import read_result
 from CovidSegLib.report.result_record import ResultRecord
 from CovidSegLib.segfiles import ExistingFiles, write
 from CovidSegLib.segfiles.existing import find_reviewed
@@ -187,14 +188,8 @@ def _read_table(path: Path) -> None:
 
 
 def _read_result(path: Path) -> None:
-    from CovidSegLib.errors import InputError
-
     is_report(path)
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        raise InputError("A JSON file cannot be read.") from None
-    TimePoint.of(ResultRecord.from_json(record), 0)
+    TimePoint.of(read_result(path), 0)
 
 
 KINDS = (

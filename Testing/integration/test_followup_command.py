@@ -103,7 +103,7 @@ def test_a_json_file_that_is_no_whole_result_gets_a_sentence(covidseg: CommandLi
     assert covidseg.run("report", "a", "a.nii.gz", "-o", "a.json", "--quiet").returncode == 0
     record = json.loads((covidseg.folder / "a.json").read_text(encoding="utf-8"))
     for name in ("model", "software", "edited_segments"):
-        left = {key: value for key, value in record.items() if key != name}
+        left = {key: value for key, value in record.items() if key not in (name, "checksum")}
         (covidseg.folder / "lost.json").write_text(json.dumps(left), encoding="utf-8")
         call = ("followup", "a.json", "lost.json", "--days", "0", "1", "-o", "f.html", "--quiet")
         assert "holds no result of this version" in covidseg.refused(*call)
@@ -167,3 +167,54 @@ def test_the_page_has_a_picture_of_each_scan_and_none_of_numbers_alone(covidseg:
         assert covidseg.run("report", name, f"{name}.nii.gz", "-o", f"{name}.json", "--quiet").returncode == 0
     assert covidseg.run("followup", "a.json", "b.json", "--days", "1", "0", "-o", "n.html", "--quiet").returncode == 0
     assert "<img" not in (covidseg.folder / "n.html").read_text(encoding="utf-8")
+
+
+def _numbers(covidseg: CommandLine, *names: str) -> None:
+    for name in names:
+        assert covidseg.run("report", name, f"{name}.nii.gz", "-o", f"{name}.json", "--quiet").returncode == 0
+
+
+@pytest.mark.parametrize("edit", ["a number", "a note", "no number", "half a letter", "a second checksum"])
+def test_numbers_that_somebody_changed_are_refused(covidseg: CommandLine, edit: str) -> None:
+    _numbers(covidseg, "a", "b")
+    file = covidseg.folder / "b.json"
+    record = json.loads(file.read_text(encoding="utf-8"))
+    if edit == "a number":
+        record["measurements"]["total"]["infection_ml"] += 10
+    elif edit == "a note":
+        record["note"] = "mine"
+    else:
+        others = {"no number": float("nan"), "half a letter": "\udc80", "a second checksum": record["checksum"]}
+        record["note"] = others[edit]
+    file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    line = covidseg.refused("followup", "a.json", "b.json", "--days", "0", "1", "-o", "f.html", "--quiet")
+    assert "b.json: " in line
+    assert "was changed since CovidSeg wrote it" in line
+
+
+def test_numbers_that_a_program_only_set_in_another_way_are_those_of_before(covidseg: CommandLine) -> None:
+    _numbers(covidseg, "a", "b")
+    call = ("followup", "a.json", "b.json", "--days", "0", "1", "-o", "f.csv", "--quiet")
+    assert covidseg.run(*call).returncode == 0
+    before = (covidseg.folder / "f.csv").read_bytes()
+    file = covidseg.folder / "b.json"
+    record = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(record, indent=None, separators=(",", ":")), encoding="utf-8-sig")
+    assert covidseg.run(*call).returncode == 0
+    assert (covidseg.folder / "f.csv").read_bytes() == before
+
+
+def test_numbers_of_an_earlier_version_are_read_and_it_is_said_that_nobody_knows_who_changed_them(
+    covidseg: CommandLine,
+) -> None:
+    _numbers(covidseg, "a", "b")
+    file = covidseg.folder / "b.json"
+    record = json.loads(file.read_text(encoding="utf-8"))
+    del record["checksum"]
+    file.write_text(json.dumps(record), encoding="utf-8")
+    ended = covidseg.run("followup", "a.json", "b.json", "--days", "0", "1", "-o", "f.json")
+    assert ended.returncode == 0, ended.stderr
+    said = "Scan 2: The file of its numbers has no checksum of CovidSeg's"
+    assert ended.stderr.count(said) == 1
+    assert "Scan 1: The file" not in ended.stderr
+    assert said in " ".join(json.loads((covidseg.folder / "f.json").read_text(encoding="utf-8"))["warnings"])

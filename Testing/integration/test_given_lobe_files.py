@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -130,6 +131,31 @@ def test_an_estimate_that_a_reader_says_to_have_checked_gives_a_score_that_tells
     assert f"CT severity score {score} of 25, lobes estimated, then checked by a reader." in capsys.readouterr().out
     point = TimePoint.of(ResultRecord.from_json(json.loads(record.read_text(encoding="utf-8"))), 7)
     assert point.severity == f"{score}, lobes estimated, then checked by a reader"
+
+
+def test_a_follow_up_takes_lobes_for_checked_of_the_scan_alone_of_which_somebody_said_so(
+    masks: Path, estimate: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["report", str(tmp_path / "scan.nii.gz"), str(masks), "--lobes", str(estimate), "-o"]
+    files = [str(tmp_path / f"{name}.json") for name in ("estimated", "checked")]
+    assert main([*call, files[0]]) == 0
+    assert main([*call, files[1], "--lobes-checked"]) == 0
+    table = tmp_path / "f.csv"
+    assert main(["followup", *files, "--days", "0", "7", "-o", str(table)]) == 0
+    with table.open(encoding="utf-8", newline="") as file:
+        are = [row["lobes_are"] for row in csv.DictReader(file)]
+    assert are == ["estimated", "estimated, then checked by a reader"]
+    assert "lobes of different origin" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["batch", "followup"])
+def test_commands_for_several_scans_say_how_to_vouch_for_the_lobes_of_one(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "as estimated here, whoever checked" in said
+    assert "covidseg report SCAN MASKS --lobes FILE --lobes-checked" in said
 
 
 def test_an_estimate_that_was_written_as_a_labelmap_is_read_as_the_same_estimate(

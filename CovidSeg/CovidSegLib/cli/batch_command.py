@@ -37,9 +37,9 @@ left out, and counted in a warning. Beside the results: summary.csv, index.html 
 manifest.jsonl. Called again, also after a kill, it goes on where it was: scans that are done with the same network and
 have not changed are kept, and every scan keeps the name that it has in OUT_DIR. A scan that fails, or a folder that may
 not be opened, is a row and a line and does not stop the others."""
-_EPILOG = (
-    "Exit codes: 0 all scans are done, 2 some failed by their input, 1 some by a fault of the program, 130 cancelled."
-)
+_EPILOG = """Lobes in a scan's own folder (DICOM SEG) that CovidSeg estimated count as estimated here, whoever checked
+them: say so of each scan, by covidseg report SCAN MASKS --lobes FILE --lobes-checked.
+Exit codes: 0 all scans are done, 2 some failed by their input, 1 some by a fault of the program, 130 cancelled."""
 
 
 class _Formats(Iterable[str]):

@@ -38,13 +38,16 @@ if TYPE_CHECKING:
 _DESCRIPTION = """Compare two or more chest CTs of one patient: a table and a plot over the days since the first scan,
 the change in mL and in percentage points, and beside it the change of the lung volume (breathing). SCAN is a file, a
 folder with a DICOM series, or the .json of an earlier result. Scans are segmented unless --masks gives their masks. The
-ending of each OUT decides what is written: .html one page, .json, .csv."""
+ending of each OUT decides what is written: .html one page, .json, .csv. A .json that somebody changed is refused."""
+_EPILOG = """A DICOM SEG of lobes in a scan's own folder is found. One that CovidSeg estimated counts as estimated here,
+whoever checked it: an option for all scans would vouch for lobes that nobody looked at. Say so of each scan, by
+covidseg report SCAN MASKS --lobes FILE --lobes-checked -o FILE.json, and give that FILE.json as SCAN."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-command."""
     parser = commands.add_parser(
-        "followup", help="compare scans of one patient", description=_DESCRIPTION, allow_abbrev=False
+        "followup", help="compare scans of one patient", description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False
     )
     parser.add_argument("scans", metavar="SCAN", type=file_name, nargs="+")
     parser.add_argument("-o", "--output", metavar="OUT", type=file_name, action="append", required=True)
@@ -199,6 +202,7 @@ def _in_time(days: Sequence[int], taken: Sequence[Acquisition]) -> list[int]:
 
 def _check_scans(args: argparse.Namespace, progress: Progress) -> None:
     """Raise OutputError where an output is of other scans: before hours of work, for which each is read."""
+    from ..report.result_file import read_result
     from ..system.checksums import check_scan
     from ..worker.parent import Worker
 
@@ -210,7 +214,7 @@ def _check_scans(args: argparse.Namespace, progress: Progress) -> None:
         for scan in args.scans:
             with as_typed(scan):
                 if _is_result(scan):
-                    scans.append(_scan_of(_result_in(scan)))
+                    scans.append(_scan_of(read_result(scan)))
                 else:
                     scans.append(worker.read(scan.absolute(), progress).fingerprint)
     check_scan(there, *scans)
@@ -263,17 +267,6 @@ def _is_result(scan: Path) -> bool:
     return scan.suffix.lower() == ".json" and scan.is_file()
 
 
-def _result_in(file: Path) -> ResultRecord:
-    """The record in a JSON file. Raises InputError."""
-    from ..report.result_record import ResultRecord
-
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError("A JSON file cannot be read.", "Write it again, or give the scan itself.") from error
-    return ResultRecord.from_json(data)
-
-
 def _record(
     args: argparse.Namespace,
     scan: Path,
@@ -285,9 +278,10 @@ def _record(
     from ..case import SegmentCase
     from ..report.report_jobs import MakeReport
     from ..report.request import ReportRequest
+    from ..report.result_file import read_result
 
     if _is_result(scan):
-        return _result_in(scan)
+        return read_result(scan)
     request = ReportRequest(picture=picture)
     if masks is None:
         return worker.run(SegmentCase(scan.absolute(), (), report=request), progress)
