@@ -18,7 +18,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     export.add_argument("--run", type=Path, required=True, help="folder of a finished fit")
     export.add_argument("--name", required=True)
     export.add_argument("--to", type=Path, required=True, help="folder for the files")
-    export.add_argument("--facts", type=Path, help="JSON for the card: description, training_data, licence, finish")
+    export.add_argument(
+        "--facts", type=Path, help="JSON for the card: description, training_data, licence, finish, inputs"
+    )
     export.add_argument("--formats", default="onnx,keras", help="of onnx, keras, savedmodel (default: onnx,keras)")
     export.add_argument("--half", action="store_true", help="the same as --weights float16")
     export.add_argument(
@@ -30,7 +32,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     export.set_defaults(run_command=_export)
     card = commands.add_parser("card", help="put facts and scores into a model card, and write it for people")
     card.add_argument("--model", default="default", help="name or file of the model")
-    card.add_argument("--facts", type=Path, help="JSON with description, training_data, licence, limits, finish")
+    card.add_argument(
+        "--facts", type=Path, help="JSON with description, training_data, licence, limits, finish, inputs"
+    )
     card.add_argument("--metrics", type=Path, help="JSON of evaluate --json, of one set or of --crossval")
     card.add_argument("--markdown", type=Path, metavar="FILE", help="write the card as a page too")
     card.set_defaults(run_command=_card)
@@ -74,7 +78,7 @@ def _card(args: argparse.Namespace) -> None:
     from CovidSegLib.system.atomic_files import replace_text
 
     from ..fit.run_folder import check_folder, check_place
-    from ..ship.card import as_markdown, checked_facts, update_card, with_metrics
+    from ..ship.card import as_markdown, checked_facts, update_card, with_facts, with_metrics
 
     model = models.find(args.model)
     state = check_place(args.markdown, f"# {model.name}\n")
@@ -84,7 +88,8 @@ def _card(args: argparse.Namespace) -> None:
     metrics = None if args.metrics is None else _read(args.metrics)
 
     def changed(card: dict[str, Any]) -> dict[str, Any]:
-        return {**card, **facts} if metrics is None else with_metrics({**card, **facts}, metrics)
+        described = with_facts(card, facts)
+        return described if metrics is None else with_metrics(described, metrics)
 
     card = update_card(model, changed) if args.facts or args.metrics else model.card
     text = as_markdown(card)

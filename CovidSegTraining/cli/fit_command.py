@@ -44,7 +44,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     )
     crossval.add_argument("--name", default="network", help="NAME of the fold networks")
     crossval.add_argument(
-        "--facts", type=Path, help="JSON for their cards: description, training_data, licence, finish"
+        "--facts", type=Path, help="JSON for their cards: description, training_data, licence, finish, inputs"
     )
     crossval.set_defaults(run_command=_crossval)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from CovidSegLib.errors import ModelError
 from CovidSegLib.network.engines import open_engine
-from CovidSegLib.network.input_form import SECOND_SHAPE
+from CovidSegLib.network.input_form import NetworkInputs
 from CovidSegLib.network.inputs import network_batches
 from CovidSegLib.network.models import Model
 from CovidSegLib.phantom import make_phantom
@@ -32,24 +32,27 @@ _BATCHES = (1, 3)
 
 
 @cache
-def phantom_slices() -> list[np.ndarray]:
-    """A few slices of the synthetic chest as the network sees them at both looks.
+def phantom_slices(looks: NetworkInputs) -> list[np.ndarray]:
+    """A few slices of the synthetic chest as the network sees them at each of its ``looks``.
 
     Noise would not show a wrong window or order.
     """
     volume = make_phantom(seed=0, slices=8).volume
     upright = volume.upright_voxels
     spacing_mm = volume.grid.upright.spacing
-    framing, numbers, inputs = next(network_batches(upright, spacing_mm, len(upright)))
+    framing, numbers, inputs = next(network_batches(upright, spacing_mm, len(upright), looks))
     chosen = numbers[2 : 2 + sum(_BATCHES)]
-    larger = replace(framing, seen=SECOND_SHAPE)
-    second = [larger.channels(lambda k: larger.to_network(upright[k]), k, len(upright)) for k in chosen]
-    return [inputs[chosen.start : chosen.stop], np.stack(second)]
+    slices = [inputs[chosen.start : chosen.stop]]
+    if looks.second_look is not None:
+        larger = replace(framing, seen=looks.second_look)
+        again = [larger.channels(lambda k: larger.to_network(upright[k]), k, len(upright)) for k in chosen]
+        slices.append(np.stack(again))
+    return slices
 
 
-def answers_of(network: keras.Model) -> np.ndarray:
+def answers_of(network: keras.Model, looks: NetworkInputs) -> np.ndarray:
     """Probabilities of all pixels of :func:`phantom_slices`, (pixels, 3)."""
-    return _answers(lambda slices: np.asarray(network(slices, training=False)))
+    return _answers(lambda slices: np.asarray(network(slices, training=False)), phantom_slices(looks))
 
 
 def check_agreement(
@@ -61,16 +64,18 @@ def check_agreement(
     Returns for each format, and for the rounding, the largest difference of a probability and the share of pixels with
     another class. Raises ModelError where more than :data:`MOST_PIXELS` differ (by rounding: :data:`MOST_ROUNDED`).
     """
-    wanted = answers_of(network)
+    looks = model.about.inputs
+    wanted = answers_of(network, looks)
     answers = {}
     for kind in model.card["files"]:
         engine = open_engine(model, _ENGINES[kind], "cpu", Progress())
-        answers[kind] = _answers(engine.predict)
+        answers[kind] = _answers(engine.predict, phantom_slices(looks))
     if saved_model is not None:
         import tensorflow as tf
 
         loaded = tf.saved_model.load(str(saved_model))  # kept: its functions do not keep its variables
-        answers["savedmodel"] = _answers(lambda part: loaded.serve(part).numpy(), looks=1)  # it is of one size
+        first = phantom_slices(looks)[:1]  # it is of one size
+        answers["savedmodel"] = _answers(lambda part: loaded.serve(part).numpy(), first)
     found = {kind: _difference(kind, answer, wanted[: len(answer)], MOST_PIXELS) for kind, answer in answers.items()}
     return {**found, "rounding": _difference("rounded", wanted, trained, MOST_ROUNDED)}
 
@@ -88,7 +93,7 @@ def _difference(kind: str, answer: np.ndarray, wanted: np.ndarray, most: float) 
     }
 
 
-def _answers(predict: Callable[[np.ndarray], np.ndarray], looks: int = 2) -> np.ndarray:
+def _answers(predict: Callable[[np.ndarray], np.ndarray], looks: list[np.ndarray]) -> np.ndarray:
     first = _BATCHES[0]
-    parts = [part for slices in phantom_slices()[:looks] for part in (slices[:first], slices[first:])]
+    parts = [part for slices in looks for part in (slices[:first], slices[first:])]
     return np.concatenate([predict(part).reshape(-1, len(CLASSES)) for part in parts])

@@ -10,10 +10,13 @@ from CovidSegLib.anatomy.finish import FinishOptions
 from CovidSegLib.errors import InputError
 from CovidSegLib.network import models
 from CovidSegLib.network.card import is_model_name
+from CovidSegLib.network.input_form import NetworkInputs
 from CovidSegLib.network.models import Model
 from CovidSegLib.system.file_states import file_state
 from CovidSegLib.system.locks import one_at_a_time
+from CovidSegLib.system.typed_json import FormError, read_typed
 
+from ..fit.config import STRIDE
 from ..fit.run_folder import write_json
 from ..fit.trained_on import count_seen
 from ..tables import markdown
@@ -22,6 +25,14 @@ SEEN = "trained_on_cases"
 """In scores: how many of the cases the network learned from."""
 
 TEXTS = ("description", "licence", "limits", "training_note")
+
+FACTS = (*TEXTS, "training_data", "finish", "inputs")
+"""What can be put into a card; the rest is measured, or comes from the run."""
+
+
+LOOKS = ("shape", "second_look")
+"""What facts may say of a card's inputs: rows and columns of each look. A network learns in several sizes, and which of
+them it answers in best is seen when it is judged."""
 
 
 def check_name(name: str) -> None:
@@ -35,14 +46,12 @@ def check_name(name: str) -> None:
 def checked_facts(facts: dict[str, Any]) -> dict[str, Any]:
     """``facts`` that may go into a card.
 
-    They are the texts of :data:`TEXTS`, ``training_data`` (a list of name, source and licence), and ``finish`` (numbers
-    of :class:`FinishOptions`). Raises InputError for anything else.
+    They are the texts of :data:`TEXTS`, ``training_data`` (a list of name, source and licence), ``finish`` (numbers
+    of :class:`FinishOptions`) and ``inputs`` (sizes, :data:`LOOKS`). Raises InputError for anything else.
     """
-    unknown = sorted(set(facts) - {*TEXTS, "training_data", "finish"})
+    unknown = sorted(set(facts) - set(FACTS))
     if unknown:
-        raise InputError(
-            f"{unknown[0]} is no fact of a card.", f"Known are {', '.join((*TEXTS, 'training_data', 'finish'))}."
-        )
+        raise InputError(f"{unknown[0]} is no fact of a card.", f"Known are {', '.join(FACTS)}.")
     data, finish = facts.get("training_data", []), facts.get("finish", {})
     if not isinstance(data, list) or not all(isinstance(entry, dict) for entry in data):
         raise InputError("training_data is not a list of tables.", "Give each data set its name, source and licence.")
@@ -55,7 +64,26 @@ def checked_facts(facts: dict[str, Any]) -> dict[str, Any]:
         raise InputError("finish is not a table of thresholds.", f"Known are {', '.join(sorted(known))}.")
     if not all(isinstance(facts[name], str) for name in TEXTS if name in facts):
         raise InputError(f"{', '.join(TEXTS)} must be texts.", "Correct the facts.")
+    if "inputs" in facts:
+        _check_looks(facts["inputs"])
     return facts
+
+
+def with_facts(card: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    """``card`` with ``facts`` (:func:`checked_facts`) in the place of its own; of its inputs the sizes alone."""
+    looks = {"second_look": None, **facts["inputs"]} if "inputs" in facts else {}
+    return {**card, **facts, "inputs": {**card["inputs"], **looks}}
+
+
+def _check_looks(looks: Any) -> None:
+    try:
+        found = read_typed(NetworkInputs, looks, "inputs")
+    except FormError as error:
+        raise InputError(f"The facts are wrong: {error}.", error.hint or "Correct the facts.") from error
+    if not {"shape"} <= set(looks) <= set(LOOKS):
+        raise InputError("inputs is no table of sizes.", f"Known are {' and '.join(LOOKS)}.")
+    if any(side % STRIDE for shape in (found.shape, found.second_look or ()) for side in shape):
+        raise InputError(f"Sizes of slices must be multiples of {STRIDE}.", "Correct inputs in the facts.")
 
 
 def update_card(model: Model, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:

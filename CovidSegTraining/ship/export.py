@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from CovidSegLib.errors import InputError
-from CovidSegLib.network.input_form import FAR_MM, HU_WINDOW, INPUT_SHAPE, NEIGHBOUR_MM, SECOND_SHAPE
+from CovidSegLib.network.input_form import FAR_MM, HU_WINDOW, INPUT_SHAPE, NEIGHBOUR_MM, SECOND_SHAPE, NetworkInputs
 from CovidSegLib.network.inputs import BODY_HU, CUT_MARGIN, MARGIN
 from CovidSegLib.network.models import Model
 from CovidSegLib.system.atomic_files import OutputSet
 from CovidSegLib.system.file_states import states_of
+from CovidSegLib.system.typed_json import read_typed
 from CovidSegLib.system.unfinished import unfinished_folder
 
 from ..fit.config import TrainingConfig
@@ -25,6 +26,7 @@ from ..fit.trained_on import CARD_KEY, WEIGHTS_KEY, file_digest, of_run
 from ..network.architecture import CLASSES, build_network
 from ..network.planar_softmax import use_planes
 from .agreement import answers_of, check_agreement
+from .card import with_facts
 from .compact import STORED, halve_keras, round_kernels, shrink_onnx
 
 if TYPE_CHECKING:
@@ -51,9 +53,10 @@ def export(
     """Write the network and its card ``NAME.json`` into ``folder``; returns the card.
 
     That is ``NAME.onnx``, ``NAME.keras`` and the folder ``NAME.savedmodel``, as far as they are in ``formats``.
-    ``facts`` (description, training data, licence, command, finish) go into the card as they are. ``stored``: as
-    what large kernels are kept (see ``compact``). All formats are compared with the trained network first. Raises
-    InputError when ``run`` holds no finished training, ModelError when the formats disagree; then nothing is written.
+    ``facts`` (see :func:`.card.checked_facts`) go into the card; without sizes in them, slices are seen in those of
+    :func:`_inputs`. ``stored``: as what large kernels are kept (see ``compact``). All formats are compared with the
+    trained network first. Raises InputError when ``run`` holds no finished training, ModelError when the formats
+    disagree; then nothing is written.
     """
     places = [folder / f"{name}.{ending}" for ending in ("json", "onnx", "keras")]
     states = dict(states_of([*places, *(folder / f"{name}.savedmodel").rglob("*")]))
@@ -61,16 +64,18 @@ def export(
     config = TrainingConfig.load(run)
     network = build_network((None, None), None)
     network.load_weights(run / WEIGHTS)
-    trained = answers_of(network)  # an uncalled network cannot be exported
+    card = with_facts({"name": name, "date": _today(), "inputs": _inputs()}, _with_run(facts, run))
+    looks = read_typed(NetworkInputs, card["inputs"], others=True)
+    trained = answers_of(network, looks)  # an uncalled network cannot be exported
     folder.mkdir(parents=True, exist_ok=True)
     with unfinished_folder(folder) as temporary:
-        made = _write_formats(network, temporary, name, formats, stored)
+        made = _write_formats(network, looks.shape, temporary, name, formats, stored)
         files = {
             kind: {"name": part.name, "sha256": file_digest(part), "weights": _kept(kind, stored)}
             for kind, part in made.items()
             if kind != "savedmodel"
         }
-        card = _card(name, network, config, files, _with_run(facts, run))
+        card |= _measured(network, config, files)
         model = Model(name, temporary, card)
         card["agreement"] = check_agreement(network, model, made.get("savedmodel"), trained)
         _publish(made.values(), json.dumps(card, indent=2) + "\n", folder / f"{name}.json", states)
@@ -116,12 +121,12 @@ def _kept(kind: str, stored: str) -> str:
 
 
 def _write_formats(
-    network: keras.Model, folder: Path, name: str, formats: Sequence[str], stored: str
+    network: keras.Model, shape: tuple[int, int], folder: Path, name: str, formats: Sequence[str], stored: str
 ) -> dict[str, Path]:
     made = {kind: folder / f"{name}.{kind}" for kind in formats}
     round_kernels(network, stored)
     # Of any size at once Keras's up-sampling cannot be compiled.
-    fixed = build_network(INPUT_SHAPE, None)
+    fixed = build_network(shape, None)
     fixed.set_weights(network.get_weights())
     if "keras" in made:
         network.save(made["keras"])
@@ -169,25 +174,29 @@ def _with_run(facts: dict[str, Any], run: Path) -> dict[str, Any]:
     return found
 
 
-def _card(
-    name: str, network: keras.Model, config: TrainingConfig, files: dict[str, Any], facts: dict[str, Any]
-) -> dict[str, Any]:
+def _today() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+
+
+def _inputs() -> dict[str, Any]:
+    """What networks of this version are trained to take, seen in the sizes of the default recipe."""
     return {
-        "name": name,
-        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        **facts,
+        "shape": list(INPUT_SHAPE),
+        "second_look": list(SECOND_SHAPE),
+        "hu_window": list(HU_WINDOW),
+        "range": [-1, 1],
+        "channels": "the slice below, the slice, the slice above (upright axial)",
+        "neighbour_mm": NEIGHBOUR_MM,
+        "centre_repeated_above_mm": FAR_MM,
+        "crop": f"body above {BODY_HU:.0f} HU, margin {MARGIN}; all of an image cut out of it, margin {CUT_MARGIN}",
+        "values": "HU; where fat and muscle lie 30 to 130 HU off, moved back",
+    }
+
+
+def _measured(network: keras.Model, config: TrainingConfig, files: dict[str, Any]) -> dict[str, Any]:
+    """What stands in a card besides its facts."""
+    return {
         "classes": list(CLASSES),
-        "inputs": {
-            "shape": list(INPUT_SHAPE),
-            "second_look": list(SECOND_SHAPE),
-            "hu_window": list(HU_WINDOW),
-            "range": [-1, 1],
-            "channels": "the slice below, the slice, the slice above (upright axial)",
-            "neighbour_mm": NEIGHBOUR_MM,
-            "centre_repeated_above_mm": FAR_MM,
-            "crop": f"body above {BODY_HU:.0f} HU, margin {MARGIN}; all of an image cut out of it, margin {CUT_MARGIN}",
-            "values": "HU; where fat and muscle lie 30 to 130 HU off, moved back",
-        },
         "parameters": network.count_params(),
         "onnx": {"opset": ONNX_OPSET, "ir_version": ONNX_IR_VERSION, "batch": "dynamic", "size": "dynamic"},
         "training": json.loads(config.to_json()),

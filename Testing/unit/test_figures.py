@@ -14,7 +14,7 @@ from CovidSegLib.segmentation import Label
 from CovidSegTraining.fit.trained_on import name_hashes
 from CovidSegTraining.judge.figures import FigurePanel, bars, bland_altman, colors, curves, overlay, panels
 from CovidSegTraining.judge.protocol import ProtocolRow
-from CovidSegTraining.ship.card import as_markdown, checked_facts, with_metrics
+from CovidSegTraining.ship.card import as_markdown, checked_facts, with_facts, with_metrics
 
 
 def is_picture(file) -> bool:
@@ -72,11 +72,23 @@ def card() -> dict:
         ({"finish": {"x": 1}}, "finish is not a table of thresholds"),
         ({"files": {}}, "files is no fact of a card"),
         ({"licence": 3}, "must be texts"),
+        ({"inputs": {"shape": [288]}}, "inputs.shape"),
+        ({"inputs": {"second_look": [288, 352]}}, "inputs is no table of sizes"),
+        ({"inputs": {"shape": [288, 352], "hu_window": [-1000, 400]}}, "inputs is no table of sizes"),
+        ({"inputs": {"shape": [288, 350]}}, "multiples of 32"),
     ],
 )
 def test_facts_that_would_break_a_card_are_refused(facts, message):
     with pytest.raises(InputError, match=message):
         checked_facts(facts)
+
+
+def test_the_sizes_of_a_cards_inputs_are_replaced_and_the_rest_of_them_stays():
+    two = with_facts(card(), {"inputs": {"shape": [224, 288], "second_look": [256, 320]}})
+    assert two["inputs"] == {"shape": [224, 288], "second_look": [256, 320], "hu_window": [-1250, 250]}
+    assert with_facts(two, {"limits": "Some."})["inputs"] == two["inputs"]
+    one = with_facts(two, {"inputs": {"shape": [288, 352]}})
+    assert one["inputs"] == {"shape": [288, 352], "second_look": None, "hu_window": [-1250, 250]}
 
 
 def test_a_file_without_scores_is_no_metrics():

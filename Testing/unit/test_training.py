@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from CovidSegLib.errors import InputError
-from CovidSegLib.network.input_form import INPUT_SHAPE
+from CovidSegLib.network.input_form import INPUT_SHAPE, NetworkInputs
 from CovidSegLib.progress import Cancelled, Progress
 from CovidSegTraining.data.augmentation import Augmentation
 from CovidSegTraining.data.dataset import DrawnLabel, FramedCase, find_cases
@@ -256,8 +256,10 @@ def test_a_training_that_was_cut_off_goes_on_and_a_finished_one_can_be_exported(
     assert weights.is_file()
     with pytest.raises(InputError, match="other settings"):
         training.fit(cases, dataclasses.replace(config, steps=4), None, tmp_path / "run", Progress())
-    card = export(tmp_path / "run", "tiny", tmp_path / "model", {"description": "a test"})
+    facts = {"description": "a test", "inputs": {"shape": [96, 128]}}
+    card = export(tmp_path / "run", "tiny", tmp_path / "model", facts)
     models.verify(models.find(str(card)))
+    assert models.find(str(card)).about.inputs == NetworkInputs((96, 128)), "there is no second look"
     assert sorted(file.name for file in card.parent.iterdir()) == ["tiny.json", "tiny.keras", "tiny.onnx"]
 
 
