@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NOT_OURS = {"Show 3D", models.find("default").card["licence"]}
 """Slicer's own button, and the words of a licence."""
 
-NAMES = {"ONNX Runtime", "TensorFlow", "CovidSeg", "Chest", "covidseg-mobilenetv2-1", "CT-"}
+NAMES = {"ONNX Runtime", "TensorFlow", "CovidSeg", "Chest", models.DEFAULT_NAME, "CT-"}
 """What is the same in every language: programs, nodes, a network, a class of the literature."""
 
 
@@ -97,7 +97,7 @@ def test_a_question_a_failure_and_an_error(panel: OpenModule, monkeypatch: pytes
         panel.session.failed.emit(install.explained("OSError: No space left on device"))
         assert english(panel) == set()
         panel.click("installNoButton")
-    panel.session.parameters.model = "covidseg-mobilenetv2-1-of-ours"
+    panel.session.parameters.model = f"{models.DEFAULT_NAME}-of-ours"
     assert "«Import it" in panel.ui.modelInfoLabel.text
     assert english(panel) == set()
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import nibabel
 import pytest
 
+from CovidSegLib.network.models import DEFAULT_NAME
 from Testing.kit.dicom_files import write_series
 from Testing.kit.small_phantom import small_phantom
 
@@ -143,6 +144,6 @@ def test_the_wheel_carries_the_weights_with_their_licence_and_says_so(wheel: Pat
     assert expression == "Apache-2.0 AND CC-BY-NC-SA-4.0"
     assert wheel.name == f"covidseg-{version}-py3-none-any.whl"
     told = run(".venv/bin/covidseg", "models", "verify", folder=stranger).stdout
-    assert "covidseg-mobilenetv2-1" in told
+    assert DEFAULT_NAME in told
     licences = [path for path in (stranger / ".venv").rglob("LICENSE.txt") if "dist-info" in str(path)]
     assert any("NonCommercial" in path.read_text(encoding="utf-8") for path in licences)

@@ -115,7 +115,7 @@ def test_a_card_cannot_reach_out_of_its_folder(source: Path, users: Path, tmp_pa
     for file in (source, packed(source)):
         with pytest.raises(ModelError, match="outside its own folder"):
             import_model(file)
-    card = json.loads(models.find("default").folder.joinpath("covidseg-mobilenetv2-1.json").read_text())
+    card = json.loads(models.find("default").folder.joinpath(f"{models.DEFAULT_NAME}.json").read_text())
     source.write_text(json.dumps({**card, "name": "../../evil"}))
     with pytest.raises(ModelError, match="a name that no file can have"):
         import_model(source)
