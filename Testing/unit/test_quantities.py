@@ -23,7 +23,7 @@ from CovidSegLib.measures.table import table_rows
 from CovidSegLib.report.content import report_content, to_csv
 from CovidSegLib.report.followup import TimePoint, follow_up
 from CovidSegLib.report.followup import to_csv as followup_csv
-from CovidSegLib.report.page import render_page
+from CovidSegLib.report.page import render_follow_up, render_page, with_unit
 from CovidSegLib.report.result_record import SCHEMA, ResultRecord
 from CovidSegLib.report.schemas import published_schema
 from CovidSegLib.segmentation import Provenance, Segmentation
@@ -94,12 +94,30 @@ def test_a_new_number_is_in_all_outputs_by_its_one_entry(monkeypatch: pytest.Mon
     found = follow_up([TimePoint.of(record, 0), TimePoint.of(record, 9)])
     (first, _) = csv.DictReader(followup_csv(found).splitlines())
     assert float(first["counted_ml"]) == pytest.approx(volume, abs=1e-3)
+    page = render_follow_up(found)
+    assert page.count(with_unit(volume, "mL")) >= 2
+    assert "<td>Counted volume</td>" in page
 
     labels = block_labels()
     scan = CtVolume(block_scan(labels), UPRIGHT, "file")
     content = report_content(scan, Segmentation(labels, UPRIGHT, MADE), measured)
     assert "Counted volume,both lungs" in to_csv(content)
     assert "<td>Counted volume</td>" in render_page(content, {})
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (None, "HU", "\u2013"),
+        (0.0, "%", "0.0 %"),
+        (-850.34, "HU", "\u2212850.3 HU"),
+        (3.0, "count", "3"),
+        (12345.6, "mm", "12\u202f350 mm"),
+        (-0.00123456, "", "\u22120.001235"),
+    ],
+)
+def test_a_further_number_of_any_unit_is_written_as_people_read_it(value: float | None, unit: str, text: str) -> None:
+    assert with_unit(value, unit) == text
 
 
 def test_a_table_of_a_version_with_other_further_columns_is_ours(tmp_path: Path) -> None:

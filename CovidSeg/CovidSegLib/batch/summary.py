@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
-from ..measures.quantities import columns_of, further_names
+from ..measures.quantities import columns_of, further
 from ..report.result_record import ResultRecord
 from ..system.checksums import OF_NOTHING, table_text
 from ..system.own_table import OwnTable
@@ -36,7 +36,7 @@ class Row:
     ``kept_edits_ml``, ``edited_segments``: corrections of a reader that are in the result and the numbers, and where.
     ``partly_visible``: the lungs that the scan cuts off; ``seconds``: all stages; ``source``: what was read ("DICOM
     series 2 of 3 (133 slices)"); ``message``: error or warnings, among them why this series was chosen. ``further``:
-    the columns after these, see :func:`CovidSegLib.measures.quantities.further_names`.
+    the columns after these, see :func:`CovidSegLib.measures.quantities.further`.
     """
 
     case: str
@@ -91,7 +91,7 @@ class Row:
             ct_class=ct_class,
             no_estimated_lobe_score=record.measurements.severity_refused,
             lobes_are=record.measurements.whose_lobes,
-            further=tuple(numbers.pop(name) for name in further_names("column")),
+            further=tuple(numbers.pop(name) for name in further("column")),
             **numbers,
             kept_edits_ml=record.kept_edits_ml,
             edited_segments=" and ".join(record.edited_segments or ()),
@@ -141,7 +141,7 @@ class Summary:
 
         Raises OutputError; then the old one is there, or what somebody saved meanwhile.
         """
-        more = further_names("column")
+        more = further("column")
         rows = []
         for row in self.rows:
             own = [getattr(row, column.name) for column in _own_columns()]

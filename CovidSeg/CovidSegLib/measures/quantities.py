@@ -216,10 +216,10 @@ def statistics() -> dict[str, tuple[Statistic, Quantity]]:
     return {statistic.key: (statistic, quantity) for statistic, quantity in sorted(found, key=lambda one: one[0].place)}
 
 
-def further_names(view: str) -> list[str]:
-    """The columns of a ``view`` ("column", "point") that no other file knows."""
-    names = [getattr(quantity, view) for quantity in QUANTITIES if quantity.measure is not None]
-    return [name for name in names if name]
+def further(view: str) -> dict[str, Quantity]:
+    """The numbers of a ``view`` ("column", "point") that no other file knows, by their names in it."""
+    named = ((getattr(quantity, view), quantity) for quantity in QUANTITIES if quantity.measure is not None)
+    return {name: quantity for name, quantity in named if name}
 
 
 def columns_of(measured: MeasurementsRecord, view: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal
 
 from ..measures.measurements_record import CtClass, SeverityScore, ZoneScore, rounded
-from ..measures.quantities import columns_of, further_names
+from ..measures.quantities import columns_of, further
 from ..measures.values import LobesAre, Ml, Percent, Side
 from ..system.checksums import OF_NOTHING, table_text
 from ..system.typed_json import LEFT_OUT, REQUIRED, Form
@@ -87,7 +87,7 @@ class TimePoint:
         measured, found = record.measurements, record.measurements.severity_estimated
         estimated = found if measured.lobe_score is None else None
         numbers = columns_of(measured, "point")
-        more = {name: numbers.pop(name) for name in further_names("point")}
+        more = {name: numbers.pop(name) for name in further("point")}
         return cls(
             day,
             **numbers,
@@ -225,14 +225,14 @@ def to_record(found: FollowUp) -> FollowUpRecord:
 
 def to_csv(found: FollowUp) -> str:
     """One line a scan; changes since the first scan in the last columns."""
-    columns, further = [column.name for column in fields(TimePoint)][:-1], further_names("point")
+    columns, names = [column.name for column in fields(TimePoint)][:-1], further("point")
     changes = ("infection_ml", "percentage_points", "lung_ml")
-    header = [*columns, *(f"change_{name}" for name in changes), *further]
+    header = [*columns, *(f"change_{name}" for name in changes), *names]
     rows = []
     first = Change(0, 0.0, 0.0, 0.0, 0.0)
     for point, change in zip(found.points, (first, *found.since_first), strict=True):
         values = [getattr(point, name) for name in columns] + [getattr(change, name) for name in changes]
-        values += [(point.more or {}).get(name) for name in further]
+        values += [(point.more or {}).get(name) for name in names]
         rows.append([_cell(value) for value in values])
     return table_text(header, rows, found.identity)
 

@@ -10,6 +10,7 @@ from .. import words
 from ..errors import OutputError
 from ..i18n import Text
 from ..measures.lesions import COUNTED_ML
+from ..measures.quantities import further
 from ..measures.table import further_rows
 from ..measures.values import Zone
 from ..system.checksums import completed, mark_of
@@ -72,6 +73,7 @@ def render_follow_up(found: FollowUp, software: Sequence[str] = (), pictures: Se
         "followup.html",
         found.identity,
         found=found,
+        further=[(one, [(point.more or {}).get(name) for point in points]) for name, one in further("point").items()],
         plots=plots,
         breathing=BREATHING_SHARE,
         noise_ml=NOISE_ML,
@@ -98,7 +100,8 @@ def render(template: str, identity: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(ml=ml, percent=percent, number=number, signed=signed, data_url=_data_url)
+    filters = (ml, percent, number, signed, with_unit)
+    environment.filters.update({one.__name__: one for one in filters}, data_url=_data_url)
     environment.globals.update(zone_text=_zone_text)
     return completed(environment.get_template(template).render(**values, checksum=mark_of(identity)))
 
@@ -116,6 +119,15 @@ def ml(value: float | None) -> str:
 def percent(value: float | None) -> str:
     """A share in percent."""
     return _NONE if value is None else words.percent(value).replace("< ", _LESS)
+
+
+def with_unit(value: float | None, unit: str) -> str:
+    """A number of any ``unit``, which stands behind it."""
+    if value is None:
+        return _NONE
+    known = {"mL": ml, "%": percent}
+    text = known[unit](value) if unit in known else f"{float(f'{value:.4g}'):,.10g}".replace(",", _NARROW)
+    return f"{text} {'' if unit == 'count' else unit}".replace("-", "\u2212").rstrip()
 
 
 def number(value: float | None) -> str:
