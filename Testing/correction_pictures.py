@@ -101,7 +101,7 @@ def main(folder: Path) -> None:
         reader.paint("LeftLung", wrong & (made.truth == Label.LEFT_LUNG))
         reader.paint("RightLung", wrong & (made.truth == Label.RIGHT_LUNG))
         corrected = read_labels(node, scan)
-        section = next(one for one in module.widget.panel.sections if type(one).__name__ == "ReviewSection")
+        section = module.section("ReviewSection")
         session.parameters.model = "another"
         run(module)
         module.until(lambda: section.review is not None and section.widgets.kept.text)

@@ -49,7 +49,7 @@ def panel(tmp_path: Path) -> Iterator[OpenModule]:
 
 
 def section(panel: OpenModule) -> object:
-    return next(one for one in panel.widget.panel.sections if type(one).__name__ == "ReviewSection")
+    return panel.section("ReviewSection")
 
 
 def test_all_that_follows_an_edit_takes_less_than_a_second(panel: OpenModule) -> None:

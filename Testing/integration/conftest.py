@@ -202,6 +202,6 @@ def opened(world: SlicerWorld, panel: OpenModule):
     node = add_segmentation(world.scene, Segmentation(labels, UPRIGHT, made), scan, "COVID-19")
     panel.session.parameters.inputVolume = scan
     panel.session.parameters.outputSegmentation = node
-    section = next(one for one in panel.widget.panel.sections if type(one).__name__ == "NumbersSection")
+    section = panel.section("NumbersSection")
     panel.until(lambda: "infected" in section.line.text)
     return panel, section, node, scan

@@ -76,7 +76,7 @@ def test_a_lung_that_was_taken_out_has_a_dash_everywhere(panel: OpenModule, node
     panel.until(lambda: right_row(panel)[2] == "-")
     assert right_row(panel)[1] == f"{RIGHT_INFECTED * VOXEL_ML:.1f}"
     assert WORDS in panel.ui.resultsNotes.text
-    section = next(one for one in panel.widget.panel.sections if type(one).__name__ == "NumbersSection")
+    section = panel.section("NumbersSection")
     section.tableButton.click()
     content = table_for(node).GetTable()
     shares = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from CovidSegLib import pipeline
@@ -66,6 +67,20 @@ def test_a_card_that_says_another_number_of_classes_than_the_network_has_is_foun
     engine = pipeline.open_engine(options, Progress())
     with pytest.raises(EngineError, match="does not answer with a probability"):
         engine.predict(np.zeros((1, *SHAPE, 3), np.float32))
+
+
+def test_a_card_that_says_another_size_than_the_network_takes_is_found_out(users: Path) -> None:
+    network = onnx.load(users / "four.onnx")
+    for number, size in enumerate(SHAPE, 1):
+        network.graph.input[0].type.tensor_type.shape.dim[number].dim_value = size
+    onnx.save(network, users / "four.onnx")
+    options = Options("onnx", "cpu", "four", 1)
+    write_card(users, inputs={"shape": SHAPE})
+    assert pipeline.open_engine(options, Progress()).device == "cpu"
+    for inputs in ({"shape": SECOND}, {"shape": SHAPE, "second_look": SECOND}):
+        write_card(users, inputs=inputs)
+        with pytest.raises(EngineError, match="of another size than its card says"):
+            pipeline.open_engine(options, Progress())
 
 
 def test_classes_of_which_the_card_does_not_say_what_they_are_are_refused(users: Path) -> None:

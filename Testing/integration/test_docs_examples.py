@@ -1,13 +1,16 @@
-"""The examples of the book's page on Python, run as they stand there, one after the other."""
+"""The examples of the book, as they stand there."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import nibabel
 import pytest
 
+from CovidSegLib.errors import ModelError
+from CovidSegLib.network.card import checked_card
 from Testing.kit.small_phantom import small_phantom
 
 
@@ -33,3 +36,13 @@ def test_the_examples_do_what_the_page_says(
     assert (tmp_path / "CT.seg.nrrd").is_file()
     assert "Research use only" in (tmp_path / "CT.html").read_text(encoding="utf-8")
     assert "refused:" in many
+
+
+def test_the_shortest_card_of_a_network_is_one(repository: Path) -> None:
+    page = (repository / "docs/architecture.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    card = json.loads(block)
+    assert checked_card(card).inputs.shape == (192, 256)
+    for name in ("name", "files", "inputs", "means"):
+        with pytest.raises(ModelError):
+            checked_card({key: value for key, value in card.items() if key != name})

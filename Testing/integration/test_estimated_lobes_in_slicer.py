@@ -134,7 +134,7 @@ def after_a_run(world: SlicerWorld, panel: OpenModule) -> tuple[Any, Any]:
     panel.session.parameters.inputVolume = node
     panel.click("applyButton")
     panel.until(lambda: not panel.running)
-    return node, next(one for one in panel.widget.panel.sections if type(one).__name__ == "NumbersSection")
+    return node, panel.section("NumbersSection")
 
 
 @pytest.mark.usefixtures("stand_in_pipeline")

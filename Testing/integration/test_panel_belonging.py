@@ -60,7 +60,7 @@ def until_refused(panel: OpenModule, words: str) -> None:
     """Wait for the reason, which stands where numbers would be."""
     panel.until(lambda: sees(panel.ui.resultsHint) and words in panel.ui.resultsHint.text)
     assert not sees(panel.ui.resultsTable)
-    numbers = next(one for one in panel.widget.panel.sections if type(one).__name__ == "NumbersSection")
+    numbers = panel.section("NumbersSection")
     panel.until(lambda: not numbers.reportButton.enabled)
     assert panel.session.shown.value is None
 
@@ -156,7 +156,7 @@ def test_the_segmentation_of_another_scan_that_is_chosen_all_the_same_is_refused
     node = add_result(world, first)
     choose(panel, second, node)
     until_refused(panel, "was made from another scan")
-    review = next(one for one in panel.widget.panel.sections if type(one).__name__ == "ReviewSection")
+    review = panel.section("ReviewSection")
     panel.until(lambda: not reading(panel).busy)
     assert review.widgets.frame.isHidden()  # nor can a training case be made of the two
     assert not panel.ui.applyButton.enabled

@@ -36,7 +36,7 @@ GPU = Gpu("webgpu", "GPU (WebGPU)", (CARD,))
 def has_card(panel: OpenModule, slicers_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenModule:
     """The panel on a computer with a graphics card that nothing installed can use; verdicts go into an own folder."""
     monkeypatch.setenv("COVIDSEG_CACHE", str(tmp_path / "cache"))
-    section = next(one for one in panel.widget.panel.sections if type(one).__name__ == "HardwareSection")
+    section = panel.section("HardwareSection")
     panel.until(lambda: section._hardware is not None)
     panel.until(lambda: not section._task.busy)
     section._found(Hardware(2, ("onnx",), (CARD,)))
@@ -214,7 +214,7 @@ def test_the_button_waits_while_a_run_is_under_way(panel: OpenModule) -> None:
 def test_what_a_run_took_is_remembered_for_its_own_provider(panel: OpenModule) -> None:
     import slicer
 
-    section = next(one for one in panel.widget.panel.sections if type(one).__name__ == "HardwareSection")
+    section = panel.section("HardwareSection")
     panel.until(lambda: section._hardware is not None)
     for device, seconds in (("cpu", 1.0), ("webgpu", 0.1)):
         slicer.app.userSettings().setValue(f"CovidSeg/SecondsPerSlice/{device}", seconds)

@@ -82,7 +82,7 @@ def test_a_real_run_its_warnings_and_its_numbers(panel: OpenModule) -> None:
     panel.click("applyButton")
     panel.until(lambda: seen.update(english(panel)) or not panel.running)
     assert "mm apart" in panel.ui.resultsNotes.text  # told by the child process, and still translated
-    numbers = next(one for one in panel.widget.panel.sections if type(one).__name__ == "NumbersSection")
+    numbers = panel.section("NumbersSection")
     panel.until(lambda: "infected" in numbers.line.text)
     assert seen | english(panel) == set()
 

@@ -20,7 +20,7 @@ from Testing.kit.segment_editor import Reader
 
 
 def section_of(panel: object, name: str) -> object:
-    return next(one for one in panel.widget.panel.sections if type(one).__name__ == name)
+    return panel.section(name)
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ class Column:
             self._qt.processEvents()
 
     def section(self, name: str) -> object:
-        return next(one for one in self.panel.widget.panel.sections if type(one).__name__ == name)
+        return self.panel.section(name)
 
     def clipped(self) -> list[str]:
         """Names of what is seen and has not the place that it needs at least, or stands over the edge."""

@@ -177,7 +177,7 @@ def test_in_the_panel_from_the_question_to_the_masks(
     panel.session.parameters.model = "four"
     masks = [_segmented(panel, Device.CPU)]
     answer(monkeypatch, tmp_path / "wheels")
-    section = next(one for one in panel.widget.panel.sections if type(one).__name__ == "HardwareSection")
+    section = panel.section("HardwareSection")
     panel.until(lambda: section._hardware is not None)
     panel.click("useGpuButton")
     assert "onnxruntime-ep-webgpu, 14 MB to download, 31 MB on disk" in panel.ui.installLabel.text

@@ -47,7 +47,7 @@ def scan_shown(panel: OpenModule) -> object:
 
 def reading(panel: OpenModule) -> object:
     """The section that reads the scene for the others: ``busy`` while it does."""
-    return next(one for one in panel.widget.panel.sections if type(one).__name__ == "ReadingSection")
+    return panel.section("ReadingSection")
 
 
 def finish(panel: OpenModule) -> None:

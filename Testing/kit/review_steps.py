@@ -26,7 +26,7 @@ def run(panel) -> object:
 
 def review(panel):
     """The Review section, when its list is made."""
-    section = next(one for one in panel.widget.panel.sections if type(one).__name__ == "ReviewSection")
+    section = panel.section("ReviewSection")
     panel.until(lambda: section.review is not None and section.review.reviewed.time == section_time(section))
     return section
 

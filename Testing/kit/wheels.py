@@ -7,7 +7,7 @@ from pathlib import Path
 
 WORKS = """
 class SessionOptions: pass
-class _Input: name = "input"
+class _Input: name, shape = "input", ["n", "rows", "columns", 3]
 class InferenceSession:
     def __init__(self, weights, options, providers): pass
     def get_providers(self): return ["CPUExecutionProvider"]
@@ -52,7 +52,7 @@ def get_ep_devices(): return [_Device for library in _plugins if library != "fin
 class SessionOptions:
     gpu = ""
     def add_provider_for_devices(self, devices, options): self.gpu = _plugins[0]
-class _Input: name = "input"
+class _Input: name, shape = "input", ["n", "rows", "columns", 3]
 class InferenceSession:
     def __init__(self, weights, options, providers=None): self.gpu = options.gpu
     def get_providers(self): return ["WebGpuExecutionProvider" if self.gpu else "CPUExecutionProvider"]

@@ -57,7 +57,8 @@ SECTIONS: tuple[type[Section], ...] = (
     ReadingSection,
 )
 """In the order in which they hear of changes. A new one is added here; its widgets go into ``ui.moreSections``
-(``ui.moreSections.layout().addWidget(...)``), or into the .ui file."""
+(``ui.moreSections.layout().addWidget(...)``), or into the .ui file. Tests find the
+section by the name of its class (``OpenModule.section``)."""
 
 
 class Logic(Protocol):

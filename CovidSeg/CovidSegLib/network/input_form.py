@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from ..errors import EngineError
+from ..i18n import tr as _
 from ..system.typed_json import Form
 
 HU_WINDOW = (-1250.0, 250.0)
@@ -45,6 +48,18 @@ class NetworkInputs:
     def __post_init__(self) -> None:
         if not self.hu_window[0] < self.hu_window[1]:
             raise ValueError(f"no window: {self.hu_window}")
+
+    def check_network(self, takes: Sequence[object]) -> None:
+        """Raise EngineError unless a network that ``takes`` (n, rows, columns, 3) can be given these sizes.
+
+        Where it takes any number, there stands no whole number.
+        """
+        for size in (self.shape, self.second_look or self.shape):
+            if any(isinstance(own, int) and own != said for own, said in zip(takes[1:3], size, strict=True)):
+                raise EngineError(
+                    _("The network takes pictures of another size than its card says."),
+                    _("Correct the sizes under inputs in its card, or choose another model."),
+                )
 
 
 SHIPPED_INPUTS = NetworkInputs()

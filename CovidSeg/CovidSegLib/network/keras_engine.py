@@ -71,6 +71,7 @@ class KerasEngine:
         place = "/GPU:0" if device == "gpu" else "/CPU:0"
         with tensorflow.device(place):
             self._network = load_network(model)
+        model.about.inputs.check_network(self._network.input_shape)
 
         def predict(inputs: np.ndarray) -> Any:
             # TensorFlow computes on a GPU that it sees, wherever the weights are, unless told otherwise.
@@ -94,5 +95,7 @@ class KerasEngine:
         except Exception as error:
             raise EngineError(
                 _("TensorFlow failed on the {device}.").format(device=self.device.upper()),
-                _("Choose the CPU as the device (--device cpu)."),
+                _("Choose another model.")
+                if self.device == "cpu"
+                else _("Choose the CPU as the device (--device cpu)."),
             ) from error

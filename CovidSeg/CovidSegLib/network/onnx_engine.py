@@ -35,6 +35,7 @@ class OnnxEngine:
         inputs = self._session.get_inputs()
         if len(inputs) != 1:
             raise EngineError(_("The network does not take one picture, as those of CovidSeg do."))
+        model.about.inputs.check_network(inputs[0].shape)
         self._input = inputs[0].name
         self._threads = ThreadPoolExecutor(threads) if provider is CPU and threads > 1 else None
         self._meanings = model.about.meanings
@@ -56,7 +57,9 @@ class OnnxEngine:
         except Exception as error:
             raise EngineError(
                 _("ONNX Runtime failed on the {device}.").format(device=self._title),
-                _("Choose the CPU as the device (--device cpu)."),
+                _("Choose another model.")
+                if self.device == CPU.name
+                else _("Choose the CPU as the device (--device cpu)."),
             ) from error
 
     def _padded(self, inputs: np.ndarray) -> np.ndarray:

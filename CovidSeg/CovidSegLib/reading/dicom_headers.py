@@ -30,6 +30,7 @@ _TAGS = [
     "TemporalPositionIdentifier", "ConvolutionKernel", "KVP", "PixelPaddingValue",
     "AnatomicRegionSequence", *FUNCTIONAL_GROUPS, *OVERLAY_BIT_POSITIONS,
 ]  # fmt: skip
+"""All that is read of a header: any other element counts as absent. A private one needs its creator's tag as well."""
 
 _PLACING = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
 """The elements that say where a slice lies, and how many numbers each has."""

@@ -54,7 +54,7 @@ _HIGHDICOM = _Package(
 
 @dataclass(frozen=True)
 class Format:
-    """A form of file.
+    """A form of file: one file, that holds every label.
 
     ``write`` gets the masks, the place and the DICOM series that the scan is, if it is one; ``read`` a path and the
     scan, and raises InputError. ``package``: what it takes to write, besides what is always there. ``of_series``: it

@@ -51,6 +51,11 @@ class OpenModule:
         """What the sections of the panel share."""
         return self.widget.panel.session
 
+    def section(self, name: str) -> object:
+        """The section of the panel whose class is called ``name``."""
+        (found,) = (one for one in self.widget.panel.sections if type(one).__name__ == name)
+        return found
+
     @property
     def running(self) -> bool:
         """Whether a run is under way."""
