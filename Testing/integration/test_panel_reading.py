@@ -134,7 +134,7 @@ def computed(opened: tuple, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     places = (
         (LastWritten, "of_texts", "records"),
         (CtVolume, "fingerprint_in", "fingerprint"),
-        (reading_section, "judge", "verdict"),
+        (reading_section, "judge_scan", "verdict"),
         (lungs, "_part", "sides"),
     )
     for owner, name, what in places:

@@ -17,6 +17,7 @@ from ..mrml.scene_corrections import check_same_place, read_state, tag
 from ..mrml.volumes import read_in_steps, read_volume_node
 from ..progress import Progress
 from ..reading.checks import all_said_of
+from ..reading.verdict import judge_scan
 from ..report.content import report_content
 from ..report.page_pictures import Picture, picture_of, projection, slice_pictures
 from ..report.report_formats import check_report, report_text
@@ -60,7 +61,10 @@ def report_steps(
     lobes = read_lobes(volume_node.GetScene(), volume_node)
 
     def write() -> Path:
-        measured = measure(labels, volume.grid, voxels=volume.voxels, lobes=lobes, absent=absent, stability=True)
+        verdict = judge_scan(volume)
+        measured = measure(
+            labels, volume.grid, voxels=volume.voxels, lobes=lobes, absent=absent, stability=True, verdict=verdict
+        )
         segmentation = Segmentation(labels, volume.affine, made)
         told = replace(volume, notes=all_said_of(volume))
         edits = recorded_edits(labels, last, volume.grid.voxel_ml)

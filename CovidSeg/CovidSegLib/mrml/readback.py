@@ -14,6 +14,7 @@ from ..geometry.volume import CtVolume
 from ..measures import Lobe, Measurements, Rules, lobe_of_terminology, measure
 from ..measures.given_lobes import GivenLobes
 from ..measures.lobe_choice import in_order
+from ..reading.verdict import judge_scan
 from ..segfiles.lobe_files import TELLING_TAGS, says_checked, says_estimated
 from ..segmentation import Label, absent_labels, label_of_codes
 from ..system.steps import result_of
@@ -202,6 +203,7 @@ def measure_nodes(
         absent=absent_in(segmentation_node),
         rules=rules,
         stability=stability,
+        verdict=judge_scan(volume),
     )
     return replace(measured, flags=(*_why_foreign(segmentation_node, volume_node, volume), *measured.flags))
 

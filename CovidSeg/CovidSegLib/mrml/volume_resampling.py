@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..geometry.volume import AIR_HU
 from ..i18n import tr as _
 from ..reading.hounsfield import check_size
+from .scan_files import note_origin
 from .segmentations import place_beside
 from .volumes import own_affine, world_affine
 
@@ -141,4 +142,5 @@ def _look_like(copy: slicer.vtkMRMLScalarVolumeNode, node: slicer.vtkMRMLScalarV
     if display is not None:
         own.SetAutoWindowLevel(False)
         own.SetWindowLevel(display.GetWindow(), display.GetLevel())
+    note_origin(copy, node)
     place_beside(copy, node)

@@ -15,6 +15,7 @@ from ..reading.affine_checks import checked_affine
 from ..reading.hounsfield import HounsfieldVolume, check_size
 from ..segmentation import Segmentation
 from ..system.steps import result_of
+from .scan_files import said_by_files
 
 if TYPE_CHECKING:
     import slicer
@@ -44,17 +45,17 @@ def read_in_steps(node: slicer.vtkMRMLScalarVolumeNode, *, copied: bool = True) 
         raise InputError(_("The volume has no voxels."), _("Choose a CT scan that is loaded."))
     if image.GetNumberOfScalarComponents() != 1:
         raise InputError(_("The volume has several values per voxel."), _("Choose a CT scan, not a colour picture."))
-    affine = world_affine(node)
+    affine, said = world_affine(node), said_by_files(node)
     # The array is a view that keeps the node's voxels alive, also when the node is removed meanwhile.
     slices = slicer.util.arrayFromVolume(node)
     if not copied and slices.dtype == np.int16:
         check_size(slices.shape)
-        return CtVolume(slices, affine, "volume node")
+        return CtVolume(slices, affine, "volume node", said.notes, said.of_other_unit)
     volume = HounsfieldVolume(image.GetDimensions()[::-1])
     for index, values in enumerate(slices):
         volume.put(index, values)
         yield (index + 1) / len(slices)
-    return CtVolume(volume.voxels, affine, "volume node", volume.notes())
+    return CtVolume(volume.voxels, affine, "volume node", (*said.notes, *volume.notes()), said.of_other_unit)
 
 
 def world_affine(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:

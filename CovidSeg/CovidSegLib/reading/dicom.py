@@ -14,13 +14,13 @@ from ..errors import InputError
 from ..geometry.volume import CtVolume
 from ..progress import Progress
 from .affine_checks import LPS_TO_RAS, checked_affine
-from .body_parts import Part, part_of
 from .dicom_headers import lost_elements
 from .folder_contents import FolderContents, scan
 from .hounsfield import HounsfieldVolume
 from .pixels import PixelDecoder
 from .series_choice import choose
-from .series_groups import arranged, grouped, is_projection, left_behind, loose_slices
+from .series_groups import arranged, grouped, left_behind, loose_slices
+from .series_notes import of_other_unit, series_notes
 from .slice_header import SliceHeader, SlicePlacement, placements
 from .slice_positions import SliceGrid
 from .trees import left_out_in_words
@@ -34,14 +34,13 @@ def read_dicom(folder: Path, progress: Progress, files: Sequence[Path] = ()) -> 
     contents = scan(folder, progress, files)
     slices, source, notes = _chosen(contents)
     grid = _arranged(slices)
-    notes += _scale_notes(slices) + _content_notes(slices) + _left_out_notes(contents)
+    notes += _scale_notes(slices) + series_notes(slices) + _left_out_notes(contents)
     head = slices[0]
     volume = HounsfieldVolume((grid.count, head.rows, head.columns))
     duplicates = _fill(volume, slices, grid, progress)
     affine, more = _affine(placements(slices)[grid.first], slices[grid.first].thickness, grid)
     notes += _duplicate_note(duplicates) + _missing_note(grid) + more + volume.notes()
-    other_unit = any(not header.scale.is_hounsfield for header in slices)
-    return CtVolume(volume.voxels, affine, source, notes, other_unit)
+    return CtVolume(volume.voxels, affine, source, notes, of_other_unit(slices))
 
 
 def read_dicom_file(path: Path, progress: Progress) -> CtVolume:
@@ -129,24 +128,6 @@ def _scale_notes(slices: list[SliceHeader]) -> tuple[str, ...]:
         notes += (
             f"The slices of the series have {len(scales)} different scales (rescale slope and intercept): each was "
             "read with its own; see whether all are equally bright.",
-        )
-    if any(not header.scale.is_hounsfield for header in slices):
-        notes += ("The series says that its values are no Hounsfield units: the masks may be poor.",)
-    return notes
-
-
-def _content_notes(slices: list[SliceHeader]) -> tuple[str, ...]:
-    """What the ``slices`` say of themselves that no axial slices of a chest say."""
-    notes: tuple[str, ...] = ()
-    if any(map(is_projection, slices)):
-        notes += (
-            "The series says that its slices were computed from several others, as projections (MIP, average) are: "
-            "masks and volumes cannot be trusted.",
-        )
-    if all(part_of(header.body_part) is Part.ELSEWHERE for header in slices):
-        notes += (
-            "The series says that it shows another part of the body than the chest: masks and volumes cannot be "
-            "trusted unless it shows the lungs.",
         )
     return notes
 

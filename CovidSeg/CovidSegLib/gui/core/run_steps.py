@@ -23,6 +23,7 @@ from ...mrml.segmentations import add_segmentation, check_same_transform, write_
 from ...mrml.volumes import read_in_steps, voxels_time
 from ...pipeline import Options
 from ...progress import Progress, Report
+from ...reading.verdict import judge_scan
 from ...segmentation import Segmentation
 from ...system.steps import mapped, silently
 from ...worker.jobs import SegmentVoxels
@@ -122,7 +123,7 @@ def run_steps(
         node = _where(volume_node, segmentation_node)
         update = plan_update(segmentation, volume_node, node, known)
         joined = update.result
-        compute = partial(measure, joined.labels, joined.grid, voxels=volume.voxels, absent=joined.absent)
+        compute = partial(_measured, joined, volume)
         measurements = yield from in_thread(compute)
         yield Report("writing")
         read_at = yield from _check_unchanged(volume_node, volume, read_at)
@@ -132,6 +133,11 @@ def run_steps(
     node, update = _write(segmentation, volume_node, node, update, before_write)
     seconds = time.monotonic() - began
     return RunResult(volume_node, node, update.result, measurements, seconds, update.untouched)
+
+
+def _measured(joined: Segmentation, volume: CtVolume) -> Measurements:
+    verdict = judge_scan(volume)
+    return measure(joined.labels, joined.grid, voxels=volume.voxels, absent=joined.absent, verdict=verdict)
 
 
 def _segment(

@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
 from ...errors import InputError
+from ...mrml.scan_files import uids_of
 from ...mrml.volume_resampling import needs_resampling, resample_steps
 from ...mrml.volumes import grid_and_time, read_in_steps
 from ...reading.checks import inspect
@@ -39,7 +40,7 @@ class ChecksSection(VTKObservationMixin):
         super().__init__()
         self._ui, self._session = ui, session
         self._node: slicer.vtkMRMLScalarVolumeNode | None = None
-        self._seen: tuple[float, ...] = ()
+        self._seen: tuple[object, ...] = ()
         self._task = TaskSlot()
         ui.resampleButton.connect("clicked(bool)", self._resample)
         session.parametersChanged.connect(self._follow)
@@ -68,12 +69,16 @@ class ChecksSection(VTKObservationMixin):
         self._observe(None)
 
     def _check_if_changed(self, *_event: object) -> None:
-        if self._seen != grid_and_time(self._node):
+        if self._seen != self._state():
             self._check()
+
+    def _state(self) -> tuple[object, ...]:
+        """What changes with what is looked at. Slicer notes a scan's files after it has put it into the scene."""
+        return () if self._node is None else (*grid_and_time(self._node), uids_of(self._node))
 
     def _check(self, *_event: object) -> None:
         self._task.stop()
-        self._seen = () if self._node is None else grid_and_time(self._node)
+        self._seen = self._state()
         self._show((), can_run=True)
         self._reset_button()
         if self._node is None:

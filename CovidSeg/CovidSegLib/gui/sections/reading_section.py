@@ -15,7 +15,7 @@ from ...mrml.lesion_review import Review, plan_review
 from ...mrml.readback import absent_in, our_segments, read_labels_in_steps, read_lobes
 from ...mrml.scene_corrections import check_same_place, mark_edited, modified_time, read_state
 from ...mrml.volumes import read_in_steps, voxels_time
-from ...reading.verdict import judge
+from ...reading.verdict import judge_scan
 from ...system.steps import silently
 from ..core.followers import EditFollower, LobeFollower
 from ..core.scan_match import belonging_steps
@@ -75,7 +75,7 @@ def reading_steps(
             lobes=lobes,
             absent=absent,
             found=found,
-            verdict=memory.verdict.to(time, partial(judge, volume.voxels, volume.grid)),
+            verdict=memory.verdict.to((time, volume.of_other_unit), partial(judge_scan, volume)),
         )
         return Reading(measured, listed(of_review, found if of_review is of_numbers else None))
 
