@@ -72,7 +72,7 @@ def segment(
     order = volume.grid.order
     upright = order.to_upright(volume.voxels)
     spacing_mm = volume.grid.upright.spacing
-    finishing = FinishOptions(**model.card.get("finish", {}))
+    finishing = FinishOptions(**model.about.finish)
     rough = RoughMask(upright.shape, finishing)
     with _timed(seconds, "network"):
         thin = spacing_mm[2] < THIN_MM

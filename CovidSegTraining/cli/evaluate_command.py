@@ -14,6 +14,7 @@ from CovidSegLib.progress import Progress
 from .check_command import folder_and_names
 
 if TYPE_CHECKING:
+    from CovidSegLib.network.card import ModelCard
     from CovidSegLib.pipeline import Options
 
     from ..data.cases import Case
@@ -84,7 +85,7 @@ def _evaluate_cases(args: argparse.Namespace) -> None:
 
         args.model = str(run_model(args.run))
     options = Options(engine=args.engine, device=args.device, model=args.model)
-    seen = _warn_of_seen(models.find(options.model).card, cases)
+    seen = _warn_of_seen(models.find(options.model).about, cases)
     engine = open_engine(options, Progress())
     rows = evaluate(cases, folder / "slices.csv", options, engine, telling())
     scores = {"mean": _means(rows), "cases": [_rounded(row) for row in rows]}
@@ -133,7 +134,7 @@ def held_out(run: Path, folder: Path, names: tuple[str, ...]) -> tuple[list[Case
     return chosen, not known or known == {case.name for case in chosen}
 
 
-def _warn_of_seen(card: dict[str, Any], cases: list[Case]) -> int:
+def _warn_of_seen(card: ModelCard, cases: list[Case]) -> int:
     """How many of ``cases`` the network learned from; says so."""
     from ..fit.trained_on import was_trained_on
 

@@ -91,8 +91,8 @@ def _card(args: argparse.Namespace) -> None:
         described = with_facts(card, facts)
         return described if metrics is None else with_metrics(described, metrics)
 
-    card = update_card(model, changed) if args.facts or args.metrics else model.card
-    text = as_markdown(card)
+    about = update_card(model, changed) if args.facts or args.metrics else model.about
+    text = as_markdown(about)
     if args.markdown is not None:
         replace_text(text, args.markdown, state)
     else:

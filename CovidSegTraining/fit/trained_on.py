@@ -10,6 +10,7 @@ from typing import Any
 
 from CovidSegLib.errors import InputError
 from CovidSegLib.network import models
+from CovidSegLib.network.card import ModelCard
 
 from .config import TrainingConfig
 from .run_folder import BEFORE, WEIGHTS, Start, read_split
@@ -29,14 +30,9 @@ def name_hashes(cases: Iterable[str]) -> list[str]:
     return sorted(map(name_hash, cases))
 
 
-def was_trained_on(card: Mapping[str, Any], case: str) -> bool:
+def was_trained_on(card: ModelCard, case: str) -> bool:
     """Whether the network of this card learned from ``case``, as far as its card says."""
-    return name_hash(case) in card.get(CARD_KEY, ())
-
-
-def count_seen(card: Mapping[str, Any], cases: Iterable[str]) -> int:
-    """How many of ``cases`` the network of this card learned from."""
-    return sum(was_trained_on(card, case) for case in cases)
+    return name_hash(case) in card.trained_on
 
 
 def of_run(run: Path) -> list[str]:
@@ -70,8 +66,8 @@ def start_of(init: str | None, encoder: str | None) -> Start:
         return Start("" if encoder in (None, "imagenet") else file_digest(Path(encoder)))
     path = Path(init)
     if path.suffix != ".h5":
-        card = models.find(init).card
-        return Start(card["files"].get("keras", {}).get("sha256", ""), tuple(sorted(card.get(CARD_KEY, ()))))
+        card = models.find(init).about
+        return Start(card.files["keras"].sha256 if "keras" in card.files else "", tuple(sorted(card.trained_on)))
     if not path.is_file():
         raise InputError("The weights to start from do not exist.", "Give network.weights.h5 of a run.")
     return Start(file_digest(path), tuple(of_run(path.parent)))

@@ -78,8 +78,8 @@ def cross_validate(data: Path, networks: dict[int, Path], options: Options, prog
     """Judge each fold's network on its fold and on the other sets of ``data``."""
     scans = data / "scans" if (data / "scans").is_dir() else data
     cases = with_folds(find_cases(scans))
-    cards = [models.find(str(card)).card for card in networks.values()]
-    watched = set.intersection(*({card.get("training", {}).get("validation_fold", 0)} for card in cards))
+    cards = [models.find(str(card)).about for card in networks.values()]
+    watched = set.intersection(*({card.training.get("validation_fold", 0)} for card in cards))
     # Cases without a fold were trained on in all, those of a fold that all watched are judged by none.
     missing = sorted({case.fold for case in cases} - {0} - watched - set(networks))
     if missing:
@@ -91,14 +91,14 @@ def cross_validate(data: Path, networks: dict[int, Path], options: Options, prog
         model = models.find(str(card))
         engine = open_engine(fold_options, progress)
         held_out = [case for case in cases if case.fold == fold]
-        leaked = [case.name for case in held_out if was_trained_on(model.card, case.name)]
+        leaked = [case.name for case in held_out if was_trained_on(model.about, case.name)]
         if leaked:
             raise InputError(f"The network of fold {fold} was trained on {leaked[0]}: a leak.", "Train it again.")
         readers = ReaderJudge(scans, fold)
         result.scans += evaluate_cases(held_out, scans / "slices.csv", fold_options, engine, Progress(), readers)
         result.readers += readers.agreement
         result.split += readers.split
-        judge = _Judge(fold, engine, fold_options, partial(was_trained_on, model.card))
+        judge = _Judge(fold, engine, fold_options, partial(was_trained_on, model.about))
         result.lungs += judge.lungs(data / "lungs")
         result.clean += judge.clean(data / "clean")
         result.slices += judge.slices(data / "slices")

@@ -67,7 +67,7 @@ def check_agreement(
     looks = model.about.inputs
     wanted = answers_of(network, looks)
     answers = {}
-    for kind in model.card["files"]:
+    for kind in model.about.files:
         engine = open_engine(model, _ENGINES[kind], "cpu", Progress())
         answers[kind] = _answers(engine.predict, phantom_slices(looks))
     if saved_model is not None:

@@ -2,37 +2,65 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
-from CovidSegLib.anatomy.finish import FinishOptions
 from CovidSegLib.errors import InputError
 from CovidSegLib.network import models
-from CovidSegLib.network.card import is_model_name
-from CovidSegLib.network.input_form import NetworkInputs
+from CovidSegLib.network.card import FINISH, ModelCard, checked_card, is_model_name
 from CovidSegLib.network.models import Model
 from CovidSegLib.system.file_states import file_state
 from CovidSegLib.system.locks import one_at_a_time
-from CovidSegLib.system.typed_json import FormError, read_typed
+from CovidSegLib.system.typed_json import LEFT_OUT, Form, FormError, read_typed, write_typed
 
 from ..fit.config import STRIDE
 from ..fit.run_folder import write_json
-from ..fit.trained_on import count_seen
+from ..fit.trained_on import was_trained_on
 from ..tables import markdown
 
 SEEN = "trained_on_cases"
 """In scores: how many of the cases the network learned from."""
 
-TEXTS = ("description", "licence", "limits", "training_note")
+CHANNELS = "the slice below, the slice, the slice above (upright axial)"
+"""What every network is given."""
 
-FACTS = (*TEXTS, "training_data", "finish", "inputs")
-"""What can be put into a card; the rest is measured, or comes from the run."""
+_Side = Annotated[int, Form(STRIDE, 1024)]
 
 
-LOOKS = ("shape", "second_look")
-"""What facts may say of a card's inputs: rows and columns of each look. A network learns in several sizes, and which of
-them it answers in best is seen when it is judged."""
+@dataclass(frozen=True)
+class InputSizes:
+    """What facts may say of a card's inputs: rows and columns of each look, None where there is no second one.
+
+    A network learns in several sizes, and which of them it answers in best is seen when it is judged.
+    """
+
+    shape: tuple[_Side, _Side]
+    second_look: tuple[_Side, _Side] | None = None
+
+    def __post_init__(self) -> None:
+        if any(side % STRIDE for size in (self.shape, self.second_look or ()) for side in size):
+            raise InputError(f"Sizes of slices must be multiples of {STRIDE}.", "Correct inputs in the facts.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What can be put into a card, None for what stays as it is; the rest is measured, or comes from the run.
+
+    ``training_data``: of each set its name, source and licence; ``finish``: thresholds, those of :data:`FINISH`.
+    """
+
+    description: str | None = field(default=None, metadata=LEFT_OUT)
+    licence: str | None = field(default=None, metadata=LEFT_OUT)
+    limits: str | None = field(default=None, metadata=LEFT_OUT)
+    training_note: str | None = field(default=None, metadata=LEFT_OUT)
+    training_data: tuple[dict[str, Any], ...] | None = field(default=None, metadata=LEFT_OUT)
+    finish: dict[str, Annotated[float, Form()]] | None = field(default=None, metadata=LEFT_OUT)
+    inputs: InputSizes | None = field(default=None, metadata=LEFT_OUT)
+
+    def __post_init__(self) -> None:
+        if set(self.finish or ()) - set(FINISH):
+            raise InputError("finish is not a table of thresholds.", f"Known are {', '.join(sorted(FINISH))}.")
 
 
 def check_name(name: str) -> None:
@@ -43,50 +71,21 @@ def check_name(name: str) -> None:
         )
 
 
-def checked_facts(facts: dict[str, Any]) -> dict[str, Any]:
-    """``facts`` that may go into a card.
-
-    They are the texts of :data:`TEXTS`, ``training_data`` (a list of name, source and licence), ``finish`` (numbers
-    of :class:`FinishOptions`) and ``inputs`` (sizes, :data:`LOOKS`). Raises InputError for anything else.
-    """
-    unknown = sorted(set(facts) - set(FACTS))
-    if unknown:
-        raise InputError(f"{unknown[0]} is no fact of a card.", f"Known are {', '.join(FACTS)}.")
-    data, finish = facts.get("training_data", []), facts.get("finish", {})
-    if not isinstance(data, list) or not all(isinstance(entry, dict) for entry in data):
-        raise InputError("training_data is not a list of tables.", "Give each data set its name, source and licence.")
-    known = {field.name for field in dataclasses.fields(FinishOptions)}
-    if (
-        not isinstance(finish, dict)
-        or set(finish) - known
-        or not all(isinstance(n, int | float) for n in finish.values())
-    ):
-        raise InputError("finish is not a table of thresholds.", f"Known are {', '.join(sorted(known))}.")
-    if not all(isinstance(facts[name], str) for name in TEXTS if name in facts):
-        raise InputError(f"{', '.join(TEXTS)} must be texts.", "Correct the facts.")
-    if "inputs" in facts:
-        _check_looks(facts["inputs"])
-    return facts
-
-
-def with_facts(card: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
-    """``card`` with ``facts`` (:func:`checked_facts`) in the place of its own; of its inputs the sizes alone."""
-    looks = {"second_look": None, **facts["inputs"]} if "inputs" in facts else {}
-    return {**card, **facts, "inputs": {**card["inputs"], **looks}}
-
-
-def _check_looks(looks: Any) -> None:
+def checked_facts(data: Mapping[str, Any]) -> Facts:
+    """``data`` as facts of a card. Raises InputError for anything else."""
     try:
-        found = read_typed(NetworkInputs, looks, "inputs")
+        return read_typed(Facts, data)
     except FormError as error:
-        raise InputError(f"The facts are wrong: {error}.", error.hint or "Correct the facts.") from error
-    if not {"shape"} <= set(looks) <= set(LOOKS):
-        raise InputError("inputs is no table of sizes.", f"Known are {' and '.join(LOOKS)}.")
-    if any(side % STRIDE for shape in (found.shape, found.second_look or ()) for side in shape):
-        raise InputError(f"Sizes of slices must be multiples of {STRIDE}.", "Correct inputs in the facts.")
+        raise InputError(f"The facts of a card are wrong: {error}.", error.hint or "Correct the facts.") from error
 
 
-def update_card(model: Model, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+def with_facts(card: dict[str, Any], facts: Facts) -> dict[str, Any]:
+    """``card`` with ``facts`` in the place of its own; of its inputs the sizes alone."""
+    told = write_typed(facts)
+    return {**card, **told, "inputs": {**card["inputs"], **told.get("inputs", {})}}
+
+
+def update_card(model: Model, change: Callable[[dict[str, Any]], dict[str, Any]]) -> ModelCard:
     """``change`` the card of ``model`` on the disk, as it is by now, and return it. Raises ModelError or OutputError.
 
     Several judgements may enter theirs at once: while one does, the others wait.
@@ -96,7 +95,7 @@ def update_card(model: Model, change: Callable[[dict[str, Any]], dict[str, Any]]
         state = file_state(file)
         card = change(models.find(str(file)).card)
         write_json(file, card, state)
-    return card
+    return checked_card(card)
 
 
 def with_metrics(card: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +107,8 @@ def with_metrics(card: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any
     if not isinstance(metrics.get("mean"), dict) or not ("table" in metrics or "cases" in metrics):
         raise InputError("The file holds no scores.", "Give a file of covidseg-train evaluate --json.")
     if "table" not in metrics:
-        seen = count_seen(card, [str(row.get("case", "")) for row in metrics["cases"]])
+        about = checked_card(card)
+        seen = sum(was_trained_on(about, str(row.get("case", ""))) for row in metrics["cases"])
         return {**card, "metrics": {**metrics, SEEN: max(seen, metrics.get(SEEN, 0))}}
     rows = [{name: value for name, value in row.items() if name != "values"} | _mean(row) for row in metrics["table"]]
     kept = {name: metrics[name] for name in ("folds", "mean")}
@@ -123,30 +123,30 @@ def _mean(row: dict[str, Any]) -> dict[str, Any]:
     return {"mean": mean, "interval": [low, high], "scans": sum(value == value for value in values)}
 
 
-def as_markdown(card: dict[str, Any]) -> str:
+def as_markdown(card: ModelCard) -> str:
     """The card as a page."""
-    inputs = card["inputs"]
-    parts = [f"# {card['name']}", card.get("description", "")]
+    inputs = card.inputs
+    rows, columns = inputs.shape
     facts = [
-        ("date", card.get("date")),
-        ("licence", card.get("licence")),
-        ("parameters", f"{card['parameters']:,}" if "parameters" in card else None),
-        ("classes", ", ".join(card["classes"])),
-        ("input", f"{inputs['shape'][0]} x {inputs['shape'][1]}, {inputs.get('channels', '')}"),
-        ("window", f"{inputs['hu_window'][0]:g} to {inputs['hu_window'][1]:g} HU"),
-        ("trained with", f"`{card['command']}`" if "command" in card else None),
+        ("date", card.date),
+        ("licence", card.licence),
+        ("parameters", f"{card.parameters:,}" if card.parameters else ""),
+        ("classes", ", ".join(card.classes)),
+        ("input", f"{rows} x {columns}, {CHANNELS}"),
+        ("window", f"{inputs.hu_window[0]:g} to {inputs.hu_window[1]:g} HU"),
+        ("trained with", f"`{card.command}`" if card.command else ""),
     ]
-    parts.append(markdown(("", ""), [(name, str(value)) for name, value in facts if value]))
-    if card.get("training_data"):
-        columns = ("name", "source", "licence")
-        rows = [tuple(str(data.get(name, "")) for name in columns) for data in card["training_data"]]
-        parts += ["## Trained on", markdown(("data", "source", "licence"), rows)]
-    if card.get("metrics"):
-        parts += ["## Measured", _metrics(card["metrics"])]
-    if card.get("limits"):
-        parts += ["## Limits", card["limits"]]
-    rows = [(kind, entry["name"], entry["sha256"]) for kind, entry in card["files"].items()]
-    parts += ["## Files", markdown(("format", "file", "SHA-256"), rows)]
+    parts = [f"# {card.name}", card.description, markdown(("", ""), [fact for fact in facts if fact[1]])]
+    if card.training_data:
+        names = ("name", "source", "licence")
+        sets = [tuple(str(data.get(name, "")) for name in names) for data in card.training_data]
+        parts += ["## Trained on", markdown(("data", "source", "licence"), sets)]
+    if card.metrics:
+        parts += ["## Measured", _metrics(card.metrics)]
+    if card.limits:
+        parts += ["## Limits", card.limits]
+    files = [(kind, weights.name, weights.sha256) for kind, weights in card.files.items()]
+    parts += ["## Files", markdown(("format", "file", "SHA-256"), files)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

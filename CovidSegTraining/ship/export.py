@@ -26,7 +26,7 @@ from ..fit.trained_on import CARD_KEY, WEIGHTS_KEY, file_digest, of_run
 from ..network.architecture import CLASSES, build_network
 from ..network.planar_softmax import use_planes
 from .agreement import answers_of, check_agreement
-from .card import with_facts
+from .card import CHANNELS, Facts, with_facts
 from .compact import STORED, halve_keras, round_kernels, shrink_onnx
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def export(
     run: Path,
     name: str,
     folder: Path,
-    facts: dict[str, Any],
+    facts: Facts,
     *,
     formats: Sequence[str] = ("onnx", "keras"),
     stored: str = "float32",
@@ -53,7 +53,7 @@ def export(
     """Write the network and its card ``NAME.json`` into ``folder``; returns the card.
 
     That is ``NAME.onnx``, ``NAME.keras`` and the folder ``NAME.savedmodel``, as far as they are in ``formats``.
-    ``facts`` (see :func:`.card.checked_facts`) go into the card; without sizes in them, slices are seen in those of
+    ``facts`` go into the card; without sizes in them, slices are seen in those of
     :func:`_inputs`. ``stored``: as what large kernels are kept (see ``compact``). All formats are compared with the
     trained network first. Raises InputError when ``run`` holds no finished training, ModelError when the formats
     disagree; then nothing is written.
@@ -64,7 +64,7 @@ def export(
     config = TrainingConfig.load(run)
     network = build_network((None, None), None)
     network.load_weights(run / WEIGHTS)
-    card = with_facts({"name": name, "date": _today(), "inputs": _inputs()}, _with_run(facts, run))
+    card = with_facts({"name": name, "date": _today(), "inputs": _inputs(), **_of_run(run)}, facts)
     looks = read_typed(NetworkInputs, card["inputs"], others=True)
     trained = answers_of(network, looks)  # an uncalled network cannot be exported
     folder.mkdir(parents=True, exist_ok=True)
@@ -112,7 +112,7 @@ def run_model(run: Path) -> Path:
         made_from = read_json(card).get(WEIGHTS_KEY)  # cards of earlier versions do not tell
         if made_from is None or not weights.is_file() or made_from == file_digest(weights):
             return card
-    return export(run, "network", run / "model", {})
+    return export(run, "network", run / "model", Facts())
 
 
 def _kept(kind: str, stored: str) -> str:
@@ -164,9 +164,9 @@ def _free_size(model: onnx.ModelProto) -> None:
     del model.graph.value_info[:]
 
 
-def _with_run(facts: dict[str, Any], run: Path) -> dict[str, Any]:
+def _of_run(run: Path) -> dict[str, Any]:
     """The command that trained the network, its weights and what it saw, as far as the run tells."""
-    found = {**facts, WEIGHTS_KEY: file_digest(run / WEIGHTS)}
+    found: dict[str, Any] = {WEIGHTS_KEY: file_digest(run / WEIGHTS)}
     if (run / COMMAND).is_file():
         found["command"] = (run / COMMAND).read_text(encoding="utf-8").strip()
     if (run / SPLIT).is_file():
@@ -185,7 +185,7 @@ def _inputs() -> dict[str, Any]:
         "second_look": list(SECOND_SHAPE),
         "hu_window": list(HU_WINDOW),
         "range": [-1, 1],
-        "channels": "the slice below, the slice, the slice above (upright axial)",
+        "channels": CHANNELS,
         "neighbour_mm": NEIGHBOUR_MM,
         "centre_repeated_above_mm": FAR_MM,
         "crop": f"body above {BODY_HU:.0f} HU, margin {MARGIN}; all of an image cut out of it, margin {CUT_MARGIN}",

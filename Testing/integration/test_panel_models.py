@@ -52,8 +52,8 @@ def test_the_list_shows_name_date_dice_and_licence(panel: OpenModule) -> None:
     assert f"infection Dice {card['metrics']['mean']['infection_infected_slices']:.2f}" in text
     assert "\nLicence: " in text
     assert panel.ui.modelInfoLabel.toolTip == card["licence"]
-    dated = models.Model("a", Path(), {"date": "2026-05-01", "licence": "MIT"})
-    assert describe(dated) == "2026-05-01\nLicence: MIT"
+    without_scores = {"name": "a", "files": card["files"], "inputs": {}, "date": "2026-05-01", "licence": "MIT"}
+    assert describe(models.Model("a", Path(), without_scores)) == "2026-05-01\nLicence: MIT"
 
 
 def test_an_imported_model_is_chosen_and_segments(

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("matplotlib", reason="needs the extra 'training'")
 
 from CovidSegLib.errors import InputError
+from CovidSegLib.network.card import checked_card
 from CovidSegLib.segmentation import Label
 from CovidSegTraining.fit.trained_on import name_hashes
 from CovidSegTraining.judge.figures import FigurePanel, bars, bland_altman, colors, curves, overlay, panels
@@ -59,22 +60,28 @@ def test_an_overlay_shows_the_slice_and_paints_infection_red():
 
 def card() -> dict:
     return {
-        "name": "tiny", "description": "A test.", "classes": ["neither", "lung"], "limits": "None known.",
-        "inputs": {"shape": [4, 6], "hu_window": [-1250, 250]}, "files": {"onnx": {"name": "t.onnx", "sha256": "ab"}},
+        "name": "tiny", "description": "A test.", "classes": ["neither", "lung", "infection"], "limits": "None known.",
+        "inputs": {"shape": [64, 96], "hu_window": [-1250, 250]},
+        "files": {"onnx": {"name": "t.onnx", "sha256": 32 * "ab"}},
     }  # fmt: skip
+
+
+def page(data: dict) -> str:
+    """The card ``data``, which must be one, as people read it."""
+    return as_markdown(checked_card(data))
 
 
 @pytest.mark.parametrize(
     ("facts", "message"),
     [
-        ({"data": []}, "data is no fact of a card"),
-        ({"training_data": "our own cases"}, "training_data is not a list"),
+        ({"data": []}, "data is not known"),
+        ({"training_data": "our own cases"}, "training_data must be"),
         ({"finish": {"x": 1}}, "finish is not a table of thresholds"),
-        ({"files": {}}, "files is no fact of a card"),
-        ({"licence": 3}, "must be texts"),
+        ({"files": {}}, "files is not known"),
+        ({"licence": 3}, "licence must be str"),
         ({"inputs": {"shape": [288]}}, "inputs.shape"),
-        ({"inputs": {"second_look": [288, 352]}}, "inputs is no table of sizes"),
-        ({"inputs": {"shape": [288, 352], "hu_window": [-1000, 400]}}, "inputs is no table of sizes"),
+        ({"inputs": {"second_look": [288, 352]}}, "inputs.shape is missing"),
+        ({"inputs": {"shape": [288, 352], "hu_window": [-1000, 400]}}, "inputs.hu_window is not known"),
         ({"inputs": {"shape": [288, 350]}}, "multiples of 32"),
     ],
 )
@@ -84,10 +91,10 @@ def test_facts_that_would_break_a_card_are_refused(facts, message):
 
 
 def test_the_sizes_of_a_cards_inputs_are_replaced_and_the_rest_of_them_stays():
-    two = with_facts(card(), {"inputs": {"shape": [224, 288], "second_look": [256, 320]}})
+    two = with_facts(card(), checked_facts({"inputs": {"shape": [224, 288], "second_look": [256, 320]}}))
     assert two["inputs"] == {"shape": [224, 288], "second_look": [256, 320], "hu_window": [-1250, 250]}
-    assert with_facts(two, {"limits": "Some."})["inputs"] == two["inputs"]
-    one = with_facts(two, {"inputs": {"shape": [288, 352]}})
+    assert with_facts(two, checked_facts({"limits": "Some."}))["inputs"] == two["inputs"]
+    one = with_facts(two, checked_facts({"inputs": {"shape": [288, 352]}}))
     assert one["inputs"] == {"shape": [288, 352], "second_look": None, "hu_window": [-1250, 250]}
 
 
@@ -139,7 +146,7 @@ def test_bars_begin_with_the_worst_and_end_with_what_measures_nothing(tmp_path, 
 
 
 def test_a_card_tells_the_scores_of_one_fold():
-    text = as_markdown(with_metrics(card(), {"fold": 1, "mean": {"lung": 0.98765, "left": None}, "cases": []}))
+    text = page(with_metrics(card(), {"fold": 1, "mean": {"lung": 0.98765, "left": None}, "cases": []}))
     assert "Held-out fold 1" in text
     assert "0.988" in text
     assert "left" not in text
@@ -155,18 +162,18 @@ def test_a_card_tells_the_table_of_a_cross_validation():
     assert row["scans"] == 2
     assert with_table["metrics"]["cases"] == [{"case": "a"}]
     assert with_table["metrics"]["mean"] == {"lung": 0.95}, "the list of networks quotes it"
-    assert "0.950 (0.900-1.000)" in as_markdown(with_table)
+    assert "0.950 (0.900-1.000)" in page(with_table)
 
 
 def test_a_card_says_how_many_of_the_judged_cases_were_trained_on():
     """Also where the scores are of a version that only warned, or of another network."""
     scores = {"fold": 0, "mean": {"lung": 0.9}, "cases": [{"case": "one"}, {"case": "two"}]}
     seen = {**card(), "trained_on": name_hashes(["two"])}
-    assert "1 of 2 cases were trained on: no fair judgement." in as_markdown(with_metrics(seen, scores))
+    assert "1 of 2 cases were trained on: no fair judgement." in page(with_metrics(seen, scores))
     of_fold = {**scores, "fold": 5, "trained_on_cases": 2}
-    assert "2 of 2 cases of fold 5 were trained on" in as_markdown(with_metrics(card(), of_fold))
-    assert "Cases that were not in a fold of the training." in as_markdown(with_metrics(card(), scores))
-    assert "Held-out fold 1." in as_markdown({**card(), "metrics": {"fold": 1, "mean": {"lung": 0.9}}})
+    assert "2 of 2 cases of fold 5 were trained on" in page(with_metrics(card(), of_fold))
+    assert "Cases that were not in a fold of the training." in page(with_metrics(card(), scores))
+    assert "Held-out fold 1." in page({**card(), "metrics": {"fold": 1, "mean": {"lung": 0.9}}})
 
 
 def test_a_card_rounds_once_and_so_tells_what_the_table_tells():
@@ -175,4 +182,4 @@ def test_a_card_rounds_once_and_so_tells_what_the_table_tells():
     scores = {"folds": [1, 2], "table": table, "mean": {"lung": 0.98}, "scans": []}
     shown = ProtocolRow("lung", tuple(values), "").cells()[1]
     assert shown == "0.984 (0.984-0.984)"
-    assert shown in as_markdown(with_metrics(card(), scores))
+    assert shown in page(with_metrics(card(), scores))

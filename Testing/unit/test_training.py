@@ -16,6 +16,7 @@ from CovidSegTraining.data.dataset import DrawnLabel, FramedCase, find_cases
 from CovidSegTraining.data.streams import TrainingStream, slice_weights
 from CovidSegTraining.fit.config import TrainingConfig
 from CovidSegTraining.fit.run_folder import BEST_WEIGHTS
+from CovidSegTraining.ship.card import Facts, InputSizes
 from Testing.kit.late import late, needs_tensorflow
 from Testing.kit.training_data import write_case
 
@@ -256,7 +257,7 @@ def test_a_training_that_was_cut_off_goes_on_and_a_finished_one_can_be_exported(
     assert weights.is_file()
     with pytest.raises(InputError, match="other settings"):
         training.fit(cases, dataclasses.replace(config, steps=4), None, tmp_path / "run", Progress())
-    facts = {"description": "a test", "inputs": {"shape": [96, 128]}}
+    facts = Facts(description="a test", inputs=InputSizes((96, 128)))
     card = export(tmp_path / "run", "tiny", tmp_path / "model", facts)
     models.verify(models.find(str(card)))
     assert models.find(str(card)).about.inputs == NetworkInputs((96, 128)), "there is no second look"
@@ -292,7 +293,7 @@ def test_export_refuses_a_run_that_is_not_finished(tmp_path):
     from CovidSegTraining.ship.export import export
 
     with pytest.raises(InputError, match="no weights yet"):
-        export(tmp_path, "tiny", tmp_path / "model", {})
+        export(tmp_path, "tiny", tmp_path / "model", Facts())
 
 
 def test_watched_cases_without_infection_are_refused_and_infection_between_the_looks_is_looked_at(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..system.command_line import one_line
 from .arguments import add_quiet
@@ -12,6 +12,7 @@ from .console import say
 
 if TYPE_CHECKING:
     from ..errors import ModelError
+    from ..network.card import ModelCard
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -32,7 +33,7 @@ def run_list(args: argparse.Namespace) -> int:
     from ..network import models
 
     for model in models.installed():
-        say("  ".join([model.name, f"sha256 {model.sha256}", *map(one_line, _facts(model.card))]))
+        say("  ".join([model.name, f"sha256 {model.sha256}", *map(one_line, _facts(model.about))]))
     if not args.quiet:
         for card, error in _unusable():
             say(one_line(f"warning: {card}: {error}"), to_error=True)
@@ -90,12 +91,10 @@ def _unusable() -> list[tuple[str, ModelError]]:
     return found
 
 
-def _facts(card: dict[str, Any]) -> Iterator[str]:
+def _facts(card: ModelCard) -> Iterator[str]:
     """What a card says of a network beside its name: date, accuracy on held-out scans, licence, what it is."""
-    mean = card.get("metrics", {}).get("mean")
-    dice = mean.get("infection_infected_slices") if isinstance(mean, dict) else None
-    yield card.get("date", "no date")
-    known = isinstance(dice, int | float) and not isinstance(dice, bool)
-    yield f"Dice of infection {dice:.3f}" if known else "Dice not known"
-    yield f"licence: {card.get('licence', 'not stated')}"
-    yield from filter(None, [card.get("title", card.get("description", ""))])
+    dice = card.score("infection_infected_slices")
+    yield card.date or "no date"
+    yield "Dice not known" if dice is None else f"Dice of infection {dice:.3f}"
+    yield f"licence: {card.licence or 'not stated'}"
+    yield from filter(None, [card.title or card.description])

@@ -95,6 +95,11 @@ class ModelCard:
         """Whether slices that show infection are looked at a second time, larger (see :mod:`.second_look`)."""
         return self.inputs.second_look is not None
 
+    def score(self, measure: str) -> float | None:
+        """The mean over the held-out scans ("lung", "infection_infected_slices", ...); None where it is not told."""
+        found = self.metrics.get("mean", {}).get(measure)
+        return found if isinstance(found, int | float) and not isinstance(found, bool) else None
+
     @property
     def meanings(self) -> tuple[str, ...]:
         """Which of :data:`.answers.MEANINGS` each class of the network's answers is."""

@@ -22,17 +22,17 @@ _DEFAULT = "default"
 
 def describe(model: Model) -> str:
     """Two lines about a network: date and Dice; licence. Its name stands in the list."""
-    card = model.card
-    facts = [str(card["date"])] if card.get("date") else []
-    measured = card.get("metrics", {}).get("mean", {})
+    card = model.about
+    facts = [card.date] if card.date else []
     for key, text in (
         ("infection_infected_slices", _("infection Dice {dice}")),
         ("lung", _("lung Dice {dice}")),
     ):
-        if isinstance(measured.get(key), int | float):
-            facts.append(text.format(dice=f"{measured[key]:.2f}"))
+        dice = card.score(key)
+        if dice is not None:
+            facts.append(text.format(dice=f"{dice:.2f}"))
     # The terms in short; the whole sentence is in the tool tip.
-    licence = str(card.get("licence") or _("not stated")).partition(":")[0].partition(" (")[0]
+    licence = (card.licence or _("not stated")).partition(":")[0].partition(" (")[0]
     return "\n".join([*([" · ".join(facts)] if facts else []), _("Licence: {licence}").format(licence=licence)])
 
 
@@ -68,7 +68,7 @@ class ModelsSection:
         bad = ", ".join(sorted(card.stem for card in models.unreadable()))
         left_out = [_("Left out, since the card cannot be read: {names}.").format(names=bad)] if bad else []
         self._ui.modelInfoLabel.text = "\n".join([about, *left_out])
-        self._ui.modelInfoLabel.toolTip = str(chosen.card.get("licence", "")) if chosen else ""
+        self._ui.modelInfoLabel.toolTip = chosen.about.licence if chosen else ""
         reason = "" if chosen else _("The chosen model is not installed: see Advanced.")
         self._session.setReason("model", reason)
 
