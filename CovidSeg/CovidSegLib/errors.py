@@ -65,6 +65,10 @@ class ChangedMeanwhileError(OutputError):
     """Somebody saved the file that a result would replace after the run had begun."""
 
 
+class OtherScanError(OutputError):
+    """What is there already is the result of another scan of the same name."""
+
+
 @contextmanager
 def about(argument: object, kind: type[CovidSegError] = CovidSegError) -> Iterator[None]:
     """An error of ``kind`` that is raised inside concerns ``argument``, as it was typed; the innermost one counts."""

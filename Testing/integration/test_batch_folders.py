@@ -106,8 +106,7 @@ def test_a_row_of_another_folder_says_what_its_numbers_are_no_more(batches: Batc
     assert "Another network" not in batches.rows["a"].message
 
 
-@pytest.mark.parametrize("suffix", [".nii.gz", ".seg.nrrd"])
-@pytest.mark.parametrize("keep", [False, True], ids=["", "corrections are kept"])
+@pytest.mark.parametrize(("suffix", "keep"), [(".nii.gz", False), (".seg.nrrd", True)])
 def test_a_scan_takes_not_the_place_of_one_of_that_name_out_of_another_folder(
     batches: Batches, suffix: str, keep: bool
 ) -> None:
@@ -124,9 +123,13 @@ def test_a_scan_takes_not_the_place_of_one_of_that_name_out_of_another_folder(
     lung_ml = batches.rows["1"].lung_ml
     for _ in range(2):  # as often as it is tried
         ended = batches.run("south", ExistingFiles(keep_edits=keep), suffix)
-        assert (ended["1"], ended["2"]) == ("kept", "kept")
+        assert (ended["1"], ended["2"]) == ("failed", "failed")
         assert {name: (batches.out / f"{name}{suffix}").read_bytes() for name in "12"} == before
         assert "of another scan, out of another input folder" in batches.rows["1"].message
+        assert batches.rows["1"].lung_ml is None  # those of the other scan are not this one's
+        (told,) = [one for one in json.loads((batches.folder / "all.json").read_text())["cases"] if one["case"] == "1"]
+        assert (told["status"], "lung_ml" in told) == ("failed", False)
+        assert batches.run("north", suffix=suffix) == {}
         assert batches.rows["1"].lung_ml == lung_ml
     assert batches.run("south", ExistingFiles(overwrite=True), suffix) == {"1": "done", "2": "done"}
     assert batches.rows["1"].lung_ml != lung_ml
@@ -156,8 +159,19 @@ def test_a_reader_of_one_folder_loses_nothing_to_another(batches: Batches) -> No
     content = result.read_bytes()
     scan = batches.folder / "south/1.nii"
     scan.write_bytes(scan.read_bytes()[:-4] + b"\x19\xfc\x19\xfc")
-    assert batches.run("south", ExistingFiles(keep_edits=True), ".seg.nrrd")["1"] == "kept"
+    assert batches.run("south", ExistingFiles(keep_edits=True), ".seg.nrrd")["1"] == "failed"
     assert result.read_bytes() == content
+
+
+def test_a_result_in_another_form_keeps_its_name_from_a_scan_of_another_folder_as_well(batches: Batches) -> None:
+    batches.add("north", "1", 5)
+    batches.add("south", "1", 6)
+    batches.run("north")
+    picture = (batches.out / "pictures/1.jpg").read_bytes()
+    assert batches.run("south", suffix=".seg.nrrd")["1"] == "failed"
+    assert (batches.out / "pictures/1.jpg").read_bytes() == picture
+    batches.run("north")
+    assert batches.rows["1"].status == "done"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="runs the command in a process of its own")

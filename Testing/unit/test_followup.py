@@ -21,7 +21,7 @@ from CovidSegLib.geometry.grid import Grid
 from CovidSegLib.i18n import tr
 from CovidSegLib.measures import measure
 from CovidSegLib.measures.values import LobesAre
-from CovidSegLib.report.followup import FollowUp, TimePoint, follow_up, to_csv, to_record
+from CovidSegLib.report.followup import FollowUp, TimePoint, follow_up, mixed_networks, to_csv, to_record
 from CovidSegLib.report.page import render_follow_up
 from CovidSegLib.report.page_pictures import Picture
 from CovidSegLib.report.plot import make_plot, nice_ticks
@@ -115,6 +115,16 @@ def test_what_makes_scans_hard_to_compare_is_said() -> None:
 def test_lobes_of_unknown_origin_are_not_called_different(origins: tuple[LobesAre, ...], different: bool) -> None:
     points = [point(day, lobe_score=9, lobes_are=origin) for day, origin in enumerate(origins)]
     assert any("different origin" in warning for warning in follow_up(points).warnings) is different
+
+
+@pytest.mark.parametrize(
+    ("networks", "different"),
+    [(("one", "one"), False), (("one", "two"), True), (("one", ""), False), (("", "one", "two"), True)],
+)
+def test_masks_of_different_networks_are_pointed_out(networks: tuple[str, ...], different: bool) -> None:
+    measured = measure(block_labels(), Grid(UPRIGHT, block_labels().shape))
+    records = [ResultRecord.of(measured, Provenance(name, name, "onnx", "cpu", "CovidSeg 1"), {}) for name in networks]
+    assert any("different networks" in warning for warning in mixed_networks(records)) is different
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,10 @@ class Listener(Protocol):
         """That could not be done."""
         return
 
+    def comparing(self, count: int) -> None:
+        """So many scans were done in another input folder, and are read to see whether they are the same."""
+        return
+
     def others(self, listed: int, gone: int) -> None:
         """The tables tell of ``listed`` cases of other input folders, and not of ``gone`` whose scans are gone."""
         return
@@ -119,7 +123,7 @@ def run_batch(
         model = model_identity(runner.options.model)
         finished = [case for case in cases if not restart and still_done(case, manifest.entries.get(case.stem), model)]
         run_cases = run_cases or stack.enter_context(runner.open(progress, len(cases) - len(finished)))
-        finished = same_scans(finished, manifest, progress)
+        finished = same_scans(finished, manifest, progress, listener.comparing)
         to_do = _begin(cases, finished, manifest)
         others = other_cases(cases, manifest, folder)
         books = Books(folder, manifest, cases, model, states, others)
@@ -165,7 +169,8 @@ def _begin(
     stems = {case.stem for case in finished}
     left = [(n, case, manifest.entries.get(case.stem)) for n, case in enumerate(cases) if case.stem not in stems]
     to_do = [(number, settled(case, entry, scan_elsewhere(case, manifest))) for number, case, entry in left]
-    manifest.begin(filter(None, [begun(case, entry) for _, case, entry in left]))
+    entries = [entry for _, _, entry in left]
+    manifest.begin(filter(None, [begun(case, entry) for (_, case), entry in zip(to_do, entries, strict=True)]))
     return to_do
 
 

@@ -43,7 +43,7 @@ class Books:
         others: OtherCases = OtherCases(),  # noqa: B008 - frozen
     ) -> None:
         self._folder, self._manifest, self._cases, self._model = folder, manifest, cases, model
-        self._others = others.listed
+        self._others, self._refused = others.listed, dict[str, Row]()
         names = sorted([*(case.stem for case in cases), *others.listed])
         self._places = {name: place for place, name in enumerate(names)}
         self._summary = Summary(folder / SUMMARY_NAME, begun.get(folder / SUMMARY_NAME, ""))
@@ -68,6 +68,8 @@ class Books:
     def add(self, outcome: Outcome) -> Row:
         """Enter one outcome; returns its row. Raises OutputError when the books cannot be written."""
         case, failure = self._cases[outcome.number], outcome.failure
+        if failure is not None and failure.other_scan:
+            return self._refuse(case.stem, failure)
         entry, record = self._kept(case, failure) or (self._ended(case, failure), outcome.record)
         self._manifest.add(entry, record)
         row = self._put(entry, record)
@@ -75,6 +77,13 @@ class Books:
         if time.monotonic() - self._written > INDEX_SECONDS:
             with suppress(OutputError):  # the one at the end tells; until then there is work to do
                 self.write_index()
+        return row
+
+    def _refuse(self, name: str, failure: Failure) -> Row:
+        """The row of a scan whose ``name`` another one has: in the manifest that one stays, with its numbers."""
+        row = self._refused[name] = Row(name, FAILED, message=failure.message)
+        self._summary.put(self._places[name], row)
+        self._write_summary()
         return row
 
     def _ended(self, case: PlannedCase, failure: Failure | None) -> Entry:
@@ -132,6 +141,9 @@ class Books:
         return [self._told(entry, record) for entry, record in told if entry.status != BEGUN]
 
     def _told(self, entry: Entry, record: ResultRecord | None) -> dict[str, Any]:
+        refused = self._refused.get(entry.case)
+        if refused is not None:
+            return {"case": entry.case, "status": refused.status, "message": refused.message}
         message = self._row(entry, record).message
         numbers = {} if record is None else record.to_json()
         return {"case": entry.case, "status": entry.status, "message": message} | numbers

@@ -6,7 +6,7 @@ its voxels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,24 +69,27 @@ def is_elsewhere(case: PlannedCase, entry: Entry) -> bool:
 
 
 def scan_elsewhere(case: PlannedCase, manifest: Manifest) -> str:
-    """The SHA-256 of the voxels of the scan in another input folder whose result lies where that of ``case`` goes.
+    """The SHA-256 of the voxels of the scan in another input folder whose result is there under the name of ``case``.
 
     "" where there is none. Raises OutputError.
     """
     last = manifest.last_done(case.stem)
-    if last is None or not is_elsewhere(case, last[0]) or not case.result.exists():
+    if last is None or not is_elsewhere(case, last[0]) or not _result_there(case.stem, manifest, case.result.parent):
         return ""
     return last[1].scan_sha256 or ""
 
 
-def same_scans(finished: Sequence[PlannedCase], manifest: Manifest, progress: Progress) -> list[PlannedCase]:
+def same_scans(
+    finished: Sequence[PlannedCase], manifest: Manifest, progress: Progress, tell: Callable[[int], None]
+) -> list[PlannedCase]:
     """Those of ``finished`` cases that are done: where they were done in another input folder, by their voxels too.
 
-    Their new place is noted. Raises OutputError or Cancelled.
+    Their new place is noted. ``tell`` hears how many are read. Raises OutputError or Cancelled.
     """
     asked = {case.stem: scan for case in finished if (scan := scan_elsewhere(case, manifest))}
     if not asked:
         return [*finished]
+    tell(len(asked))
     same = []
     with Worker(None) as worker:
         for case in finished:

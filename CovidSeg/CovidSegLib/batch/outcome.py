@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 from ..case import SegmentCase
-from ..errors import CovidSegError, OutputError, WorkerDiedError, traceback_text
+from ..errors import CovidSegError, OtherScanError, OutputError, WorkerDiedError, traceback_text
 from ..progress import Cancelled, Progress, Report
 from ..report.request import ReportRequest
 from ..report.result_record import ResultRecord
@@ -19,19 +19,21 @@ class Failure:
     """Why a case failed.
 
     ``own_fault``: by no fault of the input; ``traceback``: of a bug, else empty; ``refused``: what is there already was
-    not, or could not be, replaced, and stands.
+    not, or could not be, replaced, and stands; ``other_scan``: and it is of another scan.
     """
 
     message: str
     own_fault: bool = False
     traceback: str = ""
     refused: bool = False
+    other_scan: bool = False
 
     @classmethod
     def of(cls, error: Exception) -> Failure:
         """The failure that ``error`` means. The error itself is not kept: its traceback holds on to the scan."""
         if isinstance(error, CovidSegError):
-            return cls(str(error), isinstance(error, WorkerDiedError), refused=isinstance(error, OutputError))
+            refused, other_scan = isinstance(error, OutputError), isinstance(error, OtherScanError)
+            return cls(str(error), isinstance(error, WorkerDiedError), refused=refused, other_scan=other_scan)
         if isinstance(error, MemoryError):
             return cls("There was not enough memory for the scan. Close other programs, or use fewer --jobs.", True)
         text = error.child_traceback if isinstance(error, WorkerCrashError) else traceback_text(error)

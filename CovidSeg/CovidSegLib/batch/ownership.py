@@ -66,7 +66,7 @@ def begun(case: PlannedCase, entry: Entry | None) -> Entry | None:
     None where it need not, or must not: what is there stays a reader's.
     """
     state, own = kept_state(case.result), own_result(case, entry)
-    if tells_by_itself(case) or not (case.existing.overwrite or own):
+    if tells_by_itself(case) or not (case.existing.overwrite or (own and not case.existing.of_scan)):
         return None
     return Entry(case.stem, BEGUN, result=case.result.name, state=state if own else "", origin=case.origin)
 

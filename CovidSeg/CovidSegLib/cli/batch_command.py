@@ -171,6 +171,10 @@ class _Telling:
         """That could not be done."""
         self._console.warn(f"Its picture is gone and cannot be drawn again. {reason}")
 
+    def comparing(self, count: int) -> None:
+        """Scans of another input folder are read."""
+        self._console.result(f"Scans done in another input folder, read to see that they are the same: {count}.")
+
     def others(self, listed: int, gone: int) -> None:
         """The tables also tell of cases of other input folders."""
         self.listed, self.gone = listed, gone

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     states = dict(states_of(args.output))
     _check_call(args)
     from ..reading.acquisition import acquisition
-    from ..report.followup import TimePoint, follow_up, mixed_rules
+    from ..report.followup import TimePoint, follow_up, mixed_networks, mixed_rules
     from ..report.report_formats import check_report
     from ..system.checksums import identity_of
 
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
         points = [TimePoint.of(records[place], days[place], _shown(taken[place], args.dates)) for place in order]
         # Scans go by their numbers in the call; reports that were written before say it, too.
         said = [[f"Scan {number}: {told}" for told in record.warnings] for number, record in enumerate(records, 1)]
-        warnings += [*itertools.chain(*said), *mixed_rules(records)]
+        warnings += [*itertools.chain(*said), *mixed_rules(records), *mixed_networks(records)]
         found = follow_up(points, warnings, args.label, identity_of(map(_scan_of, records)))
         made = list(dict.fromkeys(_made_by(record) for record in records))
         _write(found, made, [drawn[place] for place in order], states)

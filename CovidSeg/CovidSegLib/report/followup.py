@@ -199,6 +199,14 @@ def mixed_rules(records: Iterable[ResultRecord]) -> tuple[str, ...]:
     )
 
 
+def mixed_networks(records: Iterable[ResultRecord]) -> tuple[str, ...]:
+    """A sentence where ``records`` are known to be of different networks; masks of unknown origin tell nothing."""
+    networks = {record.model for record in records if record.model.name or record.model.sha256}
+    if len(networks) < 2:
+        return ()
+    return ("The masks of the scans were made by different networks: a change may be one of the network.",)
+
+
 _Changes = Annotated[tuple[Change, ...], Form(items=(1, None))]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import InputError, OutputError, about
+from ..errors import InputError, OtherScanError, OutputError, about
 from ..geometry.grid import Grid
 from ..reading.dicom_files import is_dicom
 from ..reading.dicom_headers import modality_of
@@ -100,9 +100,9 @@ def find_reviewed(outputs: Sequence[Path], grid: Grid, choice: ExistingFiles, sc
 
 
 def refuse_other_scan(choice: ExistingFiles, scan: str) -> None:
-    """Raise OutputError where the results that are there are of another scan than ``scan``, and may not be replaced."""
+    """Raise OtherScanError where the results that are there are of another scan than ``scan``, and are to stay."""
     if choice.of_scan not in ("", scan) and not choice.overwrite:
-        raise OutputError(
+        raise OtherScanError(
             "The result of this name is of another scan, out of another input folder, and stays.",
             "Choose another output folder, or replace it with --overwrite.",
         )

@@ -24,6 +24,7 @@ from ..errors import (
     EngineError,
     InputError,
     ModelError,
+    OtherScanError,
     OutputError,
     ReadingDiedError,
     WorkerDiedError,
@@ -45,7 +46,8 @@ if TYPE_CHECKING:
 
 _Taken = TypeVar("_Taken")
 
-_ERRORS = {kind.__name__: kind for kind in (EngineError, InputError, ModelError, OutputError, ChangedMeanwhileError)}
+_TOLD = (EngineError, InputError, ModelError, OutputError, ChangedMeanwhileError, OtherScanError)
+_ERRORS = {kind.__name__: kind for kind in _TOLD}
 
 _DIED = (WorkerDiedError, ReadingDiedError)
 
