@@ -85,15 +85,15 @@ def agreement(network: np.ndarray, first: np.ndarray, second: np.ndarray) -> Row
     }
 
 
-def split_scores(kinds: np.ndarray, found: np.ndarray, hu: np.ndarray, cut: float = GROUND_GLASS_BELOW_HU) -> Row:
-    """Dice of ground glass and of consolidation (``kinds``: 1, 2, else 0), told by whether ``hu`` is below ``cut``.
+def split_scores(kinds: np.ndarray, found: np.ndarray, hu: np.ndarray) -> Row:
+    """Dice of ground glass and of consolidation (``kinds``: 1, 2, else 0), told by whether ``hu`` is below the cut.
 
     Inside the reader's mask and inside ``found``, the network's (bool); all of one shape.
     """
     scores: Row = {}
     for name, mask in (("reader", kinds > 0), ("network", found)):
-        scores[f"ground_glass_in_{name}"] = dice(mask & (hu < cut), kinds == GROUND_GLASS)
-        scores[f"consolidation_in_{name}"] = dice(mask & (hu >= cut), kinds == CONSOLIDATION)
+        scores[f"ground_glass_in_{name}"] = dice(mask & (hu < GROUND_GLASS_BELOW_HU), kinds == GROUND_GLASS)
+        scores[f"consolidation_in_{name}"] = dice(mask & (hu >= GROUND_GLASS_BELOW_HU), kinds == CONSOLIDATION)
     return scores
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from CovidSegLib.geometry.grid import Grid
-from CovidSegLib.measures import find_lesions, label_lesions, measure
-from CovidSegLib.measures.lesions import COUNTED_ML
+from CovidSegLib.measures import measure
+from CovidSegLib.measures.lesions import COUNTED_ML, Lesion, label_lesions, lesions_of
 from CovidSegLib.measures.measurements_record import MeasurementsRecord
 from CovidSegLib.measures.table import table_rows
 from CovidSegLib.segmentation import Label
@@ -18,19 +18,23 @@ from CovidSegLib.system.typed_json import write_typed
 from Testing.kit.blocks import UPRIGHT, VOXEL_ML, block_labels, turned
 
 
+def lesions_in(mask: np.ndarray, affine: np.ndarray = UPRIGHT) -> list[Lesion]:
+    return [lesion for _, lesion in lesions_of(*label_lesions(mask), Grid(affine, mask.shape))]
+
+
 def test_corners_join_and_a_gap_of_one_voxel_parts() -> None:
     mask = np.zeros((8, 8, 8), bool)
     mask[0:2, 0:2, 0:2] = True
     mask[2, 2, 2] = True  # touches the first at a corner alone
     mask[4:7, 4, 4] = True
-    assert [lesion.voxels for lesion in find_lesions(mask, Grid(UPRIGHT, mask.shape))] == [9, 3]
+    assert [lesion.voxels for lesion in lesions_in(mask)] == [9, 3]
 
 
 def test_size_place_and_box() -> None:
     mask = np.zeros((20, 30, 40), bool)
     mask[5:8, 10:15, 20:30] = True
     affine = turned(UPRIGHT, 1, 20.0)
-    (lesion,) = find_lesions(mask, Grid(affine, mask.shape))
+    (lesion,) = lesions_in(mask, affine)
     assert lesion.voxels == 150
     assert lesion.ml == pytest.approx(150 * VOXEL_ML)
     assert lesion.box == ((5, 8), (10, 15), (20, 30))
@@ -41,7 +45,7 @@ def test_size_place_and_box() -> None:
 @settings(max_examples=40)
 @given(arrays(bool, (5, 6, 7), elements=st.sampled_from([False, False, False, True])))
 def test_every_infected_voxel_is_in_one_lesion_and_every_centre_in_its_own(mask: np.ndarray) -> None:
-    lesions = find_lesions(mask, Grid(UPRIGHT, mask.shape))
+    lesions = lesions_in(mask)
     numbers, box = label_lesions(mask)
     assert np.array_equal(numbers > 0, mask[box])
     assert sum(lesion.voxels for lesion in lesions) == mask.sum()
@@ -57,7 +61,7 @@ def test_lesions_agree_with_another_programs_components() -> None:
     cc3d = pytest.importorskip("cc3d")
     mask = np.random.default_rng(4).random((40, 50, 60)) < 0.06
     sizes = np.sort(np.bincount(cc3d.connected_components(mask, connectivity=26).ravel())[1:])[::-1]
-    assert [lesion.voxels for lesion in find_lesions(mask, Grid(UPRIGHT, mask.shape))] == sizes.tolist()
+    assert [lesion.voxels for lesion in lesions_in(mask)] == sizes.tolist()
 
 
 def test_pieces_that_are_too_small_to_be_counted_are_told_apart_and_count_in_every_volume() -> None:

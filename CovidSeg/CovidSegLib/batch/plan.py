@@ -131,7 +131,7 @@ def model_identity(name: str) -> str:
     with suppress(ModelError):
         model = models.find(name)
         about = model.about
-        made = [about.finish, about.looks_twice]
+        made = [about.finish, about.inputs.second_look is not None]
         # Results of earlier versions, which knew no other inputs, are still done.
         if replace(about.inputs, second_look=None) != SHIPPED_INPUTS or about.meanings != MEANINGS:
             made += [write_typed(about.inputs), about.meanings]

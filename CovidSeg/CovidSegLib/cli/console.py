@@ -23,9 +23,9 @@ _BAR_WIDTH = 24
 BUG_SENTENCE = "This is a fault of CovidSeg, not of the scan. Please report the lines above."
 
 
-def say(text: str, *, to_error: bool = False, end: str = "\n") -> None:
+def say(text: str, *, to_error: bool = False) -> None:
     """Print ``text`` on standard output, or ``to_error``, at once."""
-    print(text, file=sys.stderr if to_error else sys.stdout, end=end, flush=True)
+    print(text, file=sys.stderr if to_error else sys.stdout, flush=True)
 
 
 def print_bug(error: Exception) -> None:

@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
                 code = end.code if isinstance(end.code, int) else DONE
             except Exception as error:
                 code = _told(error, interrupts)
-        except (KeyboardInterrupt, Cancelled):
+        except (KeyboardInterrupt, Cancelled):  # from the command, and while its error is told
             print("cancelled", file=sys.stderr)
             code = CANCELLED
             # Where Ctrl-C came inside of an exec (as dataclasses make their methods), Python ends itself by the signal,

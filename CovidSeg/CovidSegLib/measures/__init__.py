@@ -2,7 +2,6 @@
 
 - :func:`measure`: labels, affine and, if wanted, the scan's HU and a lobe map → :class:`Measurements`.
 - :class:`Rules`: what can be adjusted; ``rules`` also holds the scores and classes with their sources.
-- :func:`find_lesions`, :func:`label_lesions`: pieces of infection in three dimensions (26-neighbourhood).
 - :func:`lobe_of_terminology`, :func:`lobe_of_codes`: which lobe a segment of another program is.
 
 Infection counts as lung, and to the lung on whose side it lies. Inside: ``sided`` (labels whose infection has a side),
@@ -19,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .all_measures import measure
-    from .lesions import Lesion, find_lesions, label_lesions
+    from .lesions import Lesion
     from .lobes import Lobe, lobe_of_codes, lobe_of_terminology
     from .rules import Rules
-    from .values import Density, EdgeMove, EstimatedLobe, EstimatedSeverity, LobeRegion, Measurements, Region, Zone
+    from .values import Density, EstimatedLobe, EstimatedSeverity, LobeRegion, Measurements, Region, Zone
 
 _PLACES = {
     "measure": "all_measures",
-    **dict.fromkeys(("Lesion", "find_lesions", "label_lesions"), "lesions"),
+    "Lesion": "lesions",
     **dict.fromkeys(("Lobe", "lobe_of_codes", "lobe_of_terminology"), "lobes"),
     "Rules": "rules",
 }
@@ -41,7 +40,6 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "Density",
-    "EdgeMove",
     "EstimatedLobe",
     "EstimatedSeverity",
     "Lesion",
@@ -51,8 +49,6 @@ __all__ = [
     "Region",
     "Rules",
     "Zone",
-    "find_lesions",
-    "label_lesions",
     "lobe_of_codes",
     "lobe_of_terminology",
     "measure",

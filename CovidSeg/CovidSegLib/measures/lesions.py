@@ -72,11 +72,6 @@ def lesions_of(numbers: np.ndarray, box: Box, grid: Grid) -> tuple[tuple[int, Le
     return tuple(sorted(found, key=lambda pair: -pair[1].voxels))
 
 
-def find_lesions(infection: np.ndarray, grid: Grid, least: int = 1) -> tuple[Lesion, ...]:
-    """The lesions of ``infection`` (as for :func:`label_lesions`; on ``grid``), largest first."""
-    return tuple(lesion for _, lesion in lesions_of(*label_lesions(infection, least), grid))
-
-
 def _centre(lesion: np.ndarray) -> np.ndarray:
     """Index (K, J, I) of the voxel nearest to the middle of the slice with most voxels."""
     k = int(np.count_nonzero(lesion, axis=(1, 2)).argmax())

@@ -29,8 +29,12 @@ class Rules:
 def zone_score(percent: float) -> int:
     """0 none; 1 up to 25 %; 2 [25, 50); 3 [50, 75); 4 from 75 % on. Six zones, sum 0 to 24.
 
-    After the six-zone score of Chung and others, as used for COVID-19 (Bio-protocol r8701399, r8704683). There the
-    zones end at the carina and the lower pulmonary veins; ours are thirds of the lung's height, an approximation.
+    The published zones end at the carina and the lower pulmonary veins; ours are thirds of the lung's height, an
+    approximation.
+
+    References
+    ----------
+    The six-zone score of Chung and others, as used for COVID-19: Bio-protocol r8701399, r8704683.
     """
     return 0 if percent <= 0 else 1 + int(percent >= 25) + int(percent >= 50) + int(percent >= 75)
 
@@ -38,8 +42,12 @@ def zone_score(percent: float) -> int:
 def ct_class(percent: float) -> int:
     """CT-0 none; CT-1 less than 25 % of parenchyma; CT-2 [25, 50); CT-3 [50, 75]; CT-4 more than 75 %.
 
-    After MosMedData (Morozov and others 2020, arXiv 2005.06465), by the percentage alone: what the radiologists of
-    that scale also looked at (pattern of the opacities) is not judged.
+    By the percentage alone: the pattern of the opacities, which the radiologists of that scale also looked at, is not
+    judged.
+
+    References
+    ----------
+    MosMedData: Morozov and others 2020, arXiv 2005.06465.
     """
     return 0 if percent <= 0 else 1 + int(percent >= 25) + int(percent >= 50) + int(percent > 75)
 
@@ -47,7 +55,11 @@ def ct_class(percent: float) -> int:
 def lobe_score(percent: float) -> int:
     """0 none; 1 (0, 5); 2 [5, 25]; 3 (25, 50); 4 [50, 75]; 5 more than 75 %. Five lobes, sum 0 to 25.
 
-    CT severity score of Pan and others 2020 (Radiology, doi 10.1148/radiol.2020200370), its gaps closed.
+    The CT severity score, its gaps closed.
+
+    References
+    ----------
+    Pan and others 2020, Radiology, doi 10.1148/radiol.2020200370.
     """
     if percent <= 0:
         return 0

@@ -90,11 +90,6 @@ class ModelCard:
         if set(self.meanings) != set(MEANINGS) or len(self.meanings) != len(self.classes):
             raise _malformed("classes" if self.means is None else "means")
 
-    @property
-    def looks_twice(self) -> bool:
-        """Whether slices that show infection are looked at a second time, larger (see :mod:`.second_look`)."""
-        return self.inputs.second_look is not None
-
     def score(self, measure: str) -> float | None:
         """The mean over the held-out scans ("lung", "infection_infected_slices", ...); None where it is not told."""
         found = self.metrics.get("mean", {}).get(measure)

@@ -63,11 +63,6 @@ class Model:
         return (weights.get("onnx") or next(iter(weights.values()))).sha256
 
     @property
-    def looks_twice(self) -> bool:
-        """Whether slices that show infection are looked at a second time, larger (see ``second_look``)."""
-        return self.about.looks_twice
-
-    @property
     def files(self) -> tuple[Path, ...]:
         """All weights, in the order of the card."""
         return tuple(self.folder / weights.name for weights in self.about.files.values())

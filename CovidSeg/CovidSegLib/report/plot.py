@@ -55,11 +55,11 @@ def make_plot(title: str, color: str, days: Sequence[int], values: Sequence[floa
     )
 
 
-def nice_ticks(highest: float, count: int = 4) -> list[float]:
-    """About ``count`` round numbers from 0 to ``highest`` or a little more (0, 1 where there is nothing)."""
+def nice_ticks(highest: float) -> list[float]:
+    """About four round numbers from 0 to ``highest`` or a little more (0, 1 where there is nothing)."""
     if highest <= 0:
         return [0.0, 1.0]
-    rough = highest / count
+    rough = highest / 4
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * (1 - 1e-9))
     return [step * number for number in range(math.ceil(highest / step - 1e-9) + 1)]
