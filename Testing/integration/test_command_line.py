@@ -16,6 +16,7 @@ import nibabel
 import numpy as np
 import pytest
 
+from CovidSegLib.cli.main import build_parser
 from CovidSegLib.network import models
 from CovidSegLib.report.result_record import SCHEMA
 from CovidSegLib.report.schemas import published_schema
@@ -167,6 +168,17 @@ WRONG_CALLS = {
     "a sample in the place of a scan": "sample t.nii.gz --slices 1",
     "a truth in the place of a scan": "sample a.nii.gz --truth t.nii.gz --slices 1",
 }
+
+
+@pytest.mark.parametrize("call", ["sample -o a.nii.gz b.nii.gz", "models list --all"])
+def test_an_option_that_a_command_does_not_have_leads_to_the_help_of_that_command(
+    call: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        build_parser().parse_args(call.split())
+    assert end.value.code == 2
+    command = "covidseg sample" if "sample" in call else "covidseg models list"
+    assert capsys.readouterr().err.endswith(f"(see {command} --help)\n")
 
 
 @pytest.mark.parametrize("call", WRONG_CALLS.values(), ids=WRONG_CALLS.keys())
