@@ -163,6 +163,19 @@ def test_a_reader_of_one_folder_loses_nothing_to_another(batches: Batches) -> No
     assert result.read_bytes() == content
 
 
+def test_a_scan_that_cannot_be_read_takes_no_row_from_one_of_that_name_out_of_another_folder(batches: Batches) -> None:
+    batches.add("north", "1")
+    batches.run("north")
+    lung_ml = batches.rows["1"].lung_ml
+    scan = batches.add("south", "1")
+    scan.write_bytes(scan.read_bytes()[:-10])
+    assert batches.run("south")["1"] == "failed"
+    scan.unlink()
+    batches.run("south")
+    assert (batches.rows["1"].status, batches.rows["1"].lung_ml) == ("done", lung_ml)
+    assert batches.run("north") == {}
+
+
 def test_a_result_in_another_form_keeps_its_name_from_a_scan_of_another_folder_as_well(batches: Batches) -> None:
     batches.add("north", "1", 5)
     batches.add("south", "1", 6)

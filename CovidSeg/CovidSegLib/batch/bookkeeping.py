@@ -16,7 +16,7 @@ from ..system.own_table import OwnTable
 from .entry import BEGUN, DONE, FAILED, KEPT, Entry
 from .index import index_in
 from .manifest import Manifest
-from .other_folders import OtherCases, is_elsewhere, told_of
+from .other_folders import OtherCases, is_elsewhere, scan_elsewhere, told_of
 from .outcome import Failure, Outcome
 from .ownership import changed_since, state_to_keep
 from .plan import INDEX_NAME, SUMMARY_NAME, PlannedCase
@@ -68,7 +68,7 @@ class Books:
     def add(self, outcome: Outcome) -> Row:
         """Enter one outcome; returns its row. Raises OutputError when the books cannot be written."""
         case, failure = self._cases[outcome.number], outcome.failure
-        if failure is not None and failure.other_scan:
+        if failure is not None and self._is_anothers(case, failure):
             return self._refuse(case.stem, failure)
         entry, record = self._kept(case, failure) or (self._ended(case, failure), outcome.record)
         self._manifest.add(entry, record)
@@ -78,6 +78,10 @@ class Books:
             with suppress(OutputError):  # the one at the end tells; until then there is work to do
                 self.write_index()
         return row
+
+    def _is_anothers(self, case: PlannedCase, failure: Failure) -> bool:
+        """Whether the result that stays after ``failure`` is, or may be, of a scan in another input folder."""
+        return failure.other_scan or (not failure.refused and bool(scan_elsewhere(case, self._manifest)))
 
     def _refuse(self, name: str, failure: Failure) -> Row:
         """The row of a scan whose ``name`` another one has: in the manifest that one stays, with its numbers."""

@@ -35,8 +35,9 @@ in its sub-folders (called after their paths) and the DICOM studies in these (an
 chest CT series of a study is chosen and named). Packed files, linked folders further down and results of batches are
 left out, and counted in a warning. Beside the results: summary.csv, index.html with a picture of every scan, and
 manifest.jsonl. Called again, also after a kill, it goes on where it was: scans that are done with the same network and
-have not changed are kept, and every scan keeps the name that it has in OUT_DIR. A scan that fails, or a folder that may
-not be opened, is a row and a line and does not stop the others."""
+have not changed are kept, and every scan keeps the name that it has in OUT_DIR. Several INPUT_DIR may share OUT_DIR:
+its tables tell of all, and no scan takes the place of one of its name out of another. A scan that fails, or a folder
+that may not be opened, is a row and a line and does not stop the others."""
 _EPILOG = """Lobes in a scan's own folder (DICOM SEG) that CovidSeg estimated count as estimated here, whoever checked
 them: say so of each scan, by covidseg report SCAN MASKS --lobes FILE --lobes-checked.
 Exit codes: 0 all scans are done, 2 some failed by their input, 1 some by a fault of the program, 130 cancelled."""
