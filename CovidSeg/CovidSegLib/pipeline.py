@@ -22,7 +22,7 @@ from .network import models
 from .network.engines import Engine
 from .network.engines import open_engine as _open_engine
 from .network.inputs import SliceFraming, network_batches
-from .network.second_look import THIN_MM, Answer, Looks
+from .network.second_look import Answer, Looks
 from .options import Options
 from .progress import Progress
 from .reading.checks import Findings, inspect
@@ -33,7 +33,7 @@ BATCH, MOST_AT_ONCE = 4, 32
 """Slices handed to the engine at once: two for each thread of the CPU, within these limits, so that progress moves
 smoothly."""
 
-THIN_BATCH = 16
+SPARSE_BATCH = 16
 """The same where not every slice is looked at: fixed, since which ones are follows from it, on every machine alike."""
 
 GPU_BATCH = 16
@@ -75,10 +75,9 @@ def segment(
     finishing = FinishOptions(**model.about.finish)
     rough = RoughMask(upright.shape, finishing)
     with _timed(seconds, "network"):
-        thin = spacing_mm[2] < THIN_MM
-        slices = THIN_BATCH if thin else batch_size(options, engine)
+        looks = Looks(engine, upright, model.about.inputs, slice_mm=spacing_mm[2])
+        slices = SPARSE_BATCH if looks.sparse else batch_size(options, engine)
         batches = network_batches(upright, spacing_mm, slices, model.about.inputs, findings.verdict.values)
-        looks = Looks(engine, upright, model.about.inputs, thin=thin)
         for answers in _answers(looks, batches, _ahead(engine)):
             for framing, k, probabilities in answers:
                 rough.add(framing, k, probabilities)

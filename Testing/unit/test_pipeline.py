@@ -19,10 +19,11 @@ from CovidSegLib.segmentation import Label
 
 @pytest.fixture(scope="module")
 def scan(shared_data: Path) -> CtVolume:
-    """Eleven slices of a real patient: no whole number of batches."""
+    """Eleven slices of a real patient: no whole number of batches, and as far apart as if all had to be looked at."""
     whole = read_ct(shared_data / "scans/images/radiopaedia_29_86491_1.nii.gz", Progress())
     middle = len(whole.voxels) // 2
-    return CtVolume(np.ascontiguousarray(whole.voxels[middle - 5 : middle + 6]), whole.affine)
+    voxels = np.ascontiguousarray(whole.voxels[middle - 5 : middle + 6])
+    return CtVolume(voxels, whole.affine @ np.diag((1, 1, 2, 1)))
 
 
 class Stand:

@@ -79,8 +79,8 @@ class Seen:
         return np.stack([~(lung | infection), lung, infection], axis=-1).astype(np.float32)
 
 
-def _thin(engine: Seen, slices: np.ndarray) -> np.ndarray:
-    looks = Looks(engine, slices[..., 1], NetworkInputs(second_look=None), thin=True)
+def _thin(engine: Seen, slices: np.ndarray, slice_mm: float = 1.0) -> np.ndarray:
+    looks = Looks(engine, slices[..., 1], NetworkInputs(second_look=None), slice_mm=slice_mm)
     found = list(looks(None, range(len(slices)), slices))
     assert [k for _, k, _ in found] == list(range(len(slices)))
     return np.stack([answer for _, _, answer in found])
@@ -125,6 +125,20 @@ def test_between_two_slices_without_lung_no_look_is_needed_and_every_device_find
         engine = Seen()
         engine.device = device
         np.testing.assert_array_equal(_thin(engine, slices)[2:-2], Seen().predict(slices)[2:-2])
+
+
+@pytest.mark.parametrize(("slice_mm", "given"), [(2.0, [3, 9]), (5.0, [5, 6]), (10.0, [9, 4]), (11.0, [16])])
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_above_and_below_the_lungs_one_slice_of_some_centimetres_is_looked_at(
+    device: str, slice_mm: float, given: list[int], slices: np.ndarray
+) -> None:
+    slices[7:] = 0  # the lungs end here
+    engine = Seen()
+    engine.device = device
+    np.testing.assert_array_equal(_thin(engine, slices, slice_mm), Seen().predict(slices))
+    assert engine.given == (given if device == "cpu" else [16])
+    slices[13, 4, 4] = -0.5  # an answer in the middle of no lung comes from those beside it, on every device
+    assert (_thin(engine, slices, slice_mm)[13, 4, 4, 1] == 1) == (slice_mm == 11.0)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 15])
@@ -229,7 +243,7 @@ def test_where_slices_are_thin_fewer_looks_draw_the_same_masks_of_a_real_patient
     monkeypatch.setattr(engine, "predict", lambda inputs: looked.append(len(inputs)) or predict(inputs))
     labels = {}
     for thin_mm in (0.0, THIN_MM):
-        monkeypatch.setattr("CovidSegLib.pipeline.THIN_MM", thin_mm)
+        monkeypatch.setattr("CovidSegLib.network.second_look.THIN_MM", thin_mm)
         labels[thin_mm] = segment(scan, Options(device="cpu"), Progress(), engine=engine).labels
         looked.append(0)
     end = looked.index(0)
