@@ -218,3 +218,13 @@ def test_numbers_of_an_earlier_version_are_read_and_it_is_said_that_nobody_knows
     assert ended.stderr.count(said) == 1
     assert "Scan 1: The file" not in ended.stderr
     assert said in " ".join(json.loads((covidseg.folder / "f.json").read_text(encoding="utf-8"))["warnings"])
+
+
+def test_one_scan_in_two_files_is_told_by_its_voxels(covidseg: CommandLine) -> None:
+    _numbers(covidseg, "a", "b")
+    shutil.copy(covidseg.folder / "b.json", covidseg.folder / "again.json")
+    days = ("--days", "0", "1", "2", "-o", "f.csv")
+    ended = covidseg.run("followup", "a.json", "b.json", "again.json", *days)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count("Scan 3 is the same as scan 2: nothing can have changed.") == 1
+    assert ended.stderr.count("is the same as") == 1

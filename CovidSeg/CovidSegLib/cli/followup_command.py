@@ -92,6 +92,8 @@ def run(args: argparse.Namespace) -> int:
         points = [TimePoint.of(records[place], days[place], _shown(taken[place], args.dates)) for place in order]
         # Scans go by their numbers in the call; reports that were written before say it, too.
         said = [[f"Scan {number}: {told}" for told in record.warnings] for number, record in enumerate(records, 1)]
+        # A copy of an image or of its numbers has another path.
+        warnings += _same_scans([record.scan_sha256 or number for number, record in enumerate(records)])
         warnings += [*itertools.chain(*said), *mixed_rules(records), *mixed_networks(records)]
         found = follow_up(points, warnings, args.label, identity_of(map(_scan_of, records)))
         made = list(dict.fromkeys(_made_by(record) for record in records))
@@ -158,7 +160,7 @@ def _days(args: argparse.Namespace, taken: Sequence[Acquisition]) -> tuple[list[
     warnings = []
     if len(patients) > 1:
         warnings.append("The scans' DICOM headers name different patients: do they belong to one person?")
-    warnings += _same_scans(args.scans, taken)
+    warnings += _same_scans([when.scan or os.path.realpath(scan) for scan, when in zip(args.scans, taken, strict=True)])
     if args.days:
         if _contradict(args.days, taken):
             warnings.append("The days do not fit the dates in the scans' DICOM headers: were they given in this order?")
@@ -171,9 +173,8 @@ def _days(args: argparse.Namespace, taken: Sequence[Acquisition]) -> tuple[list[
     return [(date - min(dates)).days for date in dates], warnings
 
 
-def _same_scans(scans: Sequence[Path], taken: Sequence[Acquisition]) -> list[str]:
-    """A sentence for each scan that was given before, also as a copy of its DICOM folder."""
-    names = [when.scan or os.path.realpath(scan) for scan, when in zip(scans, taken, strict=True)]
+def _same_scans(names: Sequence[object]) -> list[str]:
+    """A sentence for each scan that was given before; ``names``: what tells each from others."""
     firsts = [names.index(name) for name in names]
     return [
         f"Scan {place + 1} is the same as scan {first + 1}: nothing can have changed."
