@@ -105,8 +105,12 @@ class _Histogram:
 
     def share(self, low: float, high: float) -> float:
         """The share of values from ``low`` to ``high``."""
-        below, up_to = np.interp([low, high], self.centres, self._up_to, left=0.0)
+        below, up_to = self.share_up_to(np.array([low, high]))
         return float(up_to - below)
+
+    def share_up_to(self, values: np.ndarray) -> np.ndarray:
+        """The share of what is darker than each of ``values``, in their shape."""
+        return np.interp(values, self.centres, self._up_to, left=0.0)
 
     def lowest_peaks(self) -> list[float]:
         """Values that many voxels have, and below which there is hardly anything."""
@@ -226,16 +230,25 @@ def _best(values: np.ndarray, true: tuple[float, float] = TRUE_SCALES) -> float 
 
 
 def _fits(values: np.ndarray, margin: float) -> np.ndarray:
-    """How well air, fat and muscle fit each of the scales (:func:`_likeness`)."""
+    """How well air, fat and muscle fit each of the scales (:func:`_likeness`).
+
+    ``margin``: HU below air that noise reaches.
+    """
     histogram = _Histogram(values)
-    airs = histogram.lowest_peaks()
-    return np.array([max((_likeness(histogram, a, s, margin) for a in airs), default=0.0) for s in SCALES])
+    airs = np.array(histogram.lowest_peaks())
+    most = np.where(SCALES < 1, _LEAST_BELOW, _MOST_BELOW)
+    # Noise has hundreds of peaks: what is no air is left out of them all at once.
+    is_air = histogram.share_up_to(airs - SCALES[:, None] * margin) <= most[:, None]
+    found = np.zeros((len(SCALES), max(1, airs.size)))
+    for row, column in np.argwhere(is_air):
+        found[row, column] = _likeness(histogram, airs[column], SCALES[row])
+    return found.max(axis=1)
 
 
-def _likeness(histogram: _Histogram, air: float, scale: float, margin: float) -> float:
+def _likeness(histogram: _Histogram, air: float, scale: float) -> float:
     """Correlation (-1 to 1) with the peaks of fat and muscle that belong to this ``air`` at this ``scale``.
 
-    0 where the rest of the values speaks against it. ``margin``: HU below air that noise reaches.
+    0 where the rest of the values speaks against it.
     """
 
     def at(hu: float) -> float:
@@ -243,8 +256,7 @@ def _likeness(histogram: _Histogram, air: float, scale: float, margin: float) ->
 
     places = air + scale * (_TISSUE_HU - AIR_HU)
     seen = places < histogram.highest - _CLIPPED_HU * scale
-    darker = histogram.share(-np.inf, at(AIR_HU - margin))
-    if places[seen].size < _SEEN_PLACES * len(places) or darker > (_LEAST_BELOW if scale < 1 else _MOST_BELOW):
+    if places[seen].size < _SEEN_PLACES * len(places):
         return 0.0
     around = histogram.share(at(-500), at(400))
     in_tissue = histogram.share(places[0], places[seen][-1])
