@@ -30,7 +30,7 @@ def command(told: CommandLine, *arguments: str) -> list[str]:
 def test_output_errors_and_exit_code_are_those_of_a_process_that_is_started(told: CommandLine) -> None:
     told_scan(told.folder / "s.nii.gz", CLEAN)
     for arguments in CALLS:
-        with told.start(*arguments) as process:
+        with told.start_anew(*arguments) as process:
             output, errors = process.communicate()
         (told.folder / "a.nii.gz").unlink(missing_ok=True)
         ended = told.run(*arguments)

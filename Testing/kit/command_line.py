@@ -41,7 +41,17 @@ class CommandLine:
         self.environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "TMPDIR": str(self.temporary)}
 
     def start(self, *arguments: object, **options: object) -> subprocess.Popen[str]:
-        """Start the command; standard output and error are pipes unless ``options`` say otherwise."""
+        """Start the command; standard output and error are pipes unless ``options`` say otherwise.
+
+        Where nothing speaks against it, it is forked from a process that has loaded the libraries (:mod:`.forked`).
+        """
+        if self._sockets and not self.obedient:
+            forked.ready()
+            return self._popen(forked.Popen, arguments, **options)
+        return self.start_anew(*arguments, **options)
+
+    def start_anew(self, *arguments: object, **options: object) -> subprocess.Popen[str]:
+        """Start the command as a user does: Python loads all of it again."""
         return self._popen(subprocess.Popen, arguments, preexec_fn=self._prepare, **options)
 
     def _popen(
@@ -64,16 +74,8 @@ class CommandLine:
             obey_permissions()
 
     def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        """Run the command to its end, which must come within five minutes and leave no temporary files.
-
-        Where nothing speaks against it, it is forked from a process that has loaded the libraries (:mod:`.forked`).
-        """
-        if self._sockets and not self.obedient:
-            forked.ready()
-            started = self._popen(forked.Popen, arguments, stdin=subprocess.DEVNULL)
-        else:
-            started = self.start(*arguments)
-        with started as process:
+        """Run the command to its end, which must come within five minutes and leave no temporary files."""
+        with self.start(*arguments, stdin=subprocess.DEVNULL) as process:
             output, errors = process.communicate(timeout=300)
         assert list(self.temporary.iterdir()) == []
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
