@@ -135,6 +135,48 @@ def test_a_scan_takes_not_the_place_of_one_of_that_name_out_of_another_folder(
     assert batches.rows["1"].lung_ml != lung_ml
 
 
+def test_a_batch_of_an_earlier_version_keeps_its_results_from_scans_of_another_folder_too(batches: Batches) -> None:
+    """It noted where a scan lies in its input folder, and not in which one."""
+    batches.add("north", "1", 5)
+    batches.add("south", "1", 6)
+    batches.run("north")
+    lines = [json.loads(line) for line in (batches.out / MANIFEST_NAME).read_text().splitlines()]
+    for line in lines:
+        line["origin"] = line["origin"][:2] if "origin" in line else []
+    earlier = "".join(f"{json.dumps({key: line[key] for key in line if line[key] != []})}\n" for line in lines)
+    for north_first in (False, True):
+        for table in (SUMMARY_NAME, INDEX_NAME):
+            (batches.out / table).unlink()
+        (batches.folder / "all.json").unlink()
+        (batches.out / MANIFEST_NAME).write_text(earlier)
+        if north_first:
+            assert batches.run("north") == {}
+        before = (batches.out / "1.nii.gz").read_bytes()
+        assert batches.run("south")["1"] == "failed"
+        assert (batches.out / "1.nii.gz").read_bytes() == before
+        assert "of another scan" in batches.rows["1"].message
+        for name in ("a", "c"):
+            (batches.out / f"{name}.nii.gz").unlink()
+    (batches.folder / "north/b.nii").unlink()
+    batches.run("north")
+    assert "b" not in batches.rows  # its place was noted: it is gone, and of no other folder
+
+
+def test_a_scan_that_is_told_of_twice_is_said_to_be_the_same(batches: Batches) -> None:
+    """As it is when the folder above is given later, where it has another name."""
+    batches.add("north", "1", 5)
+    batches.run("north")
+    (batches.folder / "above").mkdir()
+    (batches.folder / "north").rename(batches.folder / "above/north")
+    for _ in range(2):
+        batches.run("above")
+        assert list(batches.rows) == ["1", "b", "north_1", "north_b"]
+        assert "The same scan as 1" in batches.rows["north_1"].message
+        assert "same scan" not in batches.rows["1"].message
+        cases = json.loads((batches.folder / "all.json").read_text())["cases"]
+        assert [one["case"] for one in cases if "The same scan as" in one["message"]] == ["north_1", "north_b"]
+
+
 def test_scans_that_moved_or_were_copied_are_still_done(batches: Batches) -> None:
     batches.run("south")
     moved = (batches.folder / "south").rename(batches.folder / "moved")

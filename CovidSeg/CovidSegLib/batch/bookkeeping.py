@@ -20,7 +20,7 @@ from .other_folders import OtherCases, is_elsewhere, scan_elsewhere, told_of
 from .outcome import Failure, Outcome
 from .ownership import changed_since, state_to_keep
 from .plan import INDEX_NAME, SUMMARY_NAME, PlannedCase
-from .summary import ANOTHER_NETWORK, CHANGED_SINCE, Row, Summary
+from .summary import ANOTHER_NETWORK, CHANGED_SINCE, SAME_SCAN, Row, Summary
 
 INDEX_SECONDS = 10.0
 """How old the index may grow while cases come in; at the end it is complete."""
@@ -43,7 +43,7 @@ class Books:
         others: OtherCases = OtherCases(),  # noqa: B008 - frozen
     ) -> None:
         self._folder, self._manifest, self._cases, self._model = folder, manifest, cases, model
-        self._others, self._refused = others.listed, dict[str, Row]()
+        self._others, self._refused, self._scans = others.listed, dict[str, Row](), dict[str, str]()
         names = sorted([*(case.stem for case in cases), *others.listed])
         self._places = {name: place for place, name in enumerate(names)}
         self._summary = Summary(folder / SUMMARY_NAME, begun.get(folder / SUMMARY_NAME, ""))
@@ -54,7 +54,10 @@ class Books:
     def keep(self, finished: Iterable[PlannedCase]) -> None:
         """Take over the rows of ``finished`` cases, and of those of other calls. Raises OutputError."""
         for name in self._others:
-            self._put(*told_of(name, self._manifest))
+            entry, record = told_of(name, self._manifest)
+            self._put(entry, record)
+            if record is not None and record.scan_sha256:
+                self._scans.setdefault(record.scan_sha256, name)
         for case in finished:
             self._put(self._manifest.entries[case.stem], self._manifest.record(case.stem))
         self._write_summary()
@@ -153,10 +156,15 @@ class Books:
         return {"case": entry.case, "status": entry.status, "message": message} | numbers
 
     def _row(self, entry: Entry, record: ResultRecord | None) -> Row:
-        """The row of ``entry``; it says so where its numbers are not of what is there, or not of this network."""
+        """The row of ``entry``; it says so where its numbers are not of what is there, or not of this network.
+
+        So it does where it is of a scan that another call knew under another name.
+        """
         row = Row.of_entry(entry, record)
         if record is None:
             return row
         said = [ANOTHER_NETWORK] if entry.model not in ("", self._model) else []
         said += [CHANGED_SINCE] if changed_since(self._folder, entry) else []
+        first = self._scans.get(record.scan_sha256 or "", entry.case)
+        said += [SAME_SCAN.format(case=first)] if first != entry.case else []
         return replace(row, message=" ".join(filter(None, (row.message, *said))))

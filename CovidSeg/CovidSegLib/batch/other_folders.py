@@ -63,15 +63,14 @@ def _result_there(name: str, manifest: Manifest, folder: Path) -> bool:
 
 
 def is_elsewhere(case: PlannedCase, entry: Entry) -> bool:
-    """Whether ``entry`` is of a scan in another input folder than that of ``case``."""
-    places = place_of(case.origin), place_of(entry.origin)
-    return "" not in places and places[0] != places[1]
+    """Whether ``entry`` is of a scan in another input folder than that of ``case``, or may be: it does not say."""
+    return place_of(case.origin) != place_of(entry.origin)
 
 
 def scan_elsewhere(case: PlannedCase, manifest: Manifest) -> str:
-    """The SHA-256 of the voxels of the scan in another input folder whose result is there under the name of ``case``.
+    """The SHA-256 of the voxels of the scan whose result is there under the name of ``case``.
 
-    "" where there is none. Raises OutputError.
+    "" where there is none, or it is of the same input folder (:func:`is_elsewhere`). Raises OutputError.
     """
     last = manifest.last_done(case.stem)
     if last is None or not is_elsewhere(case, last[0]) or not _result_there(case.stem, manifest, case.result.parent):
@@ -84,8 +83,12 @@ def same_scans(
 ) -> list[PlannedCase]:
     """Those of ``finished`` cases that are done: where they were done in another input folder, by their voxels too.
 
-    Their new place is noted. ``tell`` hears how many are read. Raises OutputError or Cancelled.
+    Their new place is noted, and that of cases of an earlier version, whose files look the same. ``tell`` hears how
+    many are read. Raises OutputError or Cancelled.
     """
+    for case in finished:
+        if not place_of(manifest.entries[case.stem].origin):
+            _note_place(case, manifest)
     asked = {case.stem: scan for case in finished if (scan := scan_elsewhere(case, manifest))}
     if not asked:
         return [*finished]

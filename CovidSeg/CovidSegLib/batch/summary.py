@@ -21,6 +21,9 @@ CHANGED_SINCE = "The result was changed since; these are the numbers before. `co
 ANOTHER_NETWORK = "Another network made this result than the one of the last call."
 """What it says of a result of an earlier call."""
 
+SAME_SCAN = "The same scan as {case}: it is in the table twice."
+"""What it says of a scan that a row of another call is of, voxel for voxel."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
