@@ -125,7 +125,7 @@ def test_a_scan_takes_not_the_place_of_one_of_that_name_out_of_another_folder(
         ended = batches.run("south", ExistingFiles(keep_edits=keep), suffix)
         assert (ended["1"], ended["2"]) == ("failed", "failed")
         assert {name: (batches.out / f"{name}{suffix}").read_bytes() for name in "12"} == before
-        assert "of another scan, out of another input folder" in batches.rows["1"].message
+        assert "of another scan, and stays" in batches.rows["1"].message
         assert batches.rows["1"].lung_ml is None  # those of the other scan are not this one's
         (told,) = [one for one in json.loads((batches.folder / "all.json").read_text())["cases"] if one["case"] == "1"]
         assert (told["status"], "lung_ml" in told) == ("failed", False)
@@ -154,7 +154,7 @@ def test_a_batch_of_an_earlier_version_keeps_its_results_from_scans_of_another_f
         before = (batches.out / "1.nii.gz").read_bytes()
         assert batches.run("south")["1"] == "failed"
         assert (batches.out / "1.nii.gz").read_bytes() == before
-        assert "of another scan" in batches.rows["1"].message
+        assert "of another scan, and stays" in batches.rows["1"].message
         for name in ("a", "c"):
             (batches.out / f"{name}.nii.gz").unlink()
     (batches.folder / "north/b.nii").unlink()

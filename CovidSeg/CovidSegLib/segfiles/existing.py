@@ -103,8 +103,8 @@ def refuse_other_scan(choice: ExistingFiles, scan: str) -> None:
     """Raise OtherScanError where the results that are there are of another scan than ``scan``, and are to stay."""
     if choice.of_scan not in ("", scan) and not choice.overwrite:
         raise OtherScanError(
-            "The result of this name is of another scan, out of another input folder, and stays.",
-            "Choose another output folder, or replace it with --overwrite.",
+            "The result of this name is of another scan, and stays.",
+            "Choose another output folder for these scans, or replace it with --overwrite.",
         )
 
 
