@@ -60,6 +60,20 @@ def test_neither_a_report_nor_a_training_case_is_made_of_another_patients_masks(
     assert not (tmp_path / "set").exists()
 
 
+def test_masks_that_tell_that_they_are_of_the_scan_are_read_however_badly_they_follow_it(tmp_path: Path) -> None:
+    voxels, labels = chest_slices(5, 1)
+    volume, bad = CtVolume(voxels, AFFINE), np.roll(labels, 9, axis=2)
+    for source, read in ((volume.fingerprint, True), ("0" * 64, False)):
+        made = Provenance("m", "0", "onnx", "cpu", "CovidSeg 1", volume=f"nifti {source}")
+        write(Segmentation(bad, AFFINE, made), tmp_path / "a.seg.nrrd")
+        if read:
+            assert read_masks(tmp_path / "a.seg.nrrd", volume).warnings == ()
+        else:
+            with pytest.raises(InputError, match="do not fit the scan"):
+                read_masks(tmp_path / "a.seg.nrrd", volume)
+        (tmp_path / "a.seg.nrrd").unlink()
+
+
 def test_patients_of_a_public_set_are_told_apart(shared_data: Path) -> None:
     read = []
     for name in ("coronacases_003", "radiopaedia_40_86625_0"):

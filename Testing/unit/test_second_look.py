@@ -186,9 +186,9 @@ def test_a_network_whose_card_does_not_offer_it_gets_one_look(upright: np.ndarra
     _looked(engine, upright, twice=False)
     assert {given.shape[1:3] for given in engine.given} == {INPUT_SHAPE}
     shipped = models.find("default")
-    assert shipped.about.inputs.second_look == SECOND_SHAPE
-    inputs = {**shipped.card["inputs"], "second_look": None}
-    assert dataclasses.replace(shipped, card={**shipped.card, "inputs": inputs}).about.inputs.second_look is None
+    for second in (SECOND_SHAPE, None):
+        inputs = {**shipped.card["inputs"], "second_look": second and list(second)}
+        assert dataclasses.replace(shipped, card={**shipped.card, "inputs": inputs}).about.inputs.second_look == second
 
 
 def test_a_scan_is_not_kept_once_it_has_been_looked_at(upright: np.ndarray) -> None:

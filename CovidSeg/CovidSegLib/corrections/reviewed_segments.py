@@ -120,6 +120,10 @@ class ReviewedSegments:
         known = {scan.split()[-1] for scan in scans if scan}
         return bool(known) and not {text.split()[-1] for text in self.sources if text and text.split()} <= known
 
+    def is_of_scan(self, scan: str) -> bool:
+        """Whether the tags of all segments say that they were made from the voxels of ``scan`` (SHA-256)."""
+        return bool(self.sources) and all(text and text.split()[-1:] == [scan] for text in self.sources)
+
     def join(self, new: Segmentation, known: Collection[str] = ()) -> tuple[Merged, Segmentation]:
         """:func:`.merge.merge` of the network's result ``new``, and the labels that come of it.
 

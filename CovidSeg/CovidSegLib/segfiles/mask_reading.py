@@ -43,14 +43,15 @@ class Masks:
     """Masks on the grid of their scan, and what a reader changed in them (None: the file does not tell).
 
     ``of_another_scan``: the file tells that they were made from other voxels. Two patients' scans may share a grid.
-    ``corrected``: False where the file tells that nobody corrected them. ``infection_known``: False where no infection
-    is marked, and the file does not tell whether any was looked for. ``doubts``: sentences on whether they were
-    drawn on this scan at all (see ``mask_fit``).
+    ``of_this_scan``: it tells that they were made from these. ``corrected``: False where the file tells that nobody
+    corrected them. ``infection_known``: False where no infection is marked, and the file does not tell whether any was
+    looked for. ``doubts``: sentences on whether they were drawn on this scan at all (see ``mask_fit``).
     """
 
     segmentation: Segmentation
     edits: tuple[SegmentEdit, ...] | None = None
     of_another_scan: bool = False
+    of_this_scan: bool = False
     corrected: bool = True
     infection_known: bool = True
     doubts: tuple[str, ...] = ()
@@ -69,8 +70,9 @@ def masks_of_seg_nrrd(path: Path, volume: CtVolume) -> Masks:
     reviewed = file.reviewed
     segmentation = Segmentation(reviewed.labels, volume.affine, _provenance(file), absent=reviewed.absent)
     edits = recorded_edits(segmentation.labels, reviewed.last, volume.grid.voxel_ml)
-    another = reviewed.is_of_another_scan(volume.fingerprint)
-    return Masks(segmentation, edits, another, corrected=reviewed.is_corrected)
+    scan = volume.fingerprint
+    another, this = reviewed.is_of_another_scan(scan), reviewed.is_of_scan(scan)
+    return Masks(segmentation, edits, another, this, corrected=reviewed.is_corrected)
 
 
 def masks_of_labelmap(path: Path, volume: CtVolume) -> Masks:

@@ -112,6 +112,8 @@ def read_masks(path: Path, volume: CtVolume) -> Masks:
         masks = masks_of_labelmap(path, volume)
     else:
         masks = form.read(path, volume)
+    if masks.of_this_scan:  # however badly they follow it
+        return masks
     return replace(masks, doubts=fit_warnings(volume.voxels, masks.segmentation.labels, volume.grid))
 
 
