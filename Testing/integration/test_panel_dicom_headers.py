@@ -17,6 +17,7 @@ import slicer
 
 from CovidSegLib.gui.report_steps import save_report
 from CovidSegLib.mrml.readback import measure_nodes
+from CovidSegLib.mrml.scan_files import said_by_files
 from CovidSegLib.progress import Progress
 from CovidSegLib.reading import read_ct
 from Testing.kit.dicom_files import write_series
@@ -99,3 +100,12 @@ def test_where_nothing_is_known_of_the_files_the_scan_is_looked_at_as_ever(
     panel.until(lambda: "Looking" not in panel.ui.allChecksLabel.text)
     assert panel.ui.allChecksLabel.text == before
     assert panel.ui.applyButton.enabled
+
+
+def test_files_that_come_back_are_read_again(chest: object, store: Store, tmp_path: Path) -> None:
+    """As on a disk of the network: what they say of the unit must not stay unsaid until another scan is looked at."""
+    chest.SetAttribute("DICOM.instanceUIDs", store(**FIELDS["unit"]).uids)
+    away = (tmp_path / "series").rename(tmp_path / "away")
+    assert not said_by_files(chest).of_other_unit
+    away.rename(tmp_path / "series")
+    assert said_by_files(chest).of_other_unit

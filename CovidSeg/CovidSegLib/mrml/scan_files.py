@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..reading.dicom_headers import read_headers
 from ..reading.series_notes import of_other_unit, series_notes
+from ..system.file_states import states_of
 from ..system.last_answer import LastAnswer
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class SaidByFiles:
 
 
 _last: LastAnswer[SaidByFiles] = LastAnswer()
-"""Of the files that were asked for last: a scan is read anew after each edit."""
+"""Of the files that were asked for last, as they were then: a scan is read anew after each edit."""
 
 
 def uids_of(node: slicer.vtkMRMLVolumeNode) -> str:
@@ -57,7 +58,8 @@ def said_by_files(node: slicer.vtkMRMLVolumeNode) -> SaidByFiles:
         return SaidByFiles()
     asked = dict.fromkeys((uids[0], uids[len(uids) // 2], uids[-1]))
     files = tuple(filter(None, map(_file_of, asked)))
-    return _last.to(files, lambda: _said_in(files)) if files else SaidByFiles()
+    # A file may be gone for a while, as on a disk of the network.
+    return _last.to(states_of(map(Path, files)), lambda: _said_in(files)) if files else SaidByFiles()
 
 
 def _file_of(uid: str) -> str:
